@@ -1,0 +1,94 @@
+"""What all commands share: one way to fail, one way to print. Knows nothing of any stage.
+
+With `--json` stdout holds one JSON value and nothing else; all other words go to stderr. Text from models or files is
+printed as plain text with its control characters made visible, never as markup.
+"""
+
+from __future__ import annotations
+
+import io
+import json as json_module
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from synth.errors import SynthError
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout and nothing else.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+# Control characters (but tab and line feed), and the marks that turn text around or hide in it.
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+
+
+def safe(text: str) -> str:
+    """`text` with every character that could steer a terminal or reorder a line written as an escape."""
+    return _UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+@contextmanager
+def guard(*, json: bool = False, debug: bool = False) -> Iterator[None]:
+    """Runs a command's body: a SynthError becomes a message, a hint and its exit code, anything unforeseen exit code 1.
+
+    With `json` the error is also a JSON object on stdout: error, hint, exit_code. With `debug` errors pass through.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without Unicode shows escapes and goes on
+    try:
+        yield
+    except SynthError as error:
+        if debug:
+            raise
+        _fail(error.message, error.hint, error.exit_code, json)
+    except KeyboardInterrupt:
+        _fail("interrupted", "Run the same command again to continue.", 130, json)
+    except BrokenPipeError:
+        raise typer.Exit(1) from None
+    except (typer.Exit, typer.Abort, typer.BadParameter):
+        raise
+    except Exception as error:
+        if debug:
+            raise
+        _fail(f"unexpected {type(error).__name__}: {error}", "Run it again with --debug to see where.", 1, json)
+
+
+def _fail(message: str, hint: str, exit_code: int, json: bool) -> NoReturn:
+    log(f"error: {message}" + (f"\nhint: {hint}" if hint else ""))
+    if json:
+        print_json({"error": message, "hint": hint, "exit_code": exit_code})
+    raise typer.Exit(exit_code) from None
+
+
+def log(text: str) -> None:
+    """Words for the person at the terminal, on stderr."""
+    print(safe(text), file=sys.stderr, flush=True)
+
+
+def say(text: str) -> None:
+    """The result of a command without `--json`, on stdout."""
+    print(safe(text))
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on stdout, ASCII only, so that no terminal or pipe can trip over it."""
+    print(json_module.dumps(value, indent=2, allow_nan=False), flush=True)
+
+
+def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table on stdout; every cell is plain text."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD)
+    for name in header:
+        table.add_column(Text(name))
+    for row in rows:
+        table.add_row(*(Text(safe(cell)) for cell in row))
+    Console(highlight=False).print(table)

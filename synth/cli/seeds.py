@@ -1,0 +1,127 @@
+"""`synth seeds`: check a file of seed tasks, measure it, or make one from other people's data. Prints; nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from synth.cli.common import Debug, Json, guard, log, print_json, print_table, say
+from synth.errors import UsageError
+
+app = typer.Typer(no_args_is_help=True, help="Check, measure and import seed tasks.")
+File = Annotated[Path, typer.Argument(help="A file of tasks.", show_default=False)]
+
+
+@app.command()
+def check(file: File, json: Json = False, debug: Debug = False) -> None:
+    """List every mistake of a seed file; exit code 2 where there is one."""
+    with guard(json=json, debug=debug):
+        from synth.stages.seeds import read_seed_tasks
+
+        tasks = read_seed_tasks(file)
+        counts = {
+            "tasks": len(tasks),
+            "classification": sum(task.is_classification for task in tasks),
+            "empty_input": sum(not any(one.input.strip() for one in task.instances) for task in tasks),
+            "with_check": sum(task.check is not None for task in tasks),
+        }
+        if json:
+            print_json({"file": str(file), **counts})
+        else:
+            say(
+                f"{file}: {counts['tasks']} tasks, {counts['classification']} of them classification, "
+                f"{counts['empty_input']} without input, {counts['with_check']} with a check. No mistakes."
+            )
+
+
+@app.command()
+def stats(
+    file: File,
+    against: Annotated[Path | None, typer.Option(help="Another seed file to compare the instructions with.")] = None,
+    card: Annotated[Path | None, typer.Option(help="Write the tables into this Markdown file's marked place.")] = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Count categories, languages, lengths and checks, and find the nearest instructions."""
+    with guard(json=json, debug=debug):
+        from synth.stages.seed_stats import card_block, put_in_card
+        from synth.stages.seed_stats import stats as measure
+        from synth.stages.seeds import read_seed_tasks
+
+        measures = measure(read_seed_tasks(file), read_seed_tasks(against) if against else ())
+        if card:
+            from synth.fileio import atomic_write
+
+            atomic_write(card, put_in_card(_read(card), file.name, card_block(measures)))
+            log(f"{card}: the tables of {file.name} are current.")
+        if json:
+            print_json({"file": str(file), **measures})
+        else:
+            _print_stats(measures)
+
+
+def _read(card: Path) -> str:
+    try:
+        return card.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{card} cannot be read ({error})", "Name an existing Markdown file.") from None
+
+
+def _print_stats(measures: dict[str, Any]) -> None:
+    from synth.stages.seed_stats import table_rows
+
+    print_table("Overview", ("measure", "value"), table_rows(measures))
+    header = ("words in", "texts", "mean", "median", "least", "most")
+    print_table("Lengths", header, [(name, *map(str, row.values())) for name, row in measures["words"].items()])
+    for title in ("categories", "languages", "checks"):
+        print_table(title.capitalize(), (title, "tasks"), [(name, str(n)) for name, n in measures[title].items()])
+
+
+@app.command("import")
+def import_(
+    file: File,
+    out: Annotated[Path, typer.Option(help="The seed file to write.", show_default=False)],
+    format: Annotated[
+        str | None,
+        typer.Option(
+            help="self_instruct, alpaca, messages, sharegpt, dolly, prompt_completion, records, csv or parquet; "
+            "recognised from the content when not given."
+        ),
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Name a column of the file: instruction=NAME, input=NAME or output=NAME.", show_default=False
+        ),
+    ] = None,
+    unique: Annotated[bool, typer.Option("--unique", help="Leave out tasks that repeat an instruction.")] = False,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Make a seed file from data in another format."""
+    with guard(json=json, debug=debug):
+        from synth.stages.seeds import import_seed_tasks, write_seed_tasks
+
+        found = import_seed_tasks(file, format, columns=_columns(column), unique=unique)
+        write_seed_tasks(out, found.tasks)
+        for note in found.notes:
+            log(f"note: {note}")
+        if json:
+            print_json({"file": str(file), "out": str(out), "tasks": len(found.tasks), "notes": list(found.notes)})
+        else:
+            say(f"{out}: {len(found.tasks)} tasks from {file}.")
+
+
+def _columns(named: list[str] | None) -> dict[str, str] | None:
+    if not named:
+        return None
+    pairs = [part.partition("=") for part in named]
+    if wrong := [name for name, _, column in pairs if not column]:
+        raise UsageError(f"--column {wrong[0]} names no column", "Write it as --column instruction=NAME.")
+    return {name: column for name, _, column in pairs}
+
+
+if __name__ == "__main__":
+    app()
