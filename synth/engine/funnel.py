@@ -1,0 +1,167 @@
+"""Every candidate accounted for: what came into each stage, what it made, kept and threw away, read from the ledger.
+
+It counts and checks the sums; drawing is for the report and the card. Works on a run that is still going on.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from synth.engine.ledger import LedgerReader
+from synth.records import Record, Rejection, digest
+
+DATA_STAGES = ("bootstrap", "evolve", "respond", "select")
+SAMPLES = 3
+"""Thrown-away records kept as samples for each reason."""
+FOREIGN = ("seed", "import")
+Reason = tuple[str, str]
+
+
+@dataclass(slots=True)
+class StageCount:
+    """One stage. `received` from the stage before, `joined` there from outside (seeds, imported data), `made` by it.
+
+    `waiting`: handed over and not yet settled, in a run that is going on. `reasons`: (check, reason) -> rejections.
+    """
+
+    stage: str
+    received: int = 0
+    joined: int = 0
+    made: int = 0
+    kept: int = 0
+    waiting: int = 0
+    reasons: Counter[Reason] = field(default_factory=Counter)
+    samples: dict[Reason, list[Rejection]] = field(default_factory=dict)
+
+    @property
+    def rejected(self) -> int:
+        """All that this stage threw away."""
+        return self.reasons.total()
+
+
+@dataclass(frozen=True, slots=True)
+class Funnel:
+    """The stages in order; `problems` has one sentence for each sum that does not come out."""
+
+    stages: list[StageCount]
+    problems: list[str]
+
+    @property
+    def candidates(self) -> int:
+        """All that ever came in or was made."""
+        return sum(stage.joined + stage.made for stage in self.stages)
+
+    @property
+    def rejected(self) -> int:
+        """All that was thrown away, anywhere."""
+        return sum(stage.rejected for stage in self.stages)
+
+    @property
+    def kept(self) -> int:
+        """What the last stage kept."""
+        return self.stages[-1].kept if self.stages else 0
+
+
+def data_stages(ledger: LedgerReader) -> list[str]:
+    """The data stages this run has begun, in order."""
+    begun = ledger.stages()
+    return [name for name in DATA_STAGES if name in begun]
+
+
+def final_records(ledger: LedgerReader) -> Iterator[Record]:
+    """What the last data stage kept, in order; nothing where no stage has begun."""
+    names = data_stages(ledger)
+    return ledger.records(names[-1]) if names else iter(())
+
+
+def count_funnel(ledger: LedgerReader, samples: int = SAMPLES) -> Funnel:
+    """The funnel of a run, with `samples` rejections for each stage and reason, drawn evenly and always the same."""
+    states = ledger.stages()
+    stages: list[StageCount] = []
+    problems: list[str] = []
+    kept_before, foreign_before = 0, 0
+    for name in data_stages(ledger):
+        count, results, foreign, foreign_kept = _count_stage(ledger, name, samples)
+        items = ledger.query("SELECT count(*) FROM outcomes WHERE stage=?", name)[0][0]
+        count.joined = max(0, foreign - foreign_before)
+        if name == "bootstrap":
+            count.made = results
+        else:
+            count.received = kept_before
+            count.waiting = max(0, kept_before + count.joined - items) if states[name]["state"] == "running" else 0
+            count.made = results - (count.received + count.joined - count.waiting)
+        problems += _problems(count, items)
+        stages.append(count)
+        kept_before, foreign_before = count.kept, foreign_kept
+    return Funnel(stages, problems)
+
+
+def _count_stage(ledger: LedgerReader, name: str, samples: int) -> tuple[StageCount, int, int, int]:
+    """(counts, results, results of foreign origin, those of them kept) of one stage."""
+    count = StageCount(name)
+    results = foreign = foreign_kept = 0
+    for result in ledger.results(name):
+        results += 1
+        if isinstance(result, Record):
+            count.kept += 1
+            is_foreign = result.lineage.origin in FOREIGN
+            foreign_kept += is_foreign
+        else:
+            is_foreign = result.record.lineage.origin in FOREIGN and result.record.lineage.generation == 0
+            _note(count, result, samples)
+        foreign += is_foreign
+    return count, results, foreign, foreign_kept
+
+
+def _note(count: StageCount, rejection: Rejection, samples: int) -> None:
+    """Count a rejection and keep it as a sample with the chance that makes all of its reason equally likely."""
+    reason = (rejection.check, rejection.reason)
+    count.reasons[reason] += 1
+    kept = count.samples.setdefault(reason, [])
+    seen = count.reasons[reason]
+    if len(kept) < samples:
+        kept.append(rejection)
+        return
+    place = random.Random(int(digest(count.stage, reason, seen)[:16], 16)).randrange(seen)
+    if place < samples:
+        kept[place] = rejection
+
+
+def _problems(count: StageCount, items: int) -> list[str]:
+    """The sums of one stage that do not come out."""
+    came_in = count.received + count.joined - count.waiting
+    found = []
+    if count.stage != "bootstrap" and items != came_in:
+        found.append(f"{count.stage}: {came_in} records came in, but the outcomes of {items} are stored")
+    if count.stage not in ("bootstrap", "evolve") and count.made != 0:
+        found.append(f"{count.stage}: kept and rejected add up to {came_in + count.made}, but {came_in} came in")
+    if count.made < 0:
+        found.append(f"{count.stage}: {-count.made} records that came in have no outcome")
+    return list(dict.fromkeys(found))
+
+
+def family_links(ledger: LedgerReader) -> Iterator[tuple[str, str]]:
+    """Pairs of record ids that belong to one family, for splits: a task and all that was evolved from it.
+
+    They come from the outcomes, so families hold together where a link of the chain was thrown away later, or where a
+    check changed a text and with it the id.
+    """
+    for stage in DATA_STAGES[1:]:
+        for item, text in _outcomes(ledger, stage):
+            for row in json.loads(text):
+                record = row["kept"] if "kept" in row else row["rejected"]["record"]
+                if record["id"] != item:
+                    yield item, record["id"]
+
+
+def _outcomes(ledger: LedgerReader, stage: str, page: int = 1000) -> Iterator[tuple[str, str]]:
+    """(item, results) of a stage, read a page at a time."""
+    sql = "SELECT ordinal, item, results FROM outcomes WHERE stage=? AND ordinal>? ORDER BY ordinal LIMIT ?"
+    last = -1
+    while rows := ledger.query(sql, stage, last, page):
+        yield from ((item, results) for _, item, results in rows)
+        last = rows[-1][0]

@@ -1,0 +1,76 @@
+"""Counters of a run as it goes. The engine counts, the command line draws; nothing here prints."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from synth.engine.throttle import Throttle
+from synth.records import Record, Rejection
+
+
+@dataclass(slots=True)
+class StageProgress:
+    """One stage: `expected` is the number of kept records or items it aims at, None where unknown."""
+
+    name: str
+    expected: int | None = None
+    items: int = 0
+    kept: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    requests: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float = 0.0
+    retries: int = 0
+    started: float = field(default_factory=time.monotonic)
+    ended: float | None = None
+    first_request: float | None = None
+
+    def committed(self, results: Sequence[Record | Rejection]) -> None:
+        """Count the results of one item."""
+        self.items += 1
+        for result in results:
+            if isinstance(result, Record):
+                self.kept += 1
+            else:
+                self.rejected[f"{result.check}: {result.reason}"] += 1
+
+    def answered(self, prompt_tokens: int, completion_tokens: int, cost: float) -> None:
+        """Count one new answer of a model."""
+        self.first_request = self.first_request or time.monotonic()
+        self.requests += 1
+        self.prompt_tokens += prompt_tokens
+        self.completion_tokens += completion_tokens
+        self.cost += cost
+
+    def finish(self) -> None:
+        """The stage is done."""
+        self.ended = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Time since the stage began, until it ended."""
+        return (self.ended or time.monotonic()) - self.started
+
+
+@dataclass(slots=True)
+class RunProgress:
+    """All stages of a run in the order they began, with the slots in use now."""
+
+    stages: dict[str, StageProgress] = field(default_factory=dict)
+    throttles: list[Throttle] = field(default_factory=list)
+
+    def stage(self, name: str, expected: int | None = None) -> StageProgress:
+        """The counters of stage `name`, made on first use."""
+        found = self.stages.setdefault(name, StageProgress(name))
+        if expected is not None:
+            found.expected = expected
+        return found
+
+    @property
+    def requests(self) -> int:
+        """New answers paid for in this process."""
+        return sum(stage.requests for stage in self.stages.values())

@@ -1,0 +1,99 @@
+"""The one way to talk to a model: a ChatModel takes a ChatRequest and gives a Completion.
+
+Backends live beside this file, one module each. Nothing here knows any of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+FinishReason = Literal["stop", "length", "content_filter", "unsupported"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to draw an answer. None leaves a value to the server. `max_tokens` is in tokens of the answer."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Only what is set, in the spelling of the OpenAI API."""
+        values = {name: getattr(self, name) for name in self.__slots__}
+        values["stop"] = list(self.stop) or None
+        return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """All that determines an answer.
+
+    `messages`: OpenAI chat messages; for a completions endpoint (`kind="completion"`) one message whose content is the
+    prompt. `schema`: a JSON schema the answer must fit. `draw`: 0, 1, ... for independent answers to the same request.
+    `num_choices`: answers wanted in one reply. `extra_body`: fields of the server's own.
+    """
+
+    messages: tuple[dict[str, str], ...]
+    sampling: Sampling = Sampling()
+    schema: dict[str, Any] | None = None
+    draw: int = 0
+    kind: Literal["chat", "completion"] = "chat"
+    num_choices: int = 1
+    extra_body: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON object with all that determines the answer; what is at its default is left out."""
+        row: dict[str, Any] = {"messages": list(self.messages), "sampling": self.sampling.to_dict()}
+        rest = {"schema": self.schema, "draw": self.draw, "extra_body": self.extra_body}
+        row |= {name: value for name, value in rest.items() if value}
+        row |= {"kind": self.kind} if self.kind != "chat" else {}
+        return row | ({"num_choices": self.num_choices} if self.num_choices != 1 else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the server counted them; None where it did not say."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One answer. `reasoning` (a separate field or a <think> block) is never part of `text`.
+
+    `key` is the request's key in the ledger; the engine fills it in. `choices` holds all texts when `num_choices` > 1.
+    """
+
+    text: str
+    finish_reason: FinishReason = "stop"
+    usage: Usage = Usage()
+    model: str = ""
+    reasoning: str = ""
+    choices: tuple[str, ...] = ()
+    key: str = ""
+
+
+class ChatModel(Protocol):
+    """A teacher, judge or student that answers.
+
+    `name` is the model's name, `endpoint` identifies who answers (both enter the request key, no secret in them).
+    `complete` raises `RetryableError`, `RequestRefused` or `CredentialsError` (see `synth.errors`), nothing else.
+    """
+
+    name: str
+    endpoint: str
+
+    async def complete(self, request: ChatRequest) -> Completion:
+        """Answer once, without retrying."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections and processes."""
+        ...

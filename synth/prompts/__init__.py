@@ -1,0 +1,93 @@
+"""The prompts, one Jinja file each, and the only way to render them.
+
+A prompt file opens with a comment that names the source of its method. Static text comes first and drawn data last, so
+that a server's prefix cache is used. User and model text is data: it enters through `fenced` (a Markdown fence longer
+than any run of backticks inside, so nothing in it can end the block) or `one_line`, and is never compiled as a template.
+
+The headings are a contract: `synth.parsing` and the embedded teacher read them, the sentences between are free to edit.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from synth.errors import UsageError
+from synth.records import digest
+
+_FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A rendered prompt. `version` is `name@` and 8 hex digits of the hash of the template's own text."""
+
+    text: str
+    version: str
+
+    @property
+    def messages(self) -> tuple[dict[str, str], ...]:
+        """The prompt as one user message."""
+        return ({"role": "user", "content": self.text},)
+
+
+def fenced(text: str) -> str:
+    """`text` in a Markdown fence that nothing inside can close."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{text}\n{fence}"
+
+
+def one_line(text: str) -> str:
+    """`text` with every run of white space made one space: it cannot start a line, so it cannot pose as a heading."""
+    return " ".join(text.split())
+
+
+@functools.cache
+def _template(path: Path) -> tuple[Any, str]:
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    try:
+        source = path.read_text("utf-8")
+    except OSError as error:
+        raise UsageError(f"prompt {path}: {error.strerror}", "name a readable .jinja file") from error
+    environment = ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=False
+    )
+    environment.filters = {name: environment.filters[name] for name in ("length", "join", "trim", "upper")}
+    environment.filters |= {"fenced": fenced, "one_line": one_line}
+    from jinja2 import TemplateError
+
+    try:
+        return environment.from_string(source), digest(source)[:8]
+    except TemplateError as error:
+        raise UsageError(f"prompt {path}: {error}", "see synth/prompts for working examples") from error
+
+
+def render(name: str, /, **values: Any) -> Prompt:
+    """Render the prompt `name` (a file of this folder without .jinja) or a path to a .jinja file of the user's.
+
+    Raises UsageError for an unknown prompt, a template mistake or an undefined variable.
+    """
+    from jinja2 import TemplateError
+
+    template, _ = _template(_path(name))
+    try:
+        text = template.render(values).strip()
+    except TemplateError as error:
+        raise UsageError(f"prompt {name}: {error}", "use only the variables of the shipped prompt") from error
+    return Prompt(text, version(name))
+
+
+def version(name: str) -> str:
+    """`name@` and 8 hex digits of the hash of the prompt's text, as in `Prompt.version`."""
+    path = _path(name)
+    return f"{path.stem}@{_template(path)[1]}"
+
+
+def _path(name: str) -> Path:
+    return Path(name) if name.endswith(".jinja") else _FOLDER / f"{name}.jinja"

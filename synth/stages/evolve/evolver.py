@@ -1,0 +1,226 @@
+"""One record through its generations: draw an operator, rewrite, compare, judge, answer.
+
+A child that is eliminated leaves its parent in the pool: the parent is evolved again, by another draw, in the next
+generation. Depth and breadth trees are kept in the lineage of the records.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from synth.checks import build_checks, build_pair_checks
+from synth.checks.base import Check, PairCheck, split_reason
+from synth.engine.run import Ask, request_failure
+from synth.errors import RequestFailed, UsageError
+from synth.models.base import Sampling
+from synth.parsing import parse_choice, parse_reason, parse_rewrite, parse_score
+from synth.prompts import render, version
+from synth.records import Lineage, Record, Rejection, digest
+from synth.stages.evolve.operators import OPERATOR_SETS, OPERATORS, Operator
+
+STAGE = "evolve"
+Result = Record | Rejection
+JUDGE_SAMPLING = Sampling(temperature=0.0, max_tokens=256)
+
+
+class TuneSettings(BaseModel):
+    """How the method is tuned: `steps` of optimisation at most, `num_candidates` per step, tasks whose trajectories of
+    `rounds` generations are read (`num_sample`), and tasks that score a method (`num_held_out`)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    steps: int = Field(3, ge=1, le=20)
+    num_candidates: int = Field(3, ge=1, le=16)
+    rounds: int = Field(2, ge=1, le=8)
+    num_sample: int = Field(10, ge=1)
+    num_held_out: int = Field(20, ge=1)
+
+
+class EvolveSettings(BaseModel):
+    """How tasks are evolved.
+
+    `rounds`: generations (4 in the paper). `operators`: a set of operators by name ("default", "code", "math") or
+    weights by operator name. `method`: "auto" lets the teacher tune one method of its own first, by `tune`;
+    `method_path` names a text file with such a method. `answer`: answer each survivor at once, which the eliminations
+    by answer need. `judge`: eliminate by a judge's verdict that nothing was gained, both orders asked.
+    `rate_complexity`: grade difficulty before and after. `checks`: eliminations by comparing parent and child, None for
+    all. `stop_share`: stop when the judge eliminates more than this share of the candidates. Sampling as in the paper
+    (temperature 1, top_p 0.9, 2048 tokens).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rounds: int = Field(4, ge=1, le=50)
+    method: Literal["operators", "auto"] = "operators"
+    method_path: Path | None = None
+    tune: TuneSettings = TuneSettings()
+    operators: Literal["default", "code", "math"] | dict[str, float] = "default"
+    answer: bool = True
+    judge: bool = True
+    rate_complexity: bool = False
+    checks: list[str | dict[str, dict[str, Any]]] | None = None
+    stop_share: float = Field(0.9, gt=0, le=1)
+    sampling: Sampling = Sampling(temperature=1.0, top_p=0.9, max_tokens=2048)
+    answer_sampling: Sampling = Sampling(temperature=0.7, max_tokens=2048)
+    prompt_paths: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("operators")
+    @classmethod
+    def _known_operators(cls, value: str | dict[str, float]) -> str | dict[str, float]:
+        if isinstance(value, dict):
+            unknown = sorted(set(value) - set(OPERATORS))
+            if unknown:
+                raise ValueError(f"unknown operator {', '.join(unknown)}; known: {', '.join(OPERATORS)}")
+            if any(weight < 0 for weight in value.values()) or sum(value.values()) <= 0:
+                raise ValueError("weights must not be negative and must sum to more than zero")
+        return value
+
+    def chosen_operators(self) -> Mapping[str, Operator]:
+        """The published operators, or the one of `method_path`. Raises UsageError where that cannot be read."""
+        if self.method_path is None:
+            return OPERATORS
+        try:
+            return {"tuned": Operator(self.method_path.read_text("utf-8").strip(), changes_input=True)}
+        except OSError as error:
+            where = f"evolve.method_path {self.method_path}"
+            raise UsageError(f"{where}: {error.strerror}", "`synth evolve tune` writes one") from error
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Weight by operator name."""
+        return OPERATOR_SETS[self.operators] if isinstance(self.operators, str) else self.operators
+
+    def prompt(self, name: str) -> str:
+        """The prompt to render for `name`: the user's file where one is given."""
+        return self.prompt_paths.get(name, name)
+
+
+class Evolver:
+    """One record through its generations. `operators`: those of the settings when None (`tune` has its own)."""
+
+    def __init__(
+        self, settings: EvolveSettings, run_seed: int, operators: Mapping[str, Operator] | None = None
+    ) -> None:
+        self.settings = settings
+        self.operators = settings.chosen_operators() if operators is None else operators
+        self.weights = settings.weights if self.operators is OPERATORS else dict.fromkeys(self.operators, 1.0)
+        self.run_seed = run_seed
+        self.pair_checks: list[tuple[str, PairCheck]] = build_pair_checks(settings.checks)
+        self.answer_checks: list[tuple[str, Check]] = build_checks(["short_apology", "no_content"])
+
+    @property
+    def versions(self) -> list[str]:
+        """Names and versions of the prompts, and the wording of the operators in use."""
+        names = ("evolve_depth", "evolve_breadth", "judge_equal", "answer", "rate_complexity")
+        operators = [self.operators[name].method for name in sorted(self.weights)]
+        return [version(self.settings.prompt(name)) for name in names] + operators
+
+    async def generations(self, record: Record, ask: Ask) -> list[Result]:
+        """`record`, then the child or the rejection of each generation."""
+        results: list[Result] = [record]
+        current = record
+        for generation in range(1, self.settings.rounds + 1):
+            name = self._draw_operator(record, generation)
+            child = await self._generation(current, name, generation, ask)
+            results.append(child)
+            if isinstance(child, Record):
+                current = child
+        return results
+
+    def _draw_operator(self, root: Record, generation: int) -> str:
+        rng = random.Random(int(digest(self.run_seed, "operator", root.id, generation)[:16], 16))
+        names = sorted(name for name, weight in self.weights.items() if weight > 0)
+        return rng.choices(names, [self.weights[name] for name in names])[0]
+
+    async def _generation(self, parent: Record, name: str, generation: int, ask: Ask) -> Result:
+        place = replace(parent, output="", lineage=replace(parent.lineage, operator=name, generation=generation))
+        try:
+            child = await self._rewrite(parent, name, generation, ask)
+            for step in (self._compare, self._judge, self._answer, self._rate):
+                if isinstance(child, Rejection):
+                    break
+                child = await step(parent, child, ask)
+            return child
+        except RequestFailed as error:
+            return request_failure(place, STAGE, error)
+
+    async def _rewrite(self, parent: Record, name: str, generation: int, ask: Ask) -> Result:
+        operator = self.operators[name]
+        prompt = render(
+            self.settings.prompt(operator.prompt),
+            operator=name,
+            method=operator.method,
+            changes_input=operator.changes_input,
+            instruction=parent.instruction,
+            input=parent.input,
+        )
+        answer = await ask(prompt, self.settings.sampling)
+        parsed = parse_rewrite(answer.text)
+        kept_input = "" if operator.is_breadth else parent.input
+        line = Lineage("evolve", (parent.id,), name, generation, answer.model, prompt.version, (answer.key,))
+        child = Record(parsed.instruction, parsed.input or kept_input, "", line, meta=_inherited(parent, operator))
+        return Rejection(child, STAGE, "parsing", parsed.problem) if parsed.problem else child
+
+    async def _compare(self, parent: Record, child: Record, _ask: Ask) -> Result:
+        for name, check in self.pair_checks:
+            verdict = check(parent, child)
+            if verdict is not None:
+                return Rejection(child, STAGE, name, *split_reason(verdict))
+        added = len(child.instruction.split()) - len(parent.instruction.split())
+        return replace(child, meta=child.meta | {"words_added": added})
+
+    async def _judge(self, parent: Record, child: Record, ask: Ask) -> Result:
+        if not self.settings.judge:
+            return child
+        verdicts, reason = [], ""
+        for first, second in ((parent, child), (child, parent)):
+            verdict, reason = await self._verdict(first, second, ask)
+            verdicts.append(verdict)
+        if None in verdicts:
+            return Rejection(child, STAGE, "judge", "unreadable_verdict")
+        if verdicts == ["equal", "equal"]:
+            return Rejection(child, STAGE, "judge", "no_gain", reason)
+        return child if verdicts[0] == verdicts[1] else replace(child, meta=child.meta | {"judge_disagrees": True})
+
+    async def _verdict(self, first: Record, second: Record, ask: Ask) -> tuple[str | None, str]:
+        prompt = render(self.settings.prompt("judge_equal"), first=first, second=second)
+        for draw in range(2):
+            sampling = JUDGE_SAMPLING if draw == 0 else replace(JUDGE_SAMPLING, temperature=0.7)
+            answer = await ask(prompt, sampling, role="judge", draw=draw, keep_cut=True)
+            verdict = parse_choice(answer.text, "Verdict", ("equal", "different"))
+            if verdict is not None:
+                return verdict, parse_reason(answer.text)
+        return None, ""
+
+    async def _answer(self, _parent: Record, child: Record, ask: Ask) -> Result:
+        if not self.settings.answer:
+            return child
+        prompt = render(self.settings.prompt("answer"), instruction=child.instruction, input=child.input)
+        answer = await ask(prompt, self.settings.answer_sampling)
+        answered = child.answered(answer.text.strip(), answer.key)
+        for name, check in self.answer_checks:
+            verdict = check(answered)
+            if verdict is not None:
+                return Rejection(answered, STAGE, name, *split_reason(verdict))
+        return answered
+
+    async def _rate(self, parent: Record, child: Record, ask: Ask) -> Result:
+        if not self.settings.rate_complexity:
+            return child
+        grades = {}
+        for name, record in (("complexity_before", parent), ("complexity", child)):
+            prompt = render(self.settings.prompt("rate_complexity"), instruction=record.instruction, input=record.input)
+            answer = await ask(prompt, JUDGE_SAMPLING, role="judge", keep_cut=True)
+            grades[name] = parse_score(answer.text, "Difficulty", 1, 10)
+        return replace(child, meta=child.meta | grades)
+
+
+def _inherited(parent: Record, operator: Operator) -> dict[str, Any]:
+    names = ("category", "language", "domain") if not operator.is_breadth else ("language", "domain")
+    return {name: parent.meta[name] for name in names if name in parent.meta}

@@ -1,0 +1,73 @@
+"""The evolution operators. A new one is one line in OPERATORS; `code` and `math` are ready sets for those domains.
+
+Sources: add_constraint to breadth from WizardLM (arXiv 2304.12244, section 3.2), the code set from WizardCoder (arXiv
+2306.08568, section 3), upward and downward from WizardMath (arXiv 2308.09583, section 3). The wording is ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """`method` is what the teacher is told. `changes_input`: the operator may rewrite the input as well.
+
+    `prompt`: the template, "evolve_depth" for a harder version, "evolve_breadth" for a new task of the same kind.
+    """
+
+    method: str
+    changes_input: bool = False
+    prompt: str = "evolve_depth"
+
+    @property
+    def is_breadth(self) -> bool:
+        """Does it make a new task rather than a version of the old one?"""
+        return self.prompt == "evolve_breadth"
+
+
+_WORKED_INPUTS = """
+Work a structured input into the task, or make the one it has richer: a table, code, JSON, a formula or a log, with the
+instruction referring to it. For example, "Find the average" may become an instruction about one column with a table
+under Input; "Why does this fail?" may come with ten lines of a log; "Solve for x" with a formula of two unknowns and
+their known relation. The data must be complete: the answer can be worked out from it alone."""
+
+OPERATORS: dict[str, Operator] = {
+    "add_constraint": Operator("Add one more constraint or requirement that changes what a right answer is."),
+    "deepen": Operator(
+        "Where the task asks about something, let it ask deeper or wider: causes, consequences, a further step."
+    ),
+    "concretise": Operator(
+        "Replace general terms by more specific ones: name the setting, the people, the purpose, the quantities."
+    ),
+    "increase_reasoning": Operator(
+        "If a few simple steps solve it, ask explicitly for several steps of reasoning, shown one by one."
+    ),
+    "complicate_input": Operator(_WORKED_INPUTS, changes_input=True),
+    "breadth": Operator("A new task of the same domain, length and difficulty, but rarer.", True, "evolve_breadth"),
+    "code_constraint": Operator("Add a new requirement to the program, in about ten more words."),
+    "code_rarer_requirement": Operator("Replace a commonly used requirement by a less common and more specific one."),
+    "code_more_steps": Operator(
+        "If the program can be written in a few logical steps, add further steps of logic to it."
+    ),
+    "code_misleading_code": Operator(
+        "Give a piece of faulty code under Input as a false lead; say that it is to be judged.", True
+    ),
+    "code_complexity": Operator(
+        "Ask for a better bound on time or memory, named in the task, but only where one exists."
+    ),
+    "math_upward": Operator(
+        "Make the problem harder: one more unknown, one more condition, or one more step to the answer."
+    ),
+    "math_downward": Operator(
+        "Make an easier problem of the same topic, which a beginner can solve in fewer steps.", True, "evolve_breadth"
+    ),
+}
+
+OPERATOR_SETS: dict[str, dict[str, float]] = {
+    "default": dict.fromkeys(
+        ("add_constraint", "deepen", "concretise", "increase_reasoning", "complicate_input", "breadth"), 1.0
+    ),
+    "code": dict.fromkeys((name for name in OPERATORS if name.startswith("code_")), 1.0),
+    "math": dict.fromkeys(("math_upward", "math_downward", "increase_reasoning"), 1.0),
+}

@@ -1,0 +1,82 @@
+"""The stage: records stream through the evolver, and nobody waits for another record's stragglers."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import AsyncIterator
+
+from synth.engine.run import Ask, Engine, Item, StagePlan
+from synth.errors import StageStopped
+from synth.records import Record, Rejection, digest
+from synth.stages.evolve.evolver import STAGE, Evolver, EvolveSettings, Result
+from synth.stages.evolve.operators import Operator
+from synth.stages.evolve.tune import tune
+
+MIN_FOR_STOP = 50
+"""Candidates seen before a high rate of elimination can stop the stage."""
+
+
+async def evolve(
+    engine: Engine, records: AsyncIterator[Record], settings: EvolveSettings
+) -> AsyncIterator[list[Result]]:
+    """Yield, for each record in order, the record itself and what its generations brought: children and rejections.
+
+    Raises StageStopped when the judge eliminates more than `settings.stop_share` of the candidates.
+    """
+    first: list[Record] = []
+    operators = None
+    if settings.method == "auto":
+        first = await _take(records, settings.tune.num_held_out + settings.tune.num_sample)
+        tuned = await tune(engine, first, settings, settings.tune)
+        operators = {"auto": Operator(tuned.method, changes_input=True)}
+    evolver = Evolver(settings, engine.options.run_seed, operators)
+    watch = _JudgeWatch(settings)
+
+    async def work(record: Record, ask: Ask, _rng: random.Random) -> list[Result]:
+        return await evolver.generations(record, ask)
+
+    async def items() -> AsyncIterator[Item]:
+        for record in first:
+            yield Item(record.id, record)
+        async for record in records:
+            yield Item(record.id, record)
+
+    dump = settings.model_dump(mode="json")
+    plan = StagePlan(STAGE, digest(dump, evolver.versions), dump)
+    async for results in engine.stage(plan, items(), work):
+        watch.see(results)
+        yield results
+
+
+async def _take(records: AsyncIterator[Record], count: int) -> list[Record]:
+    taken: list[Record] = []
+    async for record in records:
+        taken.append(record)
+        if len(taken) == count:
+            break
+    return taken
+
+
+class _JudgeWatch:
+    """Stops the stage when the judge eliminates nearly everything: then the judge is wrong, not the tasks."""
+
+    def __init__(self, settings: EvolveSettings) -> None:
+        self.share = settings.stop_share
+        self.judged = 0
+        self.reasons: Counter[str] = Counter()
+
+    def see(self, results: list[Result]) -> None:
+        """Count what the judge did with one record's children."""
+        for result in results[1:]:
+            by_judge = isinstance(result, Rejection) and result.check == "judge"
+            self.judged += isinstance(result, Record) or by_judge
+            if isinstance(result, Rejection) and by_judge:
+                self.reasons[result.reason] += 1
+        lost = self.reasons.total()
+        if self.judged >= MIN_FOR_STOP and lost > self.share * self.judged:
+            what = ", ".join(f"{reason} {count}" for reason, count in self.reasons.most_common())
+            raise StageStopped(
+                f"the judge eliminated {lost} of {self.judged} evolved tasks ({what}), more than {self.share:.0%}",
+                "look at its answers in the ledger; use another judge, or set evolve.judge: false",
+            )

@@ -1,0 +1,112 @@
+"""Auto Evol-Instruct (Zeng et al., arXiv 2406.00770): an optimiser model improves the wording of the evolving method.
+
+It reads trajectories of a sample, names the method's faults and rewrites it; candidates are scored by their failure
+rate on a held-out sample, and the best is kept. All requests go through the ledger, so a second run costs nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from synth.engine.run import Ask, Engine, Item, StagePlan
+from synth.models.base import Sampling
+from synth.prompts import render, version
+from synth.records import Lineage, Record, Rejection, digest
+from synth.stages.evolve.evolver import Evolver, EvolveSettings, TuneSettings
+from synth.stages.evolve.operators import Operator
+
+STAGE = "tune"
+FIRST_METHOD = """\
+Read the task and list for yourself what could make it harder: constraints, depth, concrete detail, steps of reasoning,
+richer material. Plan the change in small steps, carry it out, check that the result is still sensible and answerable,
+and write the harder task."""
+OPTIMISER_SAMPLING = Sampling(temperature=0.8, max_tokens=1024)
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """The best method, its failure rate on the held-out tasks, and one row per method tried."""
+
+    method: str
+    failure_rate: float
+    history: list[dict[str, Any]]
+
+
+async def tune(
+    engine: Engine, records: Sequence[Record], settings: EvolveSettings, tuning: TuneSettings, stage: str = STAGE
+) -> Tuned:
+    """Tune on the first records given: `num_held_out` score the methods, the next `num_sample` are read."""
+    held_out = records[: tuning.num_held_out]
+    sample = records[tuning.num_held_out :][: tuning.num_sample] or held_out
+
+    async def work(_value: None, ask: Ask, _rng: random.Random) -> list[Record | Rejection]:
+        tuned = await _Tuner(settings, tuning, engine.options.run_seed, ask).best(sample, held_out)
+        meta = {"failure_rate": tuned.failure_rate, "history": tuned.history}
+        return [Record(tuned.method, lineage=Lineage("evolve", operator="auto"), meta=meta)]
+
+    async def items() -> AsyncIterator[Item]:
+        yield Item(digest([r.id for r in (*held_out, *sample)])[:16], None)
+
+    dump = {"evolve": settings.model_dump(mode="json"), "tune": tuning.model_dump(mode="json")}
+    plan = StagePlan(stage, digest(dump, [version(n) for n in ("evolve_analyse", "evolve_improve")]), dump)
+    found: list[Record] = []
+    async for results in engine.stage(plan, items(), work):
+        found += [result for result in results if isinstance(result, Record)]
+    if not found:
+        return Tuned(FIRST_METHOD, 1.0, [])
+    return Tuned(found[0].instruction, found[0].meta["failure_rate"], found[0].meta["history"])
+
+
+class _Tuner:
+    def __init__(self, settings: EvolveSettings, tuning: TuneSettings, run_seed: int, ask: Ask) -> None:
+        self.settings, self.tuning, self.run_seed, self.ask = settings, tuning, run_seed, ask
+
+    async def best(self, sample: Sequence[Record], held_out: Sequence[Record]) -> Tuned:
+        """Improve until a step brings no lower failure rate."""
+        method = FIRST_METHOD
+        rate = await self._failure_rate(method, held_out)
+        history: list[dict[str, Any]] = [{"step": 0, "method": method, "failure_rate": rate, "kept": True}]
+        for step in range(1, self.tuning.steps + 1):
+            candidates = await self._candidates(method, sample)
+            rates = await asyncio.gather(*(self._failure_rate(text, held_out) for text in candidates))
+            history += [
+                {"step": step, "method": text, "failure_rate": found, "kept": False}
+                for text, found in zip(candidates, rates, strict=True)
+            ]
+            lowest = min(rates, default=1.0)
+            if lowest >= rate:
+                break
+            rate, method = lowest, candidates[rates.index(lowest)]
+            next(row for row in history if row["step"] == step and row["method"] == method)["kept"] = True
+        return Tuned(method, rate, history)
+
+    def _evolver(self, method: str, rounds: int) -> Evolver:
+        settings = self.settings.model_copy(update={"rounds": rounds})
+        return Evolver(settings, self.run_seed, {"auto": Operator(method, changes_input=True)})
+
+    async def _failure_rate(self, method: str, records: Sequence[Record]) -> float:
+        evolver = self._evolver(method, 1)
+        results = await asyncio.gather(*(evolver.generations(record, self.ask) for record in records))
+        failed = sum(isinstance(result, Rejection) for one in results for result in one[1:])
+        return round(failed / max(len(records), 1), 4)
+
+    async def _candidates(self, method: str, sample: Sequence[Record]) -> list[str]:
+        evolver = self._evolver(method, self.tuning.rounds)
+        results = await asyncio.gather(*(evolver.generations(record, self.ask) for record in sample))
+        trajectories = [[_step(result) for result in one] for one in results]
+        prompt = render("evolve_analyse", method=method, trajectories=trajectories)
+        faults = await self.ask(prompt, replace(OPTIMISER_SAMPLING, temperature=0.0), keep_cut=True)
+        prompt = render("evolve_improve", method=method, faults=faults.text)
+        draws = range(self.tuning.num_candidates)
+        answers = await asyncio.gather(*(self.ask(prompt, OPTIMISER_SAMPLING, draw=n, keep_cut=True) for n in draws))
+        return list(dict.fromkeys(answer.text.strip() for answer in answers))
+
+
+def _step(result: Record | Rejection) -> dict[str, str]:
+    record = result if isinstance(result, Record) else result.record
+    text = record.instruction + (f"\n\n{record.input}" if record.input else "")
+    return {"text": text, "reason": result.reason if isinstance(result, Rejection) else ""}

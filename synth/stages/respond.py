@@ -1,0 +1,82 @@
+"""Respond: the teacher answers every task that has no answer yet. It judges nothing; the checks come after."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from synth.engine.run import Ask, Engine, Item, StagePlan
+from synth.models.base import Sampling
+from synth.prompts import render, version
+from synth.records import Record, Rejection, digest
+
+STAGE = "respond"
+Result = Record | Rejection
+
+
+class RespondSettings(BaseModel):
+    """How tasks are answered.
+
+    `reanswer`: answer again what has an answer already (the way of GPT-4-LLM, arXiv 2304.03277); the old one is kept in
+    `meta.previous_output`, which makes preference pairs. `num_draws`: with more than one, the answer that most draws
+    agree on is taken, and tasks on which fewer than `min_agreement` of them agree are thrown away (self-consistency,
+    arXiv 2203.11171); meant for short checkable answers. `prompt_path`: your own .jinja in place of `answer`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sampling: Sampling = Sampling(temperature=0.7, max_tokens=2048)
+    reanswer: bool = False
+    num_draws: int = Field(1, ge=1, le=32)
+    min_agreement: float = Field(0.5, ge=0, le=1)
+    prompt_path: str | None = None
+
+    @property
+    def prompt(self) -> str:
+        """The prompt to render."""
+        return self.prompt_path or "answer"
+
+
+async def respond(
+    engine: Engine, records: AsyncIterator[Record], settings: RespondSettings
+) -> AsyncIterator[list[Result]]:
+    """Yield each record with its answer, or its rejection, in order."""
+
+    async def work(record: Record, ask: Ask, _rng: random.Random) -> list[Result]:
+        if record.output and not settings.reanswer:
+            return [record]
+        answered = await answer(record, ask, settings)
+        if record.output and isinstance(answered, Record):
+            answered = replace(answered, meta=answered.meta | {"previous_output": record.output})
+        return [answered]
+
+    async def items() -> AsyncIterator[Item]:
+        async for record in records:
+            yield Item(record.id, record)
+
+    dump = settings.model_dump(mode="json")
+    plan = StagePlan(STAGE, digest(dump, version(settings.prompt)), dump)
+    async for results in engine.stage(plan, items(), work):
+        yield results
+
+
+async def answer(record: Record, ask: Ask, settings: RespondSettings, stage: str = STAGE) -> Result:
+    """`record` with the teacher's answer, or why there is none."""
+    prompt = render(settings.prompt, instruction=record.instruction, input=record.input)
+    answers = [await ask(prompt, settings.sampling, draw=draw) for draw in range(settings.num_draws)]
+    spoken = [" ".join(a.text.split()).casefold() for a in answers]
+    common = max(spoken, key=lambda text: (spoken.count(text), -spoken.index(text)))
+    chosen = answers[spoken.index(common)]
+    agreement = spoken.count(common) / len(spoken)
+    answered = record.answered(chosen.text.strip(), chosen.key)
+    if settings.num_draws == 1:
+        return answered
+    answered = replace(answered, meta=answered.meta | {"agreement": round(agreement, 3)})
+    if agreement < settings.min_agreement:
+        return Rejection(
+            answered, stage, "agreement", "draws_disagree", f"{agreement:.2f} of {settings.num_draws} draws"
+        )
+    return answered

@@ -1,0 +1,214 @@
+"""Evolution with a teacher whose replies are written here: operators, generations, eliminations, lineage."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from synth.engine.budget import Budget
+from synth.engine.ledger import Ledger
+from synth.engine.progress import RunProgress
+from synth.engine.run import Engine, EngineOptions, RoleModel
+from synth.engine.throttle import Throttle
+from synth.errors import RequestRefused, StageStopped
+from synth.models.base import ChatRequest, Completion, Usage
+from synth.records import Lineage, Record, Rejection, digest
+from synth.stages.evolve import OPERATOR_SETS, EvolveSettings, evolve
+
+Reply = Callable[[str], str]
+Result = Record | Rejection
+
+
+class Teacher:
+    """A chat model that answers by a function of the prompt."""
+
+    name = endpoint = "written-here"
+
+    def __init__(self, reply: Reply) -> None:
+        self.reply = reply
+        self.calls = 0
+
+    async def complete(self, request: ChatRequest) -> Completion:
+        self.calls += 1
+        return Completion(self.reply(request.messages[0]["content"]), model=self.name, usage=Usage(1, 1))
+
+    async def close(self) -> None:
+        pass
+
+
+def section(prompt: str, name: str) -> str:
+    """The fenced text under the last heading `name` of a prompt."""
+    return prompt.rpartition(f"## {name}\n\n```text\n")[2].partition("\n```")[0]
+
+
+def good(prompt: str) -> str:
+    """A sound evolution: a marked longer instruction, judged different, answered."""
+    if "# Rewrite a task" in prompt:
+        old = section(prompt, "Instruction")
+        word = f"w{digest(old)[:6]}"
+        return f"### Instruction\n{old} and also mention {word} near the end of it\n### Input\n{section(prompt, 'Input')}"
+    if "# Invent a task" in prompt:
+        return f"### Instruction\nList rare facts about {digest(prompt)[:6]} fields and farms\n### Input\nNo input"
+    if "# Compare two tasks" in prompt:
+        return "Reason: more is asked\nVerdict: different"
+    if "# Rate the difficulty" in prompt:
+        return f"Difficulty: {min(10, 1 + len(section(prompt, 'Instruction').split()) // 10)}"
+    return "A full answer with several words of substance about the matter."
+
+
+def run(path: Path, reply: Reply, count: int = 5, **settings: object) -> tuple[list[list[Result]], Teacher]:
+    """Evolve `count` records in a fresh engine over the run folder `path`."""
+    teacher = Teacher(reply)
+
+    async def records() -> AsyncIterator[Record]:
+        for n in range(count):
+            yield Record(f"Describe garden number {n} for a visitor", "", "It is green.", Lineage("bootstrap"))
+
+    async def main() -> list[list[Result]]:
+        ledger = Ledger(path)
+        roles = {role: RoleModel(teacher, Throttle(8)) for role in ("teacher", "judge")}
+        engine = Engine(ledger, roles, Budget({}, (), None, None), RunProgress(), EngineOptions(run_seed=5))
+        try:
+            return [results async for results in evolve(engine, records(), EvolveSettings(**settings))]  # type: ignore[arg-type]
+        finally:
+            await ledger.aclose()
+
+    return asyncio.run(main()), teacher
+
+
+def children(results: list[list[Result]]) -> list[Result]:
+    return [child for one in results for child in one[1:]]
+
+
+def test_each_generation_evolves_the_survivor_of_the_last(tmp_path: Path) -> None:
+    results, _ = run(tmp_path, good, rounds=3, operators={"add_constraint": 1})
+    for one in results:
+        line = [r for r in one if isinstance(r, Record)]
+        assert [r.lineage.generation for r in line] == [0, 1, 2, 3]
+        assert [r.lineage.parents for r in line[1:]] == [(r.id,) for r in line[:-1]]
+        assert all(r.output and len(r.lineage.completion_keys) == 2 for r in line[1:])
+
+
+def test_a_task_that_fails_returns_to_the_pool_and_is_evolved_again_from_the_same_parent(tmp_path: Path) -> None:
+    def fails_first(prompt: str) -> str:
+        return section(prompt, "Instruction") if "## Method: deepen" in prompt else good(prompt)
+
+    results, _ = run(tmp_path, fails_first, rounds=2, operators={"deepen": 1, "add_constraint": 1}, count=30)
+    seen = [one for one in results if isinstance(one[1], Rejection) and isinstance(one[2], Record)]
+    assert seen
+    assert all(one[2].lineage.parents == (one[0].id,) for one in seen)  # type: ignore[union-attr]
+
+
+def test_operator_shares_are_uniform_by_chi_square(tmp_path: Path) -> None:
+    results, _ = run(tmp_path, good, count=600, rounds=1, judge=False, answer=False, checks=[])
+    counts = Counter(r.lineage.operator for r in children(results) if isinstance(r, Record))
+    names = OPERATOR_SETS["default"]
+    expected = 600 / len(names)
+    assert sum((counts[name] - expected) ** 2 / expected for name in names) < 20.5  # 5 degrees of freedom, p = 0.001
+
+
+def test_the_draw_of_operators_does_not_depend_on_the_number_of_rounds(tmp_path: Path) -> None:
+    two, _ = run(tmp_path / "a", good, rounds=2)
+    three, _ = run(tmp_path / "b", good, rounds=3)
+    assert [one[:3] for one in three] == two
+
+
+def test_one_more_round_over_the_same_folder_pays_for_the_new_generation_only(tmp_path: Path) -> None:
+    _, first = run(tmp_path, good, rounds=2)
+    _, again = run(tmp_path, good, rounds=2)
+    assert again.calls == 0
+    _, more = run(tmp_path, good, rounds=3)
+    _, whole = run(tmp_path.with_name("whole"), good, rounds=3)
+    assert first.calls + more.calls == whole.calls
+
+
+@pytest.mark.parametrize(
+    ("marker", "reply", "check"),
+    [
+        ("# Compare two tasks", "Reason: same\nVerdict: equal", "judge"),
+        ("# Compare two tasks", "I cannot say.", "judge"),
+        ("Describe garden", "Sorry, I cannot help with that.", "short_apology"),
+        ("Describe garden", "...", "no_content"),
+        ("# Rewrite a task", "### Instruction\nThe rewritten prompt is to describe a garden to people", "prompt_words"),
+        ("# Rewrite a task", "### Instruction\nA\n### Instruction\nB", "parsing"),
+    ],
+)
+def test_each_elimination_has_its_own_reason(tmp_path: Path, marker: str, reply: str, check: str) -> None:
+    def bad(prompt: str) -> str:
+        hit = prompt.startswith(marker) if marker != "Describe garden" else not prompt.startswith("# ")
+        return reply if hit else good(prompt)
+
+    results, _ = run(tmp_path, bad, rounds=1, operators={"add_constraint": 1})
+    found = children(results)
+    assert found and all(isinstance(r, Rejection) and r.check == check for r in found), found[0]
+
+
+def test_a_judge_that_contradicts_itself_by_order_keeps_the_task_and_says_so(tmp_path: Path) -> None:
+    def by_order(prompt: str) -> str:
+        if "# Compare two tasks" in prompt:
+            longer_second = len(section(prompt, "Second task")) > len(section(prompt, "First task"))
+            return f"Verdict: {'equal' if longer_second else 'different'}"
+        return good(prompt)
+
+    results, _ = run(tmp_path, by_order, rounds=1, operators={"add_constraint": 1})
+    assert all(isinstance(r, Record) and r.meta["judge_disagrees"] for r in children(results))
+
+
+def test_a_judge_that_always_says_equal_stops_the_stage_and_is_named(tmp_path: Path) -> None:
+    def equal(prompt: str) -> str:
+        return "Verdict: equal" if "# Compare two tasks" in prompt else good(prompt)
+
+    with pytest.raises(StageStopped, match="no_gain"):
+        run(tmp_path, equal, count=80, rounds=1)
+
+
+def test_a_request_that_fails_for_good_costs_its_generation_only(tmp_path: Path) -> None:
+    def refuses(prompt: str) -> str:
+        if "garden number 2" in prompt and "# Rewrite" in prompt:
+            raise RequestRefused("bad prompt", "bad_request")
+        return good(prompt)
+
+    results, _ = run(tmp_path, refuses, rounds=2, operators={"add_constraint": 1})
+    assert [[isinstance(r, Record) for r in one] for one in results].count([True, False, False]) == 1
+    assert sum(isinstance(r, Rejection) for r in children(results)) == 2
+
+
+def test_difficulty_and_words_added_are_measured(tmp_path: Path) -> None:
+    results, _ = run(tmp_path, good, rounds=1, operators={"add_constraint": 1}, rate_complexity=True)
+    for child in children(results):
+        assert isinstance(child, Record)
+        assert child.meta["words_added"] == 9
+        assert child.meta["complexity"] >= child.meta["complexity_before"] >= 1
+
+
+def test_auto_tunes_a_method_keeps_the_best_and_costs_nothing_twice(tmp_path: Path) -> None:
+    def reply(prompt: str) -> str:
+        if prompt.startswith("# Find faults"):
+            return "- It adds nothing."
+        if prompt.startswith("# Improve a rewriting method"):
+            return "Add one checkable demand."
+        if "# Rewrite a task" in prompt and "checkable demand" not in prompt:
+            return section(prompt, "Instruction")
+        return good(prompt)
+
+    tune = {"steps": 2, "num_candidates": 2, "rounds": 1, "num_sample": 2, "num_held_out": 3}
+    results, first = run(tmp_path, reply, rounds=1, method="auto", tune=tune)
+    assert all(isinstance(r, Record) and r.lineage.operator == "auto" for r in children(results))
+    _, again = run(tmp_path, reply, rounds=1, method="auto", tune=tune)
+    assert first.calls > 0 and again.calls == 0
+
+
+@pytest.mark.parametrize("weights", [{"add_constraint": 0}, {"nonsense": 1}, {"deepen": -1}])
+def test_weights_that_make_no_sense_are_refused(weights: dict[str, float]) -> None:
+    with pytest.raises(ValidationError):
+        EvolveSettings(operators=weights)
+
+
+def test_no_rounds_are_refused() -> None:
+    with pytest.raises(ValidationError):
+        EvolveSettings(rounds=0)
