@@ -1,6 +1,6 @@
 """Money and tokens: prices by model, and a cap that holds at every instant.
 
-Before a request leaves, its worst case is reserved: every byte of the prompt counted as a token, and all of `max_tokens`.
+Before a request leaves, its worst case is reserved: every byte of the prompt as a token, and all of `max_tokens`.
 What is spent and reserved together never passes the cap, across stages and across restarts.
 """
 
@@ -12,10 +12,12 @@ from dataclasses import dataclass
 
 from synth.errors import BudgetReached, UsageError
 from synth.models.base import ChatRequest, Usage
+from synth.records import canonical_json
 
 UNBOUNDED_ANSWER = 16_384
 """Tokens reserved for an answer whose request sets no `max_tokens`."""
-TOKENS_PER_MESSAGE = 16
+TOKENS_PER_MESSAGE, TOKENS_PER_REQUEST = 16, 64
+"""What a chat template may add around a message, and around the whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +32,12 @@ class Price:
         return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1e6
 
 
+FREE = Price()
+
+
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """The worst case of one request: tokens and cost."""
+    """Tokens and cost of one request: its worst case, or what it came to."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -42,6 +47,16 @@ class Reservation:
     def tokens(self) -> int:
         """Prompt and answer together."""
         return self.prompt_tokens + self.completion_tokens
+
+    def __add__(self, other: Reservation) -> Reservation:
+        return Reservation(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cost + other.cost,
+        )
+
+
+NOTHING = Reservation(0, 0, 0.0)
 
 
 class Budget:
@@ -60,24 +75,21 @@ class Budget:
         self.max_cost, self.max_tokens = max_cost, max_tokens
         self.spent_cost, self.spent_tokens = 0.0, 0
         self.reserved_cost, self.reserved_tokens = 0.0, 0
-        self._changed = asyncio.Condition() if self.capped else None
-
-    @property
-    def capped(self) -> bool:
-        """Is there any cap?"""
-        return self.max_cost is not None or self.max_tokens is not None
+        self._under_way = 0
+        self._waiting: list[asyncio.Future[None]] = []
 
     def worst_case(self, model: str, request: ChatRequest) -> Reservation:
-        """An upper bound of what `request` can use and cost."""
+        """An upper bound of what `request` can use and cost: no tokenizer makes more tokens than there are bytes."""
         text = sum(len(m.get("content", "").encode("utf-8", "replace")) + TOKENS_PER_MESSAGE for m in request.messages)
+        text += TOKENS_PER_REQUEST + (len(canonical_json(request.schema)) if request.schema else 0)
         answer = (request.sampling.max_tokens or UNBOUNDED_ANSWER) * request.num_choices
-        return Reservation(text, answer, self._prices.get(model, Price()).cost(text, answer))
+        return self._priced(model, text, answer)
 
     def real(self, model: str, usage: Usage, worst: Reservation) -> Reservation:
         """What was used; a count the server did not give is taken at its worst."""
         prompt = worst.prompt_tokens if usage.prompt_tokens is None else usage.prompt_tokens
         answer = worst.completion_tokens if usage.completion_tokens is None else usage.completion_tokens
-        return Reservation(prompt, answer, self._prices.get(model, Price()).cost(prompt, answer))
+        return self._priced(model, prompt, answer)
 
     def already_spent(self, cost: float, tokens: int) -> None:
         """Count what earlier runs over the same folder have spent."""
@@ -86,29 +98,29 @@ class Budget:
 
     async def reserve(self, worst: Reservation) -> None:
         """Take `worst` out of the budget, waiting for others to settle where that may help; else BudgetReached."""
-        if self._changed is None:
-            self._hold(worst, +1)
-            return
-        async with self._changed:
-            while not self._fits(worst):
-                if not self.reserved_tokens:
-                    raise BudgetReached(
-                        self._message(worst), "raise the cap and type the same command again; all is kept"
-                    )
-                await self._changed.wait()
-            self._hold(worst, +1)
+        while not self._fits(worst):
+            if not self._under_way:
+                raise BudgetReached(self._message(worst), "raise the cap and type the same command again; all is kept")
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiter)
+            await waiter
+        self._hold(worst, +1)
 
-    async def settle(self, worst: Reservation, real: Reservation | None) -> None:
-        """Give `worst` back and count `real` (None: nothing was used)."""
+    def settle(self, worst: Reservation, real: Reservation) -> None:
+        """Give `worst` back and count `real`."""
         self._hold(worst, -1)
-        if real:
-            self.already_spent(real.cost, real.tokens)
-        if self._changed is not None:
-            async with self._changed:
-                self._changed.notify_all()
+        self.already_spent(real.cost, real.tokens)
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _priced(self, model: str, prompt: int, answer: int) -> Reservation:
+        return Reservation(prompt, answer, self._prices.get(model, FREE).cost(prompt, answer))
 
     def _hold(self, worst: Reservation, sign: int) -> None:
-        self.reserved_cost += sign * worst.cost
+        self._under_way += sign
+        self.reserved_cost = self.reserved_cost + sign * worst.cost if self._under_way else 0.0
         self.reserved_tokens += sign * worst.tokens
 
     def _fits(self, worst: Reservation) -> bool:
@@ -120,5 +132,11 @@ class Budget:
 
     def _message(self, worst: Reservation) -> str:
         if self.max_cost is not None and self.spent_cost + worst.cost > self.max_cost:
-            return f"budget reached: {self.spent_cost:.4f} of {self.max_cost} spent, the next request may cost {worst.cost:.4f}"
-        return f"budget reached: {self.spent_tokens} of {self.max_tokens} tokens used, the next request may use {worst.tokens}"
+            return (
+                f"budget reached: {self.spent_cost:.4f} of {self.max_cost} spent,"
+                f" the next request may cost {worst.cost:.4f}"
+            )
+        return (
+            f"budget reached: {self.spent_tokens} of {self.max_tokens} tokens used,"
+            f" the next request may use {worst.tokens}"
+        )

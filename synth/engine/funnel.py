@@ -150,18 +150,10 @@ def family_links(ledger: LedgerReader) -> Iterator[tuple[str, str]]:
     They come from the outcomes, so families hold together where a link of the chain was thrown away later, or where a
     check changed a text and with it the id.
     """
+    sql = "SELECT item, results FROM outcomes WHERE stage=? ORDER BY ordinal"
     for stage in DATA_STAGES[1:]:
-        for item, text in _outcomes(ledger, stage):
+        for item, text in ledger.rows(sql, stage):
             for row in json.loads(text):
                 record = row["kept"] if "kept" in row else row["rejected"]["record"]
                 if record["id"] != item:
                     yield item, record["id"]
-
-
-def _outcomes(ledger: LedgerReader, stage: str, page: int = 1000) -> Iterator[tuple[str, str]]:
-    """(item, results) of a stage, read a page at a time."""
-    sql = "SELECT ordinal, item, results FROM outcomes WHERE stage=? AND ordinal>? ORDER BY ordinal LIMIT ?"
-    last = -1
-    while rows := ledger.query(sql, stage, last, page):
-        yield from ((item, results) for _, item, results in rows)
-        last = rows[-1][0]

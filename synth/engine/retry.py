@@ -1,45 +1,64 @@
 """The one retry loop: which failures are tried again, how often, and after how long.
 
-Full jitter (a uniform wait up to the exponential bound) where the server says nothing; its Retry-After, exactly, where it
-does. The SDK's own retries are off.
+Full jitter (a uniform wait up to the exponential bound) where the server says nothing; its Retry-After, exactly, where
+it does. A 429 is a matter of waiting and costs no attempt: only the deadline bounds it. The SDK's own retries are off.
 """
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, stop_after_delay
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from synth.errors import RetryableError
 
-BASE_S, LONGEST_S = 0.5, 60.0
+BASE_S, LONGEST_S, LONGEST_THROTTLED_S = 0.5, 60.0, 4.0
 T = TypeVar("T")
 
 
-def wait_time(attempt: int, retry_after: float | None, rng: random.Random) -> float:
+def wait_time(attempt: int, error: RetryableError, rng: random.Random) -> float:
     """Seconds to wait after failed attempt number `attempt` (1, 2, ...)."""
-    if retry_after is not None:
-        return retry_after
-    return rng.uniform(0.0, min(LONGEST_S, BASE_S * 2.0 ** min(attempt, 16)))
+    if error.retry_after is not None:
+        return error.retry_after
+    longest = LONGEST_THROTTLED_S if error.is_throttle else LONGEST_S
+    return rng.uniform(0.0, min(longest, BASE_S * 2.0 ** min(attempt, 16)))
 
 
 async def with_retries(
-    call: Callable[[], Awaitable[T]], rng: random.Random, max_attempts: int, deadline_s: float | None = None
+    call: Callable[[], Awaitable[T]],
+    rng: random.Random,
+    max_attempts: int,
+    deadline_s: float,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> T:
-    """`await call()` until it succeeds; the last RetryableError is raised after `max_attempts` or `deadline_s` seconds."""
+    """`await call()` until it succeeds, waiting by `sleep` in between.
 
-    def wait(state: RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
-        retry_after = error.retry_after if isinstance(error, RetryableError) else None
-        return wait_time(state.attempt_number, retry_after, rng)
+    The last RetryableError is raised after `max_attempts` failures other than 429s, and as soon as the next attempt
+    would start more than `deadline_s` seconds after the first.
+    """
+    now = asyncio.get_running_loop().time
+    deadline = now() + deadline_s
+    failures = 0
 
-    stop = stop_after_attempt(max_attempts)
+    def stop(state: RetryCallState) -> bool:
+        nonlocal failures
+        failures += not _error(state).is_throttle
+        return failures >= max_attempts or now() + state.upcoming_sleep > deadline
+
     retrying = AsyncRetrying(
         retry=retry_if_exception_type(RetryableError),
-        wait=wait,
-        stop=stop if deadline_s is None else stop | stop_after_delay(deadline_s),
+        wait=lambda state: wait_time(state.attempt_number, _error(state), rng),
+        stop=stop,
+        sleep=sleep,
         reraise=True,
     )
     return await retrying(call)
+
+
+def _error(state: RetryCallState) -> RetryableError:
+    error = state.outcome.exception() if state.outcome else None
+    assert isinstance(error, RetryableError)
+    return error

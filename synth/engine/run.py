@@ -1,7 +1,7 @@
 """Items in, results out: the only place that starts tasks.
 
-A stage hands over items and one coroutine for an item. The engine runs many at a time, keeps every answer in the ledger,
-and hands the results back in item order, so that neither concurrency nor crashes can change what comes out.
+A stage hands over items and one coroutine for an item. The engine runs many at a time, keeps every answer in the
+ledger, and hands the results back in item order: neither concurrency nor crashes can change what comes out.
 What it does not know: prompts, parsing, checks, files of a stage.
 """
 
@@ -11,26 +11,35 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from typing import Any, Protocol
 
-from synth.engine.budget import Budget, Reservation
-from synth.engine.ledger import Ledger, Result, results_from_json
-from synth.engine.progress import RunProgress, StageProgress
-from synth.engine.retry import with_retries
+from synth.engine.budget import Budget
+from synth.engine.crash import crash_point
+from synth.engine.ledger import Ledger, Outcome, Result, results_from_json, results_to_json
+from synth.engine.payment import Payment, RoleModel, request_key
+from synth.engine.progress import RunProgress
 from synth.engine.throttle import Throttle
 from synth.errors import RequestFailed, RequestRefused, RetryableError, SynthError
-from synth.models.base import ChatModel, ChatRequest, Completion, Sampling, Usage
+from synth.models.base import ChatRequest, Completion, Sampling
 from synth.prompts import Prompt
 from synth.records import Record, Rejection, canonical_json, digest
 
-LOOKAHEAD = 2_000
-"""Items of a free stage started but not yet committed, at most."""
+__all__ = ["Ask", "Engine", "EngineOptions", "Item", "RoleModel", "StagePlan", "is_quarantined", "request_failure"]
+
+ACTIVE = 1_024
+"""Items of a free stage at work at a time: enough to fill all slots, few enough to fit in memory."""
+LOOKAHEAD = 8_192
+"""Items of a free stage started but not yet committed, at most: one slow answer holds up the order, not the others."""
 READY = 32
-"""Requests marked as sent that may wait for a slot; they hide the ledger's latency."""
+"""Requests noted as sent that may wait for a slot; they hide the ledger's latency."""
+LOST_IN_A_ROW = 20
+"""Requests lost for good, all attempts used up, with no answer in between: then the endpoint is down."""
 REQUEST_CHECK = "request"
 NOT_QUARANTINED = ("unsupported", "content_filter")
 """Reasons for a failed request that asking again on the next run would not change."""
+NO_STORED_ANSWER = "no_stored_answer"
 
 
 class Ask(Protocol):
@@ -62,25 +71,6 @@ class Item:
     value: Any
 
 
-@dataclass(slots=True)
-class RoleModel:
-    """A model in a role (teacher, judge), the slots for its endpoint, and defaults of its requests."""
-
-    model: ChatModel
-    throttle: Throttle
-    extra_body: dict[str, Any] = field(default_factory=dict)
-    max_tokens: int | None = None
-    kind: Literal["chat", "completion"] = "chat"
-
-    def complete_request(self, request: ChatRequest) -> ChatRequest:
-        """`request` with the defaults of this role where it leaves them open."""
-        if self.extra_body:
-            request = replace(request, extra_body=self.extra_body | request.extra_body)
-        if request.sampling.max_tokens is None and self.max_tokens is not None:
-            request = replace(request, sampling=replace(request.sampling, max_tokens=self.max_tokens))
-        return request
-
-
 @dataclass(frozen=True, slots=True)
 class StagePlan:
     """What the ledger must know of a stage: outcomes stored under another `fingerprint` are dropped and made again."""
@@ -93,7 +83,11 @@ class StagePlan:
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """`max_attempts` per request; `deadline_s` for all attempts of one together; `grace_s` for answers in flight at a stop."""
+    """How hard to try.
+
+    `max_attempts` per request, 429s not counted. Seconds: `deadline_s` for all attempts of one together, `grace_s` for
+    answers in flight at a stop.
+    """
 
     run_seed: int = 0
     max_attempts: int = 8
@@ -102,7 +96,11 @@ class EngineOptions:
 
 
 class Engine:
-    """Runs the stages of one run folder. Create it inside the event loop; see `stage`."""
+    """Runs the stages of one run folder. Create it inside the event loop; see `stage`.
+
+    `fatal` is why the run stopped early. From then on nothing is sent: whoever asks gets `fatal` raised, and so it
+    comes out of every stage. `drive` runs a chain of them.
+    """
 
     def __init__(
         self,
@@ -117,13 +115,13 @@ class Engine:
         self.budget = budget
         self.progress = progress
         self.options = options
+        self.ready = Throttle(READY)
+        self.stopped = asyncio.Event()
         self.fatal: SynthError | None = None
         self.quarantined = 0
-        self._owner = asyncio.current_task()
-        self._stopping: asyncio.Task[None] | None = None
-        self._pending: dict[str, asyncio.Task[Completion]] = {}
-        self._ready = Throttle(READY)
-        self._rank: dict[str, int] = {}
+        self._payments: dict[str, Payment] = {}
+        self._ranks: dict[str, int] = {}
+        self._lost = 0
 
     # -- stages -----------------------------------------------------------------------------------------------------
 
@@ -137,13 +135,13 @@ class Engine:
         fails for good costs its item a Rejection, nothing else.
         """
         run = await self._begin(plan)
-        queue: asyncio.Queue[tuple[Item, Later] | None] = asyncio.Queue()
-        room = asyncio.Semaphore(LOOKAHEAD)
-        feeder = asyncio.create_task(self._feed(run, items, work, queue, room))
+        queue: asyncio.Queue[_Started | None] = asyncio.Queue()
+        feeder = asyncio.create_task(run.feed(items, work, queue))
+        feeder.add_done_callback(_retrieve)
         try:
-            while (entry := await queue.get()) is not None:
-                yield await run.commit(*entry, settle)
-                room.release()
+            while (started := await queue.get()) is not None:
+                yield await run.commit(started, settle)
+                run.room.release()
             await feeder
             await run.finish()
         finally:
@@ -162,44 +160,30 @@ class Engine:
 
         After each commit `may_start(started, committed)` says whether item number `started` is to be made now, by
         `next_item(started)`. Both must depend on committed state alone; then so do all items, at any concurrency. The
-        stage ends when nothing is under way and `may_start` says no.
+        stage ends when nothing is under way and `may_start` says no. A failed item stays failed: later ones were made
+        without it.
         """
         run = await self._begin(plan)
-        under_way: deque[tuple[Item, Later]] = deque()
-        started = 0
+        under_way: deque[_Started] = deque()
+        number = 0
         try:
             while True:
-                while may_start(started, run.committed):
-                    item = next_item(started)
-                    under_way.append((item, run.start(item, work)))
-                    started += 1
+                while may_start(number, run.committed):
+                    under_way.append(run.start(next_item(number), work))
+                    number += 1
                 if not under_way:
                     break
-                yield await run.commit(*under_way.popleft(), settle, always_final=True)
+                yield await run.commit(under_way.popleft(), settle, windowed=True)
             await run.finish()
         finally:
             run.cancel()
 
     async def _begin(self, plan: StagePlan) -> _StageRun:
+        """Stages begin from the last to the first, each pulling on the one before: the first has the lowest rank."""
         await self.ledger.begin_stage(plan.name, plan.fingerprint, canonical_json(plan.settings))
-        self._rank.setdefault(plan.name, len(self._rank))
-        stored = self.ledger.stored_outcomes(plan.name)
-        return _StageRun(self, plan.name, stored, self.progress.stage(plan.name, plan.expected))
-
-    async def _feed(
-        self,
-        run: _StageRun,
-        items: AsyncIterator[Item],
-        work: Work,
-        queue: asyncio.Queue[tuple[Item, Later] | None],
-        room: asyncio.Semaphore,
-    ) -> None:
-        try:
-            async for item in items:
-                await room.acquire()
-                queue.put_nowait((item, run.start(item, work)))
-        finally:
-            queue.put_nowait(None)
+        self._ranks.setdefault(plan.name, -len(self._ranks))
+        crash_point("stage")
+        return _StageRun(self, plan)
 
     # -- asking -----------------------------------------------------------------------------------------------------
 
@@ -207,79 +191,137 @@ class Engine:
         """The stored answer to `request`, or a new one; equal requests under way at the same time are asked once."""
         who = self.roles[role]
         request = who.complete_request(request)
-        key = request_key(who.model, request)
-        pending = self._pending.get(key)
-        if pending is None:
+        text = canonical_json(request.to_dict())
+        key = request_key(who.model.endpoint, who.model.name, text)
+        payment = self._payments.get(key)
+        if payment is None:
             found = self.ledger.lookup(key)
             if found is not None:
                 return found
-            payment = _Payment(self, who, request, key, self._rank.get(stage, 0), self.progress.stage(stage))
-            pending = self._pending[key] = asyncio.create_task(payment.pay(stage, item, role))
-            pending.add_done_callback(lambda task: self._paid(key, task))
-        return await asyncio.shield(pending)
+            self.check()
+            payment = Payment(self, who, request, (key, text), (stage, item, role), self._ranks.get(stage, 0))
+            self._payments[key] = payment
+            payment.task.add_done_callback(lambda task: self._paid(key, task))
+        return await payment.result()
 
     def _paid(self, key: str, task: asyncio.Task[Completion]) -> None:
-        self._pending.pop(key, None)
-        error = None if task.cancelled() else task.exception()
-        if error is not None and not isinstance(error, RequestFailed):
+        self._payments.pop(key, None)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if isinstance(error, RetryableError):
+            self._lost += 1
+            if self._lost >= LOST_IN_A_ROW:
+                self.stop(
+                    SynthError(
+                        f"the last {self._lost} requests failed, all attempts used up: {error.message}",
+                        "see whether the endpoint is up, then type the same command again; all is kept",
+                    )
+                )
+        elif error is None or isinstance(error, RequestFailed):
+            self._lost = 0
+        else:
             self.stop(error if isinstance(error, SynthError) else SynthError(f"internal error: {error!r}"))
 
     # -- stopping ---------------------------------------------------------------------------------------------------
 
+    def check(self) -> None:
+        """Raise `fatal` when the run has been stopped."""
+        if self.fatal is not None:
+            raise self.fatal.with_traceback(None)
+
     def stop(self, reason: SynthError) -> None:
-        """Send nothing more, wait for the answers in flight, then end the run with `reason`."""
-        if self._stopping is not None:
+        """Send nothing more. Answers in flight are waited for and kept, for `grace_s` seconds at most."""
+        if self.fatal is not None:
             return
         self.fatal = reason
-        self._ready.stop(reason)
+        self.stopped.set()
+        self.ready.stop(reason)
         for who in self.roles.values():
             who.throttle.stop(reason)
-        self._stopping = asyncio.get_running_loop().create_task(self._drain_and_cancel())
+        asyncio.get_running_loop().call_later(self.options.grace_s, self._give_up)
 
-    async def _drain_and_cancel(self) -> None:
-        await self.drain(self.options.grace_s)
-        if self._owner is not None:
-            self._owner.cancel()
+    def _give_up(self) -> None:
+        for payment in self._payments.values():
+            payment.task.cancel()
+
+    async def drive(self, stages: Awaitable[None]) -> None:
+        """Run a chain of stages to its end, good or bad, and then `drain`. Raises `fatal` when the run was stopped."""
+        try:
+            await stages
+            self.check()
+        finally:
+            await self.drain(self.options.grace_s)
 
     async def drain(self, grace_s: float) -> None:
-        """Wait for the answers in flight, at most `grace_s` seconds, and let go of the rest."""
-        tasks = list(self._pending.values())
+        """End of the run: send nothing more, wait for the answers in flight, at most `grace_s` seconds."""
+        self.stop(SynthError("the run has ended"))
+        tasks = [payment.task for payment in self._payments.values()]
         if tasks:
-            _, late = await asyncio.wait(tasks, timeout=grace_s)
-            for task in late:
-                task.cancel()
-            if late:
-                await asyncio.wait(late, timeout=5)
+            await asyncio.wait(tasks, timeout=grace_s)
+            self._give_up()
+            await asyncio.wait(tasks, timeout=5)
 
 
-Later = asyncio.Task[list[Result]] | asyncio.Future[list[Result]]
+Later = asyncio.Task[list[Result]] | list[Result]
+
+
+@dataclass(slots=True)
+class _Started:
+    """An item under way, or with results already stored."""
+
+    id: str
+    input: str
+    later: Later
+    stored: Outcome | None
 
 
 class _StageRun:
-    """One stage under way: its stored outcomes, its tasks, its counters."""
+    """One stage under way: its tasks, its counters."""
 
-    def __init__(self, engine: Engine, name: str, stored: dict[str, str], progress: StageProgress) -> None:
+    def __init__(self, engine: Engine, plan: StagePlan) -> None:
         self.engine = engine
-        self.name = name
+        self.name = plan.name
         self.committed = 0
-        self.progress = progress
-        self._stored = stored
+        self.progress = engine.progress.stage(plan.name, plan.expected)
+        self.room = asyncio.Semaphore(LOOKAHEAD)
+        self._active = asyncio.Semaphore(ACTIVE)
+        self._has_stored = engine.ledger.has_outcomes(plan.name)
         self._seen: dict[str, int] = {}
         self._tasks: set[asyncio.Task[list[Result]]] = set()
 
-    def start(self, item: Item, work: Work) -> Later:
+    async def feed(self, items: AsyncIterator[Item], work: Work, queue: asyncio.Queue[_Started | None]) -> None:
+        """Start items as they come and as there is room. An error of the stages before this one stops the run."""
+        try:
+            async for item in items:
+                await self.room.acquire()
+                await self._active.acquire()
+                started = self.start(item, work)
+                queue.put_nowait(started)
+                if isinstance(started.later, list):
+                    self._active.release()
+                else:
+                    started.later.add_done_callback(lambda _: self._active.release())
+        except SynthError as error:
+            self.engine.stop(error)
+            raise
+        finally:
+            queue.put_nowait(None)
+
+    def start(self, item: Item, work: Work) -> _Started:
         """Start the item's coroutine, unless its outcome is known already."""
+        self.engine.check()
         repeat = self._seen[item.id] = self._seen.get(item.id, 0) + 1
         item_id = item.id if repeat == 1 else f"{item.id}#{repeat}"
-        stored = self._stored.get(item_id)
-        if stored is not None:
-            known: asyncio.Future[list[Result]] = asyncio.get_running_loop().create_future()
-            known.set_result(results_from_json(stored))
-            return known
+        mark = _mark(item.value)
+        stored = self.engine.ledger.outcome(self.name, item_id) if self._has_stored else None
+        if stored is not None and stored.final and stored.input == mark:
+            return _Started(item_id, mark, results_from_json(stored.results), stored)
         task = asyncio.create_task(self._work(item_id, item, work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return task
+        task.add_done_callback(_retrieve)
+        return _Started(item_id, mark, task, None)
 
     async def _work(self, item_id: str, item: Item, work: Work) -> list[Result]:
         rng = random.Random(int(digest(self.engine.options.run_seed, self.name, item_id)[:16], 16))
@@ -312,23 +354,36 @@ class _StageRun:
         longer = replace(request.sampling, max_tokens=2 * (cap or 2048))
         return await self.engine.answer(self.name, item_id, role, replace(request, sampling=longer))
 
-    async def commit(self, item: Item, later: Later, settle: Settle | None, always_final: bool = False) -> list[Result]:
+    async def commit(self, started: _Started, settle: Settle | None, windowed: bool = False) -> list[Result]:
         """Wait for the item's results, settle, store and count them."""
-        made = await later
+        made = started.later if isinstance(started.later, list) else await started.later
+        if self.engine.ledger.failed:
+            raise self.engine.ledger.failed
         results = made if settle is None else settle(made)
-        repeat = self._seen[item.id]
-        item_id = item.id if repeat == 1 else f"{item.id}#{repeat}"
+        crash_point("settled")
         failed = sum(is_quarantined(result) for result in results)
-        self.engine.quarantined += failed
-        if item_id not in self._stored or results != made:
-            self.engine.ledger.save_outcome(self.name, item_id, self.committed, results, always_final or not failed)
-        self._stored.pop(item_id, None)
+        if failed and windowed:
+            self._refuse_gaps(results)
+        self.engine.quarantined += 0 if windowed else failed
+        stored = started.stored
+        if stored is None or stored.ordinal != self.committed or results != made:
+            outcome = Outcome(self.committed, started.input, results_to_json(results), windowed or not failed)
+            self.engine.ledger.save_outcome(self.name, started.id, outcome)
         self.committed += 1
         self.progress.committed(results)
         return results
 
+    def _refuse_gaps(self, results: list[Result]) -> None:
+        """Without calls a growing pool cannot be made again past an answer that is missing."""
+        if any(isinstance(result, Rejection) and result.reason == NO_STORED_ANSWER for result in results):
+            raise SynthError(
+                f"{self.name}: request {self.committed + 1} has no stored answer; from there on the pool differs",
+                "`synth run` goes on from there, with calls",
+            )
+
     async def finish(self) -> None:
         """Mark the stage as done."""
+        crash_point("finish")
         await self.engine.ledger.finish_stage(self.name, self.committed)
         self.progress.finish()
 
@@ -338,80 +393,15 @@ class _StageRun:
             task.cancel()
 
 
-class _Payment:
-    """One request on its way: budget, slot, retries, ledger."""
+def _mark(value: Any) -> str:
+    """A hash of what goes into an item, so that a stored outcome is not taken for another input of the same id."""
+    return blake2b(repr(value).encode(), digest_size=8).hexdigest() if isinstance(value, Record) else ""
 
-    def __init__(
-        self, engine: Engine, who: RoleModel, request: ChatRequest, key: str, rank: int, progress: StageProgress
-    ) -> None:
-        self.engine, self.who, self.request, self.key, self.rank, self.progress = (
-            engine,
-            who,
-            request,
-            key,
-            rank,
-            progress,
-        )
-        self._attempts = 0
-        self._holds_slot = False
 
-    async def pay(self, stage: str, item: str, role: str) -> Completion:
-        """Ask and store. Raises what the model raised once it is final."""
-        engine, model = self.engine, self.who.model
-        worst = engine.budget.worst_case(model.name, self.request)
-        await engine.budget.reserve(worst)
-        real: Reservation | None = None
-        try:
-            await self._take_slot(stage, item, role, worst)
-            rng = random.Random(int(self.key[:16], 16))
-            answer = await with_retries(self._attempt, rng, engine.options.max_attempts, engine.options.deadline_s)
-            real = engine.budget.real(model.name, answer.usage, worst)
-            answer = replace(answer, usage=Usage(real.prompt_tokens, real.completion_tokens), key=self.key)
-            await engine.ledger.save_answer(self.key, answer, real.cost, self._attempts)
-            self.progress.answered(real.prompt_tokens, real.completion_tokens, real.cost)
-            return answer
-        except RequestFailed as error:
-            await engine.ledger.save_failure(self.key, f"{error.reason}: {error.message}", 0.0, self._attempts)
-            raise
-        finally:
-            if self._holds_slot:
-                self.who.throttle.release()
-            await engine.budget.settle(worst, real)
-
-    async def _take_slot(self, stage: str, item: str, role: str, worst: Reservation) -> None:
-        """Note in the ledger that the request leaves, then wait for a slot, in that order: see READY."""
-        model = self.who.model
-        await self.engine._ready.acquire(self.rank)
-        try:
-            request = canonical_json(self.request.to_dict())
-            await self.engine.ledger.mark_sent(
-                self.key, stage, item, role, (model.name, model.endpoint), request, worst.cost
-            )
-            await self.who.throttle.acquire(self.rank)
-            self._holds_slot = True
-        finally:
-            self.engine._ready.release()
-
-    async def _attempt(self) -> Completion:
-        throttle = self.who.throttle
-        if not self._holds_slot:
-            await throttle.acquire(self.rank)
-            self._holds_slot = True
-        self._attempts += 1
-        try:
-            answer = await self.who.model.complete(self.request)
-            throttle.answered()
-        except RetryableError as error:
-            self.progress.retries += 1
-            if error.is_throttle:
-                throttle.refused(error.retry_after)
-            raise
-        finally:
-            self._holds_slot = False
-            throttle.release()
-        if answer.finish_reason == "stop" and not answer.text.strip():
-            raise RetryableError("the model answered with nothing", "empty_answer")
-        return answer
+def _retrieve(task: asyncio.Task[Any]) -> None:
+    """Take note of a task's exception; who needs it awaits the task."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _usable(answer: Completion, keep_cut: bool) -> Completion:
@@ -422,11 +412,6 @@ def _usable(answer: Completion, keep_cut: bool) -> Completion:
     if answer.finish_reason == "length" and not keep_cut:
         raise RequestRefused(f"cut at max_tokens twice; the text so far: {answer.text[:200]!r}", "cut_off")
     return answer
-
-
-def request_key(model: ChatModel, request: ChatRequest) -> str:
-    """SHA-256 of the canonical JSON of all that determines an answer: endpoint, model and the whole request."""
-    return digest(model.endpoint, model.name, request.to_dict())
 
 
 def request_failure(record: Record, stage: str, error: RequestFailed) -> Rejection:

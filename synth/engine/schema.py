@@ -1,6 +1,17 @@
-"""The ledger's schema as a list of migrations: entry n brings version n to n + 1. Entries are never edited, only added."""
+"""The ledger's schema as a list of migrations, and how a file is opened and brought up to date.
+
+Entry n of MIGRATIONS brings version n to n + 1. Entries are never edited, only added.
+"""
 
 from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from synth.engine.crash import crash_point
+from synth.errors import StorageError
 
 MIGRATIONS: tuple[str, ...] = (
     """
@@ -8,22 +19,22 @@ MIGRATIONS: tuple[str, ...] = (
         key TEXT PRIMARY KEY,
         stage TEXT NOT NULL, item TEXT NOT NULL, role TEXT NOT NULL,
         model TEXT NOT NULL, endpoint TEXT NOT NULL, request TEXT NOT NULL,
-        state TEXT NOT NULL CHECK(state IN ('sent', 'answered', 'failed')),
+        state TEXT NOT NULL CHECK(state IN ('planned', 'sent', 'answered', 'failed')),
         text TEXT, reasoning TEXT, choices TEXT, finish_reason TEXT, answered_by TEXT,
         prompt_tokens INTEGER, completion_tokens INTEGER,
-        cost REAL NOT NULL DEFAULT 0, reserved REAL NOT NULL DEFAULT 0,
+        cost REAL NOT NULL DEFAULT 0, tokens INTEGER NOT NULL DEFAULT 0,
+        reserved_cost REAL NOT NULL DEFAULT 0, reserved_tokens INTEGER NOT NULL DEFAULT 0,
         attempts INTEGER NOT NULL DEFAULT 0, resent INTEGER NOT NULL DEFAULT 0,
         sent_at REAL, answered_at REAL, error TEXT, checksum TEXT
     );
-    CREATE INDEX requests_by_item ON requests(stage, item);
     CREATE TABLE outcomes(
-        stage TEXT NOT NULL, item TEXT NOT NULL, ordinal INTEGER NOT NULL,
-        results TEXT NOT NULL, final INTEGER NOT NULL, checksum TEXT NOT NULL, PRIMARY KEY(stage, item)
+        stage TEXT NOT NULL, item TEXT NOT NULL, ordinal INTEGER NOT NULL, input TEXT NOT NULL,
+        results TEXT NOT NULL, final INTEGER NOT NULL, checksum TEXT NOT NULL,
+        PRIMARY KEY(stage, item), UNIQUE(stage, ordinal)
     );
-    CREATE INDEX outcomes_in_order ON outcomes(stage, ordinal);
     CREATE TABLE stages(
         stage TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, settings TEXT NOT NULL,
-        state TEXT NOT NULL, started_at REAL NOT NULL, finished_at REAL
+        state TEXT NOT NULL CHECK(state IN ('running', 'done')), started_at REAL NOT NULL, finished_at REAL
     );
     CREATE TABLE events(at REAL NOT NULL, kind TEXT NOT NULL, value REAL NOT NULL, detail TEXT NOT NULL DEFAULT '');
     CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -36,3 +47,54 @@ MIGRATIONS: tuple[str, ...] = (
         FROM requests r LEFT JOIN outcomes o ON o.stage = r.stage AND o.item = r.item
     """,
 )
+
+
+def open_database(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """A connection to the ledger at `path`, made if need be. Raises StorageError where it cannot be opened."""
+    try:
+        if read_only:
+            db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        else:
+            db = sqlite3.connect(path, isolation_level=None)
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=FULL")
+        db.execute("PRAGMA busy_timeout=30000")
+        db.text_factory = lambda raw: raw.decode("utf-8", "replace")  # a damaged text shows in its checksum
+        db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        return db
+    except sqlite3.Error as error:
+        raise StorageError(
+            f"{path} cannot be opened: {error}", "see `synth verify`, or use another run folder"
+        ) from error
+
+
+def read_version(db: sqlite3.Connection, path: Path, migrations: Sequence[str] = MIGRATIONS) -> int:
+    """The schema version of a ledger. Raises StorageError for one that is newer than this code."""
+    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if version > len(migrations):
+        raise StorageError(
+            f"{path} has schema {version}, this synth knows up to {len(migrations)}", "upgrade synth to read this run"
+        )
+    return version
+
+
+def migrate(db: sqlite3.Connection, path: Path, migrations: Sequence[str] = MIGRATIONS) -> None:
+    """Bring the ledger to the newest version in one transaction, with a copy of the old file beside it."""
+    version = read_version(db, path, migrations)
+    if version == len(migrations):
+        return
+    try:
+        if version:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            shutil.copy2(path, path.with_suffix(f".v{version}.backup"))
+        db.execute("BEGIN IMMEDIATE")
+        for statement in ";".join(migrations[version:]).split(";"):
+            if statement.strip():
+                db.execute(statement)
+        db.execute(f"PRAGMA user_version={len(migrations)}")
+        crash_point("migrate")
+        db.execute("COMMIT")
+    except (sqlite3.Error, OSError) as error:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise StorageError(f"{path} could not be brought to schema {len(migrations)}: {error}") from error

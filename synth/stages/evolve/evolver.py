@@ -50,7 +50,7 @@ class EvolveSettings(BaseModel):
     `method_path` names a text file with such a method. `answer`: answer each survivor at once, which the eliminations
     by answer need. `judge`: eliminate by a judge's verdict that nothing was gained, both orders asked.
     `rate_complexity`: grade difficulty before and after. `checks`: eliminations by comparing parent and child, None for
-    all. `stop_share`: stop when the judge eliminates more than this share of the candidates. Sampling as in the paper
+    all. `every_instance`: evolve each instance of a task; else its first, and the others pass. `stop_share`: stop when the judge eliminates more than this share of the candidates. Sampling as in the paper
     (temperature 1, top_p 0.9, 2048 tokens).
     """
 
@@ -65,6 +65,7 @@ class EvolveSettings(BaseModel):
     judge: bool = True
     rate_complexity: bool = False
     checks: list[str | dict[str, dict[str, Any]]] | None = None
+    every_instance: bool = False
     stop_share: float = Field(0.9, gt=0, le=1)
     sampling: Sampling = Sampling(temperature=1.0, top_p=0.9, max_tokens=2048)
     answer_sampling: Sampling = Sampling(temperature=0.7, max_tokens=2048)

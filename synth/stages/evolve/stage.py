@@ -33,20 +33,29 @@ async def evolve(
     evolver = Evolver(settings, engine.options.run_seed, operators)
     watch = _JudgeWatch(settings)
 
-    async def work(record: Record, ask: Ask, _rng: random.Random) -> list[Result]:
-        return await evolver.generations(record, ask)
+    async def work(task: tuple[Record, bool], ask: Ask, _rng: random.Random) -> list[Result]:
+        record, is_evolved = task
+        return await evolver.generations(record, ask) if is_evolved else [record]
 
     async def items() -> AsyncIterator[Item]:
-        for record in first:
-            yield Item(record.id, record)
-        async for record in records:
-            yield Item(record.id, record)
+        seen: set[str] = set()
+        async for record in _chain(first, records):
+            is_evolved = settings.every_instance or record.instruction not in seen
+            seen.add(record.instruction)
+            yield Item(record.id, (record, is_evolved))
 
     dump = settings.model_dump(mode="json")
     plan = StagePlan(STAGE, digest(dump, evolver.versions), dump)
     async for results in engine.stage(plan, items(), work):
         watch.see(results)
         yield results
+
+
+async def _chain(first: list[Record], rest: AsyncIterator[Record]) -> AsyncIterator[Record]:
+    for record in first:
+        yield record
+    async for record in rest:
+        yield record
 
 
 async def _take(records: AsyncIterator[Record], count: int) -> list[Record]:

@@ -1,0 +1,43 @@
+# The habits of this project. Every target sets up what it needs in .venv by itself and does nothing twice.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+RUN    ?= runs/quickstart
+ARGS   ?=
+
+export HF_HUB_OFFLINE := 1
+export TOKENIZERS_PARALLELISM := false
+
+.PHONY: demo test test-slow lint bench clean
+.DELETE_ON_ERROR:
+
+## The whole way on the 175 seed tasks with the embedded teacher: about six minutes on two cores.
+demo: $(VENV)/ready
+	$(BIN)/synth run examples/quickstart.yaml --run $(RUN) $(ARGS)
+
+test: $(VENV)/ready
+	$(BIN)/python -m pytest $(ARGS)
+
+## The longer proofs: random kills, whole-dataset comparisons, the student's arms.
+test-slow: $(VENV)/ready
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+lint: $(VENV)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/ready
+	for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+# torch first and by its exact pin: what comes after is then satisfied by the build that is there.
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --only-binary=:all: --no-binary=rouge-score,synth-instruct --constraint constraints.txt --editable '.[train,dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

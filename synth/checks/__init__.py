@@ -1,0 +1,74 @@
+"""All checks by name. Each is made by a function of its options; `build_checks` makes those a recipe names.
+
+    build_checks(["refusal", {"instruction_length": {"max_words": 300}}])
+
+To add one: write the function in a file of this folder, and name it in that file's CHECKS.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from inspect import signature
+from typing import Any
+
+from synth.checks import answers, contamination, evolution, heuristics, language, novelty, privacy
+from synth.checks.base import Check, PairCheck
+from synth.errors import UsageError
+
+Spec = str | Mapping[str, Mapping[str, Any] | None]
+
+CHECKS: dict[str, Callable[..., Check]] = {
+    **heuristics.CHECKS,
+    **answers.CHECKS,
+    **language.CHECKS,
+    **novelty.CHECKS,
+    **contamination.CHECKS,
+    **privacy.CHECKS,
+}
+
+EVOLUTION_CHECKS: dict[str, Callable[..., PairCheck]] = evolution.EVOLUTION_CHECKS
+
+
+def build_checks(specs: Sequence[Spec]) -> list[tuple[str, Check]]:
+    """The checks a recipe names, each a name or `{name: options}`, in its order.
+
+    Raises UsageError for a check or an option that does not exist, naming the nearest one that does.
+    """
+    return [(name, _make(CHECKS, name, options)) for name, options in map(_named, specs)]
+
+
+def build_pair_checks(specs: Sequence[Spec] | None = None) -> list[tuple[str, PairCheck]]:
+    """The checks of an evolved record against its parent; None for all of them with their defaults."""
+    wanted = list(EVOLUTION_CHECKS) if specs is None else specs
+    return [(name, _make(EVOLUTION_CHECKS, name, options)) for name, options in map(_named, wanted)]
+
+
+def _named(spec: Spec) -> tuple[str, dict[str, Any]]:
+    if isinstance(spec, str):
+        return spec, {}
+    if isinstance(spec, Mapping) and len(spec) == 1:
+        ((name, options),) = spec.items()
+        if options is None or isinstance(options, Mapping):
+            return str(name), dict(options or {})
+    raise UsageError(f"checks: {spec!r} is neither a name nor one name with options", "Write - name or - name: {...}.")
+
+
+def _make(known: Mapping[str, Callable[..., Any]], name: str, options: dict[str, Any]) -> Any:
+    if name not in known:
+        raise UsageError(f'checks: there is no check "{name}"', _nearest(name, known))
+    parameters = list(signature(known[name]).parameters)
+    for option in options:
+        if option not in parameters:
+            raise UsageError(f'checks: "{name}" has no option "{option}"', _nearest(option, parameters))
+    try:
+        return known[name](**options)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f'checks: the options of "{name}" cannot be used: {error}') from error
+
+
+def _nearest(word: str, known: Mapping[str, Any] | Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, known, 1)
+    if close:
+        return f"Did you mean {close[0]}?"
+    return f"There are: {', '.join(known)}." if known else "It has no options."

@@ -1,0 +1,173 @@
+"""Decontamination: does a record repeat an item of a test set? Exactly, by long runs of words, or nearly.
+
+Against every benchmark file named, and always against our own held-out tasks:
+  exact    same words of instruction and input
+  8-gram   a run of 8 words of the item's task in the record's task       (short tasks)
+  13-gram  a run of 13 words of anything in the item in anything of the record  (texts; GPT-3, appendix C, used 8 to 13)
+  rouge-l  ROUGE-L of the tasks at least 0.7                              (edited copies)
+Paraphrases and translations are not found. A file is JSON, JSON lines (the usual fields) or one text per line.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from synth.checks.base import Check, full_text
+from synth.checks.novelty import NoveltyIndex
+from synth.checks.tokens import unicode_tokens
+from synth.errors import InputError, UsageError
+from synth.records import Record
+
+OWN_TASKS = Path(__file__).parents[2] / "seed_tasks" / "eval_tasks.jsonl"
+TASK_FIELDS = ("instruction", "prompt", "question", "problem", "query", "input", "context", "text")
+ANSWER_FIELDS = ("output", "response", "answer", "solution", "completion", "target")
+TASK_RUN, TEXT_RUN = 8, 13
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One task of a benchmark: where it stands (`name#number` from 1), what is asked, and all of its text."""
+
+    place: str
+    task: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A record that repeats an item. `span`: the words they share; `kind`: exact, 8-gram, 13-gram or rouge-l."""
+
+    kind: str
+    place: str
+    span: str
+    score: float = 1.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON object."""
+        return {"kind": self.kind, "place": self.place, "span": self.span, "score": round(self.score, 6)}
+
+
+class Contamination:
+    """The benchmark items, indexed. As a check it refuses a record at the first hit, and names it."""
+
+    def __init__(self, items: Iterable[Item], *, task_run: int, text_run: int, rouge_l: float) -> None:
+        self._items = list(items)
+        self._task_run, self._text_run = task_run, text_run
+        self._index = NoveltyIndex(rouge_l, strict=True, floor=rouge_l)
+        self._exact: dict[tuple[str, ...], int] = {}
+        self._task_grams: dict[tuple[str, ...], int] = {}
+        self._text_grams: dict[tuple[str, ...], int] = {}
+        for number, item in enumerate(self._items):
+            words = unicode_tokens(item.task)
+            self._index.add(item.task)
+            self._exact.setdefault(tuple(words), number)
+            for gram in _grams(words, task_run):
+                self._task_grams.setdefault(gram, number)
+            for gram in _grams(unicode_tokens(item.text), text_run):
+                self._text_grams.setdefault(gram, number)
+
+    def __call__(self, record: Record) -> str | None:
+        hits = self.hits(record)
+        return f"contaminated: {hits[0].kind} {hits[0].place} {hits[0].span[:120]}" if hits else None
+
+    def hits(self, record: Record) -> list[Hit]:
+        """All ways in which the record repeats an item, the surest first; of each kind the first or closest item."""
+        task = f"{record.instruction}\n{record.input}".strip()
+        words = unicode_tokens(task)
+        found = []
+        if words and tuple(words) in self._exact:
+            found.append(Hit("exact", self._items[self._exact[tuple(words)]].place, " ".join(words)))
+        found += self._runs(words, self._task_grams, self._task_run)
+        found += self._runs(unicode_tokens(full_text(record)), self._text_grams, self._text_run)
+        verdict = self._index.score(task)
+        if verdict.nearest is not None and not verdict.novel:
+            item = self._items[verdict.nearest]
+            found.append(Hit("rouge-l", item.place, " ".join(unicode_tokens(item.task)), verdict.score))
+        return found
+
+    def _runs(self, words: list[str], grams: dict[tuple[str, ...], int], length: int) -> Iterator[Hit]:
+        """The first run of words an item has too, as long as it goes on."""
+        at = next((n for n, gram in enumerate(_grams(words, length)) if gram in grams), None)
+        if at is not None:
+            end = at
+            while end + length <= len(words) and tuple(words[end : end + length]) in grams:
+                end += 1
+            item = self._items[grams[tuple(words[at : at + length])]]
+            yield Hit(f"{length}-gram", item.place, " ".join(words[at : end + length - 1]))
+
+
+def contamination(
+    files: Sequence[str] = (),
+    own_tasks: bool = True,
+    task_run: int = TASK_RUN,
+    text_run: int = TEXT_RUN,
+    rouge_l: float = 0.7,
+) -> Contamination:
+    """Refuses records that repeat an item of these benchmark `files`, or of our held-out tasks (`own_tasks`)."""
+    paths = ([OWN_TASKS] if own_tasks else []) + [Path(file) for file in files]
+    items = (item for path in paths for item in read_items(path))
+    return Contamination(items, task_run=task_run, text_run=text_run, rouge_l=rouge_l)
+
+
+def contamination_report(records: Iterable[Record], files: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """One row for each record with a hit: its id, its instruction, and every hit with the words shared."""
+    index = contamination(files)
+    rows = ((record, index.hits(record)) for record in records)
+    return [{"id": r.id, "instruction": r.instruction, "hits": [h.to_dict() for h in hits]} for r, hits in rows if hits]
+
+
+def read_items(path: Path) -> Iterator[Item]:
+    """The items of a benchmark file. Raises UsageError if it cannot be read, InputError for lines without a task."""
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"contamination: {path} cannot be read: {error}", "Name a JSON, JSON lines or text file."
+        ) from error
+    rows = list(_rows(path, text))
+    bad = [f"{path.name}:{number}: no task in it" for number, row in enumerate(rows, 1) if not _texts(row, TASK_FIELDS)]
+    if bad:
+        fields = ", ".join(TASK_FIELDS)
+        raise InputError(
+            f"contamination: {path} has items without a task", bad, f"Give each one of the fields {fields}."
+        )
+    for number, row in enumerate(rows, 1):
+        task = _texts(row, TASK_FIELDS)
+        yield Item(f"{path.name}#{number}", "\n".join(task), "\n".join(task + _texts(row, ANSWER_FIELDS)))
+
+
+def _rows(path: Path, text: str) -> Iterator[dict[str, Any]]:
+    if path.suffix == ".txt":
+        yield from ({"text": line} for line in text.splitlines() if line.strip())
+        return
+    try:
+        whole = text.lstrip()[:1] == "["
+        rows = json.loads(text) if whole else [json.loads(line) for line in text.splitlines() if line.strip()]
+    except (ValueError, RecursionError) as error:
+        raise UsageError(
+            f"contamination: {path} is not JSON: {error}", "Name a JSON, JSON lines or .txt file."
+        ) from error
+    for row in rows:
+        yield row if isinstance(row, dict) else {"text": row} if isinstance(row, str) else {}
+
+
+def _texts(row: dict[str, Any], fields: Sequence[str]) -> list[str]:
+    """The texts of these fields; the first instance of a seed task, and turns of the user or assistant, count too."""
+    texts = [row[field] for field in fields if isinstance(row.get(field), str) and row[field].strip()]
+    for instance in (row.get("instances") or [])[:1] if isinstance(row.get("instances"), list) else []:
+        texts += _texts(instance, fields) if isinstance(instance, dict) else []
+    turns = row.get("messages") if isinstance(row.get("messages"), list) else []
+    wanted = "user" if fields is TASK_FIELDS else "assistant"
+    said = [t.get("content") for t in turns or [] if isinstance(t, dict) and t.get("role") == wanted]
+    return texts + [content for content in said if isinstance(content, str)]
+
+
+def _grams(words: list[str], length: int) -> Iterator[tuple[str, ...]]:
+    return zip(*(words[start:] for start in range(length)), strict=False)
+
+
+CHECKS: dict[str, Callable[..., Check]] = {"contamination": contamination}

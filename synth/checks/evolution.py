@@ -1,0 +1,177 @@
+"""Checks of an evolved record against the one it was made from: the eliminations a program can decide.
+
+WizardLM (arXiv 2304.12244, section 3.2) names four: no gain, hard to answer, only stop words, words of the prompt in
+the result. Auto Evol-Instruct (arXiv 2406.00770) adds: asks back, loses what the task was about. Whether a task really
+got harder is for a judge. Each check is made by a function of its options and looks at `(parent, child)`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from synth.checks.base import PairCheck
+from synth.checks.tokens import unicode_tokens
+from synth.metrics import count_words, rouge_l_tokens
+from synth.records import Record
+from synth.verify.language import FUNCTION_WORDS, detect_language
+
+_PROMPT_WORDS = re.compile(
+    r"#?\b(?:given|rewritten|rewritted|created|evolved|original|new) prompt\b#?|\bthe (?:above|previous) prompt\b"
+    r"|\b(?:rewritten|evolved|original|given) instruction\b|\brewrit(?:e|ing) (?:the|this) (?:prompt|instruction)\b",
+    re.IGNORECASE,
+)
+_ANSWER = re.compile(
+    r"^\W*(?:(?:the|my) (?:correct |final )?(?:answer|result|solution)s? (?:is|are|would be|to this)\b"
+    r"|(?:answer|solution)\s*:"
+    r"|(?:sure|certainly|of course|absolutely|great question)\b[,!.:]|here(?: is|['’]s| are) (?:the|my|your|an?|some) "
+    r"(?:answer|solution|result|list|response|code|poem|summary|story)\b|as an ai\b)",
+    re.IGNORECASE,
+)
+_ASKS_BACK = re.compile(
+    r"\b(?:could|can|would) you (?:please |kindly )?(?:provide|clarify|share|specify|tell me|give me) (?:me )?"
+    r"(?:more|further|additional|which|what|some more)\b"
+    r"|\bplease (?:provide|share|clarify|specify) (?:more|further|additional|the (?:prompt|instruction|text|input))\b"
+    r"|\bI (?:need|would need|require) (?:more|further|additional) (?:information|details|context)\b"
+    r"|\b(?:thank you|thanks) for\b|\blet me know (?:if|what|which)\b|\bwhat would you like\b",
+    re.IGNORECASE,
+)
+_TASK_HEAD = re.compile(
+    r"^[\s#*>-]*(?:task|prompt|question|instruction|version|option|variant)\s*#?\s*(?:\d+|[A-D])\s*[:.)*]",
+    re.IGNORECASE | re.MULTILINE,
+)
+_MATERIAL = re.compile(r"```.*?```|`[^`\n]{8,}`|\"[^\"\n]{12,}\"|“[^”\n]{12,}”|«[^»\n]{12,}»|https?://\S+", re.DOTALL)
+
+
+def unchanged(max_changed: int = 2, min_score: float = 0.9) -> PairCheck:
+    """Refuses a child with the parent's words, or one that differs in so few words and scores so high in ROUGE-L."""
+
+    def check(parent: Record, child: Record) -> str | None:
+        old, new = unicode_tokens(_task(parent)), unicode_tokens(_task(child))
+        if old == new:
+            return "unchanged"
+        score = rouge_l_tokens(old, new)
+        changed = (len(old) + len(new)) * (1 - score)
+        return f"near_copy: ROUGE-L {score:.3f}" if score >= min_score and changed <= max_changed + 0.5 else None
+
+    return check
+
+
+def lost_input(min_share: float = 0.6) -> PairCheck:
+    """Refuses a child without the parent's material: its input, or quotations, code and addresses in its instruction.
+
+    At least `min_share` of that material's words must be found in the child. A task in breadth brings its own.
+    """
+
+    def check(parent: Record, child: Record) -> str | None:
+        if _in_breadth(child):
+            return None
+        if parent.input.strip() and not child.input.strip() and _kept(parent.input, child.instruction) < min_share:
+            return "lost_input"
+        for material in _MATERIAL.findall(parent.instruction):
+            if _kept(material, _task(child)) < min_share:
+                return f"lost_material: {' '.join(material.split())[:60]}"
+        return None
+
+    return check
+
+
+def answered(max_overlap: float = 0.9) -> PairCheck:
+    """Refuses a child that answers the parent: it opens like an answer, or it is the parent's answer."""
+
+    def check(parent: Record, child: Record) -> str | None:
+        found = _ANSWER.search(child.instruction)
+        if found and not _ANSWER.search(parent.instruction):
+            return f"answered: {found[0].strip()}"
+        known = unicode_tokens(parent.output)
+        same = len(known) >= 4 and rouge_l_tokens(known, unicode_tokens(child.instruction)) >= max_overlap
+        return "answered: the parent's answer" if same else None
+
+    return check
+
+
+def grew(max_added: int = 80) -> PairCheck:
+    """Refuses an instruction that got longer by more words. The prompts ask for 10 to 20 more."""
+
+    def check(parent: Record, child: Record) -> str | None:
+        added = count_words(child.instruction) - count_words(parent.instruction)
+        return f"grew: {added} words more" if added > max_added else None
+
+    return check
+
+
+def drift(min_share: float = 0.12, min_words: int = 4) -> PairCheck:
+    """Refuses a child in depth that keeps too small a share of the parent's content words, or changes the language.
+
+    Words count as kept when their first five letters are found. Parents with few content words are left alone.
+    """
+
+    def check(parent: Record, child: Record) -> str | None:
+        if _in_breadth(child):
+            return None
+        language, other = detect_language(parent.instruction), detect_language(child.instruction)
+        asked = "translat" in f"{parent.instruction} {child.instruction}".lower()
+        if language and other and language != other and not asked and count_words(child.instruction) >= 8:
+            return f"language_changed: {language} to {other}"
+        stops = FUNCTION_WORDS.get(language or "", frozenset())
+        words = {word[:5] for word in unicode_tokens(parent.instruction) if word not in stops}
+        if len(words) < min_words:
+            return None
+        kept = words & {word[:5] for word in unicode_tokens(_task(child))}
+        return f"drift: {len(kept)} of {len(words)} words kept" if len(kept) < min_share * len(words) else None
+
+    return check
+
+
+def asks_back() -> PairCheck:
+    """Refuses a child that asks for more information, or thanks, where the parent does not."""
+    return _new_phrase("asks_back", _ASKS_BACK)
+
+
+def merged(max_heads: int = 1) -> PairCheck:
+    """Refuses a child of several tasks: more heads such as "Task 1:" than this, and than the parent has."""
+
+    def check(parent: Record, child: Record) -> str | None:
+        heads = len(_TASK_HEAD.findall(child.instruction))
+        return f"merged: {heads} tasks" if heads > max(max_heads, len(_TASK_HEAD.findall(parent.instruction))) else None
+
+    return check
+
+
+def prompt_words() -> PairCheck:
+    """Refuses a child that speaks of the rewriting ("#Rewritten Prompt#") where the parent does not."""
+    return _new_phrase("prompt_words", _PROMPT_WORDS)
+
+
+def _new_phrase(reason: str, pattern: re.Pattern[str]) -> PairCheck:
+    def check(parent: Record, child: Record) -> str | None:
+        found = pattern.search(_task(child))
+        return f"{reason}: {found[0]}" if found and not pattern.search(_task(parent)) else None
+
+    return check
+
+
+def _task(record: Record) -> str:
+    return f"{record.instruction}\n{record.input}"
+
+
+def _in_breadth(child: Record) -> bool:
+    return "breadth" in (child.lineage.operator or "")
+
+
+def _kept(material: str, text: str) -> float:
+    """Share of the different words of `material` that `text` has."""
+    words = set(unicode_tokens(material))
+    return len(words & set(unicode_tokens(text))) / len(words) if words else 1.0
+
+
+EVOLUTION_CHECKS: dict[str, Callable[..., PairCheck]] = {
+    "unchanged": unchanged,
+    "prompt_words": prompt_words,
+    "answered": answered,
+    "asks_back": asks_back,
+    "lost_input": lost_input,
+    "merged": merged,
+    "grew": grew,
+    "drift": drift,
+}

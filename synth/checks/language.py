@@ -1,0 +1,71 @@
+"""Checks of language, by the light detector of `synth.verify.language`: a text too short to tell is believed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from synth.checks.base import Check
+from synth.checks.tokens import unicode_tokens
+from synth.metrics import count_words
+from synth.records import Record
+from synth.verify.language import FUNCTION_WORDS, SCRIPTS, detect_language, main_script
+
+_OTHER_LANGUAGE = re.compile(
+    r"\b(?:translat\w*|locali[sz]\w*|languages?|traduc\w*|tradui\w*|übersetz\w*|перев\w+|say|phrase|english|french|german|spanish|italian|portuguese|"
+    r"dutch|polish|czech|russian|ukrainian|greek|turkish|arabic|persian|hebrew|hindi|bengali|tamil|thai|vietnamese|indonesian|"
+    r"chinese|mandarin|japanese|korean|latin|swedish|danish|norwegian|finnish|romanian|hungarian|swahili|romanized|pinyin)\b"
+    r"|翻译|语|文|訳|번역|अनुवाद|ترجم",
+    re.IGNORECASE,
+)
+_CODE = re.compile(
+    r"```|^\s*(?:[{\[<#]|def |class |import |from \w+ import|SELECT\b|public |function )|[;{}]\s*$", re.MULTILINE
+)
+
+
+def language(languages: Sequence[str] = ("en",)) -> Check:
+    """Refuses instructions that are surely in none of these languages (ISO 639-1)."""
+    wanted = {code.lower().split("-")[0] for code in languages}
+
+    def check(record: Record) -> str | None:
+        found = detect_language(record.instruction)
+        if found is None:
+            script = main_script(record.instruction)
+            fits = script is None or bool(wanted & set(SCRIPTS[script]))
+            return None if fits else f"wrong_language: {script}"
+        return None if found in wanted else f"wrong_language: {found}"
+
+    return check
+
+
+def answer_language(min_words: int = 12, min_share: float = 0.15) -> Check:
+    """Refuses answers surely in another language than instruction and input, where the task names no language.
+
+    Sure is another script, or the same script with at least `min_share` of all words function words of the other
+    language, and three times as many as of the task's. Code and answers of fewer words are believed.
+    """
+
+    def check(record: Record) -> str | None:
+        task = f"{record.instruction}\n{record.input}"
+        if count_words(record.output) < min_words or _OTHER_LANGUAGE.search(task) or _CODE.search(record.output):
+            return None
+        answered = detect_language(record.output)
+        asked = {detect_language(part) for part in (record.instruction, record.input, task)} - {None}
+        if answered is None or not asked or answered in asked:
+            return None
+        share = _function_words(record.output, answered)
+        foreign_script = not any(set(SCRIPTS[main_script(record.output) or ""]) & {code} for code in asked)
+        native = max(_function_words(record.output, code) for code in asked if code)
+        return f"wrong_answer_language: {answered}" if foreign_script or share >= max(min_share, 3 * native) else None
+
+    return check
+
+
+def _function_words(text: str, language: str) -> float:
+    """Share of the words of `text` that are function words of the language."""
+    words = unicode_tokens(text)
+    known = FUNCTION_WORDS.get(language, frozenset())
+    return sum(word in known for word in words) / len(words) if words else 0.0
+
+
+CHECKS: dict[str, Callable[..., Check]] = {"language": language, "answer_language": answer_language}

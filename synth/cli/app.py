@@ -1,0 +1,55 @@
+"""All commands in one list."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from synth import __version__
+from synth.cli import dedup, inspect, run, seeds, select, serve_teacher, stages, student
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="From a small pool of seed tasks to instruction data and a trained student.",
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"synth {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+COMMANDS = (
+    run.run,
+    stages.bootstrap,
+    stages.evolve,
+    stages.respond,
+    select.select,
+    student.train,
+    student.evaluate,
+    dedup.dedup,
+    serve_teacher.serve_teacher,
+    inspect.status,
+    inspect.verify,
+    inspect.lineage,
+    run.validate,
+    run.schema,
+    run.init,
+)
+
+for command in COMMANDS:
+    app.command()(command)
+app.add_typer(seeds.app, name="seeds")

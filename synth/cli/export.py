@@ -1,0 +1,111 @@
+"""`synth export`: the records of a run as files for others, and their way to the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from synth.cli.common import Debug, Json, guard, log, print_json, say
+from synth.errors import CredentialsError, SynthError, UsageError
+
+TOKEN_ENV = "HF_TOKEN"
+
+
+def export(
+    folder: Annotated[Path, typer.Argument(help="A run folder.", show_default=False)],
+    format: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="alpaca, alpaca_jsonl, messages, prompt_completion, sharegpt, parquet, datasets, preference or csv; "
+            "may be given several times. The recipe's by default."
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to; the run's own export/ by default.")] = None,
+    validation: Annotated[float | None, typer.Option(help="Share for validation, 0 to 1; families stay whole.")] = None,
+    test: Annotated[float | None, typer.Option(help="Share for testing, 0 to 1; families stay whole.")] = None,
+    provenance: Annotated[bool | None, typer.Option(help="Columns that say where each row comes from.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Licence of the data for the card, such as cc-by-4.0.")] = None,
+    title: Annotated[str | None, typer.Option(help="Title of the card.")] = None,
+    push_to_hub: Annotated[str | None, typer.Option(help="OWNER/NAME on the Hub; only shown unless --yes.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help=f"Really upload; the token is read from {TOKEN_ENV}.")] = False,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Write the final records in formats that other tools read, with a card, Croissant and a manifest.
+
+    Example: synth export runs/mine --format messages --format parquet --validation 0.05 --out data/
+    """
+    with guard(json=json, debug=debug):
+        target = out or folder / "export"
+        splits = {"validation": validation, "test": test}
+        given: dict[str, Any] = {"formats": format, "provenance": provenance, "licence": licence, "title": title}
+        given["splits"] = {k: v for k, v in splits.items() if v is not None} or None
+        manifest = _export(folder, target, {key: value for key, value in given.items() if value is not None})
+        pushed = _push(target, manifest, push_to_hub, yes) if push_to_hub else None
+        if json:
+            print_json({"out": str(target), **manifest, **({"push": pushed} if pushed else {})})
+            return
+        for file in manifest["files"]:
+            say(f"{target / file['path']}" + (f": {file['rows']} rows" if file["rows"] is not None else ""))
+        for note in manifest["notes"]:
+            log(f"note: {note}")
+
+
+def _export(folder: Path, out: Path, given: dict[str, Any]) -> dict[str, Any]:
+    from pydantic import ValidationError
+
+    from synth.engine.funnel import family_links, final_records
+    from synth.engine.ledger import LedgerReader
+    from synth.stages.export import ExportSettings, export, run_facts
+
+    base, recipe_hash = _recipe_settings(folder)
+    try:
+        settings = ExportSettings.model_validate(base | given)
+    except ValidationError as error:
+        lines = "; ".join(str(one["msg"]).removeprefix("Value error, ") for one in error.errors())
+        raise UsageError(f"the export cannot be made as asked: {lines}", "see synth export --help") from None
+    ledger = LedgerReader(folder)
+    try:
+        facts = run_facts(folder) | {"recipe_hash": recipe_hash}
+        links = family_links(ledger) if settings.splits else ()
+        return export(final_records(ledger), out, settings, facts, links).to_dict()
+    finally:
+        ledger.close()
+
+
+def _recipe_settings(folder: Path) -> tuple[dict[str, Any], str]:
+    """The export section of the run's recipe and the recipe's hash; nothing where the folder has no recipe."""
+    if not (folder / "recipe.yaml").is_file():
+        return {}, ""
+    from synth.pipeline import read_run_recipe
+
+    recipe = read_run_recipe(folder)
+    return (recipe.export.model_dump() if recipe.export else {}), recipe.hash
+
+
+def _push(out: Path, manifest: dict[str, Any], repo: str, really: bool) -> dict[str, Any]:
+    """Upload the files the manifest names (and nothing else), or only say what would be uploaded."""
+    paths = [*(file["path"] for file in manifest["files"]), "manifest.json"]
+    plan = {"repo": repo, "files": paths, "uploaded": False}
+    if not really:
+        log(f"would upload {len(paths)} files to the dataset {repo}; add --yes to do it")
+        return plan
+    token = os.environ.get(TOKEN_ENV)
+    if not token:
+        raise CredentialsError(f"there is no token in {TOKEN_ENV}", "make one with write access and put it there")
+    try:
+        from huggingface_hub import HfApi
+    except ImportError:
+        raise UsageError("huggingface_hub is not installed", "install synth-instruct[train]") from None
+    try:
+        api = HfApi(token=token)
+        api.create_repo(repo, repo_type="dataset", private=True, exist_ok=True)
+        api.upload_folder(repo_id=repo, repo_type="dataset", folder_path=out, allow_patterns=paths)
+    except Exception as error:
+        words = str(error).replace(token, "***").splitlines()
+        raise SynthError(f"the upload to {repo} failed: {words[0] if words else type(error).__name__}") from None
+    log(f"uploaded {len(paths)} files to the private dataset {repo}")
+    return plan | {"uploaded": True}

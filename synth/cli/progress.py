@@ -1,0 +1,78 @@
+"""Draws a run's counters: bars on a terminal, else a plain line every 10 seconds. Shows nothing that a model wrote."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from synth.engine.progress import RunProgress, StageProgress
+
+PLAIN_EVERY_S = 10.0
+DRAW_EVERY_S = 0.25
+
+
+@contextmanager
+def drawn(progress: RunProgress) -> Iterator[None]:
+    """Show `progress` on stderr while the block runs."""
+    is_terminal = sys.stderr.isatty()
+    stop = threading.Event()
+    thread = threading.Thread(target=_bars if is_terminal else _lines, args=(progress, stop), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(timeout=5)
+
+
+def _lines(progress: RunProgress, stop: threading.Event) -> None:
+    while not stop.wait(PLAIN_EVERY_S):
+        for stage in list(progress.stages.values()):
+            if stage.ended is None:
+                print(f"{time.strftime('%H:%M:%S')} {describe(stage)}", file=sys.stderr, flush=True)
+
+
+def _bars(progress: RunProgress, stop: threading.Event) -> None:
+    from rich.console import Console
+    from rich.live import Live
+
+    with Live(console=Console(stderr=True), refresh_per_second=4, transient=True) as live:
+        while not stop.wait(DRAW_EVERY_S):
+            live.update(_table(progress))
+        live.update(_table(progress))
+
+
+def _table(progress: RunProgress) -> Any:
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 1))
+    for stage in list(progress.stages.values()):
+        done = stage.kept if stage.name == "bootstrap" else stage.items
+        bar = ProgressBar(
+            total=stage.expected, completed=done, width=24, pulse=stage.expected is None and not stage.ended
+        )
+        table.add_row(Text(f"{stage.name:<10}"), bar, Text(describe(stage).partition(": ")[2]))
+    slots = [f"{t.in_flight} of {t.limit} slots, {t.throttled} throttled" for t in progress.throttles[:1]]
+    table.add_row(Text(""), Text(""), Text(", ".join(slots)))
+    return table
+
+
+def describe(stage: StageProgress) -> str:
+    """One line: what is done, how fast, what it cost, how long it will take."""
+    seconds = max(stage.seconds, 1e-6)
+    done = stage.kept if stage.name == "bootstrap" else stage.items
+    of = f" of {stage.expected}" if stage.expected else ""
+    parts = [f"{done}{of} done", f"{stage.kept} kept", f"{stage.rejected.total()} rejected"]
+    parts.append(f"{stage.requests} requests ({stage.requests / seconds:.1f}/s)")
+    parts.append(f"{stage.prompt_tokens + stage.completion_tokens:,} tokens")
+    if stage.cost:
+        parts.append(f"cost {stage.cost:.4f}")
+    if stage.expected and 0 < done < stage.expected and stage.requests:
+        parts.append(f"about {seconds / done * (stage.expected - done):.0f} s left")
+    return f"{stage.name}: " + ", ".join(parts)

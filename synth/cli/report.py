@@ -1,0 +1,48 @@
+"""`synth report` and `synth compare`: a run as one page, two runs side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from synth.cli.common import Debug, Json, guard, print_json, say
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(help="A run folder.", show_default=False)],
+    embeddings: Annotated[
+        Path | None, typer.Option(help="A .npy file of vectors, one row for each final record, for the Vendi score.")
+    ] = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Write report.html into a run folder: one file that opens from disk and asks the network for nothing.
+
+    Example: synth report runs/mine
+    """
+    with guard(json=json, debug=debug):
+        from synth.stages.report import ReportSettings
+        from synth.stages.report import report as write
+
+        path = write(folder, ReportSettings(embeddings_path=str(embeddings) if embeddings else None))
+        print_json({"report": str(path)}) if json else say(str(path))
+
+
+def compare(
+    one: Annotated[Path, typer.Argument(help="A run folder.", show_default=False)],
+    other: Annotated[Path, typer.Argument(help="Another run folder.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("compare.html"),
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Write the report of two runs side by side.
+
+    Example: synth compare runs/mine runs/yours --out compare.html
+    """
+    with guard(json=json, debug=debug):
+        from synth.stages.report import compare as write
+
+        path = write([one, other], out)
+        print_json({"report": str(path)}) if json else say(str(path))

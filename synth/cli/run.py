@@ -1,0 +1,171 @@
+"""`synth run`, and what surrounds it: validate, schema, init."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from synth.cli.common import Debug, Json, guard, log, print_json, print_table, say
+from synth.cli.teacher import BaseUrl, Concurrency, Teacher, model_section
+from synth.errors import UsageError
+
+if TYPE_CHECKING:
+    from synth.pipeline import RunResult
+    from synth.recipe import Recipe
+
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one value of the recipe.")]
+RunDir = Annotated[Path | None, typer.Option("--run", help="The run folder; runs/<name> by default.")]
+
+
+def run(
+    recipe: Annotated[Path, typer.Argument(help="A recipe (YAML).", show_default=False)],
+    run: RunDir = None,
+    set: Set = None,
+    until: Annotated[str, typer.Option(help="The last stage to run.")] = "report",
+    fresh: Annotated[bool, typer.Option(help="Throw away what the run folder holds and start over.")] = False,
+    teacher: Teacher = None,
+    base_url: BaseUrl = None,
+    concurrency: Concurrency = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Run a recipe, or go on with it where it stopped. A finished run costs no calls.
+
+    Example: synth run examples/quickstart.yaml --set bootstrap.num_tasks=60
+    """
+    with guard(json=json, debug=debug):
+        from synth.recipe import read_recipe
+
+        swap = teacher is not None or base_url is not None
+        sections = {"teacher": model_section(teacher, base_url, concurrency)} if swap else {}
+        overrides = [*(set or ()), *([f"teacher.concurrency={concurrency}"] if concurrency else [])]
+        resolved = read_recipe(recipe, overrides, sections)
+        changed = [one.partition("=")[0].strip() for one in set or ()]
+        execute(resolved, run or Path("runs") / resolved.name, until=until, changed=changed, fresh=fresh, json=json)
+
+
+def execute(
+    recipe: Recipe,
+    run_dir: Path,
+    *,
+    until: str,
+    changed: list[str] | None = None,
+    fresh: bool = False,
+    json: bool = False,
+) -> None:
+    """Run and print the summary; exit code 3 where items were quarantined."""
+    from synth.cli.progress import drawn
+    from synth.pipeline import run as run_pipeline
+
+    log(f"run folder {run_dir}, teacher {recipe.teacher.backend}:{recipe.teacher.options.get('model', '')}".rstrip(":"))
+    result = run_pipeline(recipe, run_dir, until=until, changed=changed or (), fresh=fresh, show=drawn)
+    summary = summarise(result)
+    if json:
+        print_json(summary)
+    else:
+        print_summary(summary)
+    if result.quarantined:
+        log(f"{result.quarantined} item(s) were quarantined; run the same command again to retry them")
+        raise typer.Exit(3)
+
+
+def summarise(result: RunResult) -> dict[str, Any]:
+    """The numbers of a run as plain data."""
+    from synth.pipeline import DATA_STAGES, STAGES
+
+    stages = {}
+    for name in DATA_STAGES:
+        stage = result.progress.stages.get(name)
+        if stage is None:
+            continue
+        stages[name] = {
+            "kept": stage.kept,
+            "rejected": dict(stage.rejected.most_common()),
+            "requests": stage.requests,
+            "tokens": stage.prompt_tokens + stage.completion_tokens,
+            "cost": round(stage.cost, 6),
+            "retries": stage.retries,
+        }
+    return {
+        "run": str(result.run_dir),
+        "stages": stages,
+        "seconds": {name: round(result.seconds[name], 2) for name in STAGES if name in result.seconds},
+        "requests": result.progress.requests,
+        "quarantined": result.quarantined,
+        "possibly_paid_twice": result.maybe_paid_twice,
+        "student": result.student,
+        "made": [str(path) for path in result.paths],
+    }
+
+
+def print_summary(summary: dict[str, Any]) -> None:
+    """The table a run ends with."""
+    rows = []
+    for name, stage in summary["stages"].items():
+        why = ", ".join(f"{reason} {count}" for reason, count in list(stage["rejected"].items())[:4])
+        lost = str(sum(stage["rejected"].values())) + (f" ({why})" if why else "")
+        seconds = f"{summary['seconds'].get(name, 0):.1f}"
+        rows.append([name, str(stage["kept"]), lost, str(stage["requests"]), f"{stage['tokens']:,}", seconds])
+    for name, seconds in summary["seconds"].items():
+        if name not in summary["stages"]:
+            rows.append([name, "", "", "", "", f"{seconds:.1f}"])
+    print_table("What came out", ["stage", "kept", "rejected", "requests", "tokens", "seconds"], rows)
+    if summary["student"]:
+        header = ["student", "metric", "value", "95 % interval", "n"]
+        print_table("The student", header, [[str(cell) for cell in row] for row in summary["student"]])
+    if summary["possibly_paid_twice"]:
+        say(f"Possibly paid twice: {summary['possibly_paid_twice']}")
+    for path in summary["made"]:
+        say(f"made {path}")
+
+
+def validate(
+    recipe: Annotated[Path, typer.Argument(help="A recipe (YAML).", show_default=False)],
+    set: Set = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Check a recipe without running it: every mistake at once, with its line.
+
+    Example: synth validate examples/quickstart.yaml
+    """
+    with guard(json=json, debug=debug):
+        from synth.recipe import STAGES, read_recipe
+
+        resolved = read_recipe(recipe, set or ())
+        stages = [name for name in STAGES if getattr(resolved, name) is not None]
+        if json:
+            print_json(resolved.model_dump(mode="json"))
+        else:
+            say(f"{recipe}: no mistakes. Stages: {', '.join(stages)}.")
+
+
+def schema() -> None:
+    """Print the JSON Schema of recipes, for editors."""
+    from synth.recipe import Recipe
+
+    print_json(Recipe.model_json_schema())
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where to put the recipe.", show_default=False)],
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Write a commented recipe to start from."""
+    with guard(json=json, debug=debug):
+        from importlib.resources import files
+
+        from synth.fileio import atomic_write
+
+        path = folder / "recipe.yaml"
+        if path.exists():
+            raise UsageError(f"{path} exists already", "name another folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        atomic_write(path, files("synth").joinpath("data/recipe.yaml").read_text("utf-8"))
+        if json:
+            print_json({"recipe": str(path)})
+        else:
+            say(f"wrote {path}; run it with: synth run {path}")

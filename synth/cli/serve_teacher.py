@@ -1,0 +1,79 @@
+"""`synth serve-teacher`: the embedded teacher as an OpenAI-compatible server on loopback; flags and one line."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from synth.cli.common import Debug, Json, guard, log, print_json, say
+from synth.errors import CredentialsError, UsageError
+
+Option = typer.Option
+
+
+def serve_teacher(
+    port: Annotated[int, Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 8008,
+    model: Annotated[str, Option(help="The name it answers to.")] = "procedural",
+    faults: Annotated[str, Option(help="A profile (light, transport, gpt3-2022) or name=rate,name=rate.")] = "",
+    fault_seed: Annotated[int, Option(help="Another number, other faults.")] = 0,
+    labels: Annotated[Path | None, Option(help="Write which reply got which fault to this JSON Lines file.")] = None,
+    latency_ms: Annotated[float, Option(min=0, help="Time an answer takes.")] = 0.0,
+    latency_spread: Annotated[float, Option(min=0, max=1, help="0.2: from 20 % less to 20 % more.")] = 0.0,
+    rpm: Annotated[float | None, Option(min=0.001, help="Requests a minute; past it a 429.")] = None,
+    max_concurrency: Annotated[str | None, Option(help="Requests at once: 8, or a schedule 8,32@20,4@40.")] = None,
+    queue: Annotated[bool, Option("--queue", help="Let requests wait past --max-concurrency, with no 429.")] = False,
+    retry_after_s: Annotated[float | None, Option(min=0, help="The wish sent with a 429 for concurrency.")] = None,
+    api_key_env: Annotated[str | None, Option(help="Ask for the key that this environment variable holds.")] = None,
+    max_model_len: Annotated[int, Option(min=1, help="Context length in tokens.")] = 32768,
+    hang_s: Annotated[float, Option(min=0, help="How long the fault `hang` hangs.")] = 3600.0,
+    drip_s: Annotated[float, Option(min=0, help="Seconds a byte of the fault `slow_bytes`.")] = 1.0,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Serve the embedded teacher to any OpenAI client, for tests and trials. Stops on Ctrl-C."""
+    with guard(json=json, debug=debug):
+        from synth.models import procedural
+        from synth.models.procedural.server import ServeSettings, serve
+
+        teacher = procedural.Settings(model=model)
+        settings = ServeSettings(
+            port=port,
+            latency_ms=latency_ms,
+            latency_spread=latency_spread,
+            rpm=rpm,
+            capacity=max_concurrency,
+            queue=queue,
+            retry_after_s=retry_after_s,
+            api_key=_key(api_key_env),
+            max_model_len=max_model_len,
+            hang_s=hang_s,
+            drip_s=drip_s,
+        )
+
+        def ready(url: str) -> None:
+            if json:
+                print_json({"url": url, "model": model, "pid": os.getpid()})
+            else:
+                say(f"{model} at {url} (stop with Ctrl-C)")
+                log("It writes reference data with known truth, not instruction data.")
+
+        try:
+            serve(
+                model, lambda request: procedural.reply(request, teacher), settings, faults, fault_seed, labels, ready
+            )
+        except OSError as error:
+            raise UsageError(
+                f"port {port}: {error.strerror}", "choose another with --port, or 0 for a free one"
+            ) from None
+
+
+def _key(name: str | None) -> str | None:
+    if name is None:
+        return None
+    key = os.environ.get(name, "").strip()
+    if not key:
+        raise CredentialsError(f"${name} is not set", f"export {name}=... before serving")
+    return key

@@ -1,0 +1,186 @@
+"""`synth train` and `synth evaluate`: a student from a run folder or from any file of records, and what it can do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from synth.cli.common import Debug, Json, guard, log, print_json, print_table, say
+from synth.errors import UsageError
+
+if TYPE_CHECKING:
+    from synth.recipe import Recipe
+    from synth.records import Record
+    from synth.stages.evaluate import EvaluateSettings
+    from synth.student.presets import TrainSettings
+
+Source = Annotated[Path | None, typer.Argument(help="A run folder.", show_default=False)]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One training setting, for example max_steps=50.")
+]
+
+
+def train(
+    source: Source = None,
+    data: Annotated[Path | None, typer.Option(help="A file of records in place of a run folder.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A model folder or hub name; none trains a tiny one from scratch.")
+    ] = None,
+    preset: Annotated[str | None, typer.Option(help="tiny, alpaca-7b, alpaca-13b, wizardlm-7b, lora or qlora.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The student's folder; student/ of the run folder by default.")
+    ] = None,
+    num_processes: Annotated[int, typer.Option(help="Processes on this machine, started by torchrun.")] = 1,
+    emit: Annotated[str | None, typer.Option(help="Write a config for axolotl, llamafactory or trl instead.")] = None,
+    set: Set = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Train a student, or write the config to train it elsewhere.
+
+    Example: synth train --data alpaca.json --preset tiny --set max_steps=50 --out runs/student
+    """
+    with guard(json=json, debug=debug):
+        records, recipe = _input(source, data)
+        settings = _settings(recipe, preset, model, num_processes, set or [])
+        folder = out or (source / "student" if source else Path("student"))
+        if emit:
+            from synth.student.emit import emit as write_config
+
+            paths = [str(path) for path in write_config(emit, records, folder, settings)]
+            print_json({"made": paths}) if json else say("\n".join(f"made {path}" for path in paths))
+            return
+        from synth.stages.train import train as fit
+
+        done = fit(records, folder, settings, _told)
+        facts = {"student": str(done.path), "steps": done.steps, "tokens": done.tokens, "seconds": done.seconds}
+        facts |= {"loss_first": done.loss_first, "loss_last": done.loss_last, "weights_sha256": done.weights_sha256}
+        facts |= {"truncated": len(done.truncated), "left_out": len(done.unlearnable)}
+        if json:
+            print_json(facts)
+        else:
+            print_table("The student", ["what", "value"], [[name, str(value)] for name, value in facts.items()])
+
+
+def evaluate(
+    source: Annotated[Path, typer.Argument(help="A run folder with a student, or a model folder.", show_default=False)],
+    tasks: Annotated[
+        Path | None, typer.Option(help="Tasks to examine on; the held-out inputs or tasks by default.")
+    ] = None,
+    ablation: Annotated[
+        bool, typer.Option(help="Base, seeds, + bootstrap, + evolution, + checks at equal steps.")
+    ] = False,
+    harness: Annotated[str | None, typer.Option(help="Tasks of lm-evaluation-harness, by comma.")] = None,
+    max_tasks: Annotated[int | None, typer.Option(help="The first so many tasks only.")] = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Examine a student: the share of right answers, with 95 % intervals.
+
+    Example: synth evaluate runs/quickstart --ablation
+    """
+    with guard(json=json, debug=debug):
+        from synth.stages.evaluate import EvaluateSettings
+
+        settings = EvaluateSettings(max_tasks=max_tasks)
+        if harness:
+            from synth.student.harness import run_harness
+
+            folder = source / "student" if (source / "student").is_dir() else source
+            print_json(run_harness(str(folder), harness.split(","), source / "harness"))
+        elif ablation:
+            _ablation(source, tasks, settings, json)
+        else:
+            _examine(source, tasks, settings, json)
+
+
+def _input(source: Path | None, data: Path | None) -> tuple[list[Record], Recipe | None]:
+    if (source is None) == (data is None):
+        raise UsageError("name a run folder or --data FILE, one of them", "synth train runs/mine")
+    if data is not None:
+        from synth.stages.formats import read_records
+
+        return read_records(data), None
+    from synth.pipeline import read_run_recipe, split_held_out
+
+    assert source is not None
+    recipe = read_run_recipe(source)
+    return split_held_out(recipe, source)[0], recipe
+
+
+def _settings(
+    recipe: Recipe | None, preset: str | None, model: str | None, num_processes: int, changes: list[str]
+) -> TrainSettings:
+    import yaml
+
+    from synth.recipe import validated
+    from synth.student.presets import TrainSettings
+
+    given: dict[str, Any] = {}
+    if recipe is not None and recipe.train is not None and preset is None:
+        given = recipe.train.model_dump(mode="json")
+    given |= {"preset": preset} if preset else {}
+    given |= {"model": model} if model else {}
+    given |= {"num_processes": num_processes} if num_processes > 1 else {}
+    for change in changes:
+        name, equals, value = change.partition("=")
+        if not equals:
+            raise UsageError(f"--set {change}: not of the form key=value", "for example --set max_steps=50")
+        given[name] = yaml.safe_load(value)
+    return validated(TrainSettings, given, "training settings")
+
+
+def _told(step: int, of: int, loss: float) -> None:
+    if step % max(of // 10, 1) == 0 or step == of:
+        log(f"step {step} of {of}, loss {loss:.3f}")
+
+
+def _examine(source: Path, tasks: Path | None, settings: EvaluateSettings, json: bool) -> None:
+    from synth.pipeline import EVAL_FILE
+    from synth.stages.evaluate import evaluate as examine
+    from synth.stages.formats import read_records
+    from synth.stages.seeds import read_seed_tasks
+
+    students = {source.name: str(source)}
+    held_out = source / "held_out.jsonl"
+    if (source / "student").is_dir():
+        found = {
+            "untrained": source / "base",
+            "seeds only": source / "students" / "seeds-only",
+            "student": source / "student",
+        }
+        students = {name: str(path) for name, path in found.items() if path.is_dir()}
+    if tasks is None and held_out.is_file():
+        items: Any = read_records(held_out)
+    else:
+        items = read_seed_tasks(tasks or EVAL_FILE)
+    result = examine(students, items, settings)
+    if json:
+        print_json(result.to_dict())
+    else:
+        print_table("The student", ["student", "metric", "value", "95 % interval", "n"], result.rows())
+        for one in result.differences:
+            gap = f"{one.value:+.3f} ({one.low:+.3f} to {one.high:+.3f})"
+            say(f"{one.student} against {one.against}, {one.metric}: {gap}, {one.verdict}")
+
+
+def _ablation(source: Path, tasks: Path | None, settings: EvaluateSettings, json: bool) -> None:
+    from synth.pipeline import run_ablation
+
+    result = run_ablation(source, tasks, settings)
+    if json:
+        print_json(result.to_dict())
+    else:
+        header = [
+            "arm",
+            "records",
+            "steps",
+            "tokens",
+            "correct",
+            "95 % interval",
+            "each training",
+            "against the arm before",
+        ]
+        print_table("What the data did", header, result.rows())

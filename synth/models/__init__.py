@@ -1,0 +1,82 @@
+"""Models by name: `connect("openai", {...})` gives a ChatModel.
+
+A backend is a module of this folder with a `Settings` dataclass and a `connect(settings)`; its file name is its name.
+Nothing is listed anywhere else. A backend is imported only when it is asked for.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, cast
+
+from synth.errors import UsageError
+from synth.models.base import ChatModel
+
+_FOLDER = Path(__file__).parent
+
+
+def list_backends() -> list[str]:
+    """The names of all backends, found by reading the files of this folder without importing them."""
+    files = [*_FOLDER.glob("*.py"), *_FOLDER.glob("*/__init__.py")]
+    named = {path.parent.name if path.name == "__init__.py" else path.stem: path for path in files}
+    named.pop(_FOLDER.name, None)
+    return sorted(name for name, path in named.items() if re.search(r"^def connect\(", path.read_text("utf-8"), re.M))
+
+
+def parse_teacher(text: str) -> tuple[str, str]:
+    """`"openai:gpt-4.1-mini"` → `("openai", "gpt-4.1-mini")`; a bare backend has the model `""`.
+
+    Only the first colon divides, so that `openai:hf.co/org/model:Q4` works. Raises UsageError for an unknown backend.
+    """
+    backend, _, model = text.strip().partition(":")
+    _check_backend(backend)
+    return backend, model
+
+
+def connect(backend: str, options: Mapping[str, Any]) -> ChatModel:
+    """The model that `backend` makes of `options` (the fields of its `Settings`).
+
+    Raises UsageError for an unknown backend, an unknown option (naming the nearest) or a value that does not fit;
+    CredentialsError where a key is missing. Values are never repeated in an error: one of them could be a key.
+    """
+    settings = check_options(backend, options)
+    return cast(ChatModel, importlib.import_module(f"synth.models.{backend}").connect(settings))
+
+
+def check_options(backend: str, options: Mapping[str, Any]) -> Any:
+    """The backend's `Settings` made of `options`, without connecting. Raises UsageError as `connect` does."""
+    _check_backend(backend)
+    module = importlib.import_module(f"synth.models.{backend}")
+    return read_settings(module.Settings, options, f"backend {backend}")
+
+
+def read_settings(settings: type[Any], options: Mapping[str, Any], where: str) -> Any:
+    """`settings(**options)` with every value checked and converted by its type annotation."""
+    from pydantic import TypeAdapter, ValidationError
+
+    known = [field.name for field in fields(settings)]
+    for name in options:
+        if name not in known:
+            raise UsageError(f"{where}: unknown option {name!r}", _nearest(str(name), known))
+    try:
+        return TypeAdapter(settings).validate_python(dict(options))
+    except ValidationError as error:
+        wrong = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)]
+        raise UsageError(f"{where}: " + "; ".join(wrong), f"options are: {', '.join(known)}") from None
+
+
+def _check_backend(backend: str) -> None:
+    known = list_backends()
+    if backend not in known:
+        raise UsageError(f"there is no backend {backend!r}", _nearest(backend, known))
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"choose one of: {', '.join(known)}"

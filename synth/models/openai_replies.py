@@ -1,0 +1,181 @@
+"""What an OpenAI-compatible server said: a body to a Completion, a status to an error of ours. Pure, no network.
+
+The shapes are those of OpenAI's API reference and what vLLM, llama.cpp, OpenRouter and Azure make of it.
+Whatever the body holds, the outcome is a Completion, a RetryableError, a RequestRefused or a CredentialsError.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from synth.errors import CredentialsError, RequestRefused, RetryableError, SynthError
+from synth.models.base import ChatRequest, Completion, FinishReason, Usage
+from synth.models.retry_after import retry_after
+
+RETRYABLE = {408: "timeout", 409: "conflict", 423: "conflict", 425: "too_early", 429: "rate_limit", 499: "timeout"}
+_FINISH: dict[str, FinishReason] = {"length": "length", "max_tokens": "length", "content_filter": "content_filter"}
+_BROKEN_FINISH = {"error", "abort", "cancelled"}
+_QUOTA = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "account_deactivated"}
+_TOO_LONG = re.compile(r"context.?(length|window|size)|max_model_len|too (long|large|many tokens)", re.I)
+_FILTERED = re.compile(r"content.?(filter|policy|management)|moderation|flagged", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Whom we asked, for error messages. `hide` takes secrets out of a text that a server wrote."""
+
+    url: str
+    model: str
+    key_env: str
+    hide: Callable[[str], str] = lambda text: text
+
+    def quote(self, said: Any) -> str:
+        """The server's own words in one short line that is safe on a terminal."""
+        line = " ".join(self.hide(_message(said)).split())
+        return "".join(char if char.isprintable() else "�" for char in line)[:300]
+
+
+def read_reply(body: bytes, request: ChatRequest, asked: Asked) -> Completion | SynthError:
+    """The answer in the body of a status 200, or why there is none (returned, not raised).
+
+    An empty answer is an error; empty text is accepted only with `length` (reasoning used up all tokens) and
+    `content_filter`.
+    """
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError):
+        start = asked.quote(body[:200].decode("utf-8", "replace"))
+        return RetryableError(f"{asked.url} sent {len(body)} bytes that are not JSON: {start}", "bad_body")
+    if not isinstance(data, dict):
+        return RetryableError(f"{asked.url} sent JSON that is not an object", "bad_body")
+    if data.get("error"):
+        code = data["error"].get("code") if isinstance(data["error"], dict) else None
+        if isinstance(code, int) and 400 <= code < 600:
+            return read_failure(code, data, {}, asked)
+        return RetryableError(f"{asked.url} sent an error with status 200: {asked.quote(data)}", "error_in_body")
+    try:
+        return _completion(data, request, asked)
+    except (AttributeError, KeyError, TypeError, IndexError):
+        return RetryableError(f"{asked.url} sent JSON of another shape than an answer's", "bad_body")
+
+
+def _completion(data: dict[str, Any], request: ChatRequest, asked: Asked) -> Completion | SynthError:
+    choices = data.get("choices") or []
+    if not choices:
+        return RetryableError(f"{asked.url} sent no choices", "no_choices")
+    if len(choices) > 1:
+        choices = sorted(choices, key=lambda choice: choice.get("index") or 0)
+    finish = choices[0].get("finish_reason") or "stop"
+    if finish == "unsupported":
+        return RequestRefused("the teacher cannot do this task", "unsupported")
+    if finish in _BROKEN_FINISH:
+        return RetryableError(f"{asked.url} gave up on the answer (finish_reason {finish!r})", "broken_off")
+    texts, reasonings, refused = zip(*(_choice(choice) for choice in choices), strict=True)
+    reason: FinishReason = "content_filter" if refused[0] else _FINISH.get(finish, "stop")
+    if reason == "stop" and not all(text.strip() for text in texts):
+        return RetryableError(f"{asked.url} sent an empty answer", "empty_answer")
+    wanted = request.num_choices
+    if len(texts) < wanted:
+        return RetryableError(f"{asked.url} sent {len(texts)} of {wanted} choices", "too_few_choices")
+    model = data.get("model")
+    return Completion(
+        text=texts[0],
+        finish_reason=reason,
+        usage=_usage(data.get("usage")),
+        model=model if isinstance(model, str) else asked.model,
+        reasoning=reasonings[0],
+        choices=texts[:wanted] if wanted > 1 else (),
+    )
+
+
+def _choice(choice: dict[str, Any]) -> tuple[str, str, bool]:
+    """Text, reasoning and whether it is a refusal, of one chat or completions choice."""
+    message = choice.get("message")
+    if message is None:
+        text, reasoning = split_reasoning(_text(choice["text"]))
+        return text, reasoning, False
+    if message.get("refusal"):
+        return _text(message["refusal"]), "", True
+    text, inline = split_reasoning(_text(message.get("content")))
+    apart = message.get("reasoning_content") or message.get("reasoning")
+    return text, _text(apart) if apart else inline, False
+
+
+def split_reasoning(text: str) -> tuple[str, str]:
+    """`(answer, reasoning)` of a text with a `<think>` block at its head.
+
+    A block never closed is reasoning to the end. A `</think>` at the end of a line without an opening counts as well:
+    some chat templates put the opening into the prompt.
+    """
+    head = text.lstrip()
+    if head.startswith("<think>"):
+        reasoning, _, answer = head.removeprefix("<think>").partition("</think>")
+        return answer.strip("\n"), reasoning.strip()
+    before, mark, answer = text.partition("</think>")
+    if mark and "<think>" not in before and answer[:1] in ("", "\n"):
+        return answer.strip("\n"), before.strip()
+    return text, ""
+
+
+def _text(content: Any) -> str:
+    """A string that can be encoded, of a content that is a string, null, or a list of typed parts."""
+    if isinstance(content, list):
+        content = "".join(part.get("text") or "" for part in content if isinstance(part, dict))
+    if not isinstance(content, str):
+        return ""
+    if content.isascii():
+        return content
+    return content.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _usage(usage: Any) -> Usage:
+    if not isinstance(usage, dict):
+        return Usage()
+    return Usage(_count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")))
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def read_failure(status: int, said: Any, headers: Mapping[str, str], asked: Asked) -> SynthError:
+    """The error for an HTTP status and what came with it (parsed JSON or text)."""
+    code, words = _code(said), asked.quote(said)
+    text = f"{asked.url} answered {status}" + (f": {words}" if words else "")
+    if code in _QUOTA or status == 402:
+        return CredentialsError(text, f"the account of ${asked.key_env} has no quota left: add credit")
+    if status in RETRYABLE or status >= 500:
+        wish = retry_after(headers)
+        throttled = status == 429 or (status in (503, 529) and wish is not None)
+        reason = RETRYABLE.get(status, "server_error")
+        return RetryableError(text, reason, retry_after=wish, is_throttle=throttled)
+    if code == "content_filter" or (status in (400, 403) and _FILTERED.search(words)):
+        return RequestRefused(text, "content_filter")
+    if status in (401, 403):
+        return CredentialsError(text, f"check the key in ${asked.key_env}: is it one for {asked.url}?")
+    if status in (404, 405) or 300 <= status < 400:
+        return CredentialsError(text, f"check base_url (it usually ends in /v1) and the model {asked.model!r}")
+    if status == 413 or code == "context_length_exceeded" or (status == 400 and _TOO_LONG.search(words)):
+        return RequestRefused(text, "too_long", "ask for fewer tokens or show fewer examples")
+    return RequestRefused(text, "bad_request")
+
+
+def _error(said: Any) -> Any:
+    return said["error"] if isinstance(said, dict) and said.get("error") else said
+
+
+def _code(said: Any) -> str:
+    error = _error(said)
+    codes = (error.get("code"), error.get("type")) if isinstance(error, dict) else ()
+    return next((code for code in codes if isinstance(code, str) and code), "")
+
+
+def _message(said: Any) -> str:
+    error = _error(said)
+    if isinstance(error, dict):
+        error = error.get("message") or error.get("detail") or json.dumps(error)
+    return error if isinstance(error, str) else "" if error is None else str(error)

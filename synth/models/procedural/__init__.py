@@ -1,0 +1,122 @@
+"""The embedded teacher: a chat model of typed plans, standard library only, whose answers are known to be right.
+
+It answers the pipeline's own prompts and the tasks it has itself proposed, and declines everything else. It is no
+language model and no source of instruction data: it is a bench on which the pipeline runs without a key, a GPU or a
+network. A reply is a function of (model, messages, sampling, draw, choice) and of the settings, of nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from synth.errors import RequestRefused, UsageError
+from synth.models.base import ChatModel, ChatRequest, Completion, Usage
+from synth.models.procedural import evolve, judge, propose
+from synth.models.procedural.answer import answer
+from synth.models.procedural.draws import Draw
+from synth.models.procedural.generate import Wish
+from synth.models.procedural.operations import OPERATIONS
+from synth.models.procedural.recognise import Prompt, recognise, split_task
+from synth.models.procedural.task import understand
+from synth.models.procedural.values import Unfit
+
+_TOKEN = re.compile(r"\w+|[^\w\s]")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`operations`: use only these (see `operations.OPERATIONS`), all if empty. `max_steps`: length of the chains, 1 to 3.
+
+    `short`: small material, for a tiny student. `faults`: a profile of `faults`, off if empty. `latency_ms`: time to
+    wait before each reply.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
+    model: str = "procedural"
+    operations: tuple[str, ...] = ()
+    max_steps: int = 3
+    short: bool = False
+    faults: str = ""
+    latency_ms: int = 0
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.operations if name not in OPERATIONS]
+        if unknown:
+            raise UsageError(f"the embedded teacher has no operation {', '.join(unknown)}", f"It has {', '.join(OPERATIONS)}.")
+        if not 1 <= self.max_steps <= 3:
+            raise UsageError(f"max_steps is {self.max_steps}", "Take 1, 2 or 3.")
+
+
+def reply(request: ChatRequest, settings: Settings) -> Completion:
+    """The reply to a request. Raises RequestRefused (reason "unsupported") for what is outside the grammar."""
+    prompt = recognise(request.messages)
+    texts = tuple(_text(prompt, request, settings, choice) for choice in range(request.num_choices))
+    asked = sum(count_tokens(message.get("content", "")) for message in request.messages)
+    usage = Usage(asked, sum(map(count_tokens, texts)))
+    return Completion(texts[0], usage=usage, model=settings.model, choices=texts if len(texts) > 1 else ())
+
+
+def _text(prompt: Prompt, request: ChatRequest, settings: Settings, choice: int) -> str:
+    draw = Draw(settings.model, list(request.messages), request.sampling.to_dict(), request.draw, choice)
+    wish = Wish(operations=settings.operations, max_steps=settings.max_steps, short=settings.short)
+    try:
+        if prompt.kind == "tasks":
+            return propose.propose(prompt, draw, wish, request.schema)
+        if prompt.kind == "list":
+            return propose.go_on(prompt, draw, wish, as_chat=request.kind == "chat")
+        if prompt.kind == "invent":
+            return evolve.invent(prompt, draw, wish)
+        if prompt.kind in ("instances", "labels", "rewrite"):
+            return {"instances": propose.instances, "labels": propose.labels, "rewrite": evolve.rewrite}[prompt.kind](prompt, draw)
+        if prompt.kind == "classify":
+            return propose.is_classification(prompt)
+        if prompt.kind != "answer":
+            return {"compare": judge.compare, "grade": judge.grade, "rate": judge.rate, "prefer": judge.prefer}[prompt.kind](prompt)
+    except Unfit as error:
+        raise RequestRefused(f"the embedded teacher cannot do this: {error}", "unsupported") from error
+    return _answer(prompt.text)
+
+
+def _answer(text: str) -> str:
+    task = understand(*split_task(text))
+    if task is None:
+        raise RequestRefused("the task is outside the embedded teacher's grammar", "unsupported", "take a real teacher for your own tasks")
+    return answer(task)
+
+
+def count_tokens(text: str) -> int:
+    """Words and punctuation marks, as an estimate of tokens."""
+    return len(_TOKEN.findall(text))
+
+
+class ProceduralTeacher:
+    """The teacher as a ChatModel."""
+
+    endpoint = "procedural"
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.name = settings.model
+
+    async def complete(self, request: ChatRequest) -> Completion:
+        """The reply, after the latency of the settings. Raises RequestRefused where it declines."""
+        if self.settings.latency_ms:
+            await asyncio.sleep(self.settings.latency_ms / 1000)
+        return reply(request, self.settings)
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def connect(settings: Settings) -> ChatModel:
+    """The teacher for these settings, spoiled by the faults they name."""
+    teacher = ProceduralTeacher(settings)
+    if not settings.faults:
+        return teacher
+    from synth.models.procedural.faults import Faults, FaultyModel
+
+    return FaultyModel(teacher, Faults(settings.faults))

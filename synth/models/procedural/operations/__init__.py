@@ -1,0 +1,12 @@
+"""All operations by name, in the order of their files."""
+
+from __future__ import annotations
+
+from synth.models.procedural.operations import days, figures, forms, joins, numbers, programs, quantities, rows, texts, wordlists
+from synth.models.procedural.plan import Operation
+
+OPERATIONS: dict[str, Operation] = {
+    operation.name: operation
+    for module in (rows, figures, joins, numbers, quantities, days, wordlists, texts, programs, forms)
+    for operation in module.OPERATIONS
+}

@@ -1,0 +1,184 @@
+"""New tasks: drawn under the wanted attributes, away from what the prompt shows. And material for a given instruction."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+from synth.errors import RequestRefused
+from synth.models.procedural.answer import answer, labels_for
+from synth.models.procedural.draws import Draw
+from synth.models.procedural.generate import Task, Wish, draw_task
+from synth.models.procedural.recognise import Prompt, count, examples
+from synth.models.procedural.task import new_material, plans_of, read, variants
+from synth.models.procedural.values import Unfit
+from synth.models.procedural.words.domains import Domain, domains
+
+PREFERENCES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (r"arithmetic|math|word problem", ("percent_change", "split_evenly", "multiply", "sum_numbers", "mean_numbers", "total", "compute_column", "next_in_sequence")),
+    (r"unit|date|time", ("convert_unit", "exchange", "keep_by_date", "round_to")),
+    (r"sort|rank|compar|order", ("sort_rows", "top_rows", "sort_numbers", "sort_words", "extreme_row", "larger_number", "spread", "median")),
+    (r"extract|json", ("extract", "lookup", "column_values", "to_json", "long_words")),
+    (r"table|csv|transform|sql", ("group_total", "group_count", "group_mean", "to_markdown", "to_csv", "keep_columns", "fill_template", "keep_by_category")),
+    (r"rewrite|grammar|edit|translat|text operation", ("replace_word", "change_case", "strip_punctuation", "edge_sentence", "reverse_words")),
+    (r"passage|closed|summar|question", ("lookup", "mentions", "longest_word", "edge_sentence", "extreme_row", "share")),
+    (r"logic|puzzle", ("next_in_sequence", "common_words", "only_first", "keep_parity", "differences")),
+    (r"code|bug", ("running_totals", "keep_by_letter", "letter_counts", "join_words", "initials", "reverse_list")),
+)  # fmt: skip
+"""Words of a category to the operations that come closest to it."""
+STEPS = {"easy": 1, "medium": 2, "hard": 3}
+ENGLISH = ("", "en", "english", "any")
+
+
+def propose(prompt: Prompt, draw: Draw, base: Wish, schema: dict[str, Any] | None) -> str:
+    """The reply to `# New tasks`: headed sections, or JSON where a schema is asked for."""
+    shown = _skeletons(prompt)
+    topic = prompt.block("topic")
+    with_output = "### Output" in prompt.text.partition("## Reply format")[2] or _wants_output(schema)
+    tasks: list[Task] = []
+    for line in _wanted(prompt):
+        wish = _wish(line, topic, base, draw)
+        if wish is None:
+            continue
+        seen = shown | {task.plan.skeleton for task in tasks}
+        tasks.append(_drawn(draw, wish, base, frozenset(seen) if not base.operations else frozenset()))
+    if not tasks:
+        raise RequestRefused("none of the wanted tasks is within the teacher's grammar", "unsupported")
+    return _json(tasks, with_output) if schema else _sections(tasks, with_output)
+
+
+def _drawn(draw: Draw, wish: Wish, base: Wish, avoid: frozenset[str]) -> Task:
+    try:
+        return draw_task(draw, replace(wish, avoid=avoid))
+    except Unfit:
+        return draw_task(draw, replace(base, avoid=frozenset()))
+
+
+def _skeletons(prompt: Prompt) -> set[str]:
+    """The skeletons of the examples that are tasks of this grammar."""
+    found = set()
+    for shown in examples(prompt):
+        for plan in read(shown.instruction)[:1]:
+            found.add(plan.skeleton)
+    return found
+
+
+def _wanted(prompt: Prompt) -> list[str]:
+    """One line of attributes for each task wanted; empty lines where only a number is given."""
+    lines = [line.strip() for line in prompt.section("wanted").lines if line.strip()]
+    number = re.fullmatch(r"(\d+) .*", lines[0]) if len(lines) == 1 else None
+    if number:
+        return [""] * min(int(number[1]), 50)
+    return [re.sub(r"^\d+\. ", "", line) for line in lines] or [""] * count(prompt, "tasks", 5)
+
+
+def _wish(line: str, topic: str, base: Wish, draw: Draw) -> Wish | None:
+    """What a line of attributes comes to; None if it asks for another language."""
+    pairs = [part.partition(":") for part in line.split(";")]
+    wanted = {name.strip().lower(): value.strip().lower() for name, _, value in pairs}
+    if wanted.get("language", "") not in ENGLISH:
+        return None
+    category, form = wanted.get("category", ""), wanted.get("form", "")
+    prefer = () if base.operations else next((ops for pattern, ops in PREFERENCES if re.search(pattern, category)), ())
+    scene = {"short": 0.15, "medium": 0.5, "long": 0.95}.get(wanted.get("length", ""), 0.5)
+    return replace(
+        base,
+        domain=find_domain(f"{wanted.get('domain', '')} {topic}"),
+        steps=min(STEPS.get(wanted.get("difficulty", ""), 0), base.max_steps),
+        prefer=prefer,
+        classification="classif" in category,
+        style="question" if "question" in form else "order" if "order" in form else "",
+        scene=1.0 if "scenario" in form else scene,
+    )
+
+
+def find_domain(text: str) -> Domain | None:
+    """The domain that shares most words with a description, if any."""
+    words = {word.rstrip("s") for word in re.findall(r"[a-z]{4,}", text.lower())} - {"small", "public", "local", "school"}
+    if not words:
+        return None
+    scored = [(len(words & _words(domain)), -place, domain) for place, domain in enumerate(domains())]
+    best = max(scored, key=lambda entry: entry[:2])
+    return best[2] if best[0] else None
+
+
+def _words(domain: Domain) -> set[str]:
+    return {word.rstrip("s") for word in re.findall(r"[a-z]{4,}", f"{domain.key} {domain.place} {domain.noun}".lower())}
+
+
+def _wants_output(schema: dict[str, Any] | None) -> bool:
+    return '"output"' in json.dumps(schema) if schema else False
+
+
+def _sections(tasks: list[Task], with_output: bool) -> str:
+    parts = []
+    for number, task in enumerate(tasks, 1):
+        part = f"## Task {number}\n### Instruction\n{task.instruction}\n### Input\n{task.input or 'No input'}"
+        parts.append(part + (f"\n### Output\n{answer(task)}" if with_output else ""))
+    return "\n\n".join(parts)
+
+
+def _json(tasks: list[Task], with_output: bool) -> str:
+    rows = [
+        {"instruction": task.instruction, "input": task.input} | ({"output": answer(task)} if with_output else {})
+        for task in tasks
+    ]
+    return json.dumps({"tasks": rows}, ensure_ascii=False)
+
+
+def go_on(prompt: Prompt, draw: Draw, base: Wish, *, as_chat: bool) -> str:
+    """The reply to `# More tasks`: the list goes on where it stopped. A completion starts behind the open number."""
+    shown = examples(prompt)
+    wish = replace(base, classification="classification" in prompt.preface.lower(), domain=find_domain(prompt.block("topic")))
+    avoid = _skeletons(prompt) if not base.operations else set()
+    lines = []
+    for number in range(len(shown) + 1, len(shown) + 1 + count(prompt, "more|new|further", 8)):
+        task = _drawn(draw, wish, wish, frozenset(avoid))
+        avoid |= {task.plan.skeleton} if not base.operations and not wish.classification else set()
+        lines.append(f"{number}. {task.instruction}")
+    return "\n".join(lines) if as_chat else "\n".join(lines).partition(".")[2]
+
+
+def instances(prompt: Prompt, draw: Draw) -> str:
+    """The reply to `# Inputs and outputs`."""
+    wanted = count(prompt, "examples?|instances?|inputs?", 1)
+    for plan in plans_of(prompt.block("instruction")):
+        try:
+            tasks = list(variants(plan, draw, wanted))
+        except Unfit:
+            continue
+        return _examples([("Input", task.input, "Output", answer(task)) for task in tasks])
+    raise RequestRefused("the instruction is outside the teacher's grammar", "unsupported")
+
+
+def labels(prompt: Prompt, draw: Draw) -> str:
+    """The reply to `# Labels and inputs`: the labels in turn, each with material to which it applies."""
+    wanted = count(prompt, "examples?|instances?|inputs?", 2)
+    for plan in plans_of(prompt.block("instruction")):
+        names = labels_for(plan.steps[-1].op, plan.steps[-1].args)
+        if not names or plan.also or plan.layout or plan.working:
+            continue
+        order = draw.shuffled(names)
+        try:
+            tasks = [new_material(plan, draw, label=order[turn % len(order)]) for turn in range(wanted)]
+        except Unfit:
+            continue
+        return _examples([("Label", answer(task), "Input", task.input) for task in tasks])
+    raise RequestRefused("the instruction is outside the teacher's grammar", "unsupported")
+
+
+def _examples(rows: list[tuple[str, str, str, str]]) -> str:
+    parts = [f"## Example {n}\n### {one}\n{first}\n### {other}\n{second}" for n, (one, first, other, second) in enumerate(rows, 1)]
+    return "\n\n".join(parts)
+
+
+def is_classification(prompt: Prompt) -> str:
+    """The reply to `# Classification or not`, about the last task named."""
+    tasks = re.findall(r"^Task: (.+)$", prompt.text, re.MULTILINE)
+    plans = read(tasks[-1]) if tasks else ()
+    if not plans:
+        raise RequestRefused("the task is outside the teacher's grammar", "unsupported")
+    one = plans[0]
+    return "Yes" if not one.also and labels_for(one.steps[-1].op, one.steps[-1].args) else "No"

@@ -1,0 +1,98 @@
+"""Sentences that set a scene or name a purpose. They change nothing in what is asked, but the task becomes more specific."""
+
+from __future__ import annotations
+
+import functools
+
+from synth.models.procedural.draws import Draw
+from synth.models.procedural.patterns import Pattern, plain_articles
+from synth.models.procedural.words.domains import Domain, by_place
+
+SCENES = tuple(
+    Pattern(text)
+    for text in (
+        "I [run|manage|look after] {place}",
+        "I [work for|help out at|do the paperwork for|keep the records of] {place}",
+        "you are [helping|assisting|working with] {role} of {place}",
+        "{role} of {place} [has sent us|keeps|has left me|gave me|has typed up] this list of {nouns}",
+        "[these are|here are|below are] the {nouns} of {place}",
+        "the input [shows|lists|holds|contains] the {nouns} of {place}",
+        "{place} [keeps|has|made|sent me] a list of its {nouns}",
+        "[a colleague|a friend|my neighbour|my sister|a trainee|a volunteer] at {place} [asked me for help with|wrote down|is worried about] the {nouns}",
+        "at {place} [someone has to go through|we are going through|I am checking] the {nouns}",
+        "[it is my first week|I have just started|I am standing in for a colleague] at {place}",
+        "{role} of {place} [wants|needs|expects] an answer [today|by noon|before the weekend|this evening]",
+        "[imagine|suppose] that you [work at|are in charge of|run] {place}",
+    )
+)
+LIST_SCENES = tuple(
+    Pattern(text)
+    for text in (
+        "the {nouns} [come from|were noted at|were written down at|were sent in by] {place}",
+        "[these are|here are|below are] {nouns} from {place}",
+        "{place} [noted|wrote down|sent us] these {nouns}",
+        "at {place} [we noted|somebody noted|I wrote down] these {nouns}",
+        "I [work for|help out at|keep the records of] {place} and [wrote down|was given|have collected] these {nouns}",
+    )
+)
+"""For plain lists of measures, whose noun alone does not say whose they are."""
+PURPOSES = tuple(
+    Pattern(text)
+    for text in (
+        "[I need it|it is meant|this is|we need this|I want to use it|the result is] for {purpose}",
+        "the [answer|result] is [meant|needed|intended] for {purpose}",
+        "it will be used for {purpose}",
+    )
+)
+PURPOSE_WORDS = (
+    "the yearly report", "the newsletter", "our website", "a leaflet", "the noticeboard", "the next meeting", "a talk on Friday",
+    "a letter to the members", "the local paper", "the accountant", "a school project", "the archive", "the town council",
+    "next month's plan", "a quiz evening", "the training of new staff", "a thank-you letter", "the spring budget", "a short speech",
+    "the handover to my successor", "a grant application", "the opening day", "the weekly summary",
+    "the new price list", "a poster by the door", "the order of new stock", "the customers' survey", "an audit", "the shift plan",
+    "a press release", "the insurance papers", "the anniversary booklet", "a presentation to the board", "a parents' evening",
+    "the holiday schedule", "the safety briefing", "a radio interview", "the inventory", "a staff quiz", "the annual dinner",
+    "the visitors' guide", "a bet with my brother", "the club's diary", "the tax return", "my logbook", "the opening speech",
+    "the suppliers", "the guest book", "a comparison with last year", "the minutes", "the window display", "a lesson plan",
+)  # fmt: skip
+
+
+PURPOSE_WORDS = tuple(map(plain_articles, PURPOSE_WORDS))
+
+
+ALL_SCENES = (*SCENES, *LIST_SCENES)
+
+
+def write_scene(domain: Domain, noun: str, draw: Draw) -> str:
+    """A sentence, without its full stop, about the domain's place."""
+    words = {"place": domain.place, "role": domain.role, "nouns": noun}
+    patterns = SCENES if noun == domain.noun else LIST_SCENES
+    return draw.pick(patterns).write(draw, words.get) or ""
+
+
+def write_purpose(purpose: str, draw: Draw) -> str:
+    """A sentence, without its full stop, about what the answer is for."""
+    return draw.pick(PURPOSES).write(draw, {"purpose": purpose}.get) or ""
+
+
+@functools.cache
+def _by_head(patterns: tuple[Pattern, ...]) -> dict[str, list[Pattern]]:
+    found: dict[str, list[Pattern]] = {}
+    for pattern in patterns:
+        for head in pattern.heads:
+            found.setdefault(head, []).append(pattern)
+    return found
+
+
+def read_scene(text: str) -> tuple[str, str] | None:
+    """("place", key of the domain) or ("purpose", words) of a sentence; None if it is neither."""
+    head = text.split(" ", 1)[0]
+    for pattern in (*_by_head(PURPOSES).get(head, ()), *_by_head(PURPOSES).get("", ())):
+        slots = pattern.read(text)
+        if slots is not None:
+            return "purpose", slots["purpose"]
+    for pattern in (*_by_head(ALL_SCENES).get(head, ()), *_by_head(ALL_SCENES).get("", ())):
+        slots = pattern.read(text)
+        if slots is not None and slots["place"] in by_place():
+            return "place", by_place()[slots["place"]].key
+    return None

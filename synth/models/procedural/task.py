@@ -1,0 +1,149 @@
+"""A task that somebody wrote, understood: its plan, its material, what comes out. And new material for a known plan."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+
+from synth.models.procedural import samples
+from synth.models.procedural.draws import Draw
+from synth.models.procedural.generate import Task, form_for, require_binding
+from synth.models.procedural.material import read as read_material
+from synth.models.procedural.material import renamed, write
+from synth.models.procedural.operations import OPERATIONS
+from synth.models.procedural.plan import Plan, run
+from synth.models.procedural.reader import read
+from synth.models.procedural.values import Quantity, Table, Unfit, Value
+from synth.models.procedural.words.domains import Domain, by_noun, columns_by_name, domains
+
+TRIES = 150
+_COLUMN_ARGS = ("col", "key", "a", "b", "first", "second")
+
+
+@functools.lru_cache(maxsize=512)
+def understand(instruction: str, material: str) -> Task | None:
+    """The task, or None where it is outside the grammar or has no one clear answer."""
+    for plan in read(instruction):
+        try:
+            value = read_material(plan.source, material)
+            if plan.noun and not isinstance(value, Table):
+                value = renamed(value, plan.noun)
+            return Task(plan, value, run(plan, value, OPERATIONS), instruction, material)
+        except (Unfit, ArithmeticError):
+            continue
+    return None
+
+
+def plans_of(instruction: str) -> tuple[Plan, ...]:
+    """What an instruction without material can ask for: plans for which there is a domain."""
+    return tuple(plan for plan in read(instruction) if not columns_of(plan) or fitting_domains(plan))
+
+
+def columns_of(plan: Plan) -> tuple[str, ...]:
+    """The columns that the material must have."""
+    made = {one.args["new"] for one in plan.steps if "new" in one.args}
+    named = [one.args[name] for one in (*plan.steps, *plan.also) for name in _COLUMN_ARGS if name in one.args]
+    return tuple(name for name in dict.fromkeys(named) if name not in made and not _is_made(name))
+
+
+def _is_made(name: str) -> bool:
+    return (name.startswith(("total ", "average ")) or name in by_noun()) and name not in columns_by_name()
+
+
+def fitting_domains(plan: Plan) -> list[Domain]:
+    """The domains whose tables have all that the plan needs."""
+    wanted = set(columns_of(plan))
+    place = plan.setting[0] if plan.setting else ""
+    found = [d for d in domains() if wanted <= {column.name for column in d.columns}]
+    named = [d for d in found if d.noun == plan.noun] or [d for d in found if d.key == place]
+    return named or found
+
+
+def new_material(plan: Plan, draw: Draw, *, label: str = "") -> Task:
+    """The plan over material of its own, every filter with an effect. Raises Unfit if none is found.
+
+    `label`: the answer that is wanted of a classification.
+    """
+    for _ in range(TRIES):
+        try:
+            value = _draw_material(plan, draw, label)
+            outcome = run(plan, value, OPERATIONS)
+            require_binding(plan, value, outcome)
+        except Unfit:
+            continue
+        if not label or write(outcome.result) == label:
+            return Task(plan, value, outcome, "", write(value, form_for(value, draw)))
+    raise Unfit("no material found for the plan")
+
+
+def _draw_material(plan: Plan, draw: Draw, label: str) -> Value:
+    first = plan.steps[0].op
+    if plan.source == "text":
+        return _draw_text(plan, first, draw, label)
+    if first == "larger_number":
+        return samples.plain_numbers(draw, size=2)
+    if first == "next_in_sequence":
+        return samples.sequence(draw)
+    if plan.source == "table":
+        values = tuple(value for one in (*plan.steps, *plan.also) for name, value in one.pairs if name in ("val", "name"))
+        repeats = any(one.op == "drop_repeated_rows" for one in plan.steps)
+        return samples.table(draw.pick(fitting_domains(plan)), draw, keep=columns_of(plan), values=values, repeats=repeats)
+    return _draw_list(plan, draw, any(one.op.startswith("drop_repeated") for one in plan.steps))
+
+
+def _draw_list(plan: Plan, draw: Draw, repeats: bool) -> Value:
+    owner = by_noun().get(plan.noun)
+    domain = owner or draw.pick(domains())
+    if plan.source == "words":
+        return samples.words(domain, draw, repeats=repeats)
+    if plan.source == "pair" and plan.steps[0].op == "join_tables":
+        return samples.pair_of_tables(draw.pick(fitting_domains(plan)), draw, col=plan.steps[0].args["col"], keep=columns_of(plan))
+    if plan.source == "pair":
+        return samples.pair(domain, draw)
+    if plan.source in ("day", "span", "code"):
+        return samples.material(plan.source, domain, draw)[0]
+    column = next((c for d in domains() for c in d.columns if c.kind == "measure" and plan.noun in (c.name, _many(c.name))), None)
+    if plan.source == "quantity":
+        return _draw_quantity(plan, column is not None, draw)
+    if column is None:
+        return samples.plain_numbers(draw, repeats=repeats)
+    return samples.numbers(domain, draw, column=column, repeats=repeats)
+
+
+def _many(name: str) -> str:
+    from synth.models.procedural.values import pluralise
+
+    return pluralise(name)
+
+
+def _draw_quantity(plan: Plan, is_measure: bool, draw: Draw) -> Value:
+    if not is_measure:
+        return samples.plain_quantity(draw)
+    columns = [c for d in domains() for c in d.columns if c.name == plan.noun and c.unit]
+    column = draw.pick(columns) if columns else None
+    return Quantity(samples.number(column, draw), column.unit, column.places) if column else samples.plain_quantity(draw)
+
+
+def _draw_text(plan: Plan, first: str, draw: Draw, label: str) -> Value:
+    if first == "sentiment":
+        good = plan.steps[0].args["good"]
+        return samples.review(draw, {"": "", good: "good"}.get(label, "bad"))
+    if first == "topic":
+        from synth.models.procedural.operations.texts import options
+
+        return samples.news(draw, label or draw.pick(options(plan.steps[0].args["labels"])))
+    if plan.noun == "review":
+        return samples.review(draw)
+    return samples.news(draw) if plan.noun == "note" else samples.notice(draw)
+
+
+def variants(plan: Plan, draw: Draw, count: int) -> Iterator[Task]:
+    """Up to `count` tasks of the plan with different material."""
+    seen: set[str] = set()
+    for _ in range(3 * count):
+        task = new_material(plan, draw)
+        if task.input not in seen:
+            seen.add(task.input)
+            yield task
+        if len(seen) == count:
+            return

@@ -1,0 +1,272 @@
+"""What flows through a plan: tables, lists, texts, quantities, days. Plain values and how they are written, no more.
+
+Numbers are `Decimal`: sums and products are exact, and a division that does not come out is noticed.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, replace
+from decimal import ROUND_HALF_UP, Decimal
+
+Cell = str | Decimal | datetime.date
+
+MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+)  # fmt: skip
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+NUMBER_WORDS = {
+    "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11,
+    "twelve": 12,
+}  # fmt: skip
+SMALL_WORDS = {number: word for word, number in NUMBER_WORDS.items()}
+CENT = Decimal("0.01")
+
+
+class Unfit(Exception):
+    """The material does not suit the plan: a tie, an empty result, a step without effect, a value that is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column. `kind` is name, category, measure ("price"), count ("pages", a plural) or date.
+
+    `unit`: plural unit of a measure. `places`: decimals shown. `summable`: does a total make sense? `phrase`: how a
+    category qualifies a row, with * for the value ("paid by *"). `pool`, `low` and `high` say where values are drawn.
+    """
+
+    name: str
+    kind: str
+    unit: str = ""
+    places: int = 0
+    summable: bool = True
+    phrase: str = ""
+    pool: tuple[str, ...] = ()
+    low: Decimal = Decimal(0)
+    high: Decimal = Decimal(0)
+
+    @property
+    def label(self) -> str:
+        """How a sentence names it: "price", "number of pages"."""
+        return f"number of {self.name}" if self.kind == "count" else self.name
+
+    @property
+    def header(self) -> str:
+        """How the head of a table names it: "price (euros)"."""
+        return f"{self.name} ({self.unit})" if self.unit and self.kind == "measure" else self.name
+
+    @property
+    def is_number(self) -> bool:
+        """Does it hold numbers?"""
+        return self.kind in ("measure", "count")
+
+    @property
+    def counted_in(self) -> str:
+        """The plural after a number of this column: its unit, or the things counted."""
+        return self.name if self.kind == "count" else self.unit
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of cells. `noun` is what a row is, in the plural ("orders"); the first column names the row."""
+
+    noun: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+    def at(self, name: str) -> int:
+        """Position of the column `name`."""
+        for place, column in enumerate(self.columns):
+            if column.name == name:
+                return place
+        raise Unfit(f"no column {name}")
+
+    def column(self, name: str) -> Column:
+        """The column `name`."""
+        return self.columns[self.at(name)]
+
+    def numbers(self, name: str) -> list[Decimal]:
+        """The cells of a column of numbers."""
+        place = self.at(name)
+        if not self.columns[place].is_number or not self.rows:
+            raise Unfit(f"no numbers in {name}")
+        return [cell for row in self.rows if isinstance(cell := row[place], Decimal)]
+
+    def texts(self, name: str) -> list[str]:
+        """The cells of a column as written."""
+        place = self.at(name)
+        return [show_cell(row[place], self.columns[place].places) for row in self.rows]
+
+    def with_rows(self, rows: list[tuple[Cell, ...]]) -> Table:
+        """The same table with other rows."""
+        return replace(self, rows=tuple(rows))
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """A list of numbers. `noun` in the plural ("temperatures")."""
+
+    noun: str
+    values: tuple[Decimal, ...]
+    unit: str = ""
+    places: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A list of short texts. `noun` in the plural ("ingredients")."""
+
+    noun: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Running text. `genre` is how it is called: "review", "notice"."""
+
+    genre: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """One number with its unit (plural form, or "")."""
+
+    value: Decimal
+    unit: str = ""
+    places: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One of a small set of answers."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """One short text: a name, a word, a cell."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A calendar day."""
+
+    date: datetime.date
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Two times of one day, in minutes after midnight."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two lists or two tables that belong together, with a name each."""
+
+    first: Words | Table
+    second: Words | Table
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A short Python program."""
+
+    text: str
+
+
+Value = Table | Numbers | Words | Text | Quantity | Label | Name | Day | Span | Pair | Code
+
+IRREGULAR = {
+    "people": "person", "children": "child", "loaves": "loaf", "halves": "half", "knives": "knife", "lives": "life",
+    "shelves": "shelf", "feet": "foot", "men": "man", "women": "woman", "series": "series", "species": "species",
+    "sheep": "sheep", "fish": "fish", "aircraft": "aircraft", "sizes": "size", "prizes": "prize", "movies": "movie",
+    "cookies": "cookie", "axes": "axe", "shoes": "shoe", "mice": "mouse", "geese": "goose", "teeth": "tooth",
+    "calories": "calorie", "taxes": "tax", "heroes": "hero", "potatoes": "potato", "buses": "bus", "quizzes": "quiz",
+    "leaves": "leaf", "statuses": "status", "wolves": "wolf", "calves": "calf", "mazes": "maze", "torches": "torch",
+}  # fmt: skip
+_PLURALS = {one: many for many, one in IRREGULAR.items()}
+UNCOUNTED = frozenset(("kg", "g", "km", "m", "cm", "ml", "kWh", "°C", "%", "mg", "mm", "kB", "MB", "GB", "km per hour", "kelvin"))
+"""Units that have no plural of their own."""
+
+
+def singular(plural: str) -> str:
+    """The singular of the last word of a plural: "train rides" → "train ride"."""
+    if plural in UNCOUNTED:
+        return plural
+    head, gap, last = plural.rpartition(" ")
+    if last in IRREGULAR:
+        one = IRREGULAR[last]
+    elif last.endswith("ies") and len(last) > 4:
+        one = last[:-3] + "y"
+    elif last.endswith(("ches", "shes", "xes", "sses")):
+        one = last[:-2]
+    else:
+        one = last.removesuffix("s")
+    return head + gap + one
+
+
+def pluralise(word: str) -> str:
+    """The plural of the last word of a singular: "price" → "prices", "city" → "cities"."""
+    head, gap, last = word.rpartition(" ")
+    if last in _PLURALS:
+        many = _PLURALS[last]
+    elif last.endswith("y") and last[-2] not in "aeiou":
+        many = last[:-1] + "ies"
+    elif last.endswith(("s", "x", "ch", "sh")):
+        many = last + "es"
+    else:
+        many = last + "s"
+    return head + gap + many
+
+
+def show_number(value: Decimal, places: int = 0) -> str:
+    """The number with at least `places` decimals, at most two, rounded half up only where it must be."""
+    for shown in (places, places + 1, 2):
+        rounded = value.quantize(Decimal(1).scaleb(-shown), ROUND_HALF_UP)
+        if rounded == value or shown >= 2:
+            return f"{rounded:f}"
+    return f"{value:f}"
+
+
+def show_cell(cell: Cell, places: int = 0) -> str:
+    """A cell as a table has it; days in ISO form."""
+    if isinstance(cell, Decimal):
+        return show_number(cell, places)
+    return cell if isinstance(cell, str) else cell.isoformat()
+
+
+def show_day(day: datetime.date) -> str:
+    """3 May 2024."""
+    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
+
+
+def read_day(text: str) -> datetime.date:
+    """The inverse of `show_day`; ISO is read too."""
+    try:
+        if "-" in text:
+            return datetime.date.fromisoformat(text.strip())
+        day, month, year = text.split()
+        return datetime.date(int(year), MONTHS.index(month) + 1, int(day))
+    except ValueError as error:
+        raise Unfit(f"not a day: {text}") from error
+
+
+def show_quantity(amount: Quantity) -> str:
+    """12.50 euros, 1 page, 14 %."""
+    number = show_number(amount.value, amount.places)
+    if not amount.unit:
+        return number
+    return f"{number} {singular(amount.unit) if amount.value == 1 else amount.unit}"
+
+
+def join_and(items: list[str] | tuple[str, ...]) -> str:
+    """a, b and c."""
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"

@@ -1,0 +1,1 @@
+"""The words of the embedded teacher's world, written by hand: domains with their tables, texts, names, scenes."""

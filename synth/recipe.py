@@ -1,0 +1,265 @@
+"""A recipe: the stages' own settings put together in one YAML file, read with every mistake listed at once.
+
+Keys never stand in a recipe: a backend reads its key from the environment variable it names (a `.env` file beside the
+recipe or in the working folder is read first). Nothing is run here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from synth.engine.budget import Price
+from synth.errors import InputError, UsageError
+from synth.records import digest
+from synth.stages.bootstrap.settings import BootstrapSettings
+from synth.stages.evaluate import EvaluateSettings
+from synth.stages.evolve.evolver import EvolveSettings
+from synth.stages.export import ExportSettings
+from synth.stages.respond import RespondSettings
+from synth.stages.select import SelectSettings
+from synth.student.holdout import HoldOutSettings
+from synth.student.presets import TrainSettings
+
+Settings = TypeVar("Settings", bound=BaseModel)
+STAGES = ("bootstrap", "evolve", "respond", "select", "export", "train", "evaluate", "report")
+SEED_FILE = Path(__file__).parent.parent / "seed_tasks" / "seed_tasks.jsonl"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SeedsSettings(_Section):
+    """Where the seed tasks are (relative to the recipe); whether they are exported and evolved with the rest."""
+
+    path: Path = SEED_FILE
+    export: bool = False
+    evolve: bool = False
+
+
+class ModelSettings(BaseModel):
+    """A model in a role: `backend` and that backend's own settings (see `synth/models`), and how it is used.
+
+    `concurrency`: requests in flight, "auto" finds it. `max_tokens`: cap of an answer where a stage sets none. `api`:
+    "completion" for base models without a chat template.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    backend: str = "procedural"
+    concurrency: Literal["auto"] | int = "auto"
+    max_tokens: int = Field(2048, ge=1)
+    api: Literal["chat", "completion"] = "chat"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What goes to the backend."""
+        return dict(self.__pydantic_extra__ or {})
+
+    @model_validator(mode="after")
+    def _backend_knows_its_options(self) -> ModelSettings:
+        from synth.models import check_options
+
+        try:
+            check_options(self.backend, self.options)
+        except UsageError as error:
+            raise ValueError(f"{error.message}; {error.hint}") from error
+        return self
+
+
+class PriceSettings(_Section):
+    """Money per million tokens."""
+
+    prompt: float = Field(ge=0)
+    completion: float = Field(ge=0)
+
+
+class EngineSettings(_Section):
+    """How requests are made. Nothing here changes what comes out."""
+
+    max_attempts: int = Field(8, ge=1)
+    deadline_s: float = Field(900, gt=0)
+    grace_s: float = Field(60, ge=0)
+    max_cost: float | None = Field(None, gt=0)
+    max_tokens_total: int | None = Field(None, gt=0)
+    prices: dict[str, PriceSettings] = Field(default_factory=dict)
+
+    @property
+    def price_table(self) -> dict[str, Price]:
+        """Prices by model name."""
+        return {name: Price(price.prompt, price.completion) for name, price in self.prices.items()}
+
+
+class ReportSection(_Section):
+    """The report has no settings of its own yet; `report: null` leaves it out."""
+
+
+class Recipe(_Section):
+    """A whole run. A stage that is null or absent is left out; the others run in the order of `STAGES`.
+
+    `input`: a file of records to work on (any format `synth seeds import` reads), beside or in place of bootstrap.
+    """
+
+    name: str = Field("run", pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
+    seed: int = Field(0, ge=0)
+    seeds: SeedsSettings = SeedsSettings()
+    input: Path | None = None
+    teacher: ModelSettings = Field(default_factory=ModelSettings)
+    judge: ModelSettings | None = None
+    engine: EngineSettings = EngineSettings()
+    bootstrap: BootstrapSettings | None = None
+    evolve: EvolveSettings | None = None
+    respond: RespondSettings | None = RespondSettings()
+    select: SelectSettings | None = SelectSettings()
+    hold_out: HoldOutSettings = HoldOutSettings()
+    export: ExportSettings | None = ExportSettings()
+    train: TrainSettings | None = None
+    evaluate: EvaluateSettings | None = None
+    report: ReportSection | None = ReportSection()
+
+    def to_yaml(self) -> str:
+        """The recipe as resolved, every default spelled out."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+    @property
+    def hash(self) -> str:
+        """16 hex digits over all that shapes the result."""
+        return digest(shaping(self.model_dump(mode="json")))[:16]
+
+
+def shaping(dump: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe's dump without what cannot change the result: its name, the engine, how many requests are in flight."""
+    rest = {key: value for key, value in dump.items() if key not in ("name", "engine", "report")}
+    for role in ("teacher", "judge"):
+        if rest.get(role):
+            rest[role] = {key: value for key, value in rest[role].items() if key not in ("concurrency", "latency_ms")}
+    return rest
+
+
+def read_recipe(path: Path, overrides: Sequence[str] = (), sections: Mapping[str, Any] | None = None) -> Recipe:
+    """The recipe in a YAML file, with whole `sections` in place of its own and `a.b=value` overrides on top.
+
+    Raises InputError with every mistake, its line and what to do; UsageError for a file that cannot be read.
+    """
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"recipe {path} cannot be read: {error}", "`synth init DIR` writes one to start from"
+        ) from error
+    load_env(path.parent)
+    data, lines = _parse(text, path)
+    data |= sections or {}
+    for override in overrides:
+        _set(data, override)
+    recipe = build_recipe(data, str(path), lines)
+    base = path.parent.resolve()
+    seeds = recipe.seeds.model_copy(update={"path": base / recipe.seeds.path})
+    return recipe.model_copy(update={"seeds": seeds, "input": base / recipe.input if recipe.input else None})
+
+
+def validated(model: type[Settings], data: Mapping[str, Any], where: str) -> Settings:
+    """`model` from plain data; raises InputError with every mistake."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        mistakes = [_mistake(one, where, {}) for one in error.errors(include_url=False)]
+        raise InputError(f"{where}: {len(mistakes)} mistake(s)", mistakes) from None
+
+
+def build_recipe(data: Mapping[str, Any], where: str = "recipe", lines: Mapping[str, int] | None = None) -> Recipe:
+    """A recipe from plain data; raises InputError with every mistake."""
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        mistakes = [_mistake(one, where, lines or {}) for one in error.errors(include_url=False)]
+        raise InputError(f"{where}: {len(mistakes)} mistake(s)", mistakes, "`synth schema` prints all keys") from None
+
+
+def load_env(folder: Path) -> None:
+    """Take `NAME=value` lines of `.env` in `folder` or the working folder into the environment, where not yet set."""
+    for path in {folder / ".env", Path(".env")}:
+        if path.is_file():
+            for line in path.read_text("utf-8").splitlines():
+                match = re.match(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*$", line)
+                if match:
+                    os.environ.setdefault(match[1], match[2].strip("\"'"))
+
+
+def _parse(text: str, path: Path) -> tuple[dict[str, Any], dict[str, int]]:
+    try:
+        data = yaml.safe_load(text) or {}
+        node = yaml.compose(text)
+    except yaml.YAMLError as error:
+        raise UsageError(f"recipe {path} is not valid YAML: {error}", "mind the indentation and the colons") from error
+    if not isinstance(data, dict):
+        raise UsageError(f"recipe {path} must be a mapping of sections", "see examples/quickstart.yaml")
+    lines: dict[str, int] = {}
+    if node is not None:
+        _lines_of(node, "", lines)
+    return data, lines
+
+
+def _lines_of(node: yaml.Node, prefix: str, lines: dict[str, int]) -> None:
+    """Dotted path of every key -> its line, from 1."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            path = f"{prefix}.{key.value}".lstrip(".")
+            lines[path] = key.start_mark.line + 1
+            _lines_of(value, path, lines)
+    elif isinstance(node, yaml.SequenceNode):
+        for number, value in enumerate(node.value):
+            lines[f"{prefix}.{number}"] = value.start_mark.line + 1
+            _lines_of(value, f"{prefix}.{number}", lines)
+
+
+def _set(data: dict[str, Any], override: str) -> None:
+    path, equals, value = override.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise UsageError(f"--set {override}: not of the form key=value", "for example --set bootstrap.num_tasks=60")
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise UsageError(f"--set {override}: {error}") from error
+    at = data
+    for key in keys[:-1]:
+        inner = at.get(key)
+        at[key] = at = dict(inner) if isinstance(inner, dict) else {}
+    at[keys[-1]] = parsed
+
+
+def _mistake(error: Any, where: str, lines: Mapping[str, int]) -> str:
+    loc = [str(part) for part in error["loc"]]
+    path = ".".join(loc)
+    line = next((lines[".".join(loc[:n])] for n in range(len(loc), 0, -1) if ".".join(loc[:n]) in lines), None)
+    place = f"{where}, line {line}" if line else where
+    if error["type"] == "extra_forbidden":
+        return f"{place}: {path}: unknown key; {_nearest(loc)}"
+    return f"{place}: {path}: {error['msg']}"
+
+
+def _nearest(loc: Sequence[str]) -> str:
+    model: Any = Recipe
+    for part in loc[:-1]:
+        found = model.model_fields.get(part) if isinstance(model, type) else None
+        inner = (
+            [t for t in _types(found.annotation) if isinstance(t, type) and issubclass(t, BaseModel)] if found else []
+        )
+        model = inner[0] if inner else None
+        if model is None:
+            return "see `synth schema`"
+    close = difflib.get_close_matches(loc[-1], list(model.model_fields), n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(model.model_fields)}"
+
+
+def _types(annotation: Any) -> Sequence[Any]:
+    return getattr(annotation, "__args__", None) or (annotation,)

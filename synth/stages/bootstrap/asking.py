@@ -1,0 +1,61 @@
+"""Asking a teacher that chats, or one that only continues a text (`api: completion`: base models without a template).
+
+A model that continues texts gets the first headings of its reply with the prompt, and stop strings that keep it from
+going on with another task. A chat model needs neither, and gets neither.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from synth.engine.run import Ask
+from synth.models.base import Completion, Sampling
+from synth.prompts import Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How the reply to a prompt begins (`lead`, put after the prompt) and what would come after its end (`stop`)."""
+
+    lead: str = ""
+    stop: tuple[str, ...] = ()
+
+
+YES_NO = Form("", ("\n", "Task:"))
+"""Self-Instruct's stops for the question whether a task is classification."""
+
+
+def list_form(shown: int, wanted: int) -> Form:
+    """A numbered list that goes on at `shown + 1`. Self-Instruct's stops; its number counts at a line's start only."""
+    return Form("", ("\n\n", f"\n{shown + wanted + 1}."))
+
+
+def tasks_form(wanted: int) -> Form:
+    """`wanted` tasks in headed sections."""
+    return Form("\n\n## Task 1\n### Instruction\n", (f"\n## Task {wanted + 1}", "\n# "))
+
+
+def instances_form(first: str, wanted: int) -> Form:
+    """`wanted` examples, the heading `first` first. Self-Instruct's stops in our headings."""
+    return Form(f"\n\n## Example 1\n### {first}\n", (f"\n## Example {wanted + 1}", "\nSolved task", "\n## Instruction"))
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """`ask` of the engine for a teacher that `completes` texts, or chats. Cut answers are wanted as they are."""
+
+    ask: Ask
+    completes: bool = False
+
+    async def __call__(
+        self, prompt: Prompt, sampling: Sampling, form: Form, *, schema: dict[str, Any] | None = None, draw: int = 0
+    ) -> Completion:
+        """One answer; where the prompt gave its first headings, they stand before it."""
+        if not self.completes:
+            return await self.ask(prompt, sampling, schema=schema, draw=draw, keep_cut=True)
+        led = Prompt(prompt.text + form.lead, prompt.version)
+        answer = await self.ask(led, replace(sampling, stop=sampling.stop or form.stop), draw=draw, keep_cut=True)
+        head = form.lead.strip().split("\n")[0]
+        repeated = answer.text.lstrip().startswith(head)
+        return answer if repeated else replace(answer, text=form.lead.lstrip() + answer.text)

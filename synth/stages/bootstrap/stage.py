@@ -1,0 +1,92 @@
+"""The stage itself: requests drawn from the pool, replies read, candidates judged and settled in order."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+
+from synth.checks import build_checks
+from synth.checks.base import Check, split_reason
+from synth.engine.run import Ask, Engine, Item, StagePlan, request_failure
+from synth.errors import RequestFailed, StageStopped
+from synth.models.base import ChatModel
+from synth.records import Record, Rejection, SeedTask, digest
+from synth.stages.bootstrap.asking import Asker
+from synth.stages.bootstrap.methods import METHODS, Method, Request
+from synth.stages.bootstrap.pool import STAGE, Pool, Result
+from synth.stages.bootstrap.settings import BootstrapSettings
+
+NOT_SHAPING = {"num_tasks", "max_requests"}
+"""Settings that may change while a run goes on; all others make the stage start again."""
+
+
+async def bootstrap(
+    engine: Engine, seeds: Sequence[SeedTask], settings: BootstrapSettings
+) -> AsyncIterator[list[Result]]:
+    """Yield the results of each request in order, until exactly `settings.num_tasks` new tasks are accepted.
+
+    Raises StageStopped when the teacher's tasks are thrown away so often that the limit on requests is reached first.
+    """
+    teacher = engine.roles["teacher"]
+    model: ChatModel = teacher.model
+    method = METHODS[settings.method](seeds, settings, bool(getattr(model, "structured_outputs", False)))
+    pool = Pool(seeds, settings)
+    checks = _checks(method, settings)
+
+    def next_item(number: int) -> Item:
+        rng = random.Random(int(digest(engine.options.run_seed, "bootstrap request", number)[:16], 16))
+        request = replace(method.request(pool, rng), number=number, lost=pool.lost)
+        return Item(f"{settings.method}-{number}", request)
+
+    async def work(request: Request, ask: Ask, _rng: random.Random) -> list[Result]:
+        asker = Asker(ask, teacher.kind == "completion")
+        candidates = await _candidates(method, request, asker)
+        await pool.turn(request.number)
+        judged = pool.judge([_checked(one, checks) for one in candidates], request.lost)
+        finished = await asyncio.gather(*(_finished(method, one, asker) for one in judged))
+        return [result for results in finished for result in results]
+
+    dump = settings.model_dump(mode="json")
+    shaping = {key: value for key, value in dump.items() if key not in NOT_SHAPING}
+    fingerprint = digest(shaping, method.versions, [seed.to_dict() for seed in seeds])
+    plan = StagePlan(STAGE, fingerprint, dump, settings.num_tasks)
+    async for results in engine.windowed_stage(plan, next_item, pool.may_start, work, pool.settle):
+        yield results
+    if pool.missing > 0:
+        raise StageStopped(
+            f"bootstrap gave up with {len(pool.accepted)} of {settings.num_tasks} tasks after "
+            f"{settings.request_limit} requests",
+            "`synth status` shows why tasks were thrown away; raise bootstrap.max_requests to go on",
+        )
+
+
+async def _candidates(method: Method, request: Request, ask: Asker) -> list[Result]:
+    """The tasks of one reply. A request that fails for good is a rejection like any other, so that the row goes on."""
+    try:
+        return await method.propose(request, ask)
+    except RequestFailed as error:
+        return [request_failure(Record(""), STAGE, error)]
+
+
+async def _finished(method: Method, result: Result, ask: Asker) -> list[Result]:
+    return [result] if isinstance(result, Rejection) else await method.instances(result, ask)
+
+
+def _checks(method: Method, settings: BootstrapSettings) -> list[tuple[str, Check]]:
+    """The checks of the settings or of the method, and, where languages are named, one for them."""
+    checks = build_checks(method.checks if settings.checks is None else settings.checks)
+    if settings.language != "any":
+        checks += build_checks([{"language": {"languages": settings.language}}])
+    return checks
+
+
+def _checked(result: Result, checks: Sequence[tuple[str, Check]]) -> Result:
+    """The rejection by the first check that refuses a candidate, or the candidate."""
+    if isinstance(result, Record):
+        for name, check in checks:
+            reason = check(result)
+            if reason is not None:
+                return Rejection(result, STAGE, name, *split_reason(reason))
+    return result

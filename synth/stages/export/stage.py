@@ -1,0 +1,192 @@
+"""The export itself: records in, a folder of files out, with a card, a Croissant description and a manifest.
+
+Streaming: the memory it needs does not grow with the records (but for a few hundred bytes each where splits are asked for).
+The same records, settings and facts give the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from synth.errors import StorageError
+from synth.fileio import atomic_write
+from synth.records import Record
+from synth.stages.export.card import card
+from synth.stages.export.croissant import croissant
+from synth.stages.export.formats import COLUMNS, FILES, FORMATS, Row
+from synth.stages.export.manifest import FILE_NAME, FileEntry, Manifest, describe_file, read_manifest, remove_stale
+from synth.stages.export.provenance import COLUMNS as PROVENANCE_COLUMNS
+from synth.stages.export.provenance import provenance
+from synth.stages.export.settings import ExportSettings
+from synth.stages.export.splits import TEST, TRAIN, VALIDATION, Families
+from synth.stages.export.totals import Totals
+from synth.stages.export.writers import CSV_NOTE, Write, cleaned, open_writer
+
+Placed = Iterator[tuple[Record, str | None]]
+
+
+def export(
+    records: Iterable[Record],
+    out_dir: Path,
+    settings: ExportSettings,
+    facts: dict[str, Any],
+    links: Iterable[tuple[str, str]] = (),
+) -> Manifest:
+    """Write `records` to `out_dir` in every format of the settings and say what was written.
+
+    `facts` is what the card tells beyond the records, each key optional: see `card.FACTS`. `links`: pairs of record ids
+    that must not be split (see `synth.engine.funnel.family_links`). Records without an answer are left out and counted.
+    Raises StorageError where the folder cannot be written; an unfinished export has no manifest.
+    """
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{out_dir} cannot be made: {error.strerror}", "name a folder you may write to") from error
+    before = _start_anew(out_dir)
+    job = _Job(out_dir, settings, str(facts.get("date", "")))
+    with tempfile.TemporaryFile("w+", encoding="utf-8", dir=out_dir) as spool:
+        kept = job.kept(records)
+        placed: Placed = job.placed(kept, links, spool) if settings.splits else ((record, None) for record in kept)
+        job.write(placed)
+    data = job.describe()
+    extra = job.write_about(data, facts)
+    manifest = Manifest([*data, *extra], job.totals.records, job.left_out, str(facts.get("recipe_hash", "")), job.notes)
+    manifest.write(out_dir)
+    remove_stale(out_dir, before, {entry.path for entry in manifest.files})
+    return manifest
+
+
+def _start_anew(out_dir: Path) -> dict[str, Any] | None:
+    """The manifest of an earlier export, which no longer counts from here on."""
+    try:
+        before = read_manifest(out_dir)
+    except StorageError:
+        before = None
+    (out_dir / FILE_NAME).unlink(missing_ok=True)
+    return before
+
+
+class _Job:
+    """One export on its way."""
+
+    def __init__(self, out_dir: Path, settings: ExportSettings, date: str) -> None:
+        self.out_dir = out_dir
+        self.settings = settings
+        self.date = date
+        self.totals = Totals()
+        self.left_out: dict[str, int] = {}
+        self.repaired = 0
+        self.rows: dict[tuple[str, str | None], int] = {}
+
+    @property
+    def splits(self) -> list[str | None]:
+        """The splits that get files of their own; None stands for one file of all."""
+        wanted = self.settings.splits
+        if not wanted or not (wanted.validation or wanted.test):
+            return [None]
+        shares = ((TRAIN, 1.0), (VALIDATION, wanted.validation), (TEST, wanted.test))
+        return [name for name, share in shares if share]
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of the files should know."""
+        multi_turn = self.totals.multi_turn if "csv" in self.settings.formats else 0
+        found = {
+            CSV_NOTE: "csv" in self.settings.formats,
+            f"{multi_turn} conversations are in the CSV file with their last exchange only.": multi_turn,
+            f"In {self.repaired} records lone surrogates, which are no text, were replaced by U+FFFD.": self.repaired,
+        }
+        return [note for note, wanted in found.items() if wanted]
+
+    def kept(self, records: Iterable[Record]) -> Iterator[Record]:
+        """The records that can be written, counted and with text that any reader can read."""
+        for record in records:
+            if not record.output.strip():
+                self.left_out["no_answer"] = self.left_out.get("no_answer", 0) + 1
+                continue
+            clean = cleaned(record)
+            self.repaired += clean is not record
+            self.totals.add(clean)
+            yield clean
+
+    def placed(self, records: Iterable[Record], links: Iterable[tuple[str, str]], spool: Any) -> Placed:
+        """The records with their splits. All must be seen before the first is placed, so they wait on disk."""
+        wanted = self.settings.splits
+        assert wanted is not None
+        families = Families(links)
+        for record in records:
+            families.add(record)
+            spool.write(json.dumps(record.to_dict()) + "\n")
+        spool.seek(0)
+        for line, split in zip(spool, families.assign(wanted.validation, wanted.test), strict=True):
+            yield Record.from_dict(json.loads(line)), split if self.splits != [None] else None
+
+    def write(self, placed: Placed) -> None:
+        """Write every record to every format, in one pass."""
+        with ExitStack() as stack:
+            opened: dict[str | None, list[tuple[str, Callable[[Record], Row | None], Write]]] = {}
+            for split in self.splits:
+                for name in self.settings.formats:
+                    writer = stack.enter_context(
+                        open_writer(self.out_dir / self._path(name, split), self._columns(name))
+                    )
+                    opened.setdefault(split, []).append((name, FORMATS[name], writer))
+                    self.rows[name, split] = 0
+            for record, split in placed:
+                extra = provenance(record, self.date, self.settings.licence) if self.settings.provenance else {}
+                for name, make_row, write in opened[split]:
+                    row = make_row(record)
+                    if row is not None:
+                        write(row | extra)
+                        self.rows[name, split] += 1
+
+    def describe(self) -> list[FileEntry]:
+        """The entries of the data files."""
+        return [
+            describe_file(
+                self.out_dir, self._path(name, split), format=name, split=split, rows=rows, columns=self._columns(name)
+            )
+            for (name, split), rows in self.rows.items()
+        ]
+
+    def write_about(self, data: list[FileEntry], facts: dict[str, Any]) -> list[FileEntry]:
+        """Write the files about the data: for LLaMA-Factory, for people (README.md) and for machines (Croissant)."""
+        texts = {
+            "README.md": card(data, self.totals, self.settings, self.left_out, self.notes, facts),
+            "croissant.json": json.dumps(croissant(data, self.settings, facts), indent=1) + "\n",
+        }
+        info = dataset_info(data, self.totals, str(facts.get("name") or "synth"))
+        texts |= {"dataset_info.json": json.dumps(info, indent=1) + "\n"} if info else {}
+        for name, text in texts.items():
+            atomic_write(self.out_dir / name, text)
+        return [describe_file(self.out_dir, name) for name in texts]
+
+    def _path(self, name: str, split: str | None) -> str:
+        alone, with_split = FILES[name]
+        return alone if split is None else with_split.format(split=split)
+
+    def _columns(self, name: str) -> dict[str, str]:
+        return COLUMNS[name] | (PROVENANCE_COLUMNS if self.settings.provenance else {})
+
+
+def dataset_info(data: list[FileEntry], totals: Totals, name: str) -> dict[str, Any]:
+    """LLaMA-Factory's description of the files it can read; its `dataset` is named as the keys here."""
+    history = {"history": "history"} if totals.multi_turn else {}
+    system = {"system": "system"} if totals.with_system else {}
+    kinds: dict[str, dict[str, Any]] = {
+        "alpaca": {"columns": {"prompt": "instruction", "query": "input", "response": "output", **history, **system}},
+        "sharegpt": {"formatting": "sharegpt", "columns": {"messages": "conversations"}},
+        "preference": {"ranking": True, "columns": {"prompt": "prompt", "chosen": "chosen", "rejected": "rejected"}},
+    }
+    base = "".join(c if c.isalnum() else "_" for c in name.lower()).strip("_") or "synth"
+    return {
+        "_".join(part for part in (base, entry.format, entry.split) if part): {"file_name": entry.path}
+        | kinds[entry.format]
+        for entry in data
+        if entry.format in kinds and entry.rows
+    }

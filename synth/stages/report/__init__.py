@@ -1,0 +1,7 @@
+"""Report: a run folder as one page, or several runs side by side. It reads a folder and changes nothing else there."""
+
+from __future__ import annotations
+
+from synth.stages.report.stage import ReportSettings, compare, report
+
+__all__ = ["ReportSettings", "compare", "report"]

@@ -1,0 +1,224 @@
+"""The numbers of a run, gathered from its folder in one pass over each stage. Draws nothing.
+
+Every part but the ledger may be missing (no recipe, no export, no student): what is not there is None or empty.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from synth.diversity import VerbNouns, count_verb_nouns
+from synth.engine.funnel import Funnel, count_funnel, final_records
+from synth.engine.ledger import LedgerReader
+from synth.metrics import count_words, distinct_n, self_bleu, vendi_score
+from synth.records import Record
+from synth.stages.report.evolution import EvolutionFacts, collect_evolution
+from synth.stages.report.similarity import nearest, nearest_within
+from synth.stages.report.traffic import Traffic, collect_traffic
+
+MAX_TEXTS = 60_000
+"""Instructions held for the measures of diversity; of more, an even sample is taken."""
+DISTINCT_SAMPLE = 5_000
+REFERENCE_TEACHER = "procedural"
+GRADE_WORDS = ("grade", "score", "quality", "correctness", "completeness", "ifd", "agreement", "following")
+NOT_GRADES = ("nearest_score", "most_similar.score")
+
+
+@dataclass(slots=True)
+class RecordFacts:
+    """What the final records are like. `words`: field -> words -> texts; `grades`: name -> grade -> records."""
+
+    total: int = 0
+    from_reference_teacher: int = 0
+    counts: dict[str, Counter[str]] = field(default_factory=dict)
+    words: dict[str, Counter[int]] = field(default_factory=dict)
+    grades: dict[str, Counter[float]] = field(default_factory=dict)
+    instructions: list[str] = field(default_factory=list)
+    seeds: list[str] = field(default_factory=list)
+
+    def add(self, record: Record, rng: random.Random) -> None:
+        """Count one record and keep its instruction, or let chance decide where there are too many."""
+        self.total += 1
+        line = record.lineage
+        self.from_reference_teacher += (line.model or "").split(":")[0].startswith(REFERENCE_TEACHER)
+        noted = {"origin": line.origin, "operator or method": line.operator, "teacher": line.model}
+        noted |= {"category": record.meta.get("category"), "language": record.meta.get("language")}
+        for name, value in noted.items():
+            known = value if isinstance(value, str) and value else "(not noted)"
+            self.counts.setdefault(name, Counter())[known] += 1
+        for name, text in (("instruction", record.instruction), ("input", record.input), ("output", record.output)):
+            if text:
+                words = len(text.split()) if text.isascii() else count_words(text)
+                self.words.setdefault(name, Counter())[words] += 1
+        for name, grade in grades_of(record.meta).items():
+            self.grades.setdefault(name, Counter())[grade] += 1
+        if len(self.instructions) < MAX_TEXTS:
+            self.instructions.append(record.instruction)
+        elif (place := rng.randrange(self.total)) < MAX_TEXTS:
+            self.instructions[place] = record.instruction
+
+
+@dataclass(slots=True)
+class Diversity:
+    """`to_seeds` and `to_others`: highest ROUGE-L of each instruction (of a sample, where fewer than all)."""
+
+    verbs: VerbNouns
+    to_seeds: list[float]
+    to_others: list[float]
+    measures: list[tuple[str, str, str]]
+
+
+@dataclass(slots=True)
+class RunFacts:
+    """All the page tells about one run."""
+
+    name: str
+    run_dir: Path
+    funnel: Funnel
+    records: RecordFacts
+    diversity: Diversity
+    evolution: EvolutionFacts
+    traffic: Traffic
+    stages: dict[str, dict[str, Any]]
+    meta: dict[str, str]
+    recipe: str
+    timings: dict[str, float]
+    manifest: dict[str, Any]
+    student: dict[str, Any]
+    evaluation: dict[str, Any]
+    audit: dict[str, Any]
+
+
+def collect(run_dir: Path, embeddings_path: str | None = None) -> RunFacts:
+    """Read the whole run folder. Raises StorageError where it holds no ledger."""
+    ledger = LedgerReader(run_dir)
+    try:
+        records = RecordFacts()
+        rng = random.Random(run_dir.name)
+        for record in final_records(ledger):
+            records.add(record, rng)
+        records.seeds = _seed_texts(run_dir)
+        meta = {str(key): str(value) for key, value in ledger.query("SELECT key, value FROM meta ORDER BY key")}
+        return RunFacts(
+            name=run_dir.resolve().name,
+            run_dir=run_dir,
+            funnel=count_funnel(ledger),
+            records=records,
+            diversity=_diversity(records, embeddings_path),
+            evolution=collect_evolution(ledger),
+            traffic=collect_traffic(ledger),
+            stages=ledger.stages(),
+            meta=meta,
+            recipe=_text(run_dir / "recipe.yaml"),
+            timings={k: float(v) for k, v in _json(run_dir / "timings.json").items() if isinstance(v, int | float)},
+            manifest=_json(run_dir / "export" / "manifest.json"),
+            student={str(p.relative_to(run_dir)): _json(p) for p in sorted(run_dir.glob("student/**/train.json"))},
+            evaluation=_json(run_dir / "evaluation.json"),
+            audit=_json(run_dir / "audit.json"),
+        )
+    finally:
+        ledger.close()
+
+
+def grades_of(meta: Mapping[str, Any]) -> dict[str, float]:
+    """The notes of a record that are grades of its quality: numbers named so, also one level down."""
+    found: dict[str, float] = {}
+    for key, value in meta.items():
+        inner = {f"{key}.{name}": one for name, one in value.items()} if isinstance(value, dict) else {key: value}
+        for name, one in inner.items():
+            is_number = isinstance(one, int | float) and not isinstance(one, bool) and one == one
+            if is_number and name not in NOT_GRADES and any(word in name for word in GRADE_WORDS):
+                found[name] = round(float(one), 1)
+    return found
+
+
+def _diversity(records: RecordFacts, embeddings_path: str | None) -> Diversity:
+    texts = records.instructions
+    codes: dict[str, int] = {}
+    few = texts if len(texts) <= DISTINCT_SAMPLE else random.Random(0).sample(texts, DISTINCT_SAMPLE)
+    vendi, vendi_note = (vendi_score(texts, 0), "words and pairs of words, hashed; at most 1,000 instructions drawn")
+    if embeddings_path:
+        vendi, vendi_note = (
+            vendi_of_vectors(embeddings_path),
+            f"vectors of {Path(embeddings_path).name}, at most 1,000 drawn",
+        )
+    drawn = f"{len(few):,} instructions"
+    measures = [
+        (f"distinct-{n}", f"{distinct_n(few, n):.3f}", f"different {n}-grams of all; {drawn}") for n in (1, 2, 3)
+    ]
+    measures.append(
+        ("self-BLEU", f"{self_bleu(texts, 0):.3f}", "lower is more diverse; at most 200 instructions drawn")
+    )
+    measures.append(("Vendi score", f"{vendi:.1f}", f"different texts in effect; {vendi_note}"))
+    return Diversity(
+        count_verb_nouns(texts), nearest(texts, records.seeds, codes) if records.seeds else [],
+        nearest_within(texts, codes), measures,
+    )  # fmt: skip
+
+
+def vendi_of_vectors(path: str, sample: int = 1000) -> float:
+    """The Vendi Score of the rows of a .npy file of vectors (cosine likeness). Raises UsageError for another file."""
+    import numpy as np
+
+    from synth.errors import UsageError
+
+    try:
+        vectors = np.load(path, allow_pickle=False).astype(np.float64)
+        vectors = vectors[np.random.default_rng(0).permutation(len(vectors))[:sample]]
+        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    except (OSError, ValueError, TypeError) as error:
+        raise UsageError(
+            f"{path} holds no vectors: {error}", "give a .npy file, one row of numbers a record"
+        ) from error
+    values = np.linalg.eigvalsh(vectors @ vectors.T / len(vectors))
+    positive = values[values > 1e-12]
+    return float(np.exp(-(positive * np.log(positive)).sum()))
+
+
+def _seed_texts(run_dir: Path) -> list[str]:
+    """The instructions of the seeds: those the run kept a copy of, or those its recipe names."""
+    recipe = _yaml(run_dir / "recipe.yaml")
+    named = recipe.get("seeds")
+    named = named.get("path") if isinstance(named, dict) else named
+    paths = [run_dir / "seeds.jsonl", *([Path(named), run_dir / named] if isinstance(named, str) else [])]
+    for path in paths:
+        lines = _text(path).split("\n")
+        rows = [row for row in map(_parsed, lines) if isinstance(row, dict)]
+        if found := [row["instruction"] for row in rows if isinstance(row.get("instruction"), str)]:
+            return found
+    return []
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text) if text.strip() else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _json(path: Path) -> dict[str, Any]:
+    value = _parsed(_text(path))
+    return value if isinstance(value, dict) else {}
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        value = yaml.safe_load(_text(path))
+    except (yaml.YAMLError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8", errors="replace")
+    except OSError:
+        return ""

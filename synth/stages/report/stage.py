@@ -1,0 +1,53 @@
+"""The report: a run folder becomes one HTML file that tells what was made, what was thrown away and what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from synth.fileio import atomic_write
+from synth.stages.report.blocks import Section
+from synth.stages.report.facts import RunFacts, collect
+from synth.stages.report.page import render
+from synth.stages.report.sections import SECTIONS
+
+FILE_NAME = "report.html"
+
+
+class ReportSettings(BaseModel):
+    """`embeddings_path`: a .npy file of vectors of the final records for the Vendi score; else words are hashed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    embeddings_path: str | None = None
+
+
+def report(run_dir: Path, settings: ReportSettings = ReportSettings()) -> Path:
+    """Write report.html into the run folder and return its path.
+
+    Works on unfinished runs too. Raises StorageError where there is no ledger or the folder cannot be written.
+    """
+    facts = collect(run_dir, settings.embeddings_path)
+    lead = "What this run made, what it threw away and why, and what it cost."
+    path = run_dir / FILE_NAME
+    atomic_write(path, render(f"Run {facts.name}", lead, [facts.name], sections([facts])))
+    return path
+
+
+def compare(run_dirs: Sequence[Path], path: Path) -> Path:
+    """Write the same page for several runs, side by side, to `path`, and return it."""
+    runs = [collect(folder) for folder in run_dirs]
+    names = [facts.name for facts in runs]
+    if len(set(names)) < len(names):
+        names = [str(folder) for folder in run_dirs]
+    title = " and ".join(f"run {name}" for name in names)
+    lead = "The same facts of each run, side by side; below each other on a narrow screen."
+    atomic_write(path, render(title[0].upper() + title[1:], lead, names, sections(runs)))
+    return path
+
+
+def sections(runs: Sequence[RunFacts]) -> list[Section]:
+    """The parts of the page, a column for each run."""
+    return [Section(id, title, [make(facts) for facts in runs]) for id, title, make in SECTIONS]

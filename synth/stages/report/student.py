@@ -1,0 +1,87 @@
+"""The student's results and a person's audit as blocks of the page. Reads dictionaries of foreign files with care."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from synth.stages.report import charts
+from synth.stages.report.blocks import Block, Cell, Figure, Note, Table, show
+
+MAX_ROWS = 60
+
+
+def student_blocks(evaluation: Mapping[str, Any], trained: Mapping[str, Mapping[str, Any]]) -> list[Block]:
+    """Values with intervals by metric and arm, the notes of the evaluation, and the facts of each training."""
+    blocks: list[Block] = []
+    arms = [arm for arm in _list(evaluation.get("arms")) if isinstance(arm, dict) and _is_number(arm.get("value"))]
+    for metric in dict.fromkeys(str(arm.get("metric", "value")) for arm in arms):
+        blocks.append(_metric(metric, [arm for arm in arms if str(arm.get("metric", "value")) == metric]))
+    blocks += [Note(show(str(note), 1000)) for note in _list(evaluation.get("notes"))[:MAX_ROWS]]
+    for path, facts in trained.items():
+        rows = [
+            (show(str(key), 60), _cell(value)) for key, value in facts.items() if isinstance(value, str | int | float)
+        ]
+        if rows:
+            blocks.append(Table(f"Training: {show(path, 100)}", ("fact", "value"), rows[:MAX_ROWS]))
+    return blocks or [Note("No student was trained or evaluated in this run.")]
+
+
+def _metric(metric: str, arms: list[dict[str, Any]]) -> Figure:
+    rows = []
+    for arm in arms[:MAX_ROWS]:
+        value = float(arm["value"])
+        low = float(arm["low"]) if _is_number(arm.get("low")) else value
+        high = float(arm["high"]) if _is_number(arm.get("high")) else value
+        rows.append((str(arm.get("name", "?")), value, low, high))
+    is_share = all(low >= 0 and high <= 1 for _, _, low, high in rows)
+    highest = max(high for *_, high in rows)
+    bottom = 0.0 if is_share else min(low for *_, low, _ in rows)
+    top = min(1.0, math.ceil(highest * 11) / 10) if is_share else highest
+    table = Table(
+        f"{show(metric, 80)}, with 95 % intervals",
+        ("arm", "value", "low", "high", "n"),
+        [
+            (show(name, 80), f"{value:.4g}", f"{low:.4g}", f"{high:.4g}", _cell(arm.get("n", "")))
+            for (name, value, low, high), arm in zip(rows, arms, strict=False)
+        ],
+    )
+    title = show(metric, 80)
+    return Figure(
+        title, charts.intervals(title, rows, bottom, top), table, "Dots are values, lines their 95 % intervals."
+    )
+
+
+def audit_blocks(audit: Mapping[str, Any]) -> list[Block]:
+    """The rates of `synth audit` beside the published ones."""
+    asked = [one for one in _list(audit.get("questions")) if isinstance(one, dict) and _is_number(one.get("rate"))]
+    if not asked:
+        return [Note("No person has audited a sample of this run yet (“synth audit” makes the sheet).")]
+    rows = [(str(q["question"]), float(q["rate"]), float(q["low"]), float(q["high"])) for q in asked]
+    table = Table(
+        "Audit: share of yes, with 95 % intervals",
+        ("question", "this run", "low", "high", "answered", "Self-Instruct"),
+        [
+            (show(name, 80), f"{rate:.1%}", f"{low:.1%}", f"{high:.1%}", _cell(q.get("answered", 0)), _published(q))
+            for (name, rate, low, high), q in zip(rows, asked, strict=True)
+        ],
+    )
+    note = "The published rates are one expert's on 200 instructions of Self-Instruct (arXiv 2212.10560, section 4.2)."
+    return [Figure("Audit by a person", charts.intervals("Audit by a person", rows, 0.0, 1.0), table, note)]
+
+
+def _published(question: Mapping[str, Any]) -> str:
+    return f"{question['published']:.0%}" if _is_number(question.get("published")) else ""
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _cell(value: Any) -> Cell:
+    return value if isinstance(value, int) else f"{value:.5g}" if isinstance(value, float) else show(str(value), 120)

@@ -1,0 +1,199 @@
+"""The same training for those who do it elsewhere: a ready config for axolotl, LLaMA-Factory or TRL, with its data.
+
+Also the sharding configs of the big sizes. Nothing is started here, and no config is checked by its own tool.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from synth.errors import UsageError
+from synth.fileio import atomic_write
+from synth.records import Record
+from synth.student.presets import TrainSettings
+from synth.student.templates import conversation_of
+
+DATA = "train.jsonl"
+
+
+def emit(kind: str, records: Sequence[Record], out_dir: Path, settings: TrainSettings) -> list[Path]:
+    """Write the config, the data and the sharding files for `kind` of EMITTERS; returns the paths written.
+
+    Raises UsageError for an unknown kind or a student made from scratch.
+    """
+    if kind not in EMITTERS:
+        raise UsageError(f"no config can be written for {kind!r}", f"choose one of: {', '.join(EMITTERS)}")
+    if settings.model is None:
+        raise UsageError(
+            "a student made from scratch cannot be trained elsewhere", "set `model` to a folder or hub name"
+        )
+    out_dir.mkdir(parents=True, exist_ok=True)
+    files = EMITTERS[kind](settings) | _sharding(settings)
+    files[DATA] = "".join(json.dumps(_messages_row(record), ensure_ascii=False) + "\n" for record in records)
+    for name, text in files.items():
+        atomic_write(out_dir / name, text)
+    return [out_dir / name for name in files]
+
+
+def _messages_row(record: Record) -> dict[str, Any]:
+    conversation = conversation_of(record)
+    messages = [{"role": "system", "content": conversation.system}] if conversation.system else []
+    for turn in conversation.turns:
+        messages += [{"role": "user", "content": turn.user_text}, {"role": "assistant", "content": turn.output}]
+    return {"messages": messages}
+
+
+def _yaml(values: dict[str, Any]) -> str:
+    import yaml
+
+    return yaml.safe_dump({k: v for k, v in values.items() if v is not None}, sort_keys=False, allow_unicode=True)
+
+
+def _accumulation(settings: TrainSettings) -> int:
+    return max(1, round(settings.batch_size / (settings.micro_batch_size * settings.num_processes)))
+
+
+def _axolotl(settings: TrainSettings) -> dict[str, str]:
+    """https://docs.axolotl.ai: chat_template data, answer-only loss, sample packing."""
+    is_own = settings.template in ("chat", "chatml")
+    values: dict[str, Any] = {
+        "base_model": settings.model,
+        "datasets": [
+            {"path": DATA, "type": "chat_template", "field_messages": "messages", "roles_to_train": ["assistant"]}
+        ],
+        "chat_template": ("chatml" if settings.template == "chatml" else "tokenizer_default") if is_own else "jinja",
+        "chat_template_jinja": None if is_own else _chat_jinja(settings),
+        "output_dir": "out",
+        "sequence_len": settings.max_length,
+        "sample_packing": settings.packing is not False,
+        "micro_batch_size": settings.micro_batch_size,
+        "gradient_accumulation_steps": _accumulation(settings),
+        "num_epochs": settings.epochs,
+        "max_steps": settings.max_steps,
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler": settings.schedule,
+        "optimizer": "adamw_torch",
+        "weight_decay": settings.weight_decay,
+        "val_set_size": settings.held_out or None,
+        "gradient_checkpointing": settings.activation_checkpointing,
+        "bf16": "auto",
+        "seed": settings.seed,
+        ("warmup_ratio" if settings.warmup < 1 else "warmup_steps"): settings.warmup,
+    }
+    if settings.method != "full":
+        values |= {"adapter": settings.method, "load_in_4bit": settings.method == "qlora" or None}
+        values |= {"lora_r": settings.lora_rank, "lora_alpha": settings.lora_alpha}
+        values |= {"lora_dropout": settings.lora_dropout, "lora_target_linear": True}
+    return {"axolotl.yaml": _yaml(values)}
+
+
+def _chat_jinja(settings: TrainSettings) -> str:
+    from synth.student.templates import TEMPLATES
+
+    return TEMPLATES[settings.template].jinja(has_bos=False)
+
+
+def _llamafactory(settings: TrainSettings) -> dict[str, str]:
+    """https://llamafactory.readthedocs.io: a dataset_info.json entry beside the data, and an SFT config."""
+    tags = {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant"}
+    tags |= {"system_tag": "system"}
+    entry = {"file_name": DATA, "formatting": "sharegpt", "columns": {"messages": "messages"}, "tags": tags}
+    templates = {"alpaca": "alpaca", "alpaca-newline": "alpaca", "vicuna": "vicuna", "chatml": "chatml"}
+    values: dict[str, Any] = {
+        "stage": "sft",
+        "do_train": True,
+        "model_name_or_path": settings.model,
+        "dataset_dir": ".",
+        "dataset": "synth",
+        "template": templates.get(settings.template, "default"),
+        "finetuning_type": "full" if settings.method == "full" else "lora",
+        "output_dir": "out",
+        "cutoff_len": settings.max_length,
+        "packing": settings.packing,
+        "neat_packing": settings.packing,
+        "per_device_train_batch_size": settings.micro_batch_size,
+        "gradient_accumulation_steps": _accumulation(settings),
+        "num_train_epochs": settings.epochs,
+        "max_steps": settings.max_steps,
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": settings.schedule,
+        "val_size": settings.held_out or None,
+        "bf16": True,
+        "seed": settings.seed,
+        ("warmup_ratio" if settings.warmup < 1 else "warmup_steps"): settings.warmup,
+    }
+    if settings.method != "full":
+        values |= {"lora_rank": settings.lora_rank, "lora_alpha": settings.lora_alpha, "lora_target": "all"}
+        values |= {"lora_dropout": settings.lora_dropout, "quantization_bit": 4 if settings.method == "qlora" else None}
+    if settings.sharding == "zero3":
+        values["deepspeed"] = "deepspeed_zero3.json"
+    return {"llamafactory.yaml": _yaml(values), "dataset_info.json": json.dumps({"synth": entry}, indent=1) + "\n"}
+
+
+def _trl(settings: TrainSettings) -> dict[str, str]:
+    """https://huggingface.co/docs/trl: for `trl sft --config trl.yaml`."""
+    values: dict[str, Any] = {
+        "model_name_or_path": settings.model,
+        "datasets": [{"path": "json", "data_files": DATA}],
+        "output_dir": "out",
+        "max_length": settings.max_length,
+        "packing": settings.packing is not False,
+        "assistant_only_loss": True,
+        "per_device_train_batch_size": settings.micro_batch_size,
+        "gradient_accumulation_steps": _accumulation(settings),
+        "num_train_epochs": settings.epochs,
+        "max_steps": settings.max_steps,
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": settings.schedule,
+        "warmup_steps": settings.warmup,
+        "weight_decay": settings.weight_decay,
+        "activation_checkpointing": settings.activation_checkpointing,
+        "seed": settings.seed,
+    }
+    if settings.method != "full":
+        values |= {"use_peft": True, "lora_r": settings.lora_rank, "lora_alpha": settings.lora_alpha}
+        values |= {"lora_dropout": settings.lora_dropout, "lora_target_modules": "all-linear"}
+        values |= {"load_in_4bit": settings.method == "qlora" or None}
+    return {"trl.yaml": _yaml(values)}
+
+
+def fsdp_config() -> dict[str, Any]:
+    """FSDP2 through Transformers: every decoder layer a unit, parameters and optimizer state sharded."""
+    return {"version": 2, "auto_wrap_policy": "TRANSFORMER_BASED_WRAP", "reshard_after_forward": True}
+
+
+def zero3_config() -> dict[str, Any]:
+    """DeepSpeed ZeRO-3 with what belongs to the trainer left to it ("auto")."""
+    return {
+        "bf16": {"enabled": "auto"},
+        "zero_optimization": {
+            "stage": 3,
+            "overlap_comm": True,
+            "contiguous_gradients": True,
+            "stage3_gather_16bit_weights_on_model_save": True,
+        },
+        "gradient_accumulation_steps": "auto",
+        "gradient_clipping": "auto",
+        "train_batch_size": "auto",
+        "train_micro_batch_size_per_gpu": "auto",
+    }
+
+
+def _sharding(settings: TrainSettings) -> dict[str, str]:
+    if settings.sharding == "zero3":
+        return {"deepspeed_zero3.json": json.dumps(zero3_config(), indent=1) + "\n"}
+    if settings.sharding == "fsdp":
+        config = {"distributed_type": "FSDP", "mixed_precision": "bf16", "num_processes": settings.num_processes}
+        fsdp = {f"fsdp_{key}": value for key, value in fsdp_config().items()}
+        return {"accelerate_fsdp.yaml": _yaml(config | {"fsdp_config": fsdp})}
+    return {}
+
+
+EMITTERS: dict[str, Callable[[TrainSettings], dict[str, str]]] = {
+    "axolotl": _axolotl,
+    "llamafactory": _llamafactory,
+    "trl": _trl,
+}

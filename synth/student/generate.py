@@ -1,0 +1,164 @@
+"""A student that answers: batched greedy generation with a key-value cache, and the loss of given answers.
+
+For evaluation on one machine. Serving is the work of vLLM or Transformers, which read the same folder.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from synth.records import Record
+from synth.student.encode import UNLEARNED, Encoder, prepare_tokenizer
+from synth.student.templates import Conversation, template_named
+from synth.student.weights import fit_vocabulary, load_model, load_tokenizer, quiet, threads
+
+MANIFEST = "train.json"  # written last into a student's folder: finished means that it is there
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the student wrote. `is_cut`: it had not ended after the allowed number of tokens."""
+
+    text: str
+    num_tokens: int
+    is_cut: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Cross-entropy of one record's answer: the sum over its tokens in nats, and their number."""
+
+    total: float
+    num_tokens: int
+
+
+class Student:
+    """A causal language model with the template it was trained with."""
+
+    def __init__(self, model: Any, encoder: Encoder, num_threads: int | None = None) -> None:
+        self.model = model.eval()
+        self.encoder = encoder
+        self.num_threads = num_threads
+
+    @classmethod
+    def load(cls, path: str, template: str | None = None, num_threads: int | None = None) -> Student:
+        """A student's folder, or any model with the name of a template.
+
+        Without `template` the one named in the folder's manifest is used, else the model's own chat template.
+        """
+        with quiet():
+            return cls._load(path, template, num_threads)
+
+    @classmethod
+    def _load(cls, path: str, template: str | None, num_threads: int | None) -> Student:
+        import torch
+
+        tokenizer = load_tokenizer(path)
+        form = template_named(template or trained_template(path) or "chat", tokenizer)
+        prepare_tokenizer(tokenizer, form)
+        is_cuda = torch.cuda.is_available()
+        model = load_model(path, dtype=torch.bfloat16 if is_cuda else torch.float32)
+        fit_vocabulary(model, tokenizer)
+        return cls(model.to("cuda") if is_cuda else model, Encoder(form, tokenizer), num_threads)
+
+    def answers(
+        self,
+        conversations: Sequence[Conversation],
+        max_tokens: int = 256,
+        batch_tokens: int = 16_384,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> list[Answer]:
+        """One greedy answer for the last turn of each conversation, in their order.
+
+        Prompts of like length share a batch of at most `batch_tokens` tokens (answers included), so memory is bounded
+        and little is padded.
+        """
+        prompts = [self.encoder.prompt(conversation) for conversation in conversations]
+        found: dict[int, Answer] = {}
+        for batch in batches([len(prompt) + max_tokens for prompt in prompts], batch_tokens):
+            for index, answer in zip(batch, self._generate([prompts[i] for i in batch], max_tokens), strict=True):
+                found[index] = answer
+            if progress:
+                progress(len(found), len(prompts))
+        return [found[index] for index in range(len(prompts))]
+
+    def losses(self, records: Sequence[Record], max_length: int = 2048, batch_tokens: int = 16_384) -> dict[str, Loss]:
+        """Record id -> the loss of its answer. Records without an answer within `max_length` tokens are left out."""
+        import torch
+
+        rows = self.encoder.rows(records, max_length).rows
+        found: dict[str, Loss] = {}
+        with threads(self.num_threads), torch.no_grad():
+            for batch in batches([len(row.ids) for row in rows], batch_tokens):
+                ids, mask = self._padded([rows[i].ids for i in batch], is_left=False)
+                labels, _ = self._padded([rows[i].labels for i in batch], is_left=False, fill=UNLEARNED)
+                logits = self.model(input_ids=ids, attention_mask=mask, use_cache=False).logits[:, :-1].float()
+                each = torch.nn.functional.cross_entropy(
+                    logits.transpose(1, 2), labels[:, 1:], ignore_index=UNLEARNED, reduction="none"
+                )
+                counts = (labels[:, 1:] != UNLEARNED).sum(dim=1).tolist()
+                for index, total, count in zip(batch, each.double().sum(dim=1).tolist(), counts, strict=True):
+                    found[rows[index].record_id] = Loss(total, count)
+        return found
+
+    def _generate(self, prompts: list[list[int]], max_tokens: int) -> list[Answer]:
+        import torch
+
+        ids, mask = self._padded(prompts, is_left=True)
+        end, pad = self.encoder.eos, self.encoder.tokenizer.pad_token_id
+        with threads(self.num_threads), torch.no_grad():
+            written = self.model.generate(
+                input_ids=ids,
+                attention_mask=mask,
+                max_new_tokens=max_tokens,
+                do_sample=False,
+                num_beams=1,
+                eos_token_id=end,
+                pad_token_id=pad,
+            )[:, ids.shape[1] :].tolist()
+        return [self._read(row) for row in written]
+
+    def _read(self, ids: list[int]) -> Answer:
+        is_cut = self.encoder.eos not in ids
+        kept = ids if is_cut else ids[: ids.index(self.encoder.eos)]
+        text = self.encoder.tokenizer.decode(kept, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return Answer(text.strip(), len(kept), is_cut)
+
+    def _padded(self, rows: list[list[int]], *, is_left: bool, fill: int | None = None) -> tuple[Any, Any]:
+        import torch
+
+        pad = self.encoder.tokenizer.pad_token_id if fill is None else fill
+        width = max(map(len, rows))
+        ids = torch.full((len(rows), width), pad, dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for number, row in enumerate(rows):
+            place = slice(width - len(row), width) if is_left else slice(0, len(row))
+            ids[number, place] = torch.tensor(row)
+            mask[number, place] = 1
+        return ids.to(self.model.device), mask.to(self.model.device)
+
+
+def batches(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
+    """Indices in groups of like length, longest last; the longest of a group times its size is at most `batch_tokens`
+    (a group of one may be longer).
+    """
+    groups: list[list[int]] = []
+    for index in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
+        if groups and lengths[index] * (len(groups[-1]) + 1) <= batch_tokens:
+            groups[-1].append(index)
+        else:
+            groups.append([index])
+    return groups
+
+
+def trained_template(path: str) -> str | None:
+    """The name of the template in a student's manifest; None for a model that was not trained here."""
+    try:
+        manifest = json.loads((Path(path) / MANIFEST).read_text("utf-8"))
+        return str(manifest["template"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

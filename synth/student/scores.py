@@ -1,0 +1,131 @@
+"""From answers to numbers with intervals: what each answer is worth, what a student is worth, who is ahead of whom.
+
+Pure functions over lists; no model is asked here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from synth.metrics import bootstrap_interval, exact_match, mean, rouge_l, wilson_interval
+from synth.student.items import EvalItem
+from synth.verify import verify
+from synth.verify.ifeval import follows
+
+# Metrics of which less is better; of all others more is.
+LESS_IS_BETTER = ("held_out_loss",)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One number about one student: the mean over `num_items` items with its 95 % interval.
+
+    Shares have Wilson's interval, other means the bootstrap's over items.
+    """
+
+    student: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    num_items: int
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """`student` minus `against`, item by item, with the 95 % bootstrap interval of the mean difference."""
+
+    student: str
+    against: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    num_items: int
+
+    @property
+    def verdict(self) -> str:
+        """ "better" or "worse" only where the interval leaves no doubt about the sign."""
+        sign = -1 if self.metric in LESS_IS_BETTER else 1
+        low, high = sorted((sign * self.low, sign * self.high))
+        return "better" if low > 0 else "worse" if high < 0 else "no difference is visible"
+
+
+def mark(item: EvalItem, answer: str) -> dict[str, float]:
+    """Metric -> what the answer is worth on it, 0 to 1.
+
+    correct: right by the item's check, else equal to its reference (case, spacing, last full stop aside). rouge_l: to
+    the reference, as for Super-NaturalInstructions. followed_...: IFEval's four figures, for checks of kind
+    `constraints` (per prompt: all at once; per constraint: the share).
+    """
+    marks: dict[str, float] = {}
+    if item.check is not None:
+        marks["correct"] = float(verify(answer, item.check).passed)
+    elif item.reference:
+        marks["correct"] = float(exact_match(answer, item.reference))
+    if item.reference:
+        marks["rouge_l"] = rouge_l(answer, item.reference)
+    if item.check is not None and item.check["kind"] == "constraints":
+        for name, is_loose in (("strict", False), ("loose", True)):
+            held = [float(follows(answer, one, loose=is_loose)) for one in item.check["constraints"]]
+            marks[f"followed_{name}"] = float(all(held))
+            marks[f"followed_{name}_each"] = mean(held)
+    return marks
+
+
+def score(student: str, metric: str, values: Sequence[float], seed: int = 0) -> Score:
+    """The mean of `values` with its interval."""
+    if values and all(value in (0.0, 1.0) for value in values):
+        low, high = wilson_interval(round(sum(values)), len(values))
+    else:
+        low, high = bootstrap_interval(values, seed)
+    return Score(student, metric, mean(values) if values else math.nan, low, high, len(values))
+
+
+def difference(
+    metric: str, student: tuple[str, Mapping[str, float]], against: tuple[str, Mapping[str, float]], seed: int = 0
+) -> Difference:
+    """Two students' (name, item id -> value) compared on the items both have."""
+    shared = [item for item in student[1] if item in against[1]]
+    gaps = [student[1][item] - against[1][item] for item in shared]
+    low, high = bootstrap_interval(gaps, seed)
+    return Difference(student[0], against[0], metric, mean(gaps), low, high, len(gaps))
+
+
+def by_metric(marks: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """Item id -> metric -> value, turned to metric -> item id -> value."""
+    turned: dict[str, dict[str, float]] = defaultdict(dict)
+    for item, values in marks.items():
+        for metric, value in values.items():
+            turned[metric][item] = value
+    return dict(turned)
+
+
+def two_level_interval(values: Sequence[Sequence[float]], seed: int, resamples: int = 10_000) -> tuple[float, float]:
+    """The 95 % bootstrap interval of the mean of a table (training seeds by items), rows and columns both redrawn.
+
+    It covers the luck of training and of the choice of items. With three training seeds the former is coarse. An empty
+    table gives (nan, nan).
+    """
+    import numpy as np
+
+    table = np.asarray(values, dtype=np.float64)
+    if not table.size:
+        return math.nan, math.nan
+    generator = np.random.default_rng(seed)
+    means = np.empty(resamples)
+    for number in range(resamples):
+        rows = generator.integers(0, table.shape[0], size=table.shape[0])
+        columns = generator.integers(0, table.shape[1], size=table.shape[1])
+        means[number] = table[rows].mean(axis=0)[columns].mean()
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def as_row(one: Score | Difference) -> dict[str, Any]:
+    """A JSON object; a difference carries its verdict."""
+    return asdict(one) | ({"verdict": one.verdict} if isinstance(one, Difference) else {})

@@ -1,0 +1,306 @@
+"""How a conversation becomes the text a student sees: one Template for training, evaluation, serving and export.
+
+A template cuts a conversation into segments, so that the loss mask, the end of each answer and the generation prompt
+all come from one place. Tokenising is done in `encode.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from synth.errors import UsageError
+from synth.records import Record
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A piece of the student's text.
+
+    `kind`: "frame" is the template's own (control tokens count as such), "content" is data (control tokens in it are
+    plain text), "end" is the tokenizer's end-of-sequence token. `is_learned`: the loss is taken here.
+    """
+
+    text: str
+    kind: Literal["frame", "content", "end"] = "frame"
+    is_learned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One exchange. `output` is empty in the last turn of a generation prompt."""
+
+    instruction: str
+    input: str = ""
+    output: str = ""
+
+    @property
+    def user_text(self) -> str:
+        """Instruction and input as a user would type them into a chat (the form of the prompt `answer`)."""
+        return f"{self.instruction}\n\n{self.input}" if self.input else self.instruction
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """Turns in order, with the system text in front (empty where there is none)."""
+
+    turns: tuple[Turn, ...]
+    system: str = ""
+
+
+def conversation_of(record: Record) -> Conversation:
+    """A record as turns. Raises UsageError where its messages are not [system,] user, assistant, and so on in turn."""
+    if not record.messages:
+        return Conversation((Turn(record.instruction, record.input, record.output),))
+    messages = list(record.messages)
+    system = messages.pop(0)["content"] if messages[0]["role"] == "system" else ""
+    roles = [message["role"] for message in messages]
+    if not messages or roles != ["user", "assistant"] * (len(messages) // 2):
+        raise UsageError(f"record {record.id}: its messages are not user and assistant in turn", "correct its messages")
+    texts = [message["content"] for message in messages]
+    return Conversation(
+        tuple(Turn(user, "", answer) for user, answer in zip(texts[::2], texts[1::2], strict=True)), system
+    )
+
+
+class Template(Protocol):
+    """One way to write a conversation.
+
+    `end_token`: what the tokenizer's end of sequence must be; "" leaves the tokenizer's own.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def end_token(self) -> str: ...
+
+    def segments(self, conversation: Conversation) -> list[Segment]:
+        """The whole conversation: every answer learned, each with its end token."""
+        ...
+
+    def prompt(self, conversation: Conversation) -> list[Segment]:
+        """The same up to where the last answer begins."""
+        ...
+
+    def jinja(self, has_bos: bool) -> str:
+        """The same form as a chat template, saved with the student so that servers write what training wrote."""
+        ...
+
+
+# What stands before an answer: (turn, system text, is it the first turn) -> segments.
+Opening = Callable[[Turn, str, bool], list[Segment]]
+
+
+@dataclass(frozen=True, slots=True)
+class TurnTemplate:
+    """A form of ours or of a published model, as a function of one turn.
+
+    `closing`: the frame after an end token. `answer_lead`: learned as the beginning of every answer.
+    """
+
+    name: str
+    opening: Opening
+    closing: str = ""
+    end_token: str = ""
+    answer_lead: str = ""
+
+    def segments(self, conversation: Conversation) -> list[Segment]:
+        """See Template."""
+        parts: list[Segment] = []
+        for number, turn in enumerate(conversation.turns):
+            parts += self.opening(turn, conversation.system, number == 0)
+            parts.append(Segment(self.answer_lead + turn.output, "content", is_learned=True))
+            parts.append(Segment("", "end", is_learned=True))
+            parts += [Segment(self.closing)] if self.closing else []
+        return parts
+
+    def prompt(self, conversation: Conversation) -> list[Segment]:
+        """See Template."""
+        return self.segments(conversation)[: -3 if self.closing else -2]
+
+    def jinja(self, has_bos: bool) -> str:
+        """See Template. A user's message is taken whole, so a form with a place for the input leaves that place out."""
+
+        def written(system: str, is_first: bool) -> str:
+            return "".join(f"{{{{ {expression(part)} }}}}" for part in self.opening(Turn("U"), system, is_first))
+
+        def expression(part: Segment) -> str:
+            names = {"S": "messages[0]['content']", "U": "message['content']"}
+            lead = f"{part.text[:-1]!r} ~ " if part.text[:-1] else ""
+            return lead + names[part.text[-1]] if part.kind == "content" else repr(part.text)
+
+        closing = f"{{{{ {self.closing!r} }}}}" if self.closing else ""
+        return (
+            ("{{ bos_token }}" if has_bos else "")
+            + "{%- for message in messages -%}{%- if message['role'] == 'user' -%}"
+            + "{%- if loop.first -%}" + written("", True)
+            + "{%- elif loop.index0 == 1 and messages[0]['role'] == 'system' -%}" + written("S", True)
+            + "{%- else -%}" + written("", False) + "{%- endif -%}"
+            + "{%- elif message['role'] == 'assistant' -%}{{ "
+            + f"{self.answer_lead!r} ~ message['content']"
+            + " }}{{ eos_token }}" + closing
+            + "{%- endif -%}{%- endfor -%}"
+        )  # fmt: skip
+
+
+# --- the forms -------------------------------------------------------------------------------------------------------
+
+_ALPACA = (
+    "Below is an instruction that describes a task{with_input}. "
+    "Write a response that appropriately completes the request.\n\n"
+)
+_ALPACA_INPUT = ", paired with an input that provides further context"
+_VICUNA = (
+    "A chat between a curious user and an artificial intelligence assistant. "
+    "The assistant gives helpful, detailed, and polite answers to the user's questions."
+)
+
+
+def _alpaca(after_response: str) -> Opening:
+    def opening(turn: Turn, system: str, is_first: bool) -> list[Segment]:
+        preamble = _ALPACA.format(with_input=_ALPACA_INPUT if turn.input else "")
+        head = [Segment(system, "content"), Segment("\n\n")] if system else [Segment(preamble)]
+        parts = [*(head if is_first else [Segment("\n\n")])]
+        parts += [Segment("### Instruction:\n"), Segment(turn.instruction, "content")]
+        if turn.input:
+            parts += [Segment("\n\n### Input:\n"), Segment(turn.input, "content")]
+        return [*parts, Segment(f"\n\n### Response:{after_response}")]
+
+    return opening
+
+
+def _wizardlm(turn: Turn, system: str, is_first: bool) -> list[Segment]:
+    head = [Segment(system, "content"), Segment("\n\n")] if system and is_first else []
+    return [*head, Segment(turn.user_text, "content"), Segment("\n\n### Response:")]
+
+
+def _vicuna(turn: Turn, system: str, is_first: bool) -> list[Segment]:
+    head = [Segment(system, "content") if system else Segment(_VICUNA), Segment(" ")] if is_first else []
+    return [*head, Segment("USER: "), Segment(turn.user_text, "content"), Segment(" ASSISTANT: ")]
+
+
+def _chatml(turn: Turn, system: str, is_first: bool) -> list[Segment]:
+    head: list[Segment] = []
+    if system and is_first:
+        head = [Segment("<|im_start|>system\n"), Segment(system, "content"), Segment("<|im_end|>\n")]
+    user = [Segment("<|im_start|>user\n"), Segment(turn.user_text, "content"), Segment("<|im_end|>\n")]
+    return [*head, *user, Segment("<|im_start|>assistant\n")]
+
+
+def _short(turn: Turn, system: str, is_first: bool) -> list[Segment]:
+    """Every text begins with a space, so that a word is one and the same token wherever it stands."""
+    head = [Segment(f" {system}", "content"), Segment("\n")] if system and is_first else []
+    head += [Segment("Task:"), Segment(f" {turn.instruction}", "content")]
+    if turn.input:
+        head += [Segment("\n"), Segment(f" {turn.input}", "content")]
+    return [*head, Segment("\nAnswer:")]
+
+
+# --- a model's own chat template -------------------------------------------------------------------------------------
+
+_MARK = re.compile("\ue000([0-9]+)\ue001")  # private-use characters around a number: no template contains them
+
+
+class ChatTemplate:
+    """The chat template that came with a model.
+
+    It is rendered once with a mark in place of each text and cut at the marks, so the template must write every text as
+    it is (blanks at the ends aside) and close an answer with a control token.
+    """
+
+    name = "chat"
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        if not tokenizer.chat_template:
+            raise UsageError("the model's tokenizer has no chat template", "choose a template by name, such as chatml")
+        self._tokenizer = tokenizer
+        after = self._cut(Conversation((Turn("q", "", "a"),)), False)[-1].text
+        controls = sorted(
+            (t for t in _control_tokens(tokenizer) if t in after), key=lambda t: (after.index(t), -len(t))
+        )
+        if not controls:
+            raise UsageError(
+                "the model's chat template does not end an answer with a control token, so a student would never stop",
+                "choose another template, such as chatml",
+            )
+        self.end_token = controls[0]
+
+    def segments(self, conversation: Conversation) -> list[Segment]:
+        """See Template."""
+        return self._with_ends(self._cut(conversation, False))
+
+    def prompt(self, conversation: Conversation) -> list[Segment]:
+        """See Template."""
+        return self._with_ends(self._cut(conversation, True))
+
+    def jinja(self, has_bos: bool) -> str:
+        """See Template: it stays as it was."""
+        return str(self._tokenizer.chat_template)
+
+    def _with_ends(self, cut: list[Segment]) -> list[Segment]:
+        """The end token after each answer as a segment of its own, learned with what stands before it."""
+        parts: list[Segment] = []
+        for part in cut:
+            if not (parts and parts[-1].is_learned and self.end_token in part.text):
+                parts.append(part)
+                continue
+            before, _, rest = part.text.partition(self.end_token)
+            parts += [Segment(before, is_learned=True)] if before else []
+            parts.append(Segment("", "end", is_learned=True))
+            parts += [Segment(rest)] if rest else []
+        return parts
+
+    def _cut(self, conversation: Conversation, is_prompt: bool) -> list[Segment]:
+        texts = [conversation.system] if conversation.system else []
+        roles = ["system"] if conversation.system else []
+        for turn in conversation.turns:
+            texts += [turn.user_text, turn.output]
+            roles += ["user", "assistant"]
+        if is_prompt:
+            texts, roles = texts[:-1], roles[:-1]
+        messages = [{"role": role, "content": f"\ue000{i}\ue001"} for i, role in enumerate(roles)]
+        rendered = self._tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=is_prompt, enable_thinking=False
+        )
+        pieces = _MARK.split(str(rendered))
+        if [int(number) for number in pieces[1::2]] != list(range(len(texts))):
+            raise UsageError(
+                "the model's chat template leaves out, repeats or moves texts",
+                "choose another template, such as chatml",
+            )
+        parts = [Segment(pieces[0])] if pieces[0] else []
+        for number, frame in zip(pieces[1::2], pieces[2::2], strict=True):
+            parts.append(Segment(texts[int(number)], "content", is_learned=roles[int(number)] == "assistant"))
+            parts += [Segment(frame)] if frame else []
+        return parts
+
+
+def _control_tokens(tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    return [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special]
+
+
+def template_named(name: str, tokenizer: PreTrainedTokenizerBase) -> Template:
+    """The template `name` of TEMPLATES, or "chat" for the model's own. Raises UsageError for any other."""
+    if name == "chat":
+        return ChatTemplate(tokenizer)
+    if name not in TEMPLATES:
+        raise UsageError(f"there is no template {name!r}", f"choose one of: {', '.join([*TEMPLATES, 'chat'])}")
+    return TEMPLATES[name]
+
+
+# alpaca: Stanford Alpaca's train.py, which ends in "### Response:"; alpaca-newline: most re-implementations.
+# wizardlm: WizardLM-7B V1.0. vicuna: FastChat's v1.1, also of WizardLM-13B. chatml: OpenAI's markup, as in Qwen.
+# short: our own, few tokens, for students made from scratch.
+TEMPLATES: dict[str, TurnTemplate] = {
+    "alpaca": TurnTemplate("alpaca", _alpaca("")),
+    "alpaca-newline": TurnTemplate("alpaca-newline", _alpaca("\n")),
+    "wizardlm": TurnTemplate("wizardlm", _wizardlm),
+    "vicuna": TurnTemplate("vicuna", _vicuna),
+    "chatml": TurnTemplate("chatml", _chatml, closing="\n", end_token="<|im_end|>"),
+    "short": TurnTemplate("short", _short, answer_lead=" "),
+}

@@ -1,0 +1,115 @@
+"""Runs of the real command line against the fault server, each in processes of their own. Not a test itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from synth.engine.ledger import LedgerReader
+
+HERE = Path(__file__).parent
+STAGES = ("bootstrap", "evolve", "respond", "select")
+
+
+class FaultServer:
+    """The fault server in its own process: `url`, and what it counted."""
+
+    def __init__(self, *flags: str) -> None:
+        command = [sys.executable, str(HERE / "fault_server.py"), *flags]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        self.root = f"http://127.0.0.1:{self.process.stdout.readline().strip()}"
+        self.url = f"{self.root}/v1"
+
+    def __enter__(self) -> FaultServer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+    def stats(self) -> dict[str, Any]:
+        """What was asked so far."""
+        with urllib.request.urlopen(f"{self.root}/stats", timeout=10) as reply:
+            return dict(json.load(reply))
+
+    def set_faults(self, faults: str) -> None:
+        """Misbehave otherwise from now on."""
+        urllib.request.urlopen(f"{self.root}/faults", data=faults.encode(), timeout=10).close()
+
+
+def write_recipe(folder: Path, url: str, *, num_tasks: int = 12, concurrency: int = 16, more: str = "") -> Path:
+    """A small chain of all data stages, with an export."""
+    path = folder / f"recipe-{concurrency}.yaml"
+    path.write_text(
+        f"""name: small
+bootstrap: {{num_tasks: {num_tasks}, window: 4, tasks_per_request: 3}}
+evolve: {{rounds: 1}}
+respond: {{}}
+select: {{checks: [empty_output]}}
+report: null
+teacher: {{backend: openai, model: m, base_url: "{url}", concurrency: {concurrency}}}
+{more}
+""",
+        "utf-8",
+    )
+    return path
+
+
+def start(recipe: Path, run_dir: Path, *flags: str, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
+    """`synth run` as a child process."""
+    command = [sys.executable, "-m", "synth", "run", str(recipe), "--run", str(run_dir), *flags]
+    environment = os.environ | {"OPENAI_API_KEY": "sk-canary-0123456789"} | (env or {})
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, cwd=HERE.parent.parent
+    )
+
+
+def finish(child: subprocess.Popen[str], seconds: float = 60) -> tuple[int, str]:
+    """Exit code and all that was printed; a child that hangs is killed and fails the test."""
+    try:
+        words, _ = child.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        words, _ = child.communicate()
+        raise AssertionError(f"still running after {seconds} s:\n{words}") from None
+    return child.returncode, words
+
+
+def run(recipe: Path, run_dir: Path, *flags: str, env: dict[str, str] | None = None) -> tuple[int, str]:
+    """`synth run` to its end."""
+    return finish(start(recipe, run_dir, *flags, env=env))
+
+
+def kill_when(child: subprocess.Popen[str], server: FaultServer, requests: int, number: int = signal.SIGKILL) -> bool:
+    """Send a signal once the server has seen so many requests; whether the child was still running."""
+    while child.poll() is None and server.stats().get("requests", 0) < requests:
+        time.sleep(0.005)
+    if child.poll() is not None:
+        return False
+    child.send_signal(number)
+    return True
+
+
+def made(run_dir: Path) -> dict[str, str]:
+    """A hash of each exported file and of each stage's results in the ledger."""
+    out = {}
+    for path in sorted((run_dir / "export").rglob("*")):
+        if path.is_file():
+            out[str(path.relative_to(run_dir))] = hashlib.sha256(path.read_bytes()).hexdigest()
+    reader = LedgerReader(run_dir)
+    for stage in STAGES:
+        lines = [json.dumps(result.to_dict()) for result in reader.results(stage)]
+        out[stage] = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    reader.close()
+    return out

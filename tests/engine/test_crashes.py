@@ -1,0 +1,206 @@
+"""A run can be killed at any moment: it goes on by the same command, pays nothing twice that it had, and ends the same."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import resource
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from runs import FaultServer, finish, kill_when, made, run, start, write_recipe
+
+from synth.engine.audit import ledger_problems
+from synth.engine.ledger import FILE_NAME, LedgerReader
+
+SLOTS = 16
+POINTS = ("sent:20", "answered:30", "commit:4", "committed:9", "settled:9", "stage:2", "finish:2", "migrate:1")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[FaultServer]:
+    with FaultServer("--latency", "0.03", "--spread", "0.5") as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def undisturbed(server: FaultServer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    code, words = run(write_recipe(folder, server.url, concurrency=SLOTS), folder / "run")
+    assert code == 0, words
+    return made(folder / "run")
+
+
+def paid_twice(run_dir: Path) -> int:
+    """Requests that left more than once, as the ledger says."""
+    reader = LedgerReader(run_dir)
+    count, _ = reader.maybe_paid_twice()
+    reader.close()
+    return count
+
+
+def test_one_history_of_crashes_at_every_point_ends_with_the_same_bytes(
+    server: FaultServer, undisturbed: dict[str, str], tmp_path: Path
+) -> None:
+    recipe, folder = write_recipe(tmp_path, server.url, concurrency=SLOTS), tmp_path / "run"
+    for point in POINTS[-1:] + POINTS[:-1]:
+        before = server.stats()["again"]
+        code, words = run(recipe, folder, env={"SYNTH_CRASH_AT": point})
+        assert code == -signal.SIGKILL, (point, words)
+        assert server.stats()["again"] - before <= SLOTS
+    code, words = run(recipe, folder)
+    assert code == 0, words
+    assert made(folder) == undisturbed
+    assert ledger_problems(folder) == []
+
+
+def test_a_finished_run_asks_nothing(server: FaultServer, undisturbed: dict[str, str], tmp_path: Path) -> None:
+    recipe, folder = write_recipe(tmp_path, server.url, concurrency=SLOTS), tmp_path / "run"
+    assert run(recipe, folder)[0] == 0
+    before = server.stats()["requests"]
+    assert run(recipe, folder)[0] == 0
+    assert server.stats()["requests"] == before
+    assert made(folder) == undisturbed
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_polite_stop_pays_nothing_twice(
+    number: signal.Signals, server: FaultServer, undisturbed: dict[str, str], tmp_path: Path
+) -> None:
+    recipe, folder = write_recipe(tmp_path, server.url, concurrency=SLOTS), tmp_path / "run"
+    before = server.stats()
+    child = start(recipe, folder)
+    assert kill_when(child, server, before["requests"] + 30, number)
+    code, words = finish(child)
+    assert code == 128 + number, words
+    assert paid_twice(folder) == 0
+    code, words = run(recipe, folder)
+    assert code == 0 and "paid twice" not in words
+    after = server.stats()
+    assert after["requests"] - before["requests"] == len(set(all_keys(folder)))
+    assert made(folder) == undisturbed
+
+
+def all_keys(run_dir: Path) -> list[str]:
+    """The keys of all requests of a run."""
+    reader = LedgerReader(run_dir)
+    keys = [key for (key,) in reader.query("SELECT key FROM requests")]
+    reader.close()
+    return keys
+
+
+def random_kills(server: FaultServer, folder: Path, kills: int, rng: random.Random) -> None:
+    """Kill a run so often, whenever; each time no more is paid again than was in flight."""
+    recipe = write_recipe(folder.parent, server.url, concurrency=SLOTS)
+    done = 0
+    for attempt in itertools.count():
+        assert attempt < 4 * kills, "the run ends before it can be killed"
+        before = server.stats()
+        child = start(recipe, folder)
+        if attempt % 3:  # somewhere in the requests
+            killed = kill_when(child, server, before["requests"] + rng.randrange(1, 12))
+        else:  # at any time: starting, between stages, writing files
+            time.sleep(rng.uniform(0.3, 1.6))
+            killed = child.poll() is None
+            child.kill()
+        finish(child)
+        assert server.stats()["again"] - before["again"] <= SLOTS
+        done += killed
+        if done == kills or not killed:
+            return
+
+
+def test_random_kills_end_with_the_same_bytes(
+    server: FaultServer, undisturbed: dict[str, str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    random_kills(server, folder, 4, random.Random(4))
+    assert run(write_recipe(tmp_path, server.url, concurrency=SLOTS), folder)[0] == 0
+    assert made(folder) == undisturbed
+    assert ledger_problems(folder) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(6))
+def test_many_random_kills_end_with_the_same_bytes(
+    seed: int, server: FaultServer, undisturbed: dict[str, str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    random_kills(server, folder, 20, random.Random(seed))
+    assert run(write_recipe(tmp_path, server.url, concurrency=SLOTS), folder)[0] == 0
+    assert made(folder) == undisturbed
+    assert ledger_problems(folder) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", ["sent", "answered", "commit", "committed", "settled"])
+@pytest.mark.parametrize("count", [1, 3, 7, 15, 25, 40, 60])
+def test_a_kill_at_any_point_of_any_stage_ends_with_the_same_bytes(
+    point: str, count: int, server: FaultServer, undisturbed: dict[str, str], tmp_path: Path
+) -> None:
+    recipe, folder = write_recipe(tmp_path, server.url, concurrency=SLOTS), tmp_path / "run"
+    before = server.stats()["again"]
+    run(recipe, folder, env={"SYNTH_CRASH_AT": f"{point}:{count}"})
+    assert run(recipe, folder)[0] == 0
+    assert server.stats()["again"] - before <= SLOTS
+    assert made(folder) == undisturbed
+
+
+@pytest.mark.parametrize("slots, hash_seed", [(1, "1"), (64, "2")])
+def test_concurrency_and_hash_seed_change_nothing(
+    slots: int, hash_seed: str, server: FaultServer, undisturbed: dict[str, str], tmp_path: Path
+) -> None:
+    recipe = write_recipe(tmp_path, server.url, concurrency=slots)
+    assert run(recipe, tmp_path / "run", env={"PYTHONHASHSEED": hash_seed})[0] == 0
+    assert made(tmp_path / "run") == undisturbed
+
+
+def test_a_full_disk_ends_with_exit_5_and_loses_no_acknowledged_answer(
+    server: FaultServer, undisturbed: dict[str, str], tmp_path: Path
+) -> None:
+    recipe, folder = write_recipe(tmp_path, server.url, concurrency=SLOTS), tmp_path / "run"
+    before = server.stats()["again"]
+    old = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, old[1]))
+    try:
+        child = start(recipe, folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old)
+    code, words = finish(child)
+    assert code == 5, words
+    assert "disk" in words
+    assert ledger_problems(folder) == []
+    assert run(recipe, folder)[0] == 0
+    assert server.stats()["again"] - before <= SLOTS
+    assert made(folder) == undisturbed
+
+
+def test_the_key_is_written_nowhere(server: FaultServer, tmp_path: Path) -> None:
+    key = "sk-canary-0123456789"
+    recipe, folder = write_recipe(tmp_path, server.url), tmp_path / "run"
+    server.set_faults("unauthorized=1")
+    try:
+        code, words = run(recipe, folder)
+        assert code == 6 and key not in words
+        child = start(recipe, folder, "--debug")
+        assert key not in Path(f"/proc/{child.pid}/cmdline").read_text()
+        assert key not in finish(child)[1]
+    finally:
+        server.set_faults("")
+    assert run(recipe, folder)[0] == 0
+    for path in folder.rglob("*"):
+        assert not path.is_file() or key.encode() not in path.read_bytes(), path
+
+
+def test_a_second_process_is_refused_at_once(server: FaultServer, tmp_path: Path) -> None:
+    recipe, folder = write_recipe(tmp_path, server.url, concurrency=1), tmp_path / "run"
+    first = start(recipe, folder)
+    while not (folder / FILE_NAME).exists():
+        time.sleep(0.01)
+    code, words = run(recipe, folder)
+    assert code == 5 and f"process {first.pid} on" in words
+    first.kill()
+    finish(first)

@@ -1,0 +1,503 @@
+"""The vLLM backend without vLLM: settings, command lines, context length, load, and a life and death of the server.
+
+The server here is `fake_vllm.py`, a real process with vLLM's flags and answers. The real one: tests/vllm.
+"""
+
+import asyncio
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from synth.errors import CredentialsError, RequestRefused, RetryableError, SynthError, UsageError
+from synth.models import check_options, connect
+from synth.models.base import ChatRequest, Completion, Sampling
+from synth.models.vllm import Settings, VllmModel, metrics, model, settings, traces
+
+FAKE = Path(__file__).parent / "fake_vllm.py"
+QUIET = "--disable-uvicorn-access-log"
+GIVEN = {"model": "org/model", "device": "gpu"}
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Traces in a folder of the test; nothing may be left running after it."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(model, "BACKOFF_S", 0.01)
+    monkeypatch.setattr(traces, "GROUP_S", 0.3)
+    yield
+    left = [trace for path in traces.folder().glob("*.json") if traces.is_running(trace := read_trace(path))]
+    for trace in left:
+        traces.end(trace, term_s=1)
+    assert not left
+
+
+def read_trace(path: Path) -> traces.Trace:
+    return traces.Trace(**json.loads(path.read_text()))
+
+
+@pytest.fixture
+def vllm(tmp_path: Path) -> str:
+    """An environment folder with the stand-in as its `vllm`."""
+    path = tmp_path / "env" / "bin" / "vllm"
+    path.parent.mkdir(parents=True)
+    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{FAKE}" "$@"\n')
+    path.chmod(0o755)
+    return str(tmp_path / "env")
+
+
+def words(executable: str, **options: Any) -> str:
+    return " ".join(settings.command_line(Settings("org/model", executable=executable, device="gpu", **options), 8000))
+
+
+def ask(text: str = "hello", **sampling: Any) -> ChatRequest:
+    return ChatRequest(({"role": "user", "content": text},), Sampling(**sampling))
+
+
+def using(options: dict[str, Any], work: Callable[[VllmModel], Awaitable[Any]]) -> Any:
+    """Run `work` on a connected model and close it."""
+
+    async def run() -> Any:
+        found = connect("vllm", GIVEN | options)
+        assert isinstance(found, VllmModel)
+        try:
+            return await work(found)
+        finally:
+            await found.close()
+
+    return asyncio.run(run())
+
+
+async def pid_of(found: VllmModel) -> int:
+    return int((await found.complete(ask())).text.split()[0])
+
+
+# -- settings and command line ---------------------------------------------------------------------------------------
+
+
+def test_one_line_is_enough_and_leaves_all_else_to_vllm(vllm: str) -> None:
+    line = words(vllm)
+    assert line.removesuffix(f" {QUIET}") == (
+        f"{vllm}/bin/vllm serve org/model --host 127.0.0.1 --port 8000 --served-model-name org/model"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "flags"),
+    [
+        ({"tensor_parallel_size": 2, "data_parallel_size": 4}, "--tensor-parallel-size 2 --data-parallel-size 4"),
+        ({"pipeline_parallel_size": 2}, "--pipeline-parallel-size 2"),
+        ({"max_model_len": 8192, "dtype": "bfloat16"}, "--dtype bfloat16 --max-model-len 8192"),
+        ({"quantization": "awq_marlin", "kv_cache_dtype": "fp8"}, "--quantization awq_marlin --kv-cache-dtype fp8"),
+        ({"gpu_memory_utilization": 0.85}, "--gpu-memory-utilization 0.85"),
+        ({"enable_prefix_caching": True}, "--enable-prefix-caching"),
+        ({"enable_prefix_caching": False}, "--no-enable-prefix-caching"),
+        ({"enable_chunked_prefill": False, "enforce_eager": True}, "--no-enable-chunked-prefill --enforce-eager"),
+        ({"max_num_seqs": 512, "max_num_batched_tokens": 16384}, "--max-num-seqs 512 --max-num-batched-tokens 16384"),
+        ({"reasoning_parser": "qwen3", "seed": 7}, "--reasoning-parser qwen3 --seed 7"),
+        ({"chat_template": "t.jinja", "trust_remote_code": True}, "--trust-remote-code --chat-template t.jinja"),
+        ({"revision": "abc", "tokenizer": "org/t"}, "--revision abc --tokenizer org/t"),
+        ({"extra_args": ["--swap-space", "8"]}, "--swap-space 8"),
+        ({"lora_modules": {"ada": "org/lora"}}, "--enable-lora --max-lora-rank 16 --lora-modules ada=org/lora"),
+    ],
+)
+def test_settings_become_the_flags_of_the_same_name(vllm: str, options: dict[str, Any], flags: str) -> None:
+    check_options("vllm", {"model": "org/model"} | options)
+    line = words(vllm, **options).replace(f" {QUIET}", "")
+    assert line.endswith(" " + flags)
+
+
+def test_a_cpu_keeps_prompts_whole_and_does_not_compile(vllm: str, tmp_path: Path) -> None:
+    line = " ".join(settings.command_line(Settings("org/m", executable=vllm, device="cpu", max_model_len=8192), 1))
+    assert "--no-enable-chunked-prefill" in line and "--max-num-batched-tokens 8192" in line
+    assert "--enforce-eager" in line and "--distributed-executor-backend uni" in line
+    (tmp_path / "small").mkdir()
+    (tmp_path / "small" / "config.json").write_text('{"max_position_embeddings": 2048}')
+    small = settings.command_line(Settings(str(tmp_path / "small"), executable=vllm, device="cpu"), 1)
+    assert small[small.index("--max-model-len") + 1] == "2048"
+    own = settings.command_line(Settings("org/m", executable=vllm, device="cpu", enable_chunked_prefill=True), 1)
+    assert "--enable-chunked-prefill" in own and "--max-num-batched-tokens" not in own
+
+
+def test_the_rank_for_adapters_is_read_from_them(vllm: str, tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text('{"r": 48}')
+    assert "--max-lora-rank 64" in words(vllm, lora_modules={"ada": str(tmp_path)})
+    assert Settings("m", lora_modules={"ada": "x"}).name == "ada"
+
+
+def test_the_key_is_in_the_environment_and_not_on_the_command_line(vllm: str) -> None:
+    found = settings.server_environment(Settings("m", executable=vllm, env={"A": "1"}), "secret")
+    assert found["VLLM_API_KEY"] == "secret" and found["A"] == "1" and "PYTHONPATH" not in found
+    assert found["PATH"].startswith(f"{vllm}/bin")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"model": ""}, "a model is needed"),
+        ({"gpu_memory_utilization": 90}, "share between 0 and 1"),
+        ({"tensor_parallel_size": 0}, "tensor_parallel_size must be above 0"),
+        ({"max_model_length": 5}, "did you mean 'max_model_len'"),
+        ({"dtype": "fp16"}, "dtype"),
+        ({"extra_args": ["--port", "1"]}, "--port is set by synth itself"),
+        ({"extra_args": ["--max_model_len=5"]}, "has a setting of its own, max_model_len"),
+        ({"base_url": "http://gpu:8000/v1", "tensor_parallel_size": 2}, "names one that runs already"),
+        ({"base_url": "http://gpu:8000"}, "must end in /v1"),
+        ({"base_url": "http://gpu/v1", "base_urls": ["http://gpu/v1"]}, "not both"),
+        ({"extra_body": {"guided_choice": ["a"]}}, "structured_outputs: {choice"),
+        ({"lora_modules": {"a": "x", "b": "y"}}, "say by adapter which one"),
+        ({"lora_modules": {"a": "x"}, "adapter": "b"}, "not in lora_modules"),
+        (
+            {"enable_chunked_prefill": False, "max_num_batched_tokens": 512, "max_model_len": 1024},
+            "must reach max_model_len",
+        ),
+    ],
+)
+def test_settings_that_cannot_work_are_refused_before_anything_starts(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        connect("vllm", {"model": "org/model"} | options)
+    assert said in raised.value.message + raised.value.hint
+
+
+def test_the_machine_is_checked_before_the_start(vllm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusal(**options: Any) -> str:
+        with pytest.raises(UsageError) as raised:
+            settings.check_machine(Settings(**{"model": "org/model", "executable": vllm} | options))
+        return raised.value.message + raised.value.hint
+
+    config = {"num_attention_heads": 6, "max_position_embeddings": 2048}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert "executable: .venv-vllm" in refusal(executable=str(tmp_path / "nowhere"))
+    assert "there is no" in refusal(model="./missing")
+    assert "does not divide" in refusal(model=str(tmp_path), tensor_parallel_size=4)
+    assert "more than the 2048" in refusal(model=str(tmp_path), max_model_len=4096)
+    assert "does not exist" in refusal(chat_template="missing.jinja")
+    assert "adapter_config.json" in refusal(lora_modules={"a": str(tmp_path)})
+    monkeypatch.setattr(settings, "count_gpus", lambda: 2)
+    assert "4 GPUs, this machine shows 2" in refusal(tensor_parallel_size=4)
+    settings.check_machine(Settings("m", executable=vllm, tensor_parallel_size=4, extra_args=("--nnodes", "2")))
+
+
+def test_the_endpoint_tells_answers_apart_and_nothing_else(tmp_path: Path) -> None:
+    plain = Settings("org/m").endpoint
+    assert plain == "vllm:org/m"
+    same = {"tensor_parallel_size": 2, "max_model_len": 99, "executable": "x", "gpu_memory_utilization": 0.5, "env": {}}
+    assert Settings("org/m", **same).endpoint == plain  # type: ignore[arg-type]
+    assert Settings("org/m", base_url="http://a:1/v1").endpoint == plain
+    other: list[dict[str, Any]] = [{"quantization": "fp8"}, {"dtype": "float32"}, {"lora_modules": {"a": "b"}}]
+    assert len({plain, *(Settings("org/m", **one).endpoint for one in other)}) == 4
+    (tmp_path / "model.safetensors").write_bytes(b"first weights")
+    first = Settings(str(tmp_path)).endpoint
+    (tmp_path / "model.safetensors").write_bytes(b"other weights")
+    assert Settings(str(tmp_path)).endpoint != first
+
+
+# -- load ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_load_is_read_from_prometheus_text() -> None:
+    text = runpy.run_path(str(FAKE))["METRICS"]
+
+    load = metrics.read_load(text)
+    assert load is not None and (load.running, load.waiting, load.kv_use) == (8, 56, 0.25)
+    assert (load.prefix_hits, load.prefix_queries, load.generated_tokens) == (128, 241, 1500)
+    two = metrics.read_load(text + text.replace('engine="0"', 'engine="1"').replace("0.25", "0.75"))
+    assert two is not None and (two.running, two.kv_use) == (16, 0.75)
+    assert metrics.add_loads([load, load]).waiting == 112
+
+
+@pytest.mark.parametrize("text", ["", "<html>not metrics</html>", "vllm:num_requests_running{} NaN\n", "up 1\n"])
+def test_what_is_no_load_gives_none(text: str) -> None:
+    assert metrics.read_load(text) is None
+
+
+def test_a_queue_is_kept_short_and_an_empty_one_asks_for_more() -> None:
+    assert metrics.suggest(metrics.Load(running=8, waiting=56)) == 12
+    assert metrics.suggest(metrics.Load(running=200, waiting=1)) == 250
+    assert metrics.suggest(metrics.Load(running=64, waiting=0, kv_use=0.1)) == 128
+    assert metrics.suggest(metrics.Load(running=100, waiting=0, kv_use=0.76)) == 125
+    assert metrics.suggest(metrics.Load(running=0)) == 16
+    assert metrics.suggest(metrics.Load(running=100, waiting=9, kv_use=1.0), preempted=True) == 90
+    assert metrics.suggest(metrics.Load(running=1, waiting=3, kv_use=1.0), preempted=True) == 1
+
+
+# -- a server's life -------------------------------------------------------------------------------------------------
+
+
+def test_the_server_starts_with_the_first_request_and_ends_with_close(vllm: str) -> None:
+    async def work(found: VllmModel) -> tuple[int, Any, Any]:
+        assert not list(traces.folder().glob("*.json")) and await found.load() is None
+        pids = await asyncio.gather(*(pid_of(found) for _ in range(8)))
+        assert len(set(pids)) == 1
+        assert len(traces.group(pids[0])) == 2
+        return pids[0], await found.facts(), await found.suggested_concurrency()
+
+    pid, facts, suggested = using({"executable": vllm}, work)
+    assert facts["version"] == "0.32.0" and facts["max_model_len"] == 1000 and suggested == 12
+    assert not traces.group(pid) and not [p for p in traces.folder().iterdir() if p.suffix in (".json", ".log")]
+
+
+def test_closing_what_was_never_used_starts_nothing(vllm: str) -> None:
+    async def work(found: VllmModel) -> None:
+        await found.close()
+
+    using({"executable": vllm}, work)
+    assert not list(traces.folder().iterdir())
+
+
+def test_no_key_is_on_disk_but_for_the_log_and_none_is_shown(vllm: str) -> None:
+    async def work(found: VllmModel) -> None:
+        await pid_of(found)
+        link = found._held
+        assert link is not None and link.server is not None
+        for path in traces.folder().glob("*.json"):
+            assert link.key not in path.read_text()
+        assert link.server.tail(1) == ["INFO [engine] loading org/model with the key [key]"]
+
+    using({"executable": vllm}, work)
+
+
+def test_a_server_that_cannot_start_tells_why_and_what_to_do(vllm: str) -> None:
+    with pytest.raises(SynthError) as raised:
+        using({"executable": vllm, "env": {"FAKE_START": "no_memory"}}, pid_of)
+    assert raised.value.exit_code == 1 and "CUDA out of memory" in raised.value.message
+    assert "exit code 1" in raised.value.message and "gpu_memory_utilization" in raised.value.hint
+
+
+def test_a_server_that_never_becomes_ready_is_ended(vllm: str) -> None:
+    with pytest.raises(SynthError, match=r"not ready after 0 s(.|\n)*loading org/model"):
+        using({"executable": vllm, "start_timeout_s": 0.5, "env": {"FAKE_START": "never_ready"}}, pid_of)
+
+
+def test_closing_during_the_start_leaves_nothing_running(vllm: str) -> None:
+    async def work(found: VllmModel) -> None:
+        waiting = asyncio.create_task(pid_of(found))
+        await asyncio.sleep(0.5)
+        await found.close()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    using({"executable": vllm, "env": {"FAKE_START": "never_ready"}}, work)
+
+
+@pytest.mark.parametrize("word", ["die", "freeze"])
+def test_a_server_that_dies_costs_the_answers_in_flight_and_is_replaced(
+    vllm: str, word: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(model, "RECOVERY_S", 0.2)
+
+    async def work(found: VllmModel) -> None:
+        first = await pid_of(found)
+        with pytest.raises(RetryableError):
+            await found.complete(ask(word))
+        assert await pid_of(found) != first
+        assert found.restarts == 1 and not traces.group(first)
+
+    using({"executable": vllm}, work)
+    said = capfd.readouterr().err
+    assert "restart 1 of 3" in said and "loading org/model" in said
+
+
+def test_a_failure_of_a_healthy_server_restarts_nothing(vllm: str) -> None:
+    async def work(found: VllmModel) -> None:
+        first = await pid_of(found)
+        assert found._held is not None
+        found._held.is_suspect = True
+        assert await pid_of(found) == first and found.restarts == 0
+
+    using({"executable": vllm}, work)
+
+
+def test_restarts_end_with_exit_1_and_the_last_lines(vllm: str, tmp_path: Path) -> None:
+    async def work(found: VllmModel) -> None:
+        with pytest.raises(RetryableError):
+            await found.complete(ask("die"))
+        for _ in range(2):
+            with pytest.raises(SynthError, match=r"restarted 2 time\(s\)(.|\n)*") as raised:
+                await found.complete(ask())
+            assert raised.value.exit_code == 1 and "initialization failed" in raised.value.message
+
+    env = {"FAKE_START": "only_once", "FAKE_MARKER": str(tmp_path / "marker")}
+    using({"executable": vllm, "max_restarts": 2, "env": env}, work)
+
+
+# -- orphans ---------------------------------------------------------------------------------------------------------
+
+KILLED = """
+import asyncio, json, os, signal, sys
+from synth.models import connect
+from synth.models.base import ChatRequest
+async def main():
+    model = connect("vllm", json.loads(sys.argv[1]))
+    print((await model.complete(ChatRequest(({"role": "user", "content": "hi"},)))).text.split()[0], flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+asyncio.run(main())
+"""
+
+
+def left_behind(options: dict[str, Any]) -> int:
+    """The server of a process that was killed with -9."""
+    given = json.dumps(GIVEN | options)
+    done = subprocess.run([sys.executable, "-c", KILLED, given], capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    pid = int(done.stdout)
+    assert traces.group(pid)
+    return pid
+
+
+def test_the_server_of_a_killed_run_is_used_again_when_the_arguments_are_the_same(vllm: str) -> None:
+    pid = left_behind({"executable": vllm})
+    assert using({"executable": vllm}, pid_of) == pid
+    assert not traces.group(pid)
+
+
+def test_the_server_of_a_killed_run_is_ended_when_the_arguments_differ(vllm: str) -> None:
+    pid = left_behind({"executable": vllm, "max_model_len": 500})
+    assert using({"executable": vllm}, pid_of) != pid
+    assert not traces.group(pid)
+
+
+def test_what_is_left_of_a_dead_servers_group_is_ended_too(vllm: str) -> None:
+    pid = left_behind({"executable": vllm})
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: traces.identity(pid) is None)
+    assert traces.group(pid)
+    assert using({"executable": vllm}, pid_of) != pid
+    assert not traces.group(pid)
+
+
+def test_a_server_whose_run_lives_is_left_alone(vllm: str) -> None:
+    async def work(first: VllmModel) -> None:
+        pid = await pid_of(first)
+        second = connect("vllm", GIVEN | {"executable": vllm})
+        assert isinstance(second, VllmModel)
+        assert await pid_of(second) != pid
+        await second.close()
+        assert await pid_of(first) == pid
+
+    using({"executable": vllm}, work)
+
+
+def test_a_process_that_got_the_number_of_a_dead_server_is_not_touched() -> None:
+    bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+    trace = traces.Trace(bystander.pid, "another boot 1", 1, "gone", 1, "f", "m", str(traces.folder() / "x.log"))
+    trace.path.write_text(json.dumps({name: getattr(trace, name) for name in trace.__dataclass_fields__}))
+    assert traces.orphans() == [] and not trace.path.exists()
+    traces.end(trace)
+    assert bystander.poll() is None
+    bystander.kill()
+    bystander.wait()
+
+
+def test_a_broken_trace_is_thrown_away() -> None:
+    (traces.folder() / "1.json").write_text("{not json")
+    assert traces.orphans() == [] and not (traces.folder() / "1.json").exists()
+
+
+def wait_for(is_true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not is_true() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert is_true()
+
+
+# -- answers ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_prompt_too_long_is_refused_with_its_numbers_and_others_go_on(vllm: str) -> None:
+    async def work(found: VllmModel) -> None:
+        with pytest.raises(RequestRefused) as raised:
+            await found.complete(ask("word " * 95))
+        assert raised.value.reason == "context_overflow" and "95 tokens" in raised.value.message
+        assert "100" in raised.value.message
+        assert (await found.complete(ask())).text
+
+    using({"executable": vllm, "max_model_len": 100}, work)
+
+
+def test_max_tokens_is_cut_to_the_room_behind_the_prompt(vllm: str) -> None:
+    async def cap(found: VllmModel, text: str, max_tokens: int | None) -> str:
+        return str((await found.complete(ask(text, max_tokens=max_tokens))).text.split()[1])
+
+    async def work(found: VllmModel) -> list[str]:
+        return [
+            await cap(found, "word " * 60, 2048),
+            await cap(found, "word " * 60, 20),
+            await cap(found, "word " * 60, None),
+        ]
+
+    assert using({"executable": vllm, "max_model_len": 100}, work) == ["40", "20", "None"]
+
+
+def test_a_base_model_asked_to_chat_stops_the_run_and_says_what_to_set(vllm: str) -> None:
+    with pytest.raises(CredentialsError) as raised:
+        using({"executable": vllm}, lambda found: found.complete(ask("template")))
+    assert "api: completion" in raised.value.hint
+
+
+def test_an_old_name_of_structured_outputs_is_refused(vllm: str) -> None:
+    request = ChatRequest(ask().messages, extra_body={"guided_json": {}})
+    with pytest.raises(RequestRefused, match="structured_outputs"):
+        using({"executable": vllm}, lambda found: found.complete(request))
+
+
+# -- running servers -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def running() -> Iterator[str]:
+    """The address of a server that someone else started, with the key `right`."""
+    from synth.models.vllm.server import _answers, free_port
+
+    port = free_port()
+    command = [sys.executable, str(FAKE), "serve", "org/model", "--port", str(port)]
+    command += ["--served-model-name", "org/model"]
+    process = subprocess.Popen(command, env=os.environ | {"VLLM_API_KEY": "right"}, stdout=subprocess.DEVNULL)
+    wait_for(lambda: _answers(f"http://127.0.0.1:{port}/health"))
+    yield f"http://127.0.0.1:{port}/v1"
+    process.terminate()
+    process.wait()
+
+
+def test_a_running_server_is_used_and_left_running(running: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VLLM_API_KEY", "right")
+
+    async def work(found: VllmModel) -> Completion:
+        assert (await found.facts())["server"] == "running"
+        return await found.complete(ask())
+
+    answer = using({"base_url": running}, work)
+    os.kill(int(answer.text.split()[0]), 0)
+
+
+def test_a_running_server_is_asked_for_its_models_and_checks_the_key(
+    running: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(CredentialsError) as raised:
+        using({"base_url": running}, pid_of)
+    assert "$VLLM_API_KEY" in raised.value.hint
+    monkeypatch.setenv("VLLM_API_KEY", "right")
+    with pytest.raises(CredentialsError) as raised:
+        using({"base_url": running, "model": "other"}, pid_of)
+    assert "no model 'other'" in raised.value.message and "org/model" in raised.value.hint
+
+
+def test_a_server_not_there_yet_is_worth_another_try(running: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(found: VllmModel) -> None:
+        with pytest.raises(RetryableError):
+            await found.complete(ask())
+        object.__setattr__(found._settings, "base_url", running)
+        await found.complete(ask())
+
+    monkeypatch.setenv("VLLM_API_KEY", "right")
+    using({"base_url": "http://127.0.0.1:9/v1"}, work)

@@ -1,0 +1,292 @@
+"""The report tells the truth: tables are recomputed from the export, sums checked, and foreign text stays text."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markupsafe import Markup
+
+sys.path.append(str(Path(__file__).parents[1]))
+from made_run import EVALUATION, make_run
+
+from synth.engine.funnel import count_funnel, family_links, final_records
+from synth.engine.ledger import LedgerReader
+from synth.errors import StorageError, UsageError
+from synth.metrics import rouge_l
+from synth.records import Lineage, Record
+from synth.stages.export import ExportSettings, export, run_facts
+from synth.stages.report import ReportSettings, charts, compare, report
+from synth.stages.report.blocks import show
+from synth.stages.report.evolution import word_difference
+from synth.stages.report.similarity import nearest, nearest_within
+
+
+class Tables(HTMLParser):
+    """Every table of a page: caption -> rows of cells, header first."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: dict[str, list[list[str]]] = {}
+        self._where, self._caption, self._rows = "", "", [[""]]
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._where = tag
+        if tag == "table":
+            self._caption, self._rows = "", []
+        if tag == "tr":
+            self._rows.append([])
+        if tag in ("td", "th"):
+            self._rows[-1].append("")
+
+    def handle_data(self, data: str) -> None:
+        if self._where == "caption":
+            self._caption += data
+        if self._where in ("td", "th"):
+            self._rows[-1][-1] += data
+
+    def handle_endtag(self, tag: str) -> None:
+        self._where = ""
+        if tag == "table":
+            self.found[re.sub(r" \(\d+ rows\)$", "", self._caption)] = self._rows
+
+
+def number(cell: str) -> float:
+    return float(cell.replace(",", "").rstrip("%"))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "made"
+    make_run(folder, roots=90)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def rows(run: Path) -> list[dict[str, Any]]:
+    """The run's export, read as any other program reads it."""
+    ledger = LedgerReader(run)
+    export(final_records(ledger), run / "export", ExportSettings(provenance=True), run_facts(run))
+    ledger.close()
+    return list(json.loads((run / "export" / "alpaca.json").read_text()))
+
+
+@pytest.fixture(scope="module")
+def tables(run: Path, rows: list[dict[str, Any]]) -> dict[str, list[list[str]]]:
+    return Tables(report(run).read_text("utf-8")).found
+
+
+def counted(table: list[list[str]]) -> dict[str, int]:
+    return {row[0]: int(number(row[-1])) for row in table[1:]}
+
+
+def test_origins_and_operators_are_those_of_the_export(
+    tables: dict[str, list[list[str]]], rows: list[dict[str, Any]]
+) -> None:
+    assert counted(tables["Records by origin"]) == Counter(row["origin"] for row in rows)
+    assert counted(tables["Records by operator or method"]) == Counter(row["operator"] for row in rows)
+
+
+@pytest.mark.parametrize("name", ["instruction", "input", "output"])
+def test_lengths_are_those_of_the_export(
+    name: str, tables: dict[str, list[list[str]]], rows: list[dict[str, Any]]
+) -> None:
+    words = [len(row[name].split()) for row in rows if row[name]]
+    for label, count in counted(tables[f"Words in the {name}"]).items():
+        low, high = [int(part) for part in label.split("–")] if "–" in label else (int(label.rstrip("+")), math.inf)
+        high = low if label.isdigit() else high
+        assert sum(low <= one <= high for one in words) == count, label
+
+
+def test_nearness_is_rouge_l_of_all_pairs(
+    run: Path, tables: dict[str, list[list[str]]], rows: list[dict[str, Any]]
+) -> None:
+    seeds = [json.loads(line)["instruction"] for line in (run / "seeds.jsonl").read_text().splitlines()]
+    texts = [row["instruction"] for row in rows]
+    to_seeds = [max(rouge_l(text, seed) for seed in seeds) for text in texts]
+    to_others = [max(rouge_l(t, o) for j, o in enumerate(texts) if j != i) for i, t in enumerate(texts)]
+    for name, scores in (("seed", to_seeds), ("other record", to_others)):
+        expected = Counter(min(int(score * 20 + 1e-6), 19) for score in scores)
+        table = tables[f"ROUGE-L to the nearest {name}: records by score"]
+        assert [int(row[2]) for row in table[1:]] == [expected[place] for place in range(20)]
+
+
+def test_verbs_and_objects_are_counted_once_each(
+    tables: dict[str, list[list[str]]], rows: list[dict[str, Any]]
+) -> None:
+    pairs = Counter((row["instruction"].split()[0].lower(), row["instruction"].split()[2]) for row in rows)
+    for verb, noun, count in tables["Verb, object, instructions"][1:]:
+        assert pairs[verb, noun] == int(count)
+
+
+def test_the_funnel_adds_up_and_reaches_the_export(
+    run: Path, tables: dict[str, list[list[str]]], rows: list[dict[str, Any]]
+) -> None:
+    stages = {row[0]: [int(number(cell)) for cell in row[1:]] for row in tables["Candidates by stage"][1:]}
+    for received, joined, made, kept, rejected in stages.values():
+        assert received + joined + made == kept + rejected
+    assert stages["evolve"][0] == stages["bootstrap"][3]
+    assert stages["select"][3] == len(rows)
+    for stage, (*_, rejected) in stages.items():
+        reasons = tables.get(f"Thrown away in {stage}, by reason", [[]])
+        assert sum(int(number(row[2])) for row in reasons[1:]) == rejected
+
+
+def test_rates_of_evolution_and_requests_are_those_of_the_ledger(run: Path, tables: dict[str, list[list[str]]]) -> None:
+    ledger = LedgerReader(run)
+    children = [r for r in ledger.results("evolve") if (r if isinstance(r, Record) else r.record).lineage.generation]
+    kept = Counter(r.lineage.operator for r in children if isinstance(r, Record))
+    table = tables["Evolved tasks by operator"]
+    assert {row[0]: int(row[2]) for row in table[1:]} == kept
+    assert sum(int(number(row[1])) for row in table[1:]) == len(children)
+    requests = tables["Requests by stage, role and outcome"]
+    assert sum(int(number(row[3])) for row in requests[1:]) == ledger.query("SELECT count(*) FROM requests")[0][0]
+    ledger.close()
+
+
+def test_the_student_and_its_intervals_are_shown(tables: dict[str, list[list[str]]]) -> None:
+    table = tables["exact match on held-out inputs, with 95 % intervals"]
+    assert [(row[0], float(row[1])) for row in table[1:]] == [(arm["name"], arm["value"]) for arm in EVALUATION["arms"]]
+
+
+def test_a_missing_outcome_is_told_as_a_warning(tmp_path: Path) -> None:
+    import sqlite3
+
+    make_run(tmp_path / "run", roots=20, files=False)
+    with sqlite3.connect(tmp_path / "run" / "ledger.sqlite") as db:
+        db.execute("DELETE FROM outcomes WHERE stage='select' AND ordinal=2")
+    ledger = LedgerReader(tmp_path / "run")
+    assert count_funnel(ledger).problems
+    ledger.close()
+    assert "do not add up" in report(tmp_path / "run").read_text()
+
+
+def test_a_bare_run_folder_makes_a_page_that_says_what_is_missing(tmp_path: Path) -> None:
+    make_run(tmp_path / "run", roots=3, rounds=0, files=False)
+    page = report(tmp_path / "run").read_text()
+    for words in ("No task was evolved", "No student was trained", "nothing to compare with"):
+        assert words in page
+    with pytest.raises(StorageError):
+        report(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(
+    "text", ["[1, 2]", '{"arms": "none"}', '{"arms": [{"value": NaN}, 7], "notes": 3}', "{", "\x00"]
+)
+def test_a_broken_evaluation_file_breaks_no_page(text: str, tmp_path: Path) -> None:
+    make_run(tmp_path / "run", roots=3, rounds=0, files=False)
+    (tmp_path / "run" / "evaluation.json").write_text(text)
+    (tmp_path / "run" / "timings.json").write_text(text)
+    assert "No student was trained" in report(tmp_path / "run").read_text()
+
+
+def test_the_reference_teacher_is_called_by_its_name(tmp_path: Path) -> None:
+    make_run(tmp_path / "run", roots=5, model="procedural")
+    assert "reference bench" in report(tmp_path / "run").read_text()
+
+
+def test_two_runs_stand_side_by_side(tmp_path: Path, run: Path) -> None:
+    make_run(tmp_path / "other", roots=10, seed=2)
+    page = compare([run, tmp_path / "other"], tmp_path / "compare.html").read_text()
+    assert page.count(">other</h3>") == page.count(">made</h3>") == 12
+
+
+def test_the_page_allows_nothing_but_its_own_style(run: Path) -> None:
+    page = report(run).read_text("utf-8")
+    assert "default-src 'none'; style-src 'sha256-" in page.replace("&#39;", "'")
+    assert "<script" not in page and " style=" not in page and "http:" not in page and "https:" not in page
+
+
+def test_vectors_of_the_user_give_the_vendi_score(tmp_path: Path, run: Path) -> None:
+    import numpy as np
+
+    np.save(tmp_path / "v.npy", np.eye(7))
+    page = report(run, ReportSettings(embeddings_path=str(tmp_path / "v.npy"))).read_text()
+    assert ["Vendi score", "7.0"] in [row[:2] for row in Tables(page).found["Diversity of the instructions"]]
+    (tmp_path / "no.npy").write_text("no vectors")
+    with pytest.raises(UsageError):
+        report(run, ReportSettings(embeddings_path=str(tmp_path / "no.npy")))
+
+
+def test_families_reach_from_a_task_to_all_that_was_evolved_from_it(tmp_path: Path) -> None:
+    final = make_run(tmp_path / "run", roots=30)
+    ledger = LedgerReader(tmp_path / "run")
+    linked = {id for pair in family_links(ledger) for id in pair}
+    ledger.close()
+    assert {record.id for record in final if record.lineage.origin == "evolve"} <= linked
+
+
+TEXTS = st.lists(st.text(alphabet="abc de 漢字", max_size=20), min_size=1, max_size=8)
+
+
+@given(TEXTS, TEXTS)
+def test_fast_nearness_equals_the_plain_one(texts: list[str], others: list[str]) -> None:
+    found = nearest(texts, others, {})
+    assert found == pytest.approx([max(rouge_l(text, other) for other in others) for text in texts], abs=1e-6)
+    if len(texts) > 1:
+        plain = [max(rouge_l(t, o) for j, o in enumerate(texts) if j != i) for i, t in enumerate(texts)]
+        assert nearest_within(texts, {}) == pytest.approx(plain, abs=1e-6)
+
+
+@given(st.text(max_size=80), st.text(max_size=80))
+def test_word_differences_hold_both_texts(old: str, new: str) -> None:
+    pieces = word_difference(old, new)
+    assert "".join(text for kind, text in pieces if kind != "added") == show(old)
+    assert "".join(text for kind, text in pieces if kind != "removed") == show(new)
+
+
+@given(st.text())
+def test_shown_text_hides_nothing_and_is_valid_utf8(text: str) -> None:
+    shown = show(text)
+    shown.encode("utf-8")
+    assert not set(shown) & {"\x00", "\x1b", "\u202e", "\u2028", "\u200b"}
+
+
+def drawings() -> Iterator[Markup]:
+    evil = "<script>pwned=1</script>\x00'\"&\ud800"
+    yield charts.bars(evil, [(evil, {evil: 3.0, "b": 0.0})], evil)
+    yield charts.histogram(evil, [(evil, {evil: 2.0}), ("x", {evil: 0.0})], evil)
+    yield charts.sunburst(evil, [(evil, [(evil, 5), ("b", 1)])])
+    yield charts.lines(evil, {evil: [0.0, 2.0], "b": [1.0, 1.0]}, (evil, evil), [0.5])
+    yield charts.intervals(evil, [(evil, 0.5, 0.4, 0.6)], 0, 1)
+    yield charts.bars("none", [])
+    yield charts.histogram("none", [], "")
+    yield charts.lines("none", {}, ("", ""))
+
+
+def test_charts_are_well_formed_and_escape_what_they_show() -> None:
+    import xml.etree.ElementTree as ElementTree
+
+    for drawing in drawings():
+        drawing.encode("utf-8")
+        ElementTree.fromstring(str(drawing))
+        assert "<script" not in drawing
+
+
+def test_a_full_circle_is_still_drawn() -> None:
+    drawing = charts.sunburst("one", [("write", [("poem", 9)])])
+    assert "A160.0 160.0" in drawing or "A160 160" in drawing
+
+
+def test_records_with_foreign_notes_break_nothing(tmp_path: Path) -> None:
+    meta = {
+        "category": {"not": "text"},
+        "language": 7,
+        "grade": float("nan"),
+        "score": True,
+        "quality": {"a": 3, "b": []},
+    }
+    odd = Record("\ud800 odd", "", "out", Lineage("bootstrap", model="m\x00"), meta=meta)
+    make_run(tmp_path / "run", roots=3, extra=[odd])
+    assert "quality.a" in report(tmp_path / "run").read_text("utf-8")

@@ -1,0 +1,288 @@
+"""Training: what is learned from, what is reported, what stops it. Real TRL runs of a few steps on a very small model."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from synth.errors import StorageError, TrainingError, UsageError
+from synth.records import Lineage, Record
+from synth.stages.train import PRESETS, TrainSettings, read_result, train
+
+pytest.importorskip("trl", reason="the extra [train] is not installed")
+
+TINY: dict[str, Any] = {
+    "hidden_size": 16,
+    "num_layers": 1,
+    "num_heads": 2,
+    "max_length": 64,
+    "batch_tokens": 64,
+    "max_steps": 6,
+}
+WORDS = "red blue green black white brown grey pink".split()
+
+
+def records(number: int = 40) -> list[Record]:
+    return [
+        Record(
+            "Repeat the word.", f"{WORDS[i % 8]} {WORDS[i // 8]}", f"{WORDS[i % 8]} {WORDS[i // 8]}", Lineage("seed")
+        )
+        for i in range(number)
+    ]
+
+
+def settings(**changes: Any) -> TrainSettings:
+    return TrainSettings(**(TINY | changes))
+
+
+def test_a_student_is_a_folder_that_transformers_loads(tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    result = train(records(), tmp_path, settings())
+    model = AutoModelForCausalLM.from_pretrained(tmp_path)
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+    assert result.steps == 6 and result.loss_last < result.loss_first
+    assert model.config.vocab_size % 64 == 0 and len(tokenizer) <= model.config.vocab_size
+    assert tokenizer.pad_token_id != tokenizer.eos_token_id == model.generation_config.eos_token_id
+    text = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "Hi"}], tokenize=False, add_generation_prompt=True
+    )
+    assert text == "Task: Hi\nAnswer:"
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_training_twice_gives_the_same_bytes_in_any_order_of_records(tmp_path: Path) -> None:
+    one = train(records(), tmp_path / "one", settings())
+    other = train(records()[::-1], tmp_path / "other", settings())
+    assert one.weights_sha256 == other.weights_sha256
+    assert (tmp_path / "one/tokenizer.json").read_bytes() == (tmp_path / "other/tokenizer.json").read_bytes()
+    assert train(records(), tmp_path / "third", settings(seed=1)).weights_sha256 != one.weights_sha256
+
+
+def test_a_finished_student_is_not_trained_again_unless_something_changed(tmp_path: Path) -> None:
+    first = train(records(), tmp_path, settings())
+    shutil.rmtree(tmp_path / "base")
+    assert train(records(), tmp_path, settings()) == first == read_result(tmp_path)
+    assert not (tmp_path / "base").exists()
+    assert train(records(30), tmp_path, settings()).weights_sha256 != first.weights_sha256
+
+
+def test_an_interrupted_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+    class Stopped(Exception):
+        pass
+
+    def stop(step: int, total: int, loss: float) -> None:
+        if step == 5:
+            raise Stopped
+
+    whole = train(records(), tmp_path / "whole", settings(save_every=2))
+    with pytest.raises(Stopped):
+        train(records(), tmp_path / "cut", settings(save_every=2), stop)
+    assert read_result(tmp_path / "cut") is None
+    (tmp_path / "cut/checkpoints/checkpoint-4/trainer_state.json").unlink()  # as if killed while writing it
+    resumed = train(records(), tmp_path / "cut", settings(save_every=2))
+    assert resumed.details["resumed_from"] == "checkpoint-2"
+    assert resumed.weights_sha256 == whole.weights_sha256
+    assert resumed.details["losses"] == whole.details["losses"]
+
+
+def test_checkpoints_of_other_data_are_not_used(tmp_path: Path) -> None:
+    def stop(step: int, total: int, loss: float) -> None:
+        if step == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(records(), tmp_path, settings(save_every=2), stop)
+    assert train(records(30), tmp_path, settings()).details["resumed_from"] is None
+
+
+def test_cut_and_unlearnable_rows_are_listed_and_none_is_lost(tmp_path: Path) -> None:
+    long_answer = Record("Count.", output="one two three four five " * 30)
+    long_task = Record("Read this. " + "so and so " * 60, output="done")
+    unanswered = Record("Say nothing.")
+    result = train([*records(), long_answer, long_task, unanswered], tmp_path, settings())
+    assert result.truncated == (long_answer.id,)
+    assert set(result.unlearnable) == {long_task.id, unanswered.id}
+    assert result.details["num_records"] + len(result.unlearnable) == 43
+
+
+def test_packed_examples_do_not_see_each_other() -> None:
+    from synth.student.tiny import make_model
+    from synth.student.weights import keeps_packed_apart
+
+    model = make_model(64, seed=0, hidden=16, layers=2, heads=2)
+    assert keeps_packed_apart(model)
+
+    class Blind(type(model)):  # type: ignore[misc]
+        def forward(self, *args: Any, position_ids: Any = None, **options: Any) -> Any:
+            return super().forward(*args, **options)
+
+    model.__class__ = Blind
+    assert not keeps_packed_apart(model)
+
+
+def test_unpacked_training_works_too(tmp_path: Path) -> None:
+    result = train(records(), tmp_path, settings(packing=False, batch_size=8, micro_batch_size=4))
+    assert result.details["packing"] is False and result.details["num_rows"] == 40
+
+
+def test_a_held_out_part_is_watched_and_stops_training_early(tmp_path: Path) -> None:
+    tasks = [Record(f"Repeat the word {word}.", output=word) for word in WORDS for _ in range(3)]
+    changed = settings(held_out=0.25, early_stop=1, evaluate_every=2, max_steps=40, learning_rate=0.5)
+    result = train(tasks, tmp_path, changed)
+    assert result.steps < 40
+    assert result.details["num_held_out"] == 6 and result.details["num_records"] == 18
+    assert len(result.details["held_out_losses"]) == result.steps // 2
+
+
+def test_an_existing_model_gets_the_tokens_it_lacks(tmp_path: Path) -> None:
+    from synth.student.weights import load_model, load_tokenizer
+
+    base = train(records(), tmp_path / "base", settings()).path
+    result = train(records(), tmp_path / "next", settings(model=str(base), template="chatml"))
+    tokenizer, model = load_tokenizer(str(result.path)), load_model(str(result.path))
+    assert tokenizer.eos_token == "<|im_end|>"
+    assert tokenizer.convert_tokens_to_ids("<|im_start|>") < model.config.vocab_size
+    assert result.details["template"] == "chatml"
+
+
+def test_new_tokens_start_as_the_mean_of_the_known_ones() -> None:
+    from synth.student.tiny import make_model, make_tokenizer
+    from synth.student.weights import fit_vocabulary
+
+    tokenizer = make_tokenizer(["a"])
+    model = make_model(len(tokenizer), seed=0, hidden=16, layers=1, heads=2)
+    mean = model.get_input_embeddings().weight.mean(dim=0).clone()
+    tokenizer.add_tokens(["<|new|>"])
+    assert fit_vocabulary(model, tokenizer) == 1
+    rows = model.get_input_embeddings().weight
+    assert rows.shape[0] % 64 == 0
+    assert (rows[len(tokenizer) - 1] - mean).abs().max() < 1e-6
+
+
+def test_lora_is_merged_and_the_merged_student_is_what_is_saved(tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    base = train(records(), tmp_path / "base", settings()).path
+    changed = {"preset": "lora", "model": str(base), "template": "short", "lora_rank": 2, "learning_rate": 0.01}
+    result = train(records(), tmp_path / "lora", TrainSettings(**(TINY | changed)))
+    assert (tmp_path / "lora/adapter/adapter_model.safetensors").exists()
+    before, after = load_file(base / "model.safetensors"), load_file(result.path / "model.safetensors")
+    changed_weights = [name for name in before if (before[name] - after[name]).abs().max() > 0]
+    assert changed_weights and all("proj" in name for name in changed_weights)
+
+
+def test_an_adapter_cannot_learn_new_end_tokens(tmp_path: Path) -> None:
+    base = train(records(), tmp_path / "base", settings()).path
+    changed = {"preset": "lora", "model": str(base), "template": "chatml"}
+    with pytest.raises(UsageError, match="an adapter cannot learn"):
+        train(records(), tmp_path / "lora", TrainSettings(**(TINY | changed)))
+
+
+# --- what cannot work ------------------------------------------------------------------------------------------------
+
+
+def test_no_records_and_only_too_long_records_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no records"):
+        train([], tmp_path, settings())
+    with pytest.raises(UsageError, match="none of the 1 records has an answer that begins within 64 tokens"):
+        train([Record("so and so " * 200, output="yes")], tmp_path, settings())
+
+
+def test_a_model_folder_without_tokenizer_or_model_is_refused(tmp_path: Path) -> None:
+    base = train(records(), tmp_path / "base", settings()).path
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (base / name).unlink()
+    with pytest.raises(UsageError, match="no tokenizer can be loaded"):
+        train(records(), tmp_path / "next", settings(model=str(base)))
+    with pytest.raises(UsageError, match="no tokenizer can be loaded"):
+        train(records(), tmp_path / "next", settings(model=str(tmp_path / "nothing")))
+
+
+def test_a_tokenizer_without_end_token_is_refused(tmp_path: Path) -> None:
+    base = train(records(), tmp_path / "base", settings()).path
+    config = json.loads((base / "tokenizer_config.json").read_text())
+    (base / "tokenizer_config.json").write_text(json.dumps({k: v for k, v in config.items() if k != "eos_token"}))
+    with pytest.raises(UsageError, match="no end-of-sequence token"):
+        train(records(), tmp_path / "next", settings(model=str(base)))
+
+
+def test_a_loss_that_is_no_number_stops_training_and_keeps_the_last_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"step \d+: the (loss|grad norm) is (nan|inf)"):
+        train(records(), tmp_path, settings(learning_rate=1e30, save_every=1, max_grad_norm=1e30))
+    from safetensors.torch import load_file
+
+    for checkpoint in (tmp_path / "checkpoints").glob("checkpoint-*"):
+        assert all(math.isfinite(float(w.abs().max())) for w in load_file(checkpoint / "model.safetensors").values())
+    assert read_result(tmp_path) is None
+
+
+def test_a_full_disk_at_the_end_leaves_the_checkpoint_to_go_on_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import PreTrainedModel
+
+    save = PreTrainedModel.save_pretrained
+
+    def full(self: Any, folder: Any, **options: Any) -> None:
+        if Path(folder).name == ".saving":
+            raise OSError(28, "No space left on device")
+        save(self, folder, **options)
+
+    monkeypatch.setattr(PreTrainedModel, "save_pretrained", full)
+    monkeypatch.setattr("synth.student.fit.make_base", lambda *_: given)
+    given = tmp_path / "given"
+    from synth.student.tiny import make_tokenizer, make_model
+
+    tokenizer = make_tokenizer(["Repeat the word."])
+    save(make_model(320, seed=0, hidden=16, layers=1, heads=2), given)
+    tokenizer.save_pretrained(given)
+    with pytest.raises(StorageError, match="No space left"):
+        train(records(), tmp_path / "out", settings())
+    monkeypatch.setattr(PreTrainedModel, "save_pretrained", save)
+    assert train(records(), tmp_path / "out", settings()).details["resumed_from"] == "checkpoint-6"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"preset": "huge"}, "choose one of: tiny, alpaca-7b"),
+        ({"preset": "alpaca-7b"}, "set `model`"),
+        ({"early_stop": 2}, "set held_out"),
+        ({"hidden_size": 10, "num_heads": 4}, "multiple of"),
+        ({"shares": {"seed": 0.0}}, "at least one"),
+        ({"learningrate": 1}, "Extra inputs"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused_with_the_remedy(wrong: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        TrainSettings(**wrong)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_survives_being_written_out_and_read_back(name: str) -> None:
+    one = TrainSettings(preset=name, model=None if name == "tiny" else "some/model")
+    assert TrainSettings(**json.loads(one.model_dump_json())) == one
+    assert all(getattr(one, key) == value for key, value in PRESETS[name].items())
+
+
+def test_a_model_that_does_not_fit_is_refused_with_what_would(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from transformers import LlamaConfig
+
+    shape = {"hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32}
+    LlamaConfig(vocab_size=32000, **shape).save_pretrained(tmp_path)
+    monkeypatch.setattr("synth.student.memory.available_bytes", lambda: 24e9)
+    from synth.student.memory import estimate, refuse_if_too_big, shape_of
+
+    big = TrainSettings(preset="alpaca-7b", model=str(tmp_path))
+    assert estimate(shape_of(str(tmp_path)), big, True).states == pytest.approx(108e9, rel=0.02)
+    with pytest.raises(UsageError, match=r"6\.74 billion parameters.*24\.0 GB are free") as caught:
+        refuse_if_too_big(str(tmp_path), big)
+    assert "method=qlora" in caught.value.hint and "method=lora" not in caught.value.hint
+    refuse_if_too_big(str(tmp_path), big.model_copy(update={"ignore_memory": True}))

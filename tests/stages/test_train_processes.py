@@ -1,0 +1,83 @@
+"""Training in two processes on the CPU: the same student as in one, and refusals where the launch is not what was asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from synth.errors import TrainingError, UsageError
+from synth.records import Record
+from synth.stages.train import TrainSettings, train
+
+pytest.importorskip("trl", reason="the extra [train] is not installed")
+
+WORDS = "red blue green black white brown grey pink".split()
+RECORDS = [Record("Repeat the words.", f"{one} {two}", f"{one} {two}") for one in WORDS for two in WORDS]
+
+
+def settings(**changes: Any) -> TrainSettings:
+    small = {"hidden_size": 16, "num_layers": 1, "num_heads": 2, "max_length": 64, "batch_tokens": 256, "max_steps": 6}
+    return TrainSettings(**(small | changes))
+
+
+@pytest.mark.slow
+def test_two_processes_train_the_student_that_one_trains(tmp_path: Path) -> None:
+    alone = train(RECORDS, tmp_path / "one", settings())
+    both = train(RECORDS, tmp_path / "two", settings(num_processes=2))
+    assert both.details["num_processes"] == 2 and "DistributedDataParallel" in both.details["wrapper"]
+    assert both.details["losses"] == pytest.approx(alone.details["losses"], abs=1e-6)
+    assert both.tokens == alone.tokens
+    assert not (tmp_path / "two/.job").exists()
+
+
+@pytest.mark.slow
+def test_an_error_in_a_process_is_told_as_if_it_were_here(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no records"):
+        train([], tmp_path, settings(num_processes=2))
+
+
+def test_fewer_processes_than_asked_for_are_refused(tmp_path: Path) -> None:
+    from synth.student.fit import fit
+
+    with pytest.raises(TrainingError, match="2 processes were asked for and 1 are running"):
+        fit(RECORDS, tmp_path, settings(num_processes=2))
+
+
+def test_sharding_without_gpus_is_refused_and_not_silently_left_out() -> None:
+    import torch
+
+    from synth.student.fit import _sharding
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    with pytest.raises(UsageError, match="sharding fsdp needs GPUs"):
+        _sharding(settings(num_processes=2, sharding="fsdp"))
+
+
+def test_the_wrapper_that_was_not_got_stops_the_run() -> None:
+    from types import SimpleNamespace
+
+    from synth.student.callbacks import Watch
+
+    watch = Watch(settings(num_processes=2, sharding="fsdp"))
+    watch.trainer = SimpleNamespace(model_wrapped=object())
+    with pytest.raises(TrainingError, match="wrapped in object"):
+        watch.on_step_begin(None, SimpleNamespace(global_step=0), None)
+
+
+def test_a_gpu_out_of_memory_says_what_to_change_in_numbers() -> None:
+    from types import SimpleNamespace
+
+    import torch
+
+    from synth.student.fit import _train
+
+    def train_and_fail(**_: Any) -> None:
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    trainer = SimpleNamespace(train=train_and_fail, args=SimpleNamespace(per_device_train_batch_size=8))
+    with pytest.raises(TrainingError, match="out of memory") as caught:
+        _train(trainer, None, settings(max_length=512))
+    assert "micro_batch_size from 8 to 4" in caught.value.hint and "max_length from 512 to 256" in caught.value.hint

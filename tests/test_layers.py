@@ -1,0 +1,73 @@
+"""Imports point down: a module imports from its own layer's siblings or from below, never from above."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent / "synth"
+LAYERS = {
+    "errors": 0, "records": 0, "fileio": 0, "models": 0, "prompts": 0, "parsing": 0, "verify": 0, "metrics": 0,
+    "diversity": 0, "engine": 1, "checks": 2, "judge": 2, "student": 2, "stages": 3, "recipe": 4, "pipeline": 5,
+    "cli": 6, "review": 6, "__main__": 6, "__init__": 0,
+}  # fmt: skip
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+def imports(path: Path) -> list[str]:
+    """The dotted names of ours that a file imports, inside functions too."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "synth":
+            found += (
+                [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "synth" else [node.module]
+            )
+        elif isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names if alias.name.split(".")[0] == "synth"]
+    return found
+
+
+def part(dotted: str) -> str:
+    pieces = dotted.split(".")
+    return pieces[1] if len(pieces) > 1 and pieces[1] != "__version__" else "__init__"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_point_down(path: Path) -> None:
+    own = path.relative_to(ROOT).parts[0].removesuffix(".py")
+    for name in imports(path):
+        assert LAYERS[part(name)] <= LAYERS[own], f"{path.name} (layer {LAYERS[own]}) imports {name}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "stages").rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
+def test_stages_never_import_each_other(path: Path) -> None:
+    shared = {"seeds", "formats", "rows", "seed_stats"}
+    own = path.relative_to(ROOT / "stages").parts[0].removesuffix(".py")
+    others = {name.split(".")[2] for name in imports(path) if name.startswith("synth.stages.")} - {own}
+    assert others <= shared | {""}, f"{path.name} imports {others - shared}"
+
+
+def test_errors_and_records_import_nothing_of_ours() -> None:
+    assert imports(ROOT / "errors.py") == imports(ROOT / "records.py") == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_files_and_functions_stay_short(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert len(text.splitlines()) <= 500
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < 60, node.name
+
+
+def test_nothing_pickles() -> None:
+    for path in FILES:
+        names = {
+            n.name.split(".")[0]
+            for node in ast.walk(ast.parse(path.read_text("utf-8")))
+            if isinstance(node, ast.Import)
+            for n in node.names
+        }
+        assert not names & {"pickle", "dill", "joblib", "shelve", "marshal"}, path

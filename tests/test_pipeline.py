@@ -1,0 +1,128 @@
+"""The whole way over one run folder, as a user starts it: child processes, real files, the embedded teacher."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SMALL = ["--set", "bootstrap.num_tasks=24", "--set", "bootstrap.window=8", "--set", "evolve.rounds=1"]
+
+
+def synth(*args: str, env: dict[str, str] | None = None, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "synth", *args]
+    environment = os.environ | {"NO_COLOR": "1", "PYTHONPATH": str(ROOT)} | (env or {})
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=timeout)
+
+
+def quickstart(run: Path, *args: str, until: str = "export") -> list[str]:
+    return ["run", str(ROOT / "examples" / "quickstart.yaml"), "--run", str(run), "--until", until, *SMALL, *args]
+
+
+def sha(run: Path) -> str:
+    return hashlib.sha256((run / "export" / "alpaca.json").read_bytes()).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("runs") / "undisturbed"
+    done = synth(*quickstart(run))
+    assert done.returncode == 0, done.stderr
+    return run
+
+
+@pytest.mark.parametrize(("hash_seed", "concurrency"), [("1", "1"), ("2", "32")])
+def test_the_export_has_the_same_bytes_at_any_concurrency_and_hash_seed(
+    undisturbed: Path, tmp_path: Path, hash_seed: str, concurrency: str
+) -> None:
+    done = synth(*quickstart(tmp_path / "run", "--concurrency", concurrency), env={"PYTHONHASHSEED": hash_seed})
+    assert done.returncode == 0, done.stderr
+    assert sha(tmp_path / "run") == sha(undisturbed)
+
+
+def test_a_run_killed_three_times_ends_with_the_same_bytes(undisturbed: Path, tmp_path: Path) -> None:
+    rng = random.Random(11)
+    command = [sys.executable, "-m", "synth", *quickstart(tmp_path / "run", "--set", "teacher.latency_ms=20")]
+    for _ in range(3):
+        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)
+        time.sleep(rng.uniform(0.8, 2.5))
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    done = synth(*command[3:])
+    assert done.returncode == 0, done.stderr
+    assert sha(tmp_path / "run") == sha(undisturbed)
+
+
+def test_a_finished_run_costs_no_calls(undisturbed: Path) -> None:
+    done = synth(*quickstart(undisturbed, "--json"))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["requests"] == 0
+
+
+def test_bootstrap_ends_with_exactly_the_number_asked_for_and_every_candidate_is_counted(undisturbed: Path) -> None:
+    facts = json.loads(synth("status", str(undisturbed), "--json").stdout)
+    stages = facts["stages"]
+    assert set(stages) == {"bootstrap", "evolve", "respond", "select"}
+    assert stages["respond"]["kept"] + sum(stages["respond"]["rejected"].values()) == stages["evolve"]["kept"]
+    assert stages["select"]["kept"] + sum(stages["select"]["rejected"].values()) == stages["respond"]["kept"]
+
+
+def test_another_recipe_is_refused_with_the_differences_and_a_way_on(undisturbed: Path) -> None:
+    other = [arg.replace("num_tasks=24", "num_tasks=25") for arg in quickstart(undisturbed)]
+    without_set = ["run", str(ROOT / "examples" / "bootstrap.yaml"), "--run", str(undisturbed)]
+    done = synth(*without_set)
+    assert done.returncode == 2 and "bootstrap.num_tasks" in done.stderr and "--fresh" in done.stderr
+    assert synth(*other, "--json").returncode == 0  # a change given by --set is meant
+    assert synth(*quickstart(undisturbed)).returncode == 0
+
+
+def test_verify_finds_a_changed_export(undisturbed: Path, tmp_path: Path) -> None:
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(undisturbed, copy)
+    assert synth("verify", str(copy)).returncode == 0
+    data = bytearray((copy / "export" / "alpaca.json").read_bytes())
+    data[len(data) // 2] ^= 1
+    (copy / "export" / "alpaca.json").write_bytes(data)
+    done = synth("verify", str(copy))
+    assert done.returncode == 5 and "alpaca.json" in done.stderr
+
+
+def test_ctrl_c_keeps_the_answers_and_exits_130(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "synth", *quickstart(run, "--set", "teacher.latency_ms=200")]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    deadline = time.monotonic() + 30
+    while not (run / "ledger.sqlite").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(1.0)
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate(timeout=60)
+    assert child.returncode == 130, errors
+    assert "same command" in errors and "Traceback" not in errors
+    assert json.loads(synth("status", str(run), "--json").stdout)["possibly_paid_twice"] == 0
+
+
+def test_a_run_folder_that_cannot_be_written_is_exit_5(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    done = synth(*quickstart(tmp_path / "file" / "run"))
+    assert done.returncode == 5 and "Traceback" not in done.stderr
+
+
+def test_a_second_process_on_the_same_run_is_refused_at_once_naming_the_first(tmp_path: Path) -> None:
+    sys.path.insert(0, str(ROOT))
+    from synth.engine.lock import run_lock
+
+    with run_lock(tmp_path / "run"):
+        done = synth(*quickstart(tmp_path / "run"))
+    assert done.returncode == 5 and f"process {os.getpid()}" in done.stderr

@@ -1,0 +1,103 @@
+"""Recipes: every mistake at once with its line, overrides, what may differ between two runs of one folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from synth.errors import InputError, UsageError
+from synth.pipeline import flat
+from synth.recipe import Recipe, build_recipe, read_recipe, shaping
+
+ROOT = Path(__file__).parent.parent
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "recipe.yaml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+def test_every_example_is_a_recipe_without_mistakes() -> None:
+    examples = sorted((ROOT / "examples").glob("*.yaml"))
+    assert len(examples) >= 4
+    for path in examples:
+        assert read_recipe(path).name, path
+
+
+def test_the_recipe_that_init_writes_is_without_mistakes() -> None:
+    assert read_recipe(ROOT / "synth" / "data" / "recipe.yaml").bootstrap is not None
+
+
+def test_all_mistakes_are_listed_at_once_with_line_and_nearest_key(tmp_path: Path) -> None:
+    path = write(tmp_path, "name: x\nbootstrap:\n  num_task: 5\n  window: 0\nevolve: {operators: {nonsense: 1}}\nteachr: {}\n")
+    with pytest.raises(InputError) as caught:
+        read_recipe(path)
+    text = "\n".join(caught.value.mistakes)
+    assert len(caught.value.mistakes) == 4
+    for part in ("line 3: bootstrap.num_task: unknown key; did you mean 'num_tasks'?", "line 4", "line 5", "'teacher'"):
+        assert part in text, (part, text)
+
+
+def test_an_option_the_backend_does_not_know_is_refused_with_the_nearest() -> None:
+    with pytest.raises(InputError, match="base_url"):
+        build_recipe({"teacher": {"backend": "openai", "model": "m", "base_ulr": "http://localhost"}})
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "name: [x\n", "name: 'Has Spaces'\n"])
+def test_files_that_are_no_recipe_are_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UsageError):
+        read_recipe(write(tmp_path, text))
+
+
+def test_a_missing_file_is_a_usage_error_with_a_hint(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_recipe(tmp_path / "none.yaml")
+    assert "synth init" in caught.value.hint
+
+
+def test_set_changes_one_value_and_makes_sections(tmp_path: Path) -> None:
+    recipe = read_recipe(write(tmp_path, "name: x\n"), ["bootstrap.num_tasks=60", "evolve.rounds=1", "name=y"])
+    assert recipe.bootstrap and recipe.bootstrap.num_tasks == 60
+    assert recipe.evolve and recipe.evolve.rounds == 1 and recipe.name == "y"
+    with pytest.raises(UsageError, match="key=value"):
+        read_recipe(write(tmp_path, "name: x\n"), ["bootstrap"])
+
+
+def test_a_key_from_env_file_is_read_and_never_over_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("SYNTH_TEST_ONE=from-file\nexport SYNTH_TEST_TWO='quoted'\n", "utf-8")
+    monkeypatch.setenv("SYNTH_TEST_ONE", "from-environment")
+    monkeypatch.delenv("SYNTH_TEST_TWO", raising=False)
+    read_recipe(write(tmp_path, "name: x\n"))
+    import os
+
+    assert (os.environ["SYNTH_TEST_ONE"], os.environ["SYNTH_TEST_TWO"]) == ("from-environment", "quoted")
+    monkeypatch.delenv("SYNTH_TEST_TWO")
+
+
+def test_the_resolved_recipe_reads_back_equal(tmp_path: Path) -> None:
+    recipe = read_recipe(ROOT / "examples" / "quickstart.yaml")
+    assert build_recipe(yaml.safe_load(recipe.to_yaml())) == recipe
+
+
+def test_the_hash_ignores_what_cannot_change_the_result() -> None:
+    one = build_recipe({"bootstrap": {"num_tasks": 5}})
+    same = build_recipe({"name": "other", "bootstrap": {"num_tasks": 5}, "engine": {"max_attempts": 3}, "teacher": {"concurrency": 4}})
+    other = build_recipe({"bootstrap": {"num_tasks": 6}})
+    assert one.hash == same.hash != other.hash
+    assert "engine" not in shaping(one.model_dump(mode="json"))
+
+
+def test_the_schema_names_every_section() -> None:
+    schema = Recipe.model_json_schema()
+    assert {"teacher", "bootstrap", "evolve", "respond", "select", "export", "train", "evaluate"} <= set(schema["properties"])
+
+
+@given(st.dictionaries(st.text("abc", min_size=1), st.integers() | st.dictionaries(st.text("xyz", min_size=1), st.integers(), min_size=1)))
+def test_flat_keeps_every_leaf(data: dict[str, object]) -> None:
+    leaves = sum(len(value) if isinstance(value, dict) else 1 for value in data.values())
+    assert len(flat(data)) == (leaves if data else 0) or not data

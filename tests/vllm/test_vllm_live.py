@@ -1,0 +1,205 @@
+"""A real vLLM server, through the backend: answers, limits, structured outputs, LoRA, load (`make test-vllm`)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from importlib import util
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from synth.errors import CredentialsError, RequestRefused, SynthError
+from synth.models import connect
+from synth.models.base import ChatRequest, Completion, Sampling
+from synth.models.vllm import VllmModel
+from synth.models.vllm.metrics import Load
+
+pytestmark = pytest.mark.vllm
+CONTRACT = Path(__file__).parent.parent / "models" / "test_contract.py"
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "instruction": {"type": "string", "minLength": 5, "maxLength": 60},
+        "kind": {"enum": ["list", "question"]},
+        "steps": {"type": "array", "items": {"type": "integer"}, "minItems": 1, "maxItems": 3},
+    },
+    "required": ["instruction", "kind", "steps"],
+    "additionalProperties": False,
+}
+
+
+def chat(text: str = "Write five tasks.", **fields: Any) -> ChatRequest:
+    fields.setdefault("sampling", Sampling(temperature=1.0, max_tokens=64, seed=1))
+    return ChatRequest(({"role": "user", "content": text},), **fields)
+
+
+def using(options: dict[str, Any], work: Callable[[VllmModel], Awaitable[Any]]) -> Any:
+    async def run() -> Any:
+        model = connect("vllm", options)
+        assert isinstance(model, VllmModel)
+        try:
+            return await work(model)
+        finally:
+            await model.close()
+
+    return asyncio.run(run())
+
+
+async def until(model: VllmModel, is_so: Callable[[Load], bool]) -> Load:
+    """The server's load as soon as it is as wanted, looked at every 50 ms for 15 s."""
+    seen = []
+    for _ in range(300):
+        load = await model.load()
+        if load is not None and is_so(load):
+            return load
+        seen.append(load and (load.running, load.waiting))
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"never so in 15 s: {seen}")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "test_several_choices_come_in_one_reply",
+        "test_max_tokens_cuts_and_says_so",
+        "test_a_plain_prompt_can_be_completed",
+        "test_name_and_endpoint_say_who_answers_and_hold_no_secret",
+        "test_closing_twice_does_no_harm",
+    ],
+)
+def test_the_contract_of_all_backends_is_kept(served: dict[str, Any], name: str) -> None:
+    spec = util.spec_from_file_location("contract", CONTRACT)
+    assert spec and spec.loader
+    contract = util.module_from_spec(spec)
+    spec.loader.exec_module(contract)
+    getattr(contract, name)(lambda: connect("vllm", served))
+
+
+def test_an_answer_has_text_tokens_and_the_servers_facts(served: dict[str, Any]) -> None:
+    async def work(model: VllmModel) -> tuple[Completion, dict[str, Any]]:
+        return await model.complete(chat()), await model.facts()
+
+    answer, facts = using(served, work)
+    assert answer.text.strip() and answer.usage.prompt_tokens and answer.usage.completion_tokens
+    assert facts["max_model_len"] == 2048 and facts["version"]
+
+
+def test_the_same_seed_gives_the_same_answer_and_another_draw_another(served: dict[str, Any]) -> None:
+    async def work(model: VllmModel) -> list[str]:
+        draws = [await model.complete(chat(draw=draw)) for draw in (0, 0, 1, 2)]
+        return [answer.text for answer in draws]
+
+    first, again, *others = using(served, work)
+    assert first == again and first not in others
+
+
+def test_long_prompts_with_seeds_do_not_kill_a_server_on_a_cpu(served: dict[str, Any]) -> None:
+    async def work(model: VllmModel) -> list[Completion]:
+        long = "Write five tasks about the words: " + "bread milk jam " * 60
+        requests = [chat(f"{n} {long}", sampling=Sampling(max_tokens=8, seed=n)) for n in range(32)]
+        return await asyncio.gather(*map(model.complete, requests))
+
+    assert len(using(served, work)) == 32
+
+
+def test_structured_outputs_fit_their_schema_8_of_8(served: dict[str, Any]) -> None:
+    async def work(model: VllmModel) -> list[Completion]:
+        sampling = [Sampling(temperature=1.0, max_tokens=600, seed=seed) for seed in range(8)]
+        return await asyncio.gather(*(model.complete(chat(sampling=one, schema=SCHEMA)) for one in sampling))
+
+    for answer in using(served, work):
+        found = json.loads(answer.text)
+        assert set(found) == {"instruction", "kind", "steps"} and found["kind"] in ("list", "question")
+        assert 5 <= len(found["instruction"]) <= 60 and all(isinstance(step, int) for step in found["steps"])
+
+
+def test_a_choice_is_kept_and_its_old_name_refused(served: dict[str, Any]) -> None:
+    async def ask(model: VllmModel, **extra_body: Any) -> str:
+        return (await model.complete(chat(extra_body=extra_body))).text
+
+    assert using(served, lambda model: ask(model, structured_outputs={"choice": ["yes", "no"]})) in ("yes", "no")
+    with pytest.raises(RequestRefused, match="structured_outputs"):
+        using(served, lambda model: ask(model, guided_choice=["yes", "no"]))
+
+
+def test_a_broken_schema_costs_one_request(served: dict[str, Any]) -> None:
+    with pytest.raises(RequestRefused):
+        using(served, lambda model: model.complete(chat(schema={"type": "nonsense"})))
+
+
+def test_a_prompt_beyond_the_context_is_refused_with_its_numbers(served: dict[str, Any]) -> None:
+    with pytest.raises(RequestRefused) as raised:
+        using(served, lambda model: model.complete(chat("bread " * 3000)))
+    assert raised.value.reason == "context_overflow"
+    assert "6004 tokens" in raised.value.message and "2048" in raised.value.message
+
+
+def test_max_tokens_is_cut_so_that_prompt_and_answer_fit(served: dict[str, Any]) -> None:
+    async def work(model: VllmModel) -> Completion:
+        sampling = Sampling(max_tokens=4096, seed=1)
+        return await model.complete(chat("bread " * 900, sampling=sampling))
+
+    usage = using(served, work).usage
+    assert usage.prompt_tokens > 900 and usage.prompt_tokens + usage.completion_tokens <= 2048
+
+
+def test_a_base_model_is_asked_by_completion(served: dict[str, Any]) -> None:
+    request = ChatRequest(({"role": "user", "content": "## List\n\n1."},), Sampling(max_tokens=40), kind="completion")
+    assert using(served, lambda model: model.complete(request)).text.strip()
+
+
+def test_an_adapter_answers_otherwise_than_its_base(served: dict[str, Any]) -> None:
+    greedy = chat(sampling=Sampling(temperature=0.0, max_tokens=48))
+    base = using(served, lambda model: model.complete(greedy)).text
+    adapted = using(served | {"model": "ada"}, lambda model: model.complete(greedy))
+    assert adapted.model == "ada" and adapted.text != base
+
+
+def test_a_wrong_name_and_a_wrong_key_end_the_run(served: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(CredentialsError) as raised:
+        using(served | {"model": "nope"}, lambda model: model.complete(chat()))
+    assert "ada" in raised.value.hint
+    monkeypatch.setenv("VLLM_API_KEY", "wrong")
+    with pytest.raises(CredentialsError, match="refuses the key"):
+        using(served, lambda model: model.complete(chat()))
+
+
+def test_a_queue_is_seen_and_the_suggestion_stays_near_what_runs(served: dict[str, Any]) -> None:
+    async def work(model: VllmModel) -> tuple[Any, int | None]:
+        long = Sampling(max_tokens=400)
+        tasks = [asyncio.create_task(model.complete(chat(f"{n}", sampling=long))) for n in range(64)]
+        load = await until(model, lambda load: load.waiting > 8)
+        suggested = await model.suggested_concurrency()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return load, suggested
+
+    load, suggested = using(served, work)
+    assert load.running <= 16 and load.waiting > 8 and suggested is not None and suggested <= 20
+
+
+def test_cancelled_requests_free_their_places(served: dict[str, Any]) -> None:
+    async def work(model: VllmModel) -> float:
+        long: dict[str, Any] = {"sampling": Sampling(max_tokens=1900), "extra_body": {"ignore_eos": True}}
+        tasks = [asyncio.create_task(model.complete(chat(f"{n}", **long))) for n in range(8)]
+        clock = asyncio.get_running_loop().time
+        await until(model, lambda load: load.running >= 4)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        started = clock()
+        await until(model, lambda load: load.running == 0)
+        return clock() - started
+
+    assert using(served, work) < 5
+
+
+def test_a_model_that_is_not_there_ends_the_start_and_says_so(managed: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"architectures": ["NoSuchModel"], "model_type": "llama"}')
+    with pytest.raises(SynthError) as raised:
+        using(managed | {"model": str(tmp_path)}, lambda model: model.complete(chat()))
+    assert "exit code" in raised.value.message and raised.value.exit_code == 1
