@@ -250,7 +250,7 @@ def _mistake(error: Any, where: str, lines: Mapping[str, int]) -> str:
 def _nearest(loc: Sequence[str]) -> str:
     model: Any = Recipe
     for part in loc[:-1]:
-        found = model.model_fields.get(part) if isinstance(model, type) else None
+        found = model.model_fields.get(part)
         inner = (
             [t for t in _types(found.annotation) if isinstance(t, type) and issubclass(t, BaseModel)] if found else []
         )

@@ -141,28 +141,38 @@ def make_run(
             json.dumps({"bootstrap": 12.5, "evolve": 30.25, "respond": 20.0, "select": 1.5})
         )
         (folder / "evaluation.json").write_text(json.dumps(EVALUATION))
+        (folder / "ablation.json").write_text(json.dumps(ABLATION))
         (folder / "student").mkdir(exist_ok=True)
         (folder / "student" / "train.json").write_text(json.dumps({"steps": 200, "loss_first": 5.1, "loss_last": 1.9}))
     return final
 
 
-def _arm(name: str, value: float, low: float, high: float) -> dict[str, Any]:
-    return {
-        "name": name,
-        "metric": "exact match on held-out inputs",
-        "value": value,
-        "low": low,
-        "high": high,
-        "n": 252,
-    }
+def _score(name: str, value: float, low: float, high: float) -> dict[str, Any]:
+    return {"student": name, "metric": "correct", "value": value, "low": low, "high": high, "num_items": 252}
+
+
+def _difference(name: str, value: float, low: float, high: float, verdict: str) -> dict[str, Any]:
+    return _score(name, value, low, high) | {"against": "untrained", "verdict": verdict}
 
 
 EVALUATION: dict[str, Any] = {
-    "arms": [
-        _arm("untrained", 0.0, 0.0, 0.015),
-        _arm("seeds only", 0.06, 0.037, 0.096),
-        _arm("bootstrap and evolved, no checks", 0.21, 0.164, 0.264),
-        _arm("everything", 0.31, 0.256, 0.37),
+    "scores": [
+        _score("untrained", 0.0, 0.0, 0.015),
+        _score("seeds only", 0.06, 0.037, 0.096),
+        _score("bootstrapped and evolved", 0.31, 0.256, 0.37),
     ],
-    "notes": ["The interval of `everything` lies above that of `seeds only`."],
+    "differences": [
+        _difference("seeds only", 0.06, 0.03, 0.09, "better"),
+        _difference("bootstrapped and evolved", 0.31, 0.25, 0.37, "better"),
+    ],
+    "given_away": {"eval-1": "abc"},
+}
+ABLATION: dict[str, Any] = {
+    "num_items": 252,
+    "arms": [
+        _score("untrained", 0.0, 0.0, 0.02) | {"name": "untrained", "num_records": 0, "steps": 0, "tokens": 0},
+        _score("seeds", 0.05, 0.03, 0.08)
+        | {"name": "seeds only", "num_records": 175, "steps": 200.0, "tokens": 81920.0}
+        | {"against_last": _difference("seeds only", 0.05, -0.01, 0.1, "no difference is visible")},
+    ],
 }

@@ -25,6 +25,7 @@ from typing import Any
 from synth.models.base import ChatRequest, Completion, Usage
 from synth.models.procedural.faults import Faults, prompt_kind
 from synth.models.procedural.server import Answer, ServeSettings, TeacherServer
+from synth.prompts import Prompt, render
 from synth.records import digest
 
 REPOSITORY = Path(__file__).parent.parent
@@ -78,6 +79,34 @@ class ServedTeacher:
         """The faults so far, from the side file."""
         lines = self.label_path.read_text("utf-8").splitlines() if self.label_path.exists() else []
         return [json.loads(line) for line in lines]
+
+
+ANY: dict[str, Any] = {
+    "instruction": "Add up the prices.",
+    "input": "item,price\nbread,2",
+    "answer": "2",
+    "answer_a": "1",
+    "answer_b": "2",
+    "reference": "",
+    "operator": "deepen",
+    "method": "Let it ask for more.",
+    "topic": "",
+    "language": "",
+    "as_json": False,
+    "changes_input": False,
+    "classification_only": False,
+    "num_tasks": 2,
+    "num_new": 3,
+    "num_instances": 2,
+    "wanted": ["a table to work on", "a list of words"],
+    "instructions": ["Name a long river in Europe."] * 8,
+}
+TASK = {"instruction": ANY["instruction"], "input": ANY["input"], "output": "2", "is_classification": False}
+
+
+def prompt_for(name: str, **values: Any) -> Prompt:
+    """A prompt of the pipeline with some value for each of its variables."""
+    return render(name, **(ANY | {"examples": [TASK], "first": TASK, "second": TASK} | values))
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Novelty of a whole dataset at once: an exact prefix join in DuckDB, on all cores and on disk where memory is short.
+"""Novelty of a whole dataset at once: an exact prefix join in numpy, in as many passes as memory asks for.
 
 The join finds every pair of texts that may reach the threshold, rapidfuzz scores them, and one pass in order keeps what
 `NoveltyIndex` would have kept.
@@ -14,14 +14,12 @@ Long texts have too many pairs; `NoveltyIndex` finds their neighbours.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from synth.checks.novelty import NoveltyIndex, fmeasure
 from synth.checks.tokens import TOKENIZERS
-from synth.errors import UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,8 +29,8 @@ if TYPE_CHECKING:
 
 LONG = 48  # tokens; pairs of tokens grow with the square
 CHUNK = 500_000  # pairs scored at a time
-SCALE = 10_000  # shares of tokens are kept as whole ten-thousandths, rounded down
-MEMORY = "2GB"  # what DuckDB may hold before it writes to disk
+TEXTS_PER_PASS = 2_000_000  # about 1 KB of working memory each
+BLOCK = 200_000  # rows joined at a time: they fit the cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ class Subset:
 
 
 def subset(texts: Sequence[str], *, threshold: float, strict: bool, tokenizer: str) -> Subset:
-    """See `synth.checks.novelty.novel_subset`. Raises UsageError without the package `duckdb`."""
+    """See `synth.checks.novelty.novel_subset`."""
     NoveltyIndex(threshold, strict=strict, tokenizer=tokenizer)  # refuses bad settings
     corpus = _Corpus(texts, TOKENIZERS[tokenizer])
     pairs = [_short_pairs(corpus, threshold), *_long_pairs(corpus, threshold, tokenizer)]
@@ -128,7 +126,7 @@ def _keys(corpus: _Corpus, threshold: float) -> Iterator[dict[str, NDArray[Any]]
         by_rarity = np.argsort(tokens, axis=1, kind="stable")
         shortest = np.ceil(threshold * length / (2 - threshold) - 1e-9)
         prefix = min(length, length - int(_need(threshold, length, shortest)) + 2)
-        same = {"n": length, "share": int(threshold * length / 2 * SCALE)}
+        same = {"n": length, "share": threshold * length / 2 - 1e-4}
         for rank in range(1, prefix):
             rows = _rows(corpus, tokens, by_rarity[:, :rank], by_rarity[:, rank : rank + 1])
             yield _filled(rows, numbers, signatures, same | {"room": length - rank + 1})
@@ -156,45 +154,89 @@ def _rows(
 
 
 def _filled(
-    rows: dict[str, NDArray[Any]], numbers: NDArray[np.int64], signatures: NDArray[np.uint64], same: dict[str, int]
+    rows: dict[str, NDArray[Any]], numbers: NDArray[np.int64], signatures: NDArray[np.uint64], same: dict[str, float]
 ) -> dict[str, NDArray[Any]]:
     """The rows with the numbers of their sequences, their signatures, and what is the same in all of them."""
     import numpy as np
 
     owner = numbers[rows["id"]]
-    constant = {name: np.full(len(owner), value, np.int32) for name, value in same.items()}
+    types = {"n": np.uint8, "room": np.uint8, "share": np.float32}
+    constant = {name: np.full(len(owner), value, types[name]) for name, value in same.items()}
     return rows | constant | {"id": owner.astype(np.int32), "signature": signatures[owner]}
 
 
-# `share` is half the threshold times the tokens, `room` how many tokens may be shared from this key on, both by token
-# count and rank; a pair needs the sum of the shares, so every bound below is held against that sum.
-JOIN = f"""
-    select distinct x.id as one, y.id as two
-    from keys x join keys y on x.key = y.key and x.id < y.id
-    where x.share + y.share <= {SCALE} * least(x.room, y.room)::int
-      and x.share + y.share <= {SCALE // 2} * (x.n::int + y.n - bit_count(xor(x.signature, y.signature)))
-      and x.share + y.share
-          <= {SCALE} * (least(x.a, y.a)::int + least(x.b - x.a, y.b - y.a) + least(x.n - x.b, y.n - y.b))
-"""
-COLUMNS = "key ubigint, id integer, n utinyint, room utinyint, share integer, a utinyint, b utinyint, signature ubigint"
-
-
 def _short_pairs(corpus: _Corpus, threshold: float) -> Edges:
-    """All pairs of short sequences that may reach the threshold, scored."""
-    try:
-        import duckdb
-    except ImportError as error:
-        hint = "Run pip install duckdb, or use NoveltyIndex, which needs no database."
-        raise UsageError("novel_subset needs the package duckdb", hint) from error
-    with tempfile.TemporaryDirectory() as folder, duckdb.connect() as database:
-        database.execute(f"set temp_directory = '{folder}'; set memory_limit = '{MEMORY}'")
-        database.execute("set preserve_insertion_order = false; set enable_progress_bar = false")
-        database.execute(f"create table keys ({COLUMNS})")
-        for rows in _keys(corpus, threshold):
-            database.register("rows", rows)
-            database.execute("insert into keys select key, id, n, room, share, a, b, signature from rows")
-        found = database.execute(JOIN).fetchnumpy()
-    return _score(corpus, found["one"], found["two"], threshold)
+    """All pairs of short sequences that reach the threshold, scored."""
+    import numpy as np
+
+    parts = [np.empty(0, np.uint64)]
+    passes = 1 + len(corpus.lengths) // TEXTS_PER_PASS
+    for number in range(passes):
+        table = _sorted_table(corpus, threshold, number, passes)
+        for start, end in _blocks(table["key"]):
+            parts.append(_meetings({name: column[start:end] for name, column in table.items()}))
+    pairs = np.unique(np.concatenate(parts))
+    return _score(corpus, pairs >> np.uint64(32), pairs & np.uint64(0xFFFFFFFF), threshold)
+
+
+def _sorted_table(corpus: _Corpus, threshold: float, number: int, passes: int) -> dict[str, NDArray[Any]]:
+    """The rows of the join whose key falls to this pass, sorted by key; keys that only one row has are left out."""
+    import numpy as np
+
+    columns: dict[str, list[NDArray[Any]]] = {}
+    for rows in _keys(corpus, threshold):
+        mine = rows["key"] % np.uint64(passes) == number
+        for name, column in rows.items():
+            columns.setdefault(name, []).append(column[mine] if passes > 1 else column)
+    key = np.concatenate(columns.pop("key"))
+    order = np.argsort(key, kind="stable")
+    key = key[order]
+    same = key[1:] == key[:-1]
+    shared = np.append(same, False) | np.append(False, same)
+    order = order[shared]
+    return {"key": key[shared]} | {name: np.concatenate(columns.pop(name))[order] for name in list(columns)}
+
+
+def _blocks(key: NDArray[np.uint64]) -> Iterator[tuple[int, int]]:
+    """Stretches of the sorted keys of about BLOCK rows that end where a key ends."""
+    import numpy as np
+
+    start = 0
+    while start < len(key):
+        end = min(start + BLOCK, len(key))
+        end = int(np.searchsorted(key, key[end - 1], side="right"))
+        yield start, end
+        start = end
+
+
+def _meetings(rows: dict[str, NDArray[Any]]) -> NDArray[np.uint64]:
+    """All pairs of texts under one key that no bound rules out, as numbers `smaller id << 32 | larger id`.
+
+    `share` is half the threshold times the tokens of a text: a pair must share at least the sum of both. `room` is how
+    many tokens may be shared from this key on.
+    """
+    import numpy as np
+
+    key, share, room, a, b, n, ids = (rows[name] for name in ("key", "share", "room", "a", "b", "n", "id"))
+    found = [np.empty(0, np.uint64)]
+    one = np.arange(len(key) - 1)
+    for distance in range(1, len(key)):
+        one = one[: np.searchsorted(one, len(key) - distance)]
+        one = one[key[one] == key[one + distance]]
+        if not len(one):
+            break
+        need = share[one] + share[one + distance]
+        x = np.flatnonzero(need <= np.minimum(room[one], room[one + distance]))
+        x, need = one[x], need[x]
+        y = x + distance
+        between = np.minimum(a[x], a[y]) + np.minimum(b[x] - a[x], b[y] - a[y]) + np.minimum(n[x] - b[x], n[y] - b[y])
+        x, need = x[need <= between], need[need <= between]
+        y = x + distance
+        unlike = np.bitwise_count(rows["signature"][x] ^ rows["signature"][y])
+        x = x[2 * need <= n[x].astype(np.int16) + n[y] - unlike]
+        pair = np.sort(np.stack([ids[x], ids[x + distance]]).astype(np.uint64), axis=0)
+        found.append((pair[0] << np.uint64(32) | pair[1])[pair[0] != pair[1]])
+    return np.unique(np.concatenate(found))
 
 
 def _score(corpus: _Corpus, one: NDArray[Any], two: NDArray[Any], threshold: float) -> Edges:

@@ -7,7 +7,22 @@ from typing import Annotated
 import typer
 
 from synth import __version__
-from synth.cli import dedup, inspect, run, seeds, select, serve_teacher, stages, student
+from synth.cli import (
+    audit,
+    chat,
+    compare_methods,
+    dedup,
+    doctor,
+    export,
+    inspect,
+    report,
+    run,
+    seeds,
+    select,
+    serve_teacher,
+    stages,
+    student,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -38,16 +53,23 @@ COMMANDS = (
     stages.evolve,
     stages.respond,
     select.select,
+    export.export,
     student.train,
     student.evaluate,
-    dedup.dedup,
-    serve_teacher.serve_teacher,
+    report.report,
+    report.compare,
+    audit.audit,
+    chat.chat,
     inspect.status,
     inspect.verify,
     inspect.lineage,
     run.validate,
     run.schema,
     run.init,
+    doctor.doctor,
+    dedup.dedup,
+    compare_methods.compare_methods,
+    serve_teacher.serve_teacher,
 )
 
 for command in COMMANDS:

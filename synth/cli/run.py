@@ -73,7 +73,8 @@ def execute(
 
 def summarise(result: RunResult) -> dict[str, Any]:
     """The numbers of a run as plain data."""
-    from synth.pipeline import DATA_STAGES, STAGES
+    from synth.pipeline import DATA_STAGES
+    from synth.recipe import STAGES
 
     stages = {}
     for name in DATA_STAGES:

@@ -21,7 +21,7 @@ TOO_MANY = 0.05
 """Share of 429s in a round that leads to a cut."""
 WEIGHT, FEW = 0.02, 0.01
 """Weight of an outcome in the running share of 429s; below FEW, more is tried than went well before."""
-PATIENCE = 8.0
+PATIENCE = 14.0
 """More is not tried before so many times the last Retry-After have passed: finding out costs that pause."""
 BACKGROUND = 0.25
 """429s beyond this share are never taken for background noise."""
@@ -155,8 +155,7 @@ class AdaptiveLimit:
         self._round = _Round(self._clock())
         if self._cut_from is not None and not self._judge_cut(seen, *self._cut_from):
             return
-        if seen.share <= 2 * self.background:
-            self.background += 0.1 * (seen.share - self.background)
+        self.background += 0.03 * min(0.0, seen.share - self.background)
         if seen.share > 1.5 * self.background:
             return
         self._good = self.limit
@@ -175,6 +174,8 @@ class AdaptiveLimit:
             self._grow = self._double
             self._ceiling = self.maximum + 1
             self._set(limit)
+        else:
+            self.background = 0.0
         self._cut_from = None
         return True
 

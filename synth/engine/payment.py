@@ -161,8 +161,10 @@ class Payment:
             bill = self._worst if error.reason in MAYBE_BILLED else bill
             self._refused(error, sent_at)
             raise
-        except SynthError:
+        except SynthError as error:
             self._in_flight = False
+            if not isinstance(error, RequestFailed):
+                self.engine.stop(error)  # before the slot goes to the next in line
             raise
         finally:
             self._spent += bill

@@ -1,6 +1,6 @@
 """Slots for requests: everyone waits here for a turn, those of an earlier stage first.
 
-How many slots there are is either fixed or found by `AdaptiveLimit`. A request that was refused for load (429) keeps
+How many slots there are is found by `AdaptiveLimit`, up to a maximum. A request that was refused for load (429) keeps
 its slot while it waits to try again, so a server that is full is not hammered by the next in line.
 """
 
@@ -16,13 +16,12 @@ from synth.engine.adaptive import MAX, START, AdaptiveLimit
 
 
 class Throttle:
-    """Slots towards one endpoint and model. `concurrency` is their number, or None for an adaptive one."""
+    """Slots towards one endpoint and model: `concurrency` of them as long as the server takes that many; None finds out."""
 
     def __init__(
         self, concurrency: int | None = None, maximum: int = MAX, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._adaptive = concurrency is None
-        self.control = AdaptiveLimit(START if concurrency is None else concurrency, concurrency or maximum, clock)
+        self.control = AdaptiveLimit(concurrency or START, concurrency or maximum, clock)
         self.clock = clock
         self.in_flight = 0
         self.napping = 0
@@ -42,10 +41,13 @@ class Throttle:
         """Take one slot; lower `priority` first, then first come first served. Give it back with `release`."""
         if self._stopped:
             raise self._stopped.with_traceback(None)
-        if self._waiting or not self._may_start():
-            await self._wait(priority)
-        else:
+        if not self._waiting and self._may_start():
             self._count(+1)
+            return
+        await self._wait(priority)
+        while self.clock() < self.control.paused_until:  # a pause came between the grant and this moment
+            self.release()
+            await self._wait(priority)
 
     def release(self) -> None:
         """Give a slot back."""
@@ -58,17 +60,13 @@ class Throttle:
 
     def answered(self, sent_at: float) -> None:
         """An answer came to a request that left at `sent_at`; call it while its slot is held."""
-        if self._adaptive:
-            self.control.on_answer(sent_at, self.in_flight, self.in_flight - self.napping)
+        self.control.on_answer(sent_at, self.in_flight, self.in_flight - self.napping)
 
     def refused(self, sent_at: float, retry_after: float | None) -> None:
         """A 429 came to a request that left at `sent_at`. It naps, with its slot held, until `woke` is called."""
         self.throttled += 1
         self.napping += 1
-        if self._adaptive:
-            self.control.on_throttle(sent_at, retry_after)
-        else:
-            self.control.pause(retry_after)
+        self.control.on_throttle(sent_at, retry_after)
 
     def woke(self) -> None:
         """A napping request goes on, or gives up."""

@@ -194,6 +194,15 @@ def test_the_join_keeps_and_removes_exactly_what_the_stream_does(seed: int, thre
     same_as_streamed(stream(random.Random(seed), 120, 90), threshold, strict, "rouge")
 
 
+def test_the_join_is_the_same_in_many_passes_and_small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    from synth.checks import prefix_join
+
+    monkeypatch.setattr(prefix_join, "TEXTS_PER_PASS", 20)
+    monkeypatch.setattr(prefix_join, "BLOCK", 7)
+    monkeypatch.setattr(prefix_join, "CHUNK", 3)
+    same_as_streamed(stream(random.Random(11), 150, 40), 0.6, True, "rouge")
+
+
 def real(name: str) -> list[str]:
     path = DATA / name
     if not path.exists():

@@ -4,7 +4,8 @@ Run as a program it prints its port and serves until it is killed. The reply is 
 It lives on raw asyncio so that it costs a fraction of its client's CPU. What it does not do: judge, stream, check keys.
 
 Faults, each with a rate per attempt: see FAULTS; `poison=0.01` is a 400 for ever for one request in a hundred.
-`--capacity 8` answers 429 above 8 requests at once. `GET /stats` tells what was asked, `POST /faults` takes new faults.
+`--capacity 8` answers 429 above 8 requests at once. `GET /stats` tells what was asked; `POST /faults` takes new faults and
+starts counting anew.
 """
 
 from __future__ import annotations
@@ -31,12 +32,16 @@ class Server:
         self.capacity, self.retry_after = options.capacity, options.retry_after
         self.hang_s, self.drip_s = options.hang, options.drip
         self.faults = parse_faults(options.faults)
+        self.in_flight = 0
+        self.forget()
+
+    def forget(self) -> None:
+        """Count from nothing."""
         self.counts: Counter[str] = Counter()
         self.seen: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
-        self.in_flight = self.peak = 0
-        self.first = self.last = 0.0
-        self.busy_s = 0.0
+        self.peak = 0
+        self.first = self.last = self.busy_s = 0.0
 
     def stats(self) -> dict[str, Any]:
         """requests: all that came; again: repeats of a request that had been answered; busy_s: summed thinking time."""
@@ -117,6 +122,7 @@ class Link(asyncio.Protocol):
             self.send(200, json.dumps(self.server.stats()).encode())
         elif path.startswith("/faults"):
             self.server.faults = parse_faults(rest[:length].decode())
+            self.server.forget()
             self.send(200, b"{}")
         else:
             self.task = asyncio.create_task(self.server.serve(rest[:length], headers.get("x-draw", ""), self))

@@ -43,8 +43,8 @@ class FaultServer:
         with urllib.request.urlopen(f"{self.root}/stats", timeout=10) as reply:
             return dict(json.load(reply))
 
-    def set_faults(self, faults: str) -> None:
-        """Misbehave otherwise from now on."""
+    def set_faults(self, faults: str = "") -> None:
+        """Misbehave so from now on, and count anew."""
         urllib.request.urlopen(f"{self.root}/faults", data=faults.encode(), timeout=10).close()
 
 

@@ -21,21 +21,29 @@ POINTS = ("sent:20", "answered:30", "commit:4", "committed:9", "settled:9", "sta
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[FaultServer]:
+def one_server() -> Iterator[FaultServer]:
     with FaultServer("--latency", "0.03", "--spread", "0.5") as one:
         yield one
 
 
+@pytest.fixture
+def server(one_server: FaultServer) -> FaultServer:
+    one_server.set_faults()
+    return one_server
+
+
 @pytest.fixture(scope="module")
-def undisturbed(server: FaultServer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def undisturbed(one_server: FaultServer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("undisturbed")
-    code, words = run(write_recipe(folder, server.url, concurrency=SLOTS), folder / "run")
+    code, words = run(write_recipe(folder, one_server.url, concurrency=SLOTS), folder / "run")
     assert code == 0, words
     return made(folder / "run")
 
 
-def paid_twice(run_dir: Path) -> int:
-    """Requests that left more than once, as the ledger says."""
+def maybe_paid_twice(run_dir: Path) -> int:
+    """How many requests may have been paid twice, as the ledger says."""
+    if not (run_dir / FILE_NAME).exists():
+        return 0
     reader = LedgerReader(run_dir)
     count, _ = reader.maybe_paid_twice()
     reader.close()
@@ -51,6 +59,7 @@ def test_one_history_of_crashes_at_every_point_ends_with_the_same_bytes(
         code, words = run(recipe, folder, env={"SYNTH_CRASH_AT": point})
         assert code == -signal.SIGKILL, (point, words)
         assert server.stats()["again"] - before <= SLOTS
+    assert server.stats()["again"] <= maybe_paid_twice(folder)
     code, words = run(recipe, folder)
     assert code == 0, words
     assert made(folder) == undisturbed
@@ -71,25 +80,15 @@ def test_a_polite_stop_pays_nothing_twice(
     number: signal.Signals, server: FaultServer, undisturbed: dict[str, str], tmp_path: Path
 ) -> None:
     recipe, folder = write_recipe(tmp_path, server.url, concurrency=SLOTS), tmp_path / "run"
-    before = server.stats()
     child = start(recipe, folder)
-    assert kill_when(child, server, before["requests"] + 30, number)
+    assert kill_when(child, server, 30, number)
     code, words = finish(child)
     assert code == 128 + number, words
-    assert paid_twice(folder) == 0
+    assert maybe_paid_twice(folder) == 0
     code, words = run(recipe, folder)
     assert code == 0 and "paid twice" not in words
-    after = server.stats()
-    assert after["requests"] - before["requests"] == len(set(all_keys(folder)))
+    assert server.stats()["again"] == 0
     assert made(folder) == undisturbed
-
-
-def all_keys(run_dir: Path) -> list[str]:
-    """The keys of all requests of a run."""
-    reader = LedgerReader(run_dir)
-    keys = [key for (key,) in reader.query("SELECT key FROM requests")]
-    reader.close()
-    return keys
 
 
 def random_kills(server: FaultServer, folder: Path, kills: int, rng: random.Random) -> None:
@@ -101,7 +100,7 @@ def random_kills(server: FaultServer, folder: Path, kills: int, rng: random.Rand
         before = server.stats()
         child = start(recipe, folder)
         if attempt % 3:  # somewhere in the requests
-            killed = kill_when(child, server, before["requests"] + rng.randrange(1, 12))
+            killed = kill_when(child, server, before.get("requests", 0) + rng.randrange(1, 12))
         else:  # at any time: starting, between stages, writing files
             time.sleep(rng.uniform(0.3, 1.6))
             killed = child.poll() is None
@@ -117,7 +116,7 @@ def test_random_kills_end_with_the_same_bytes(
     server: FaultServer, undisturbed: dict[str, str], tmp_path: Path
 ) -> None:
     folder = tmp_path / "run"
-    random_kills(server, folder, 4, random.Random(4))
+    random_kills(server, folder, 3, random.Random(4))
     assert run(write_recipe(tmp_path, server.url, concurrency=SLOTS), folder)[0] == 0
     assert made(folder) == undisturbed
     assert ledger_problems(folder) == []
@@ -142,10 +141,9 @@ def test_a_kill_at_any_point_of_any_stage_ends_with_the_same_bytes(
     point: str, count: int, server: FaultServer, undisturbed: dict[str, str], tmp_path: Path
 ) -> None:
     recipe, folder = write_recipe(tmp_path, server.url, concurrency=SLOTS), tmp_path / "run"
-    before = server.stats()["again"]
     run(recipe, folder, env={"SYNTH_CRASH_AT": f"{point}:{count}"})
     assert run(recipe, folder)[0] == 0
-    assert server.stats()["again"] - before <= SLOTS
+    assert server.stats()["again"] <= SLOTS
     assert made(folder) == undisturbed
 
 
@@ -162,7 +160,6 @@ def test_a_full_disk_ends_with_exit_5_and_loses_no_acknowledged_answer(
     server: FaultServer, undisturbed: dict[str, str], tmp_path: Path
 ) -> None:
     recipe, folder = write_recipe(tmp_path, server.url, concurrency=SLOTS), tmp_path / "run"
-    before = server.stats()["again"]
     old = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, old[1]))
     try:
@@ -174,7 +171,7 @@ def test_a_full_disk_ends_with_exit_5_and_loses_no_acknowledged_answer(
     assert "disk" in words
     assert ledger_problems(folder) == []
     assert run(recipe, folder)[0] == 0
-    assert server.stats()["again"] - before <= SLOTS
+    assert server.stats()["again"] <= SLOTS
     assert made(folder) == undisturbed
 
 
@@ -182,14 +179,12 @@ def test_the_key_is_written_nowhere(server: FaultServer, tmp_path: Path) -> None
     key = "sk-canary-0123456789"
     recipe, folder = write_recipe(tmp_path, server.url), tmp_path / "run"
     server.set_faults("unauthorized=1")
-    try:
-        code, words = run(recipe, folder)
-        assert code == 6 and key not in words
-        child = start(recipe, folder, "--debug")
-        assert key not in Path(f"/proc/{child.pid}/cmdline").read_text()
-        assert key not in finish(child)[1]
-    finally:
-        server.set_faults("")
+    code, words = run(recipe, folder)
+    assert code == 6 and key not in words
+    child = start(recipe, folder, "--debug")
+    assert key not in Path(f"/proc/{child.pid}/cmdline").read_text()
+    assert key not in finish(child)[1]
+    server.set_faults()
     assert run(recipe, folder)[0] == 0
     for path in folder.rglob("*"):
         assert not path.is_file() or key.encode() not in path.read_bytes(), path

@@ -92,15 +92,17 @@ class FakeServer:
         if self.noise and self.rng.random() < self.noise:
             await asyncio.sleep(self._thinking())
             return self._note(429)
-        if self._is_full() and not self.queue:
+        full = self._is_full()
+        if full and not self.queue:
             await asyncio.sleep(0.005)
             self.closed_until = max(self.closed_until, self.loop.now + (self.wish or 0.0))
             return self._note(429)
-        while self._is_full():
+        while full:
             place: asyncio.Future[None] = self.loop.create_future()
             self.line.append(place)
             self.peak_line = max(self.peak_line, len(self.line))
             await place
+            full = self._is_full()
         self.inside += 1
         started = self.loop.now
         try:

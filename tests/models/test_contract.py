@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import pytest
-from served import ServedTeacher
+from served import ServedTeacher, prompt_for
 
 from synth.errors import CredentialsError, RequestRefused, SynthError
 from synth.models import connect, list_backends
 from synth.models.base import ChatModel, ChatRequest, Completion, Sampling
-from synth.prompts import render
 
 ELSEWHERE = {"vllm", "transformers"}
 T = TypeVar("T")
@@ -27,9 +26,7 @@ EXAMPLES = [
     {"instruction": "Sort the words by length: fig, cherry, plum.", "input": "", "output": "fig, plum, cherry"},
     {"instruction": "How many days are there from 3 March to 9 April?", "input": "", "output": "37"},
 ]
-PROPOSE = render(
-    "diverse", topic="", language="", as_json=False, examples=EXAMPLES, wanted=["a table to work on", "a list of words"]
-)
+PROPOSE = prompt_for("diverse", examples=EXAMPLES)
 SCHEMA = {
     "type": "object",
     "properties": {
@@ -135,13 +132,7 @@ def test_a_schema_is_kept(backend: Connect) -> None:
 
 
 def test_a_plain_prompt_can_be_completed(backend: Connect) -> None:
-    prompt = render(
-        "self_instruct",
-        classification_only=False,
-        topic="",
-        num_new=2,
-        instructions=[example["instruction"] for example in EXAMPLES],
-    )
+    prompt = prompt_for("self_instruct", instructions=[example["instruction"] for example in EXAMPLES])
     assert ask(backend, messages=prompt.messages, kind="completion").text.strip()
 
 

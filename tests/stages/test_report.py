@@ -156,8 +156,12 @@ def test_rates_of_evolution_and_requests_are_those_of_the_ledger(run: Path, tabl
 
 
 def test_the_student_and_its_intervals_are_shown(tables: dict[str, list[list[str]]]) -> None:
-    table = tables["exact match on held-out inputs, with 95 % intervals"]
-    assert [(row[0], float(row[1])) for row in table[1:]] == [(arm["name"], arm["value"]) for arm in EVALUATION["arms"]]
+    table = tables["correct, with 95 % intervals"]
+    assert [(row[0], float(row[1])) for row in table[1:]] == [(s["student"], s["value"]) for s in EVALUATION["scores"]]
+    (_, *differences) = tables["Differences item by item, with 95 % intervals"]
+    assert [row[-1] for row in differences] == ["better", "better"]
+    (_, _, seeds_only) = tables["Each arm against the one before, trained for equal steps and tokens"]
+    assert seeds_only == ["seeds only", "175", "200", "81920", "+0.05", "-0.01", "+0.1", "no difference is visible"]
 
 
 def test_a_missing_outcome_is_told_as_a_warning(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ class Run:
             "teacher": {"backend": "vllm", "concurrency": 2} | teacher,
             "bootstrap": bootstrap | {"structured": "json", "sampling": {"temperature": 1.0, "max_tokens": 500}},
             "respond": None,
+            "engine": {"grace_s": 2},
         }
         self.path = folder / "recipe.yaml"
         self.path.write_text(yaml.safe_dump(recipe))

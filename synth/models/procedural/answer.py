@@ -10,7 +10,7 @@ from synth.models.procedural.material import write, write_table
 from synth.models.procedural.operations import OPERATIONS
 from synth.models.procedural.plan import Link
 from synth.models.procedural.values import (
-    Label, Name, Numbers, Quantity, Table, Value, Words, join_and, show_number, show_quantity, singular,
+    Day, Label, Name, Numbers, Quantity, Table, Value, Words, join_and, show_number, show_quantity, singular,
 )  # fmt: skip
 
 
@@ -44,7 +44,7 @@ def _written(link: Link, task: Task) -> str:
     value, layout = link.after, task.plan.layout
     if isinstance(value, Table):
         return write_table(value, table_form(task.input))
-    if layout == "sentence":
+    if layout == "sentence" and isinstance(value, Quantity | Label | Name | Day):
         return _sentence(link)
     if isinstance(value, Quantity):
         return show_number(value.value, value.places) if layout == "bare" else show_quantity(value)

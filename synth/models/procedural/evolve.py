@@ -11,18 +11,18 @@ from synth.models.procedural import frames, samples
 from synth.models.procedural.answer import table_form
 from synth.models.procedural.draws import Draw
 from synth.models.procedural.generate import (
-    Task, Wish, can_show_working, draw_layout, draw_task, followers, further_question, require_binding,
+    Task, Wish, can_have_place, can_show_working, draw_layout, draw_task, followers, further_question, require_binding,
 )  # fmt: skip
-from synth.models.procedural.material import write, write_table
+from synth.models.procedural.material import TABLE_FORMS, write, write_table
 from synth.models.procedural.operations import OPERATIONS
 from synth.models.procedural.plan import Link, Outcome, Step, kind_of, run, step
 from synth.models.procedural.reader import kind_of_sentence, normal, sentences
 from synth.models.procedural.recognise import Prompt
-from synth.models.procedural.scenes import PURPOSE_WORDS, write_purpose, write_scene
+from synth.models.procedural.scenes import PURPOSE_WORDS, RECIPIENT_WORDS, write_purpose, write_recipient, write_scene
 from synth.models.procedural.task import fitting_domains, understand
-from synth.models.procedural.values import Numbers, Table, Text, Unfit, Value, Words
+from synth.models.procedural.values import Numbers, Pair, Quantity, Table, Text, Unfit, Value, Words
 from synth.models.procedural.words.domains import Domain, by_noun, domains
-from synth.models.procedural.writer import Writer, finished
+from synth.models.procedural.writer import SINGLE, Writer, finished
 
 TRIES = 25
 ALIASES: tuple[tuple[str, str], ...] = (
@@ -45,20 +45,34 @@ Method = Callable[[Task, Draw], Evolved | None]
 
 
 def rewrite(prompt: Prompt, draw: Draw) -> str:
-    """The reply to `# Rewrite a task`."""
+    """The reply to `# Rewrite a task`: the first sound change of 10 to 20 words, else the sound one that comes nearest."""
     task = understand(prompt.block("instruction"), prompt.block("input"))
     name = prompt.operator
     method = next((ability for part, ability in ALIASES if part in name), "")
     if task is None or not method or name.startswith("code_"):
         raise RequestRefused(f"the task or the method {name!r} is outside the teacher's grammar", "unsupported")
+    best: tuple[int, Evolved] | None = None
     for _ in range(TRIES):
-        try:
-            evolved = METHODS[method](task, draw)
-        except Unfit:
+        evolved = _attempt(task, METHODS[method], draw)
+        if evolved is None:
             continue
-        if evolved and _is_sound(task, evolved):
-            return reply(evolved.instruction, evolved.material)
-    raise RequestRefused(f"the task cannot be evolved further by {name!r}", "unsupported")
+        added = len(evolved.instruction.split()) - len(task.instruction.split())
+        excess = max(10 - added, added - 20, 0)
+        if best is None or excess < best[0]:
+            best = (excess, evolved)
+        if not excess:
+            break
+    if best is None:
+        raise RequestRefused(f"the task cannot be evolved further by {name!r}", "unsupported")
+    return reply(best[1].instruction, best[1].material)
+
+
+def _attempt(task: Task, method: Method, draw: Draw) -> Evolved | None:
+    try:
+        evolved = method(task, draw)
+    except Unfit:
+        return None
+    return evolved if evolved and _is_sound(task, evolved) else None
 
 
 def reply(instruction: str, material: str) -> str:
@@ -75,7 +89,7 @@ def _is_sound(task: Task, evolved: Evolved) -> bool:
         require_binding(found.plan, found.material, found.outcome)
     except Unfit:
         return False
-    return len(evolved.instruction.split()) - len(task.instruction.split()) <= 24
+    return True
 
 
 def invent(prompt: Prompt, draw: Draw, base: Wish) -> str:
@@ -124,136 +138,186 @@ def _order(sentence: str) -> int:
 
 
 def _writer(task: Task, link: Link, draw: Draw) -> Writer:
-    return Writer(task.plan, Outcome((link,), ()), None, draw, mentioned=True)
+    return Writer(task.plan, Outcome((link,), ()), None, draw, mentioned=True, reasons=draw.chance(0.6))
 
 
 # --- the methods -----------------------------------------------------------------------------------------------------
 
 
 def add_constraint(task: Task, draw: Draw) -> Evolved | None:
-    """One more filter, said in a sentence of its own."""
+    """One more filter on the material in a sentence of its own; else one on the result; else a form for the answer."""
+    for _ in range(3):
+        found = _filter_material(task, draw)
+        if found:
+            return found
+    return _go_on(task, draw, ("filter",)) or _ask_for_form(task, draw)
+
+
+def _filter_material(task: Task, draw: Draw) -> Evolved | None:
     base = task.material
-    fitting = [op for op in OPERATIONS.values() if op.role == "filter" and op.takes == kind_of(base) and not op.name.startswith("drop")]
-    if not fitting:
-        return _ask_for_form(task, draw)
     value: Value = base
     for link in task.outcome.links:
         if OPERATIONS[link.step.op].role != "filter":
             break
         value = link.after
-    operation = draw.pick(fitting)
-    args = operation.draw(value, draw)
-    if args is None or operation.name in [one.op for one in task.plan.steps]:
+    fitting = [op for op in OPERATIONS.values() if op.role == "filter" and op.takes == kind_of(base) and not op.name.startswith("drop")]
+    operation = draw.pick(fitting) if fitting else None
+    args = operation.draw(value, draw) if operation else None
+    if operation is None or args is None or step(operation.name, args) in task.plan.steps:
         return None
     one = step(operation.name, args)
-    plan = replace(task.plan, steps=normal((one, *task.plan.steps)))
-    outcome = run(plan, base, OPERATIONS)
+    outcome = run(replace(task.plan, steps=normal((one, *task.plan.steps))), base, OPERATIONS)
     if write(outcome.result) == write(task.outcome.result):
         return None
-    note = _writer(task, Link(one, base, base), draw).note(Link(one, base, base))
-    return Evolved(_place(task, note, 2), task.input)
+    link = Link(one, base, base)
+    return Evolved(_place(task, _writer(task, link, draw).note(link), 2), task.input)
 
 
 def _ask_for_form(task: Task, draw: Draw) -> Evolved | None:
-    """Where nothing can be filtered: a form for the answer."""
+    """A form for the answer."""
     layout = draw_layout(task.outcome.result, draw)
-    if task.plan.layout or not layout or task.plan.also:
+    if task.plan.layout or not layout:
         return None
     sentence = draw.pick(frames.pattern(draw.pick(frames.LAYOUTS[layout][1])).wordings)
     return Evolved(_place(task, sentence, 4), task.input)
 
 
 def deepen(task: Task, draw: Draw) -> Evolved | None:
-    """A further question about the same material."""
-    extra = further_question(task.plan, task.outcome, draw)
-    if extra is None or len(task.plan.also) >= 3 or task.plan.layout:
-        return _go_on(task, draw, show=False)
+    """A further question about the same material, or a further step."""
+    extra = further_question(task.plan, task.outcome, draw) if len(task.plan.also) < 3 else None
+    if extra is None:
+        return _go_on(task, draw, ())
     plan = replace(task.plan, also=(*task.plan.also, extra))
     link = run(plan, task.material, OPERATIONS).also[-1]
     return Evolved(_place(task, _writer(task, link, draw).also(link), 3), task.input)
 
 
 def concretise(task: Task, draw: Draw) -> Evolved | None:
-    """A place, a purpose, or both."""
-    place, purpose = task.plan.setting or ("", "")
+    """Two of: whose material it is, what the answer is for, who waits for it; at last its form."""
+    place, purpose, recipient = task.plan.setting or ("", "", "")
+    domain = domain_of(task) or (draw.pick(domains()) if task.plan.source in SINGLE else None)
+    open_to = [
+        name
+        for name, is_open in (
+            ("place", not place and domain is not None and can_have_place(task.plan)),
+            ("purpose", not purpose),
+            ("recipient", not recipient),
+        )
+        if is_open
+    ]
+    if not open_to:
+        return _ask_for_form(task, draw)
     text = task.instruction
-    domain = domain_of(task)
-    if not place and domain and task.plan.source in ("table", "words", "pair"):
-        noun = getattr(task.material, "noun", "") or domain.noun
-        text = f"{finished(write_scene(domain, noun, draw) + '.')} {text}"
-    elif purpose:
-        return _ask_for_form(task, draw) if not task.plan.layout else None
-    if not purpose:
-        text = f"{text} {finished(write_purpose(draw.pick(PURPOSE_WORDS), draw) + '.')}"
+    for name in draw.some(open_to, 2):
+        text = _more_specific(text, name, task, domain, draw)
     return Evolved(text, task.input)
 
 
+def _more_specific(text: str, name: str, task: Task, domain: Domain | None, draw: Draw) -> str:
+    if name == "place" and domain:
+        noun = task.plan.noun or getattr(task.material, "noun", "") or domain.noun
+        return f"{finished(write_scene(domain, noun, draw, is_one=task.plan.source in SINGLE) + '.')} {text}"
+    if name == "purpose":
+        return f"{text} {finished(write_purpose(draw.pick(PURPOSE_WORDS), draw) + '.')}"
+    return f"{text} {finished(write_recipient(draw.pick(RECIPIENT_WORDS), draw) + '.')}"
+
+
 def increase_reasoning(task: Task, draw: Draw) -> Evolved | None:
-    """One more step, and the steps shown."""
-    return _go_on(task, draw, show=True)
+    """One more step to the result, or the steps shown, or both."""
+    further = _go_on(task, draw, ()) if draw.chance(0.7) else None
+    text = further.instruction if further else task.instruction
+    if not task.plan.working and can_show_working(task.outcome) and (not further or draw.chance(0.3)):
+        sentence = draw.pick(frames.pattern(draw.pick(frames.WORKING)).wordings)
+        return Evolved(_place(replace(task, instruction=text), sentence, 4), task.input)
+    return further or deepen(task, draw)
 
 
-def _go_on(task: Task, draw: Draw, *, show: bool) -> Evolved | None:
-    text, plan = task.instruction, task.plan
-    found = None
-    if not plan.also and not plan.layout and len(plan.steps) < 6:
-        value = task.outcome.result
-        for operation in draw.some(followers(value, list(plan.steps)), 6):
-            args = operation.draw(value, draw) if operation.role != "filter" else None
-            if args is None:
-                continue
-            try:
-                after = operation.solve(value, args)
-            except Unfit:
-                continue
-            if write(after) != write(value):
-                found = Link(step(operation.name, args), value, after)
-                break
-    if found:
-        text = _place(task, _writer(task, found, draw).going_on(found), 1)
-    shown = show and not plan.working and can_show_working(task.outcome)
-    if shown:
-        middle = replace(task, instruction=text)
-        text = _place(middle, draw.pick(frames.pattern(draw.pick(frames.WORKING)).wordings), 4)
-    return Evolved(text, task.input) if found or shown else None
+def _go_on(task: Task, draw: Draw, roles: tuple[str, ...]) -> Evolved | None:
+    """One more step on the result; of these roles, or any but a filter."""
+    value, plan = task.outcome.result, task.plan
+    if len(plan.steps) > 5 or (plan.also and kind_of(value) == kind_of(task.material)):
+        return None
+    for operation in draw.some(followers(value, list(plan.steps)), 6):
+        is_wanted = operation.role in roles if roles else operation.role != "filter"
+        args = operation.draw(value, draw) if is_wanted else None
+        if args is None:
+            continue
+        try:
+            after = operation.solve(value, args)
+        except Unfit:
+            continue
+        if write(after) != write(value):
+            link = Link(step(operation.name, args), value, after)
+            return Evolved(_place(task, _writer(task, link, draw).going_on(link), 1), task.input)
+    return None
+
+
+# --- richer material -------------------------------------------------------------------------------------------------
 
 
 def complicate_input(task: Task, draw: Draw) -> Evolved | None:
-    """More material; rows listed twice that must be counted once; a table in another notation."""
+    """More material; rows listed twice that count once; a single figure that must first be found in a table."""
     value, plan = task.material, task.plan
+    has_remark = any(_order(part) == 6 for part in sentences(task.instruction))
     if isinstance(value, Text):
+        if has_remark:
+            return None
         more = draw.pick((samples.review, samples.news, samples.notice))(draw)
-        return Evolved(_place(task, frames_remark(draw, "text"), 5), f"{value.text} {more.text}")
-    if not isinstance(value, Table | Words | Numbers):
+        return Evolved(_place(task, _remark("text", draw), 6), f"{value.text} {more.text}")
+    if isinstance(value, Quantity):
+        return _from_table(task, value, draw)
+    if not isinstance(value, Table | Words | Numbers | Pair):
         return None
-    name = {"table": "drop_repeated_rows", "words": "drop_repeated_words", "numbers": "drop_repeated_numbers"}[plan.source]
+    name = {"table": "drop_repeated_rows", "words": "drop_repeated_words", "numbers": "drop_repeated_numbers"}.get(plan.source, "")
     grown = _grown(task, value, draw)
-    if name in [one.op for one in plan.steps] or any("drop" in one.op for one in plan.steps):
-        return Evolved(_place(task, frames_remark(draw, plan.source), 5), _written_like(task, grown))
+    if not name or any("drop" in one.op for one in plan.steps) or draw.chance(0.25):
+        if has_remark:
+            return None
+        return Evolved(_place(task, _remark("list", draw), 6), _written_like(task, grown)) if grown != value else None
     doubled = _doubled(grown, draw)
-    one = Step(name)
-    note = _writer(task, Link(one, doubled, doubled), draw).note(Link(one, doubled, doubled))
-    return Evolved(_place(task, note, 2), _written_like(task, doubled))
+    link = Link(Step(name), doubled, doubled)
+    return Evolved(_place(task, _writer(task, link, draw).note(link), 2), _written_like(task, doubled))
 
 
-def frames_remark(draw: Draw, source: str) -> str:
-    """A sentence about material that has grown."""
-    return draw.pick(frames.pattern(draw.pick(frames.REMARKS["text" if source == "text" else "list"])).wordings)
+def _remark(kind: str, draw: Draw) -> str:
+    return draw.pick(frames.pattern(draw.pick(frames.REMARKS[kind])).wordings)
+
+
+def _from_table(task: Task, amount: Quantity, draw: Draw) -> Evolved | None:
+    """The figure becomes one cell of a table, and the task begins with finding it there."""
+    fitting = [d for d in domains() for c in d.columns if c.name == task.plan.noun and c.unit == amount.unit]
+    if not fitting or any(frames.stripped(task.instruction.lower(), frames.openings(*frames.FIRST))):
+        return None
+    domain = draw.pick(fitting)
+    table = samples.table(domain, draw, keep=(task.plan.noun,))
+    row, place = draw.below(len(table.rows)), table.at(task.plan.noun)
+    rows = list(table.rows)
+    rows[row] = (*rows[row][:place], amount.value, *rows[row][place + 1 :])
+    table = table.with_rows(rows)
+    one = step("lookup", {"col": task.plan.noun, "name": str(rows[row][0])})
+    link = Link(one, table, amount)
+    command = Writer(task.plan, Outcome((link,), ()), None, draw).command(link)
+    opening = draw.pick(frames.openings(*frames.FIRST))
+    parts = sentences(task.instruction)
+    at = next(number for number, part in enumerate(parts) if _order(part) == 1)
+    return Evolved(" ".join([*parts[:at], finished(f"{opening}{command}."), *parts[at:]]), write_table(table, draw.pick(TABLE_FORMS)))
 
 
 def _grown(task: Task, value: Value, draw: Draw) -> Value:
     """Two to four new rows or items of the same kind."""
-    domain = domain_of(task)
-    extra = draw.between(2, 4)
+    domain, extra = domain_of(task), draw.between(2, 4)
+    if isinstance(value, Pair):
+        both = (_grown(task, value.first, draw), value.second) if isinstance(value.first, Words) else (value.first, value.second)
+        return Pair(*both)  # type: ignore[arg-type]
     if isinstance(value, Table) and domain and {c.name for c in value.columns} <= {c.name for c in domain.columns}:
         return value.with_rows(list(value.rows) + samples.more_rows(value, domain, extra, draw))
-    if isinstance(value, Words) and domain:
-        return replace(value, values=value.values + tuple(draw.some([n for n in domain.columns[0].pool if n not in value.values], extra)))
+    if isinstance(value, Words):
+        pool = next((d.columns[0].pool for d in domains() if value.values[0] in d.columns[0].pool), ())
+        return replace(value, values=value.values + tuple(draw.some([name for name in pool if name not in value.values], extra)))
     if isinstance(value, Numbers) and value.values:
-        low, high = min(value.values), max(value.values)
         scale = 10**value.places
-        new = [draw.between(int(low * scale), int(high * scale)) for _ in range(extra)]
-        return replace(value, values=value.values + tuple(Decimal(number) / scale for number in new))
+        low, high = int(min(value.values) * scale), int(max(value.values) * scale)
+        return replace(value, values=value.values + tuple(Decimal(draw.between(low, high)) / scale for _ in range(extra)))
     return value
 
 
@@ -269,8 +333,8 @@ def _doubled(value: Value, draw: Draw) -> Value:
 def _written_like(task: Task, value: Value) -> str:
     if isinstance(value, Table):
         return write_table(value, table_form(task.input))
-    form = "lines" if "\n" in task.input else "titled" if ": " in task.input else ""
-    return write(value, form)
+    form = "titled" if ": " in task.input and task.plan.source == "numbers" else "lines" if "\n" in task.input else ""
+    return write(value, "" if isinstance(value, Pair) else form)
 
 
 METHODS: dict[str, Method] = {

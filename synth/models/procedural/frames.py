@@ -16,9 +16,8 @@ DO_OPENINGS: tuple[tuple[str, str], ...] = (
     ("[I would like you to|I want you to|I need you to|help me|help us] ", "."),
     ("[your task is to|your job is to|the task is to] ", "."),
 )
-NP_COMMANDS = (
-    "[find|find out|work out|calculate|determine|give me|state|report|tell me|let me know] ",
-)
+FIGURE_COMMANDS = ("[find|find out|work out|calculate|determine|give me|state|report|tell me|let me know] ",)
+NP_COMMANDS = ("[find|give me|state|report|tell me|let me know] ",)
 NPS_COMMANDS = ("[list|give|give me|write down|tell me|report|state] ",)
 NP_OPENINGS: tuple[tuple[str, str], ...] = (
     ("what is ", "?"),
@@ -34,7 +33,7 @@ FINALLY_SAME = ("[, and finally |, and after that |, and lastly ]",)
 THEN_NEW = ("[then |next, |after that, |afterwards, |once you have that, |from there, |with that done, ]",)
 FINALLY_NEW = ("[finally, |then |to finish, |as a last step, |in the end, ]",)
 ALSO_OPENINGS = (
-    "[also|in addition,|besides,|on top of that,] [tell me|give me|state|report|work out] ",
+    "[also|in addition,|besides,|on top of that,] [tell me|give me|state|report] ",
     "[I would also like to know|we also need|I also want to know|add to your answer|I also need] ",
 )
 ALSO_QUESTIONS = ("[and|also,|besides,|in addition,] ",)
@@ -60,6 +59,20 @@ DO_FILTER = {
     "yes": "[keep only|take only|select|pick out|narrow the list down to|limit the list to] ",
     "no": "[drop|remove|discard|filter out|cross out|strike out] ",
 }
+
+FIRST = ("[first, |to begin with, |as a first step, ]",)
+NOTE_REASONS = (
+    ", [as|since|because] [that was agreed beforehand|those are the rules here|we did it like that last time|that was decided at the last meeting]",
+    ", [as|since|because] [my boss wants it that way|the auditor insists on it|it has always been done like that|the form asks for it that way]",
+)
+REPEAT_REASONS = (
+    ", [as|since|because] the list was [put together from two sources|copied from several sheets|typed up in a hurry|merged from two notebooks]",
+)
+STEP_REASONS = (
+    ", [as|since|because] [that is what I was asked for|somebody will surely ask for it|I have to pass it on|the form has a field for it]",
+    ", [as|since|because] [the report has a line for it|my colleague needs it for her own list|we compare it with last year|it has to be written down too]",
+    ", so that [I can pass it on|we can compare it with last year|nobody has to do it by hand|everyone can follow it]",
+)
 
 WORKING = (
     "[show|write down|give|list] [each step|every step|the steps|all steps] [of the working|of your working|in order] before the [final answer|result].",
@@ -128,6 +141,19 @@ def fixed_sentences() -> dict[str, tuple[str, str]]:
     return found | {wording: ("remark", "") for text in remarks for wording in pattern(text).wordings}
 
 
+@functools.cache
+def reasons() -> tuple[str, ...]:
+    """All reasons that can end a sentence."""
+    return openings(*NOTE_REASONS, *REPEAT_REASONS, *STEP_REASONS)
+
+
+def without_reason(body: str) -> str:
+    """The sentence without the reason at its end."""
+    if not body.endswith(reasons()):
+        return body
+    return next(body.removesuffix(reason) for reason in reasons() if body.endswith(reason))
+
+
 def stripped(text: str, starts: tuple[str, ...]) -> list[str]:
     """What is left of `text` after each of the openings that it has."""
-    return [text[len(start) :] for start in starts if text.startswith(start)]
+    return [text[len(start) :] for start in starts if text.startswith(start)] if text.startswith(starts) else []

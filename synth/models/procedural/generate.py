@@ -12,15 +12,22 @@ from synth.models.procedural.material import TABLE_FORMS, write
 from synth.models.procedural.operations import OPERATIONS
 from synth.models.procedural.plan import Operation, Outcome, Plan, Step, asked_of, kind_of, run, step
 from synth.models.procedural.reader import normal
-from synth.models.procedural.scenes import PURPOSE_WORDS
-from synth.models.procedural.values import Numbers, Quantity, Table, Unfit, Value
+from synth.models.procedural.scenes import PURPOSE_WORDS, RECIPIENT_WORDS
+from synth.models.procedural.values import UNCOUNTED, Numbers, Quantity, Table, Unfit, Value
 from synth.models.procedural.words.domains import Domain, domains
-from synth.models.procedural.writer import Writer
+from synth.models.procedural.writer import SINGLE, Writer
 
 TRIES = 60
-KINDS = ("table",) * 9 + ("numbers",) * 4 + ("words",) * 4 + ("text",) * 4 + ("quantity",) * 3 + ("pair",) * 3 + ("day",) * 2 + ("span", "code")
-GROWING = frozenset("euros dollars kg g km m cm minutes hours litres ml tonnes hectares metres".split())
-"""Units of which a share or a percentage is a sensible thing to ask for."""
+KINDS = ("table",) * 11 + ("numbers",) * 5 + ("words",) * 5 + ("text",) * 5 + ("pair",) * 4 + ("quantity",) * 2 + ("day", "span", "code")
+AFTER_NO_GROUP = ("total", "share", "keep_columns", "column_values", "fill_template")
+"""Operations that sound odd when said of groups: "the total of the totals"."""
+AFTER_ORDER = (
+    "names", "first_few", "nth_word", "letter_counts", "join_words", "column_values", "differences", "running_totals", "to_json",
+    "to_csv", "to_markdown", "fill_template",
+)  # fmt: skip
+"""Operations that go with things put in order."""
+UNASKED = ("larger_number", "next_in_sequence", "share")
+"""Operations that make no good further question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,7 @@ def _try(draw: Draw, wish: Wish) -> Task:
     first = _first_operation(draw, wish)
     kind = first.takes if first else draw.pick(wish.kinds or KINDS)
     material, noun = _material(kind, first, domain, draw, wish)
-    count = min(wish.steps or draw.pick((1, 2, 2, 3, 3, 3)), wish.max_steps)
+    count = min(wish.steps or draw.pick((1, 2, 2, 3, 3, 3, 3)), wish.max_steps)
     steps = _steps(material, count, first, draw, wish)
     plan = Plan(kind, noun, normal(tuple(steps)))
     plan = _adorned(plan, run(plan, material, OPERATIONS), domain.key, draw, wish)
@@ -190,7 +197,7 @@ def _next(value: Value, allowed: Iterable[Operation], draw: Draw) -> Step | None
             after = operation.solve(value, args)
         except Unfit:
             continue
-        if write(after) != write(value):
+        if after != value:
             return step(operation.name, args)
     return None
 
@@ -208,11 +215,8 @@ def _is_sensible(operation: Operation, steps: list[Step], value: Value) -> bool:
     used = [one.op for one in steps]
     if operation.name in used or operation.name == "larger_number":
         return False
-    if operation.name == "parity":
-        return not steps or isinstance(value, Quantity)
-    if operation.name in ("percent_change", "split_evenly", "multiply") and isinstance(value, Quantity):
-        is_money_like = value.unit in GROWING or (not value.unit and not steps)
-        return is_money_like or (operation.name == "multiply" and bool(value.unit) and "reduce" not in _roles(used))
+    if operation.name == "parity" and isinstance(value, Quantity) and steps and value.unit in UNCOUNTED:
+        return False
     if not steps:
         return True
     roles, last = _roles(used), OPERATIONS[used[-1]]
@@ -223,7 +227,9 @@ def _is_sensible(operation: Operation, steps: list[Step], value: Value) -> bool:
     if operation.name.startswith("drop_repeated"):
         return set(roles) <= {"filter"}
     if last.role == "order":
-        return operation.role == "finish" or operation.name in ("names", "first_few", "nth_word") or last.takes == "text"
+        return operation.name in AFTER_ORDER or last.takes == "text" or (operation.role in ("order", "finish") and last.takes != "table")
+    if last.role == "group" and operation.name in AFTER_NO_GROUP:
+        return False
     if operation.role == "group" or operation.name == "compute_column":
         return "group" not in roles and "order" not in roles
     if used[-1] in ("names", "distinct_values") and operation.name in ("count_words_listed", "keep_by_length", "letter_counts"):
@@ -251,17 +257,22 @@ def _ends_well(steps: list[Step], value: Value, count: int) -> bool:
 def _adorned(plan: Plan, outcome: Outcome, domain_key: str, draw: Draw, wish: Wish) -> Plan:
     result = outcome.result
     room = len(plan.steps) < wish.max_steps and not wish.operations
-    if room and draw.chance(0.3):
+    if room and draw.chance(0.4):
         extra = further_question(plan, outcome, draw)
         plan = replace(plan, also=(extra,)) if extra else plan
-    if not plan.also and draw.chance(0.3):
+    if draw.chance(1.0 if wish.style == "format" else 0.1 if plan.also else 0.3):
         plan = replace(plan, layout=draw_layout(result, draw))
     if not wish.short and not plan.layout and can_show_working(outcome) and draw.chance(0.15):
         plan = replace(plan, working=True)
-    has_place = plan.source in ("table", "words", "pair") or (plan.source == "numbers" and plan.noun != "numbers")
-    place = domain_key if has_place and draw.chance(wish.scene) else ""
+    place = domain_key if can_have_place(plan) and draw.chance(wish.scene * (0.4 if plan.source in SINGLE else 1)) else ""
     purpose = draw.pick(PURPOSE_WORDS) if not wish.short and draw.chance(wish.scene * 0.5) else ""
-    return replace(plan, setting=(place, purpose) if place or purpose else ())
+    recipient = draw.pick(RECIPIENT_WORDS) if not wish.short and draw.chance(wish.scene * 0.15) else ""
+    return replace(plan, setting=(place, purpose, recipient) if place or purpose or recipient else ())
+
+
+def can_have_place(plan: Plan) -> bool:
+    """Does a scene fit the material?"""
+    return plan.source in ("table", "words", "pair", *SINGLE) or (plan.source == "numbers" and plan.noun != "numbers")
 
 
 def draw_layout(result: Value, draw: Draw) -> str:
@@ -285,11 +296,14 @@ def further_question(plan: Plan, outcome: Outcome, draw: Draw) -> Step | None:
     if base is not material and plan.source != "table":
         return None
     taken = {one.op for one in (*plan.steps, *plan.also)}
+    grouped = any(OPERATIONS[one.op].role == "group" for one in plan.steps)
     fitting = [
         operation
         for operation in OPERATIONS.values()
-        if operation.takes == kind_of(base) and operation.role in ("reduce",) and operation.name not in taken
-        and operation.gives in ("quantity", "name") and operation.name not in ("larger_number", "next_in_sequence", "share")
+        if operation.takes == kind_of(base) and operation.name not in taken and operation.name not in UNASKED
+        and not (grouped and operation.name in AFTER_NO_GROUP) and (operation.role in ("reduce", "label") or kind_of(base) in ("quantity", "day"))
+        and operation.gives in ("quantity", "name", "label", "day")
+        and any(phrase.form in ("np", "nps", "ask") for phrase in operation.phrases)
     ]  # fmt: skip
     for operation in draw.some(fitting, 4):
         args = operation.draw(base, draw)

@@ -15,7 +15,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from synth.models.procedural.values import (
-    Cell, Code, Column, Day, Numbers, Pair, Quantity, Span, Table, Text, Unfit, Value, Words, pluralise, read_day, show_cell,
+    UNCOUNTED, Cell, Code, Column, Day, Numbers, Pair, Quantity, Span, Table, Text, Unfit, Value, Words, pluralise, read_day, show_cell,
     show_day, show_number, show_quantity,
 )  # fmt: skip
 from synth.models.procedural.words.domains import columns_by_name
@@ -182,7 +182,8 @@ def _read_quantity(text: str) -> Quantity:
     match = re.fullmatch(r"(-?\d+(?:\.\d+)?)(?: ([^\d\n]+))?", text)
     if match is None:
         raise Unfit("not a quantity")
-    return Quantity(Decimal(match[1]), match[2] or "", len(match[1].partition(".")[2]))
+    unit = match[2] or ""
+    return Quantity(Decimal(match[1]), pluralise(unit) if match[1] == "1" and unit not in UNCOUNTED else unit, len(match[1].partition(".")[2]))
 
 
 def _read_pair(text: str) -> Pair:

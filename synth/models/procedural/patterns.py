@@ -31,7 +31,7 @@ SLOTS: dict[str, str] = {
     "that": _THING,
     **dict.fromkeys(("col", "measure", "measures", "count", "cat", "cats", "key", "datecol", "new", "a", "b"), _COLUMN),
     **dict.fromkeys(("first", "second"), _COLUMN),
-    "name": r"[^,?!\"]+?",
+    "name": r"(?!(?:the|each|every|this|that|these|those|it) )[^,?!\"]+?",
     "val": r"(?!not )[^,?!\"]+?",
     "where": r"[^,?!\"]+?",
     "x": NUMBER,
@@ -48,7 +48,13 @@ SLOTS: dict[str, str] = {
     "nth": "first|second|third|fourth|fifth|sixth|seventh|eighth|last",
     "good": "positive|good|favourable|satisfied|happy",
     "bad": "negative|bad|unfavourable|dissatisfied|unhappy",
-    "to": r"[A-Za-z]+(?: [a-z]+)?",
+    "to": "|".join(
+        (
+            "grams", "milligrams", "kilograms", "metres", "centimetres", "millimetres", "kilometres", "millilitres", "centilitres",
+            "litres", "square metres", "seconds", "minutes", "hours", "days", "months", "cents", "dollars", "euros", "pounds",
+            "Swiss francs", "miles", "pints",
+        )
+    ),
     "date": r"\d{1,2} [A-Z][a-z]+ \d{4}",
     "month": r"[A-Z][a-z]+",
     "labels": r"[a-z]+(?:, [a-z]+)* or [a-z]+",

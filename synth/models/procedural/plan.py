@@ -149,6 +149,8 @@ def run(plan: Plan, material: Value, operations: dict[str, Operation]) -> Outcom
         links.append(Link(one, value, after))
         value = after
     base = asked_of(material, links)
+    if plan.also and base is not material and not _is_exact(base):
+        raise Unfit("a rounded figure would be asked about")
     also = [Link(one, base, operations[one.op].solve(base, one.args)) for one in plan.also]
     return Outcome(tuple(links), tuple(also))
 

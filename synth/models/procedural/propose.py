@@ -89,7 +89,7 @@ def _wish(line: str, topic: str, base: Wish, draw: Draw) -> Wish | None:
         steps=min(STEPS.get(wanted.get("difficulty", ""), 0), base.max_steps),
         prefer=prefer,
         classification="classif" in category,
-        style="question" if "question" in form else "order" if "order" in form else "",
+        style="question" if "question" in form else "format" if "format" in form else "order" if "order" in form else "",
         scene=1.0 if "scenario" in form else scene,
     )
 

@@ -46,8 +46,10 @@ class Understood:
     also: list[list[Said]] = field(default_factory=list)
     layout: str = ""
     working: bool = False
+    opened: bool = False
     place: str = ""
     purpose: str = ""
+    recipient: str = ""
 
 
 def sentences(text: str) -> list[str]:
@@ -78,6 +80,7 @@ def _sentence(sentence: str, understood: Understood) -> bool:
     body, end = text[:-1], text[-1:]
     if end not in (".", "?"):
         return False
+    body = frames.without_reason(body)
     if end == "." and understood.chain and _also(body, end, understood):
         return True
     scene = read_scene(body) if end == "." else None
@@ -90,17 +93,24 @@ def _sentence(sentence: str, understood: Understood) -> bool:
     if note:
         understood.front.append(note)
         return True
+    if understood.opened:
+        understood.opened = False
+        return _goes_on(body, end, understood)
+    for rest in frames.stripped(body, frames.openings(*frames.FIRST)) if not understood.chain and end == "." else ():
+        understood.opened = _request(rest, end, understood)
+        return understood.opened
     return not understood.chain and _request(body, end, understood)
 
 
+@functools.lru_cache(maxsize=2048)
 def kind_of_sentence(sentence: str) -> int:
-    """What a sentence of a task does: 0 sets the scene, 1 requests, 2 filters, 3 asks further, 4 is about the form, 5 closes."""
+    """What a sentence of a task does: 0 sets the scene, 1 requests, 2 filters, 3 asks further, 4 is about the form, 5 and 6 close."""
     sentence = plain_articles(sentence)
     text = sentence if sentence.startswith(("I ", "I'")) else sentence[:1].lower() + sentence[1:]
     known = frames.fixed_sentences().get(text)
     if known:
-        return 5 if known[0] == "remark" else 4
-    body, end = text[:-1], text[-1:]
+        return 6 if known[0] == "remark" else 4
+    body, end = frames.without_reason(text[:-1]), text[-1:]
     scene = read_scene(body)
     if scene:
         return 0 if scene[0] == "place" else 5
@@ -129,6 +139,15 @@ def _later(body: str, end: str, understood: Understood) -> bool:
         if events:
             understood.chain.extend(events[1])
             return True
+    return False
+
+
+def _goes_on(body: str, end: str, understood: Understood) -> bool:
+    """The request proper, after a sentence that began with "first"."""
+    events = _clauses(body, end, is_first=True)
+    if events and not events[0]:
+        understood.chain.extend(events[1])
+        return True
     return False
 
 
@@ -193,7 +212,7 @@ def _core(text: str, end: str) -> list[Said]:
 @functools.lru_cache(maxsize=2048)
 def _command(text: str) -> list[Said]:
     found = _match(text, ("do",))
-    for rest in frames.stripped(text, frames.openings(*frames.NP_COMMANDS)):
+    for rest in frames.stripped(text, frames.openings(*frames.FIGURE_COMMANDS)):
         found += _match(rest, ("np",))
     for rest in frames.stripped(text, frames.openings(*frames.NPS_COMMANDS)):
         found += _match(rest, ("nps",))
@@ -381,12 +400,32 @@ def _plans(understood: Understood) -> Iterator[Plan]:
         if None in front or None in also:
             continue
         noun = next((said.noun for said in (*front, chain[0]) if said and said.noun), "")
-        if (source == "numbers" and noun in by_noun()) or (source in ("table", "words", "pair") and noun and noun not in by_noun()):
+        if not _suits(source, noun) or not _is_called_rightly(chain):
             continue
         asked = tuple(said.step for said in also if said)
         filters = tuple(said.step for said in front if said)
-        setting = (understood.place, understood.purpose) if understood.place or understood.purpose else ()
+        named = (understood.place, understood.purpose, understood.recipient)
+        setting = named if any(named) else ()
         yield Plan(source, noun, normal((*filters, *steps)), asked, understood.layout, understood.working, setting)
+
+
+def _suits(source: str, noun: str) -> bool:
+    """Can material of this kind be called so? Rows and names have nouns of their own, numbers are called by measures."""
+    if source == "numbers":
+        return noun not in by_noun()
+    return source not in ("table", "words", "pair") or not noun or noun in by_noun()
+
+
+def _is_called_rightly(chain: tuple[Said, ...]) -> bool:
+    """Do the steps on tables speak of rows before grouping, and of the groups after it?"""
+    groups = ""
+    for said in chain:
+        operation = OPERATIONS[said.step.op]
+        if operation.takes == "table" and said.noun and (said.noun != groups if groups else said.noun not in by_noun()):
+            return False
+        if operation.role == "group":
+            groups = pluralise(said.step.args["key"])
+    return True
 
 
 def _base_kind(source: str, steps: list[Step]) -> str:

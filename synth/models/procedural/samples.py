@@ -26,7 +26,7 @@ def number(column: Column, draw: Draw) -> Decimal:
         value -= value % 5  # prices end in 0 or 5
     elif high - low > 800 * scale:
         value -= value % (10 * scale)
-    return Decimal(max(value, low)) / scale
+    return Decimal(max(value, low)).scaleb(-column.places)
 
 
 def _cell(column: Column, draw: Draw) -> Cell:

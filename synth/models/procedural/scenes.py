@@ -36,6 +36,16 @@ LIST_SCENES = tuple(
     )
 )
 """For plain lists of measures, whose noun alone does not say whose they are."""
+ONE_SCENES = tuple(
+    Pattern(text)
+    for text in (
+        "this {nouns} [comes from|was sent to us by|was written down at|turned up at] {place}",
+        "{place} [asked me about|sent us|is puzzled by] this {nouns}",
+        "I [work for|help out at] {place} and [was given|came across|have to deal with] this {nouns}",
+        "[a colleague|a trainee|a visitor] at {place} [handed me|showed me|wrote down] this {nouns}",
+    )
+)
+"""For a single thing: a text, a quantity, a date, a program."""
 PURPOSES = tuple(
     Pattern(text)
     for text in (
@@ -57,22 +67,42 @@ PURPOSE_WORDS = (
 )  # fmt: skip
 
 
+RECIPIENTS = tuple(
+    Pattern(text)
+    for text in (
+        "[the answer|the result|it] [goes to|is for] {person}, who [asked for it|has been waiting for it|will check it]",
+        "{person} [wants|needs|expects] it [by|before] [noon|tomorrow morning|Friday|the end of the week]",
+        "I promised [the answer|it|the result] to {person} for [today|tomorrow|Friday|next week]",
+        "write it so that {person} [can use it as it is|understands it at once|can read it out]",
+    )
+)
+RECIPIENT_WORDS = (
+    "our treasurer", "the new trainee", "my manager", "a customer", "the mayor", "our bookkeeper", "the night shift",
+    "a journalist", "my sister", "the auditor", "our oldest member", "the supplier", "the chairwoman", "my neighbour",
+    "the head office", "the evening class", "a volunteer", "our landlord", "the inspector", "my predecessor",
+)  # fmt: skip
 PURPOSE_WORDS = tuple(map(plain_articles, PURPOSE_WORDS))
 
 
-ALL_SCENES = (*SCENES, *LIST_SCENES)
+RECIPIENT_WORDS = tuple(map(plain_articles, RECIPIENT_WORDS))
+ALL_SCENES = (*SCENES, *LIST_SCENES, *ONE_SCENES)
 
 
-def write_scene(domain: Domain, noun: str, draw: Draw) -> str:
-    """A sentence, without its full stop, about the domain's place."""
+def write_scene(domain: Domain, noun: str, draw: Draw, *, is_one: bool = False) -> str:
+    """A sentence, without its full stop, about the domain's place. `is_one`: the noun is a singular."""
     words = {"place": domain.place, "role": domain.role, "nouns": noun}
-    patterns = SCENES if noun == domain.noun else LIST_SCENES
+    patterns = ONE_SCENES if is_one else SCENES if noun == domain.noun else LIST_SCENES
     return draw.pick(patterns).write(draw, words.get) or ""
 
 
 def write_purpose(purpose: str, draw: Draw) -> str:
     """A sentence, without its full stop, about what the answer is for."""
     return draw.pick(PURPOSES).write(draw, {"purpose": purpose}.get) or ""
+
+
+def write_recipient(person: str, draw: Draw) -> str:
+    """A sentence, without its full stop, about who waits for the answer."""
+    return draw.pick(RECIPIENTS).write(draw, {"person": person}.get) or ""
 
 
 @functools.cache
@@ -84,9 +114,14 @@ def _by_head(patterns: tuple[Pattern, ...]) -> dict[str, list[Pattern]]:
     return found
 
 
+@functools.lru_cache(maxsize=2048)
 def read_scene(text: str) -> tuple[str, str] | None:
-    """("place", key of the domain) or ("purpose", words) of a sentence; None if it is neither."""
+    """("place", key of the domain), ("purpose", words) or ("recipient", words) of a sentence; None if it is none of them."""
     head = text.split(" ", 1)[0]
+    for pattern in (*_by_head(RECIPIENTS).get(head, ()), *_by_head(RECIPIENTS).get("", ())):
+        slots = pattern.read(text)
+        if slots is not None and slots["person"] in RECIPIENT_WORDS:
+            return "recipient", slots["person"]
     for pattern in (*_by_head(PURPOSES).get(head, ()), *_by_head(PURPOSES).get("", ())):
         slots = pattern.read(text)
         if slots is not None:

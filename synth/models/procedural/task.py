@@ -13,10 +13,10 @@ from synth.models.procedural.material import renamed, write
 from synth.models.procedural.operations import OPERATIONS
 from synth.models.procedural.plan import Plan, run
 from synth.models.procedural.reader import read
-from synth.models.procedural.values import Quantity, Table, Unfit, Value
-from synth.models.procedural.words.domains import Domain, by_noun, columns_by_name, domains
+from synth.models.procedural.values import Column, Pair, Quantity, Table, Unfit, Value, singular
+from synth.models.procedural.words.domains import Domain, by_noun, columns_by_name, domains, measures
 
-TRIES = 150
+TRIES = 300
 _COLUMN_ARGS = ("col", "key", "a", "b", "first", "second")
 
 
@@ -26,12 +26,24 @@ def understand(instruction: str, material: str) -> Task | None:
     for plan in read(instruction):
         try:
             value = read_material(plan.source, material)
-            if plan.noun and not isinstance(value, Table):
-                value = renamed(value, plan.noun)
+            value = _named(value, plan.noun)
             return Task(plan, value, run(plan, value, OPERATIONS), instruction, material)
         except (Unfit, ArithmeticError):
             continue
     return None
+
+
+def _named(value: Value, noun: str) -> Value:
+    """The material under the name that the instruction gives it; a table has its own, which must agree."""
+    if not noun:
+        return value
+    if isinstance(value, Pair):
+        return Pair(_named(value.first, noun), _named(value.second, noun))  # type: ignore[arg-type]
+    if isinstance(value, Table):
+        if value.noun != noun:
+            raise Unfit(f"the table is about {value.noun}, not {noun}")
+        return value
+    return renamed(value, noun)
 
 
 def plans_of(instruction: str) -> tuple[Plan, ...]:
@@ -42,6 +54,7 @@ def plans_of(instruction: str) -> tuple[Plan, ...]:
 def columns_of(plan: Plan) -> tuple[str, ...]:
     """The columns that the material must have."""
     made = {one.args["new"] for one in plan.steps if "new" in one.args}
+    made |= {plan.noun} if any(one.op == "group_count" for one in plan.steps) else set()
     named = [one.args[name] for one in (*plan.steps, *plan.also) for name in _COLUMN_ARGS if name in one.args]
     return tuple(name for name in dict.fromkeys(named) if name not in made and not _is_made(name))
 
@@ -66,7 +79,7 @@ def new_material(plan: Plan, draw: Draw, *, label: str = "") -> Task:
     """
     for _ in range(TRIES):
         try:
-            value = _draw_material(plan, draw, label)
+            value = _named(_draw_material(plan, draw, label), plan.noun)
             outcome = run(plan, value, OPERATIONS)
             require_binding(plan, value, outcome)
         except Unfit:
@@ -102,26 +115,18 @@ def _draw_list(plan: Plan, draw: Draw, repeats: bool) -> Value:
         return samples.pair(domain, draw)
     if plan.source in ("day", "span", "code"):
         return samples.material(plan.source, domain, draw)[0]
-    column = next((c for d in domains() for c in d.columns if c.kind == "measure" and plan.noun in (c.name, _many(c.name))), None)
-    if plan.source == "quantity":
-        return _draw_quantity(plan, column is not None, draw)
-    if column is None:
-        return samples.plain_numbers(draw, repeats=repeats)
-    return samples.numbers(domain, draw, column=column, repeats=repeats)
-
-
-def _many(name: str) -> str:
-    from synth.models.procedural.values import pluralise
-
-    return pluralise(name)
-
-
-def _draw_quantity(plan: Plan, is_measure: bool, draw: Draw) -> Value:
-    if not is_measure:
-        return samples.plain_quantity(draw)
-    columns = [c for d in domains() for c in d.columns if c.name == plan.noun and c.unit]
+    columns = _measures(plan, any(one.op in ("convert_unit", "exchange") for one in plan.steps))
+    if plan.source == "numbers":
+        return samples.numbers(domain, draw, column=draw.pick(columns), repeats=repeats) if columns else samples.plain_numbers(draw, repeats=repeats)
     column = draw.pick(columns) if columns else None
     return Quantity(samples.number(column, draw), column.unit, column.places) if column else samples.plain_quantity(draw)
+
+
+def _measures(plan: Plan, needs_unit: bool) -> tuple[Column, ...]:
+    """The columns whose values the plan's noun can mean; any measure with a unit where only the unit matters."""
+    known = measures()
+    found = known.get(plan.noun) or known.get(singular(plan.noun)) or ()
+    return found or (tuple(column for columns in known.values() for column in columns) if needs_unit else ())
 
 
 def _draw_text(plan: Plan, first: str, draw: Draw, label: str) -> Value:

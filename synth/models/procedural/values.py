@@ -22,6 +22,7 @@ NUMBER_WORDS = {
 }  # fmt: skip
 SMALL_WORDS = {number: word for word, number in NUMBER_WORDS.items()}
 CENT = Decimal("0.01")
+_GRAINS = (Decimal(1), Decimal("0.1"), CENT)
 
 
 class Unfit(Exception):
@@ -229,11 +230,12 @@ def pluralise(word: str) -> str:
 
 def show_number(value: Decimal, places: int = 0) -> str:
     """The number with at least `places` decimals, at most two, rounded half up only where it must be."""
-    for shown in (places, places + 1, 2):
-        rounded = value.quantize(Decimal(1).scaleb(-shown), ROUND_HALF_UP)
-        if rounded == value or shown >= 2:
-            return f"{rounded:f}"
-    return f"{value:f}"
+    text = str(value)
+    if len(text) - text.find(".") - 1 == places if "." in text else not places and text.isdigit():
+        return text
+    value = value.quantize(CENT, ROUND_HALF_UP)
+    shown = next(digits for digits in (places, places + 1, 2) if digits >= 2 or value == value.quantize(_GRAINS[digits]))
+    return f"{value.quantize(_GRAINS[min(shown, 2)]):f}"
 
 
 def show_cell(cell: Cell, places: int = 0) -> str:

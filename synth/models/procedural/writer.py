@@ -14,10 +14,12 @@ from synth.models.procedural.draws import Draw
 from synth.models.procedural.operations import OPERATIONS
 from synth.models.procedural.operations.negation import opposite
 from synth.models.procedural.plan import Args, Link, Outcome, Phrase, Plan, step
-from synth.models.procedural.scenes import write_purpose, write_scene
+from synth.models.procedural.scenes import write_purpose, write_recipient, write_scene
 from synth.models.procedural.values import SMALL_WORDS, Column, Numbers, Pair, Quantity, Table, Unfit, Value, pluralise, singular
 from synth.models.procedural.words.domains import Domain
 
+SINGLE = ("text", "quantity", "day", "code")
+"""Materials that are one thing, spoken of in the singular."""
 _VOWEL = re.compile(r"\b([Aa]) (?=(?!one\b|once\b|eu|uni|use|usual)[aeiou]|hour|honest|8|11\b|18\b)")
 
 
@@ -32,6 +34,7 @@ class Writer:
     style: str = ""
     mentioned: bool = False
     further: bool = False
+    reasons: bool = False
     nested: list[Link] = field(default_factory=list)
 
     def instruction(self) -> str:
@@ -66,15 +69,22 @@ class Writer:
 
     def note(self, link: Link) -> str:
         """A filter in a sentence of its own."""
+        table = frames.REPEAT_REASONS if link.step.op.startswith("drop_") else frames.NOTE_REASONS
+        return self._note(link) + (self._reason(table) if self.reasons else "") + "."
+
+    def _note(self, link: Link) -> str:
         own = self._own(link, "note")
         if own:
-            return own + "."
+            return own
         sign = self.draw.pick(("yes", "no"))
         rows = self._filtered(link, sign)
         if self.draw.chance(0.7):
-            return self._wording(frames.NOTE[sign]) + rows + "."
+            return self._wording(frames.NOTE[sign]) + rows
         opening, end = self.draw.pick(frames.NOTE_AROUND[sign])
-        return self._wording(opening) + rows + self._wording(end) + "."
+        return self._wording(opening) + rows + self._wording(end)
+
+    def _reason(self, table: tuple[str, ...]) -> str:
+        return self._wording(self.draw.pick(table))
 
     def _own(self, link: Link, form: str) -> str | None:
         """The filter in words of its own, as operations without a condition have them."""
@@ -143,10 +153,10 @@ class Writer:
                 current += f", {self._phrase(self.draw.pick(posts), link)}"
             elif commanded and not tail and self.draw.chance(0.6):
                 joints = frames.THEN_SAME if place == 1 else frames.FINALLY_SAME
-                current += self._wording(joints[0]) + self._command(link)
+                current += self._wording(joints[0]) + self.command(link)
             else:
                 sentences.append(current + (tail if not sentences else "") + end)
-                current, end = self._next_opening(place > 1 and place == len(queue) - 1) + self._command(link), "."
+                current, end = self._next_opening(place > 1 and place == len(queue) - 1) + self.command(link), "."
         sentences.append(current + (tail if not sentences else "") + end)
         return sentences
 
@@ -156,17 +166,17 @@ class Writer:
     def _opening(self, link: Link) -> tuple[str, str]:
         """The first clause and the mark that ends its sentence."""
         if self._is_filter(link):
-            return self._as_sentence(self._command(link))
+            return self._as_sentence(self.command(link))
         question = self.style == "question" or (self.style != "order" and self.draw.chance(0.5))
         forms = {phrase.form for phrase in self._usable(link)}
         if question and "ask" in forms and self.draw.chance(0.6):
             return self._say(link, "ask"), "?"
         for form, table in (("np", frames.NP_OPENINGS), ("nps", frames.NPS_OPENINGS)):
             if form in forms and self.draw.chance(0.6 if question else 0.25):
-                opening, end = table[0] if question else self.draw.pick(table)
+                opening, end = self.draw.pick(table[:: 2 if question else 1])
                 return self._wording(opening) + self._say(link, form), end
         if forms & {"do", "np", "nps"}:
-            return self._as_sentence(self._command(link))
+            return self._as_sentence(self.command(link))
         return self._say(link, "ask"), "?"
 
     def _as_sentence(self, command: str) -> tuple[str, str]:
@@ -177,7 +187,7 @@ class Writer:
     def _is_filter(self, link: Link) -> bool:
         return OPERATIONS[link.step.op].role == "filter"
 
-    def _command(self, link: Link) -> str:
+    def command(self, link: Link) -> str:
         """The step as a command: "work out their average price"."""
         if self._is_filter(link) and self._phrases(link, ("cond",)) and not self._prefers_own(link):
             sign = self.draw.pick(("yes", "no"))
@@ -187,8 +197,11 @@ class Writer:
         if not fitting:
             raise Unfit("no words for this step")
         form = self.draw.pick(fitting)
-        opening = "" if form == "do" else self._wording((frames.NP_COMMANDS if form == "np" else frames.NPS_COMMANDS)[0])
-        return opening + self._say(link, form)
+        if form == "do":
+            return self._say(link, form)
+        is_figure = isinstance(link.after, Quantity)
+        table = frames.NPS_COMMANDS if form == "nps" else frames.FIGURE_COMMANDS if is_figure else frames.NP_COMMANDS
+        return self._wording(table[0]) + self._say(link, form)
 
     def _prefers_own(self, link: Link) -> bool:
         return bool(self._phrases(link, ("do",))) and self.draw.chance(0.3)
@@ -202,19 +215,22 @@ class Writer:
         form = self.draw.pick([form for form in ("np", "nps") if form in forms] or ["ask"])
         if form == "ask":
             return self._wording(frames.ALSO_QUESTIONS[0]) + self._say(link, "ask") + "?"
-        return self._wording(self.draw.pick(frames.ALSO_OPENINGS)) + self._say(link, form) + "."
+        text = self._wording(self.draw.pick(frames.ALSO_OPENINGS)) + self._say(link, form)
+        return text + (self._reason(frames.STEP_REASONS) if self.reasons else "") + "."
 
     def going_on(self, link: Link) -> str:
         """One more step of the chain as a sentence."""
-        return self._next_opening(len(self.plan.steps) > 1) + self._command(link) + "."
+        text = self._next_opening(len(self.plan.steps) > 1) + self.command(link)
+        return text + (self._reason(frames.STEP_REASONS) if self.reasons else "") + "."
 
     def _in_setting(self, sentences: list[str]) -> list[str]:
-        place, purpose = self.plan.setting or ("", "")
+        place, purpose, recipient = self.plan.setting or ("", "", "")
         if place and self.domain:
-            sentences = [write_scene(self.domain, self.plan.noun, self.draw) + ".", *sentences]
+            is_one = self.plan.source in SINGLE
+            sentences = [write_scene(self.domain, self.plan.noun, self.draw, is_one=is_one) + ".", *sentences]
         if purpose:
             sentences = [*sentences, write_purpose(purpose, self.draw) + "."]
-        return sentences
+        return [*sentences, write_recipient(recipient, self.draw) + "."] if recipient else sentences
 
     # --- phrases and slots ---
 

@@ -51,7 +51,7 @@ async def bootstrap(
     dump = settings.model_dump(mode="json")
     shaping = {key: value for key, value in dump.items() if key not in NOT_SHAPING}
     fingerprint = digest(shaping, method.versions, [seed.to_dict() for seed in seeds])
-    plan = StagePlan(STAGE, fingerprint, dump, settings.num_tasks)
+    plan = StagePlan(STAGE, fingerprint, dump, settings.num_tasks * settings.instances)
     async for results in engine.windowed_stage(plan, next_item, pool.may_start, work, pool.settle):
         yield results
     if pool.missing > 0:

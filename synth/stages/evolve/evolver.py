@@ -163,7 +163,7 @@ class Evolver:
         )
         answer = await ask(prompt, self.settings.sampling)
         parsed = parse_rewrite(answer.text)
-        kept_input = "" if operator.is_breadth else parent.input
+        kept_input = "" if operator.changes_input else parent.input
         line = Lineage("evolve", (parent.id,), name, generation, answer.model, prompt.version, (answer.key,))
         child = Record(parsed.instruction, parsed.input or kept_input, "", line, meta=_inherited(parent, operator))
         return Rejection(child, STAGE, "parsing", parsed.problem) if parsed.problem else child

@@ -58,21 +58,20 @@ def card(
     known = {key: facts.get(key) for key in FACTS}
     title = settings.title or str(known["name"] or "Synthetic instruction data")
     lengths = {name: length_summary(words) for name, words in totals.words.items()}
-    return str(
-        _template().render(
-            header=_header(data, totals, settings, title),
-            title=title,
-            data=data,
-            totals=totals,
-            settings=settings,
-            left_out=left_out,
-            notes=notes,
-            lengths=lengths,
-            facts=known,
-            is_reference=totals.from_reference_teacher,
-            first=_first([str(entry.format) for entry in data if entry.rows]),
-        )
+    text = _template().render(
+        header=_header(data, totals, settings, title),
+        title=title,
+        data=data,
+        totals=totals,
+        settings=settings,
+        left_out=left_out,
+        notes=notes,
+        lengths=lengths,
+        facts=known,
+        is_reference=totals.from_reference_teacher,
+        first=_first([str(entry.format) for entry in data if entry.rows]),
     )
+    return str(text).rstrip() + "\n"
 
 
 def _header(data: list[FileEntry], totals: Totals, settings: ExportSettings, title: str) -> str:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from synth.engine.funnel import StageCount, count_funnel
+from synth.engine.funnel import StageCount, count_funnel, data_stages
 from synth.engine.ledger import LedgerReader
 
 
@@ -15,9 +15,10 @@ def run_facts(run_dir: Path) -> dict[str, Any]:
     ledger = LedgerReader(run_dir)
     try:
         funnel = count_funnel(ledger, samples=0)
-        stages = ledger.stages()
+        begun = ledger.stages()
+        stages = {name: begun[name] for name in data_stages(ledger)}
         ends = [stage["finished_at"] or stage["started_at"] for stage in stages.values()]
-        models = ledger.query("SELECT DISTINCT role, model FROM requests ORDER BY role, model")
+        models = ledger.query("SELECT DISTINCT role, model FROM requests ORDER BY role DESC, model")
         contamination = _contamination(funnel.stages, stages)
     finally:
         ledger.close()

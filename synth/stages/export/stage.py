@@ -1,7 +1,7 @@
 """The export itself: records in, a folder of files out, with a card, a Croissant description and a manifest.
 
-Streaming: the memory it needs does not grow with the records (but for a few hundred bytes each where splits are asked for).
-The same records, settings and facts give the same bytes.
+Streaming: the memory it needs does not grow with the records (but for a few hundred bytes each where splits are asked
+for). The same records, settings and facts give the same bytes.
 """
 
 from __future__ import annotations

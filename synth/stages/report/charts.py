@@ -28,10 +28,12 @@ def svg(title: str, height: float, *shapes: Markup, width: int = WIDTH) -> Marku
     return start + Markup("").join(shapes) + Markup("</svg>")
 
 
-def text(x: float, y: float, content: object, css: str = "", anchor: str = "start") -> Markup:
-    """A line of text."""
+def text(
+    x: float, y: float, content: object, css: str = "", anchor: str = "start", room: float = LABEL_WIDTH - 12
+) -> Markup:
+    """A line of text, cut where it would need more than `room`."""
     shape = Markup('<text x="{}" y="{}" class="{}" text-anchor="{}">{}</text>')
-    return shape.format(_number(x), _number(y), css, anchor, _short(str(content)))
+    return shape.format(_number(x), _number(y), css, anchor, _short(str(content), room))
 
 
 def rect(x: float, y: float, width: float, height: float, css: str, hint: str) -> Markup:
@@ -53,9 +55,26 @@ def _tick(value: float) -> str:
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
-def _short(label: str, most: int = 20) -> str:
+def _short(label: str, room: float = LABEL_WIDTH - 12) -> str:
+    """A label cut to `room`, by the width its letters have at the largest size they are drawn in."""
     label = " ".join(show(label, 200).split())
-    return label if len(label) <= most else label[: most - 1] + "…"
+    used, widths = 0.0, [_letter_width(letter) for letter in label]
+    for number, width in enumerate(widths):
+        used += width
+        if used > room:
+            while number and used > room - 10:
+                used -= widths[number]
+                number -= 1
+            return label[: number + 1] + "…"
+    return label
+
+
+def _letter_width(letter: str) -> float:
+    if letter in "ilj.,:;'|! ()[]tfr":
+        return 5.2
+    if letter in "mwMW@%—" or ord(letter) > 0x2E80:
+        return 13.5
+    return 9.2 if letter.isupper() or letter in "<>=+&#" else 7.9
 
 
 def bars(title: str, rows: Sequence[tuple[str, Mapping[str, float]]], unit: str = "", colour: int = 0) -> Markup:
@@ -80,7 +99,7 @@ def _legend(parts: Sequence[str]) -> list[Markup]:
     shapes, x = [], float(LABEL_WIDTH)
     for number, part in enumerate(parts):
         shapes += [rect(x, 4, 12, 12, f"c{number % NUM_COLOURS}", part), text(x + 17, 15, part)]
-        x += 36 + 7 * len(_short(part))
+        x += 36 + sum(map(_letter_width, _short(part)))
     return shapes
 
 
@@ -106,7 +125,7 @@ def histogram(title: str, bins: Sequence[tuple[str, Mapping[str, float]]], x_lab
             shapes.append(rect(x + 1 + place * width, height - bottom - tall, width, tall, css, f"{label}: {value:g}"))
         if number % every == 0:
             shapes.append(text(x + step / 2, height - bottom + 16, label, "dim", "middle"))
-    shapes.append(text((WIDTH + left) / 2, height - 6, x_label, "", "middle"))
+    shapes.append(text((WIDTH + left) / 2, height - 6, x_label, "", "middle", WIDTH - left))
     return svg(title, height, *shapes)
 
 
@@ -149,7 +168,7 @@ def _slice(near: float, far: float, start: float, end: float, css: str, label: s
     words = Markup('<text x="{}" y="{}" dy="4" class="{}" text-anchor="middle" transform="{}">{}</text>')
     return [
         *shapes,
-        words.format(_number(x), _number(y), css.replace(css.split()[0], "onslice"), spin, _short(label, 12)),
+        words.format(_number(x), _number(y), css.replace(css.split()[0], "onslice"), spin, _short(label, 92)),
     ]
 
 

@@ -31,14 +31,19 @@ class EvolutionFacts:
 def collect_evolution(ledger: LedgerReader) -> EvolutionFacts:
     """Read the outcomes of the stage `evolve`; all empty where it was not run."""
     facts = EvolutionFacts()
-    chains: list[tuple[int, str, list[Record]]] = []
+    chains: list[tuple[bool, int, str, list[Record]]] = []
     for chain in _chains(ledger, facts):
-        chains.append((-len(chain), digest(chain[0].id), chain))
+        chains.append((_breadth(chain), -len(chain), digest(chain[0].id), chain))
         if len(chains) > 50:
-            chains = sorted(chains, key=lambda one: one[:2])[:NUM_LINEAGES]
-    best = sorted(chains, key=lambda one: one[:2])[:NUM_LINEAGES]
-    facts.lineages = [chain for length, _, chain in best if length <= -2]
+            chains = sorted(chains, key=lambda one: one[:3])[:NUM_LINEAGES]
+    best = sorted(chains, key=lambda one: one[:3])[:NUM_LINEAGES]
+    facts.lineages = [chain for _, length, _, chain in best if length <= -2]
     return facts
+
+
+def _breadth(chain: list[Record]) -> bool:
+    """Is there a step that made a new task? Its difference in words says little, so such lineages come last."""
+    return any(record.lineage.operator in ("breadth", "math_downward") for record in chain)
 
 
 def _chains(ledger: LedgerReader, facts: EvolutionFacts) -> Iterator[list[Record]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from synth.diversity import VerbNouns, count_verb_nouns
-from synth.engine.funnel import Funnel, count_funnel, final_records
+from synth.engine.funnel import DATA_STAGES, Funnel, count_funnel, final_records
 from synth.engine.ledger import LedgerReader
 from synth.metrics import count_words, distinct_n, self_bleu, vendi_score
 from synth.records import Record
@@ -92,6 +92,7 @@ class RunFacts:
     manifest: dict[str, Any]
     student: dict[str, Any]
     evaluation: dict[str, Any]
+    ablation: dict[str, Any]
     audit: dict[str, Any]
 
 
@@ -113,17 +114,24 @@ def collect(run_dir: Path, embeddings_path: str | None = None) -> RunFacts:
             diversity=_diversity(records, embeddings_path),
             evolution=collect_evolution(ledger),
             traffic=collect_traffic(ledger),
-            stages=ledger.stages(),
+            stages=_in_order(ledger.stages()),
             meta=meta,
             recipe=_text(run_dir / "recipe.yaml"),
             timings={k: float(v) for k, v in _json(run_dir / "timings.json").items() if isinstance(v, int | float)},
             manifest=_json(run_dir / "export" / "manifest.json"),
-            student={str(p.relative_to(run_dir)): _json(p) for p in sorted(run_dir.glob("student/**/train.json"))},
+            student={str(p.relative_to(run_dir)): _json(p) for p in sorted(run_dir.glob("student*/**/train.json"))},
             evaluation=_json(run_dir / "evaluation.json"),
+            ablation=_json(run_dir / "ablation.json"),
             audit=_json(run_dir / "audit.json"),
         )
     finally:
         ledger.close()
+
+
+def _in_order(stages: dict[str, Any]) -> dict[str, Any]:
+    """The stages in the order of the data's way: as streams they begin in another."""
+    known = [name for name in DATA_STAGES if name in stages]
+    return {name: stages[name] for name in [*known, *(name for name in stages if name not in known)]}
 
 
 def grades_of(meta: Mapping[str, Any]) -> dict[str, float]:

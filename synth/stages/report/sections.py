@@ -8,7 +8,7 @@ from importlib import metadata
 from itertools import pairwise
 
 from synth import __version__
-from synth.engine.funnel import StageCount
+from synth.engine.funnel import DATA_STAGES, StageCount
 from synth.metrics import mean
 from synth.records import Record, Rejection
 from synth.stages.report import charts
@@ -17,6 +17,7 @@ from synth.stages.report.evolution import word_difference
 from synth.stages.report.facts import RunFacts
 from synth.stages.report.student import audit_blocks, student_blocks
 
+STAGES = (*DATA_STAGES, "export", "train", "evaluate", "report")
 MAX_REASONS = 40
 MAX_KINDS = 20
 PACKAGES = ("openai", "pydantic", "rapidfuzz", "pyarrow", "jinja2", "torch", "transformers", "trl", "peft", "datasets")
@@ -28,7 +29,7 @@ def outcome(facts: RunFacts) -> list[Block]:
     totals = facts.traffic.totals
     prompt, completion = (sum(row[name] or 0 for row in totals) for name in ("prompt_tokens", "completion_tokens"))
     cost = sum(row["cost"] or 0 for row in totals)
-    seconds = sum(facts.timings.values())
+    seconds = working_time(facts)
     blocks: list[Block] = [
         Numbers(
             [
@@ -37,7 +38,7 @@ def outcome(facts: RunFacts) -> list[Block]:
                 (f"{sum(row['requests'] for row in totals if row['state'] == 'answered'):,}", "requests answered"),
                 (f"{prompt + completion:,}", f"tokens: {prompt:,} in, {completion:,} out"),
                 (f"{cost:,.4f}" if cost else "no price given", "cost, in the currency of the recipe's prices"),
-                (duration(seconds) if facts.timings else "not noted", "in all stages together"),
+                (duration(seconds) if facts.timings else "not noted", "in all stages, which partly run side by side"),
             ]
         )
     ]
@@ -48,6 +49,7 @@ def outcome(facts: RunFacts) -> list[Block]:
         blocks.append(Note(f"This run is not finished: {', '.join(unfinished)} still going on or stopped.", True))
     if facts.timings:
         rows = [(name, round(value, 1)) for name, value in facts.timings.items()]
+        rows.sort(key=lambda row: STAGES.index(row[0]) if row[0] in STAGES else len(STAGES))
         chart = charts.bars("Seconds by stage", [(name, {"seconds": value}) for name, value in rows], " s")
         blocks.append(Figure("Time by stage", chart, Table("Seconds by stage", ("stage", "seconds"), rows)))
     return blocks
@@ -59,6 +61,16 @@ def _reference_note(facts: RunFacts) -> str:
         "embedded teacher, a program that composes tasks and works out their answers by rule. They are a reference "
         "bench for testing pipelines and comparing methods, not instruction data to train an assistant on."
     )
+
+
+def working_time(facts: RunFacts) -> float:
+    """Seconds the run took: the data stages run side by side, so their times may not simply be added up."""
+    data = sum(seconds for name, seconds in facts.timings.items() if name in DATA_STAGES)
+    rest = sum(seconds for name, seconds in facts.timings.items() if name not in DATA_STAGES)
+    ends = [stage["finished_at"] for stage in facts.stages.values() if stage["finished_at"]]
+    if len(ends) == len(facts.stages) and ends:
+        data = min(data, max(ends) - min(stage["started_at"] for stage in facts.stages.values()))
+    return data + rest
 
 
 def duration(seconds: float) -> str:
@@ -100,7 +112,7 @@ def _reasons(stage: StageCount) -> list[Block]:
     rows = [(check, reason, count) for (check, reason), count in ranked[:MAX_REASONS]]
     if rest := sum(count for _, count in ranked[MAX_REASONS:]):
         rows.append((f"{len(ranked) - MAX_REASONS} further reasons", "", rest))
-    named = [(f"{check}: {reason}" if reason else check, {"records": count}) for check, reason, count in rows]
+    named = [(reason or check, {"records": count}) for check, reason, count in rows]
     chart = charts.bars(f"Thrown away in {stage.stage}", named, colour=1)
     table = Table(f"Thrown away in {stage.stage}, by reason", ("check", "reason", "records"), rows)
     samples = [
@@ -303,7 +315,7 @@ def _grade_bins(grades: Counter[float]) -> list[tuple[Cell, Cell]]:
 
 def student(facts: RunFacts) -> list[Block]:
     """The trained student against its bases."""
-    return student_blocks(facts.evaluation, facts.student)
+    return student_blocks(facts.evaluation, facts.ablation, facts.student)
 
 
 def requests(facts: RunFacts) -> list[Block]:
@@ -317,8 +329,8 @@ def requests(facts: RunFacts) -> list[Block]:
     blocks: list[Block] = [Table("Requests by stage, role and outcome", header, rows)]
     retries = sum((row["attempts"] or 0) - row["requests"] for row in traffic.totals if row["state"] != "sent")
     paid, worst = traffic.maybe_paid_twice
-    again = f"{paid:,} request{'' if paid == 1 else 's'}"
-    blocks.append(Note(f"Repeated attempts: {max(retries, 0):,}. Possibly paid twice: {again}, at most {worst:,.4f}."))
+    again = f"{paid:,} request{'' if paid == 1 else 's'}, at most {worst:,.4f}" if paid else "none"
+    blocks.append(Note(f"Repeated attempts: {max(retries, 0):,}. Possibly paid twice: {again}."))
     if traffic.in_flight:
         blocks += _time_line(facts)
     return blocks

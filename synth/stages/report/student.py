@@ -12,12 +12,19 @@ from synth.stages.report.blocks import Block, Cell, Figure, Note, Table, show
 MAX_ROWS = 60
 
 
-def student_blocks(evaluation: Mapping[str, Any], trained: Mapping[str, Mapping[str, Any]]) -> list[Block]:
-    """Values with intervals by metric and arm, the notes of the evaluation, and the facts of each training."""
+def student_blocks(
+    evaluation: Mapping[str, Any], ablation: Mapping[str, Any], trained: Mapping[str, Mapping[str, Any]]
+) -> list[Block]:
+    """Scores with intervals, what the data did, the evaluation's notes and the facts of each training."""
     blocks: list[Block] = []
-    arms = [arm for arm in _list(evaluation.get("arms")) if isinstance(arm, dict) and _is_number(arm.get("value"))]
-    for metric in dict.fromkeys(str(arm.get("metric", "value")) for arm in arms):
-        blocks.append(_metric(metric, [arm for arm in arms if str(arm.get("metric", "value")) == metric]))
+    scores = [_renamed(row, {"student": "name", "num_items": "n"}) for row in _rows(evaluation.get("scores"))]
+    scores += _rows(evaluation.get("arms"))
+    for metric in dict.fromkeys(str(row.get("metric", "value")) for row in scores):
+        blocks.append(_metric(metric, [row for row in scores if str(row.get("metric", "value")) == metric]))
+    blocks += _differences(_rows(evaluation.get("differences")))
+    if isinstance(away := evaluation.get("given_away"), dict) and away:
+        blocks.append(Note(f"{len(away)} held-out items were given away by the training data and are not counted."))
+    blocks += _ablation(ablation)
     blocks += [Note(show(str(note), 1000)) for note in _list(evaluation.get("notes"))[:MAX_ROWS]]
     for path, facts in trained.items():
         rows = [
@@ -26,6 +33,53 @@ def student_blocks(evaluation: Mapping[str, Any], trained: Mapping[str, Mapping[
         if rows:
             blocks.append(Table(f"Training: {show(path, 100)}", ("fact", "value"), rows[:MAX_ROWS]))
     return blocks or [Note("No student was trained or evaluated in this run.")]
+
+
+def _differences(rows: list[dict[str, Any]]) -> list[Block]:
+    header = ("student", "against", "measure", "difference", "low", "high", "verdict")
+    cells = [
+        (
+            *(show(str(row.get(key, "?")), 80) for key in ("student", "against", "metric")),
+            *_three(row, "+.4g"),
+            _verdict(row),
+        )
+        for row in rows[:MAX_ROWS]
+    ]
+    return [Table("Differences item by item, with 95 % intervals", header, cells)] if cells else []
+
+
+def _ablation(ablation: Mapping[str, Any]) -> list[Block]:
+    arms = _rows(ablation.get("arms"))
+    if not arms:
+        return []
+    items = _cell(ablation.get("num_items", "?"))
+    figure = _metric("What the data did: share correct by arm", [arm | {"n": items} for arm in arms])
+    header = ("arm", "records", "steps", "tokens", "against the arm before", "low", "high", "verdict")
+    cells = []
+    for arm in arms[:MAX_ROWS]:
+        gap = arm.get("against_last")
+        told = (*_three(gap, "+.4g"), _verdict(gap)) if isinstance(gap, dict) else ("", "", "", "")
+        counts = (_cell(arm.get(key, "")) for key in ("num_records", "steps", "tokens"))
+        cells.append((show(str(arm.get("name", "?")), 80), *counts, *told))
+    return [figure, Table("Each arm against the one before, trained for equal steps and tokens", header, cells)]
+
+
+def _three(row: Mapping[str, Any], form: str) -> tuple[str, str, str]:
+    value, low, high = (format(row[key], form) if _is_number(row.get(key)) else "" for key in ("value", "low", "high"))
+    return value, low, high
+
+
+def _verdict(row: Mapping[str, Any]) -> str:
+    return show(str(row.get("verdict", "")), 80)
+
+
+def _renamed(row: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    return {names.get(key, key): value for key, value in row.items()}
+
+
+def _rows(value: Any) -> list[dict[str, Any]]:
+    """The objects of a list that carry a number."""
+    return [row for row in _list(value) if isinstance(row, dict) and _is_number(row.get("value"))]
 
 
 def _metric(metric: str, arms: list[dict[str, Any]]) -> Figure:

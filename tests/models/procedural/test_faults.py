@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from served import REPLIES, stand_in
+from served import REPLIES, prompt_for, stand_in
 
 from synth.errors import CredentialsError, RequestRefused, RetryableError, UsageError
 from synth.models.base import ChatRequest, Completion
@@ -24,26 +24,20 @@ from synth.models.procedural.faults import (
     prompt_kind,
     request_digest,
 )
-from synth.prompts import render
 
-TASK = {"instruction": "Add up the prices.", "input": "item,price\nbread,2", "output": "2", "is_classification": False}
 PROMPTS = {
-    "list": render(
-        "self_instruct", classification_only=False, topic="", num_new=3, instructions=["Name a long river."] * 8
-    ),
-    "tasks": render(
-        "diverse", as_json=False, topic="", examples=[TASK], wanted=["a table task", "a question"], language=""
-    ),
-    "full_tasks": render("alpaca", as_json=False, num_tasks=2, topic="", examples=[TASK], language=""),
-    "instances": render("instances", num_instances=2, examples=[TASK], instruction="Add up the prices."),
-    "labels": render("instances_output_first", num_instances=2, examples=[TASK], instruction="Complaint or praise?"),
-    "classify": render("is_classification", examples=[TASK], instruction="Add up the prices."),
-    "evolve": render("evolve_depth", operator="x", method="m", changes_input=False, instruction="Add up.", input="a,1"),
-    "equal": render("judge_equal", first=TASK, second=TASK),
-    "pair": render("judge_pair", instruction="Add.", input="", answer_a="1", answer_b="2"),
-    "grade": render("grade", instruction="Add.", input="", answer="1"),
-    "difficulty": render("rate_complexity", instruction="Add.", input=""),
-    "answer": render("answer", instruction="Count the blue ones.", input=""),
+    "list": prompt_for("self_instruct"),
+    "tasks": prompt_for("diverse"),
+    "full_tasks": prompt_for("alpaca"),
+    "instances": prompt_for("instances"),
+    "labels": prompt_for("instances_output_first"),
+    "classify": prompt_for("is_classification"),
+    "evolve": prompt_for("evolve_depth"),
+    "equal": prompt_for("judge_equal"),
+    "pair": prompt_for("judge_pair"),
+    "grade": prompt_for("grade"),
+    "difficulty": prompt_for("rate_complexity"),
+    "answer": prompt_for("answer"),
 }
 
 
@@ -62,9 +56,7 @@ def test_each_prompt_is_recognised(kind: str) -> None:
 
 
 def test_breadth_prompts_count_as_evolution() -> None:
-    assert (
-        prompt_kind(render("evolve_breadth", operator="x", method="m", instruction="Add.", input="").text) == "evolve"
-    )
+    assert prompt_kind(prompt_for("evolve_breadth").text) == "evolve"
 
 
 @pytest.mark.parametrize("kind", [kind for kind in REPLIES if read_items(REPLIES[kind], kind)])

@@ -10,12 +10,11 @@ from typing import Any
 
 import aiohttp
 import pytest
-from served import REPLIES, ServedTeacher, serving, stand_in
+from served import REPLIES, ServedTeacher, prompt_for, serving, stand_in
 
 from synth.errors import RequestRefused, UsageError
 from synth.models.base import ChatRequest, Completion
 from synth.models.procedural.limits import RateLimit, read_capacity
-from synth.prompts import render
 
 CHAT = {"model": "procedural", "messages": [{"role": "user", "content": "hello"}]}
 
@@ -214,7 +213,7 @@ def test_a_key_is_asked_for_where_one_is_set() -> None:
 def test_the_command_serves_from_its_own_process_and_stops_on_a_signal() -> None:
     with ServedTeacher("--faults", "think_block=1") as teacher:
         sort = "Sort the numbers from the smallest to the largest.\n\n3, 1, 2"
-        prompt = render("self_instruct", classification_only=False, topic="", num_new=2, instructions=[sort] * 8)
+        prompt = prompt_for("self_instruct", instructions=[sort] * 8)
         status, data, _ = asyncio.run(post(teacher.url, CHAT | {"messages": list(prompt.messages)}))
         assert status == 200 and data["choices"][0]["finish_reason"] == "stop"
         assert teacher.stats()["faults"] == {"think_block": 1} and teacher.labels()[0]["fault"] == "think_block"

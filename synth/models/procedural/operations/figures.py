@@ -138,8 +138,8 @@ def _explain_spread(before: Table, args: Args, after: Quantity) -> str:
 
 COUNT = (
     *say("np", "the number of {rows}", "the number of {noun}"),
-    *say("do", "count {them}", "count how many {noun} [there are|that makes]", "say how many {noun} [there are|remain|that leaves]"),
-    *say("ask", "how many {noun} [are there|does that make|are listed]", "how many of {them} are there"),
+    *say("do", "count {them}", "count how many {noun} there are", "say how many {noun} [there are|the table has|are listed]"),
+    *say("ask", "how many {noun} [are there|are listed|does the table have]", "how many of {them} are there"),
 )
 
 

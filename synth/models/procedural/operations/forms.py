@@ -8,7 +8,7 @@ import json
 import re
 
 from synth.models.procedural.draws import Draw
-from synth.models.procedural.material import read_table, write_table
+from synth.models.procedural.material import write_table
 from synth.models.procedural.plan import Args, Operation, Phrase, say
 from synth.models.procedural.values import Table, Text, Unfit, show_cell
 
@@ -16,7 +16,7 @@ from synth.models.procedural.values import Table, Text, Unfit, show_cell
 def _notation_phrases(name: str) -> tuple[Phrase, ...]:
     return (
         *say("do", f"[convert|turn|rewrite|transform] [the table|{{them}}] [into|as] {name}", f"[write|give|return|put] {{them}} as {name}",
-             f"[give|return|write] the [result|table] as {name}"),
+             f"[give|return|write] the table as {name}"),
         *say("post", f"[as|written as|formatted as] {name}"),
     )  # fmt: skip
 
@@ -102,8 +102,8 @@ def _fill(table: Table, args: Args) -> Text:
 def _fill_again(table: Table, args: Args) -> Text:
     """Piece by piece from the split template, with the cells read back from CSV."""
     parts = re.split(r"<([^<>]+)>", args["quoted"][1:-1])
-    again = read_table(write_table(table, "csv"))
-    cells = {c.name: again.texts(c.name) for c in again.columns}
+    lines_again = [line.split(",") for line in write_table(table, "csv").split("\n")[1:]]
+    cells = {column.name: [line[place] for line in lines_again] for place, column in enumerate(table.columns)}
     lines = []
     for number in range(len(table.rows)):
         lines.append("".join(part if place % 2 == 0 else cells[part][number] for place, part in enumerate(parts)))

@@ -145,7 +145,7 @@ def _sort_again(numbers: Numbers, args: Args) -> Numbers:
 
 RUNNING = (
     *say("do", "turn {them} into [running|cumulative] totals", "add up {them} step by step and give every subtotal",
-         "[replace|swap] each of {them} for the total so far"),
+         "replace each of {them} by the total so far", "swap each of {them} for the total so far"),
     *say("nps", "the [running|cumulative] totals[ of {them}|]", "the [running|cumulative] sums[ of {them}|]",
          "the totals so far after each of {them}"),
 )  # fmt: skip
@@ -164,7 +164,7 @@ def _running_again(numbers: Numbers, args: Args) -> Numbers:
 
 
 GAPS = (
-    *say("nps", "the [differences|gaps|steps] between neighbouring {noun}", "the change from each of {them} to the next",
+    *say("nps", "the [differences|gaps|steps] between neighbouring {noun}", "the changes from each of {them} to the next",
          "the [differences|changes] from one to the next[ of {them}|]"),
     *say("do", "subtract each of {them} from the one after it", "write down by how much each of {them} differs from the one before",
          "take the [differences|gaps] between [neighbours|neighbouring {noun}]"),
@@ -227,9 +227,9 @@ SPREAD = (
     *say("ask", "how far apart are the largest and the smallest of {them}", "by how much does the largest of {them} exceed the smallest"),
 )
 COUNT = (
-    *say("np", "the number of {noun}[ that are left| on the list]"),
-    *say("do", "count {them}", "count how many {noun} [there are|that makes]", "say how many [of them|{noun}] there are"),
-    *say("ask", "how many {noun} [are there|does that make|are on the list]"),
+    *say("np", "the number of {noun}[| on the list]"),
+    *say("do", "count {them}", "count how many {noun} there are", "say how many {noun} [there are|the list has]"),
+    *say("ask", "how many {noun} [are there|are on the list|does the list have]"),
 )
 EXTREME = (
     *say("np", f"the [largest|highest|greatest]{_OF}", "the maximum of {them}", order="desc"),
@@ -298,11 +298,11 @@ def _spread_again(numbers: Numbers, args: Args) -> Quantity:
 
 
 def _count(numbers: Numbers, args: Args) -> Quantity:
-    return Quantity(Decimal(len(numbers.values)), numbers.noun if numbers.noun != "numbers" else "")
+    return Quantity(Decimal(len(numbers.values)))
 
 
 def _count_again(numbers: Numbers, args: Args) -> Quantity:
-    return Quantity(Decimal(shown(numbers).count(",") + 1), numbers.noun if numbers.noun != "numbers" else "")
+    return Quantity(Decimal(shown(numbers).count(",") + 1))
 
 
 def _extreme(numbers: Numbers, args: Args) -> Quantity:

@@ -51,7 +51,7 @@ SPELLED = {"kg": "kilograms", "g": "grams", "km": "kilometres", "m": "metres", "
 CONVERT = (
     *say("do", "[convert|change|turn] {it} [to|into] {to}", "[express|give|state|write] {it} in {to}", "[say|work out] how many {to} {that} is"),
     *say("ask", "how many {to} is {that}", "how much is {that} in {to}", "what is {that} in {to}"),
-    *say("post", "[converted|expressed|given|stated] in {to}", "converted to {to}"),
+    *say("post", "[expressed|given|stated] in {to}", "converted [to|into] {to}"),
 )
 EXCHANGE = (
     *say("do", "[convert|change] {it} [to|into] {to} at {rate} {to} per {one}", "[express|give|state] {it} in {to} at {rate} {to} to the {one}",
@@ -137,10 +137,14 @@ RAISE = (
     *say("post", "[plus|with] {p} % [tax|on top|added]", "raised by {p} %", dir="up"),
     *say("post", "[less|minus] {p} % discount", "[lowered|reduced] by {p} %", "with {p} % taken off", dir="down"),
 )
+SHARED = frozenset(("euros", "dollars", "pounds", "cents", "kg", "g", "grams", "litres", "ml", "tonnes", "kilograms"))
+"""Units of what people buy, sell and share out."""
 PERCENTS = ("5", "7", "10", "12", "15", "19", "20", "25", "30", "40", "50")
 
 
 def _draw_raise(amount: Quantity, draw: Draw) -> Args | None:
+    if amount.unit not in SHARED and amount.unit:
+        return None
     percent = draw.pick(PERCENTS)
     up = draw.chance(0.5)
     factor = Decimal(100 + (int(percent) if up else -int(percent))) / 100
@@ -171,11 +175,13 @@ def _explain_raise(before: Quantity, args: Args, after: Quantity) -> str:
 SPLIT = (
     *say("do", "[split|divide|share] {it} [equally |evenly |]among {n} people", "[split|divide] {it} into {n} equal parts", "divide {it} by {n}"),
     *say("post", "[split|divided|shared] [equally|evenly] among {n} people", "divided by {n}"),
-    *say("ask", "how much is {that} for each of {n} people"),
+    *say("ask", "how much does each of {n} people get if {that} is shared [equally|evenly]"),
 )
 
 
 def _draw_split(amount: Quantity, draw: Draw) -> Args | None:
+    if amount.unit and amount.unit not in SHARED:
+        return None
     fitting = [n for n in range(2, 13) if _places_of(Fraction(amount.value) / n) <= 2]
     return {"n": str(draw.pick(fitting))} if fitting and amount.value > 0 else None
 
@@ -209,7 +215,7 @@ TIMES = (
 
 
 def _draw_times(amount: Quantity, draw: Draw) -> Args | None:
-    return {"n": str(draw.between(2, 12))} if amount.value > 0 and amount.unit != "%" else None
+    return {"n": str(draw.between(2, 12))} if amount.value > 0 and (amount.unit in SHARED or not amount.unit) else None
 
 
 def _times(amount: Quantity, args: Args) -> Quantity:
@@ -256,7 +262,7 @@ def _round_again(amount: Quantity, args: Args) -> Quantity:
 PARITY = (
     *say("ask", "is {that} even or odd", "is {that} an even or an odd number", "would you call {that} even or odd"),
     *say("do", "[say|decide|tell me|state|determine] whether {that} is even or odd", "[label|classify|mark] {it} as even or odd",
-         "sort {it} into even or odd"),
+         "say if {it} is even or odd"),
 )  # fmt: skip
 
 

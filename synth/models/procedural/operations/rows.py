@@ -122,15 +122,15 @@ def _by_category_sql(table: Table, args: Args) -> Table:
 
 # --- rows by a day ---------------------------------------------------------------------------------------------------
 
-_SINCE = "[|that were |which were ]{datecol}"
+_SINCE = "[that were |which were |]{datecol}"
 BY_DAY = (
     *say("cond", f"{_SINCE} before {{date}}", f"{_SINCE} earlier than {{date}}", rel="before"),
     *say("cond", f"{_SINCE} after {{date}}", f"{_SINCE} later than {{date}}", rel="after"),
     *say("cond", f"{_SINCE} in {{month}}", f"{_SINCE} in the month of {{month}}", rel="in"),
     *say("cond", "not {datecol} in {month}", "[that were|which were] not {datecol} in {month}",
          "{datecol} in [any month but|a month other than] {month}", rel="not in"),
-    *say("cond", "[|that were |which were ]{datecol} on {date} or [later|after]", rel="from"),
-    *say("cond", "[|that were |which were ]{datecol} on {date} or [earlier|before]", rel="until"),
+    *say("cond", "[that were |which were |]{datecol} on {date} or [later|after]", rel="from"),
+    *say("cond", "[that were |which were |]{datecol} on {date} or [earlier|before]", rel="until"),
 )  # fmt: skip
 OPPOSITE_DAY = {"before": "from", "from": "before", "after": "until", "until": "after", "in": "not in", "not in": "in"}
 

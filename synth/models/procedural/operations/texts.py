@@ -10,7 +10,7 @@ from decimal import Decimal
 from synth.models.procedural.draws import Draw
 from synth.models.procedural.plan import Args, Operation, Phrase, say
 from synth.models.procedural.values import MONTHS, NUMBER_WORDS, Label, Name, Quantity, Text, Unfit, Words
-from synth.models.procedural.words.lexicon import BAD, GOOD, TOPICS
+from synth.models.procedural.words.lexicon import BAD, GOOD, OBJECTS, THINGS, TOPICS
 
 _GOOD, _BAD = frozenset(GOOD), frozenset(BAD)
 _TOPIC_OF = {word: topic for topic, words in TOPICS.items() for word in words}
@@ -321,12 +321,13 @@ SWAP = (
          "write {it} again with {quoted2} in place of {quoted1}", "put {quoted2} wherever {it} says {quoted1}",
          "in {it} replace {quoted1} [by|with] {quoted2}", "swap the word {quoted1} for {quoted2} in {it}"),
 )  # fmt: skip
-STAND_INS = ("thing", "matter", "item", "place", "visit", "plan", "moment", "story", "corner", "window")
+NOUNS = tuple(dict.fromkeys((*THINGS, *(name for name in OBJECTS if " " not in name), *(word for words in TOPICS.values() for word in words))))
+_NOUNS = frozenset((*NOUNS, "ticket", "deposit", "hall", "bus", "list", "guests", "helpers", "cake", "answer"))
 
 
 def _draw_swap(text: Text, draw: Draw) -> Args | None:
-    words = [word for word in tokens(text.text) if word.islower() and len(word) > 3]
-    return {"quoted1": f'"{draw.pick(words)}"', "quoted2": f'"{draw.pick(STAND_INS)}"'} if words else None
+    words = [word for word in tokens(text.text) if word in _NOUNS]
+    return {"quoted1": f'"{draw.pick(words)}"', "quoted2": f'"{draw.pick(NOUNS)}"'} if words else None
 
 
 def _swap(text: Text, args: Args) -> Text:

@@ -180,8 +180,7 @@ def _reverse_again(words: Words, args: Args) -> Words:
 
 
 CAPITALS = (
-    *say("do", "[write|put|type] {them} in [capitals|capital letters|upper case]", "[turn|change] {them} into [capitals|capital letters]",
-         "capitalise every letter of {them}"),
+    *say("do", "[write|put|type] {them} in [capitals|capital letters|upper case]", "capitalise every letter of {them}"),
     *say("post", "in [capitals|capital letters|upper case]", "written in [capitals|capital letters]"),
 )  # fmt: skip
 
@@ -234,18 +233,18 @@ def _first_again(words: Words, args: Args) -> Words:
 # --- one thing out of a list -----------------------------------------------------------------------------------------
 
 COUNT = (
-    *say("np", "the number of {noun}[ that are left| on the list]"),
-    *say("do", "count {them}", "count how many {noun} [there are|that makes]", "say how many [of them|{noun}] there are"),
-    *say("ask", "how many {noun} [are there|does that make|are on the list]"),
+    *say("np", "the number of {noun}[| on the list]"),
+    *say("do", "count {them}", "count how many {noun} there are", "say how many {noun} [there are|the list has]"),
+    *say("ask", "how many {noun} [are there|are on the list|does the list have]"),
 )
 
 
 def _count(words: Words, args: Args) -> Quantity:
-    return Quantity(Decimal(len(words.values)), words.noun)
+    return Quantity(Decimal(len(words.values)))
 
 
 def _count_again(words: Words, args: Args) -> Quantity:
-    return Quantity(Decimal(sum(Counter(words.values).values())), words.noun)
+    return Quantity(Decimal(sum(Counter(words.values).values())))
 
 
 LONGEST = (
@@ -353,7 +352,7 @@ COMMON = (
 ONLY = (
     *say("nps", "the {noun} that are [only on the first list|on the first list but not on the second|missing from the second list]"),
     *say("do", "[list|name] the {noun} that are [only on the first list|on the first list but not on the second]",
-         "[strike|cross] from the first list whatever is on the second"),
+         "[strike|cross] whatever is on the second list off the first"),
     *say("ask", "which {noun} are [only on the first list|on the first list but not on the second|missing from the second list]"),
 )  # fmt: skip
 EITHER = (

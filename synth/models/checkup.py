@@ -1,0 +1,182 @@
+"""A look at a model before it is given work: does it answer, does it keep to a schema, how fast is it.
+
+Asks what bootstrap asks, so that the figures mean something for a run. Works with any ChatModel; changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any, Literal
+
+from synth.errors import RequestFailed, SynthError
+from synth.models.base import ChatModel, ChatRequest, Completion, Sampling
+from synth.prompts import render
+
+ROOM = 6144
+"""Tokens that a request of bootstrap may need: prompt and answer with the defaults."""
+ANSWER_TOKENS = 256
+FEW = 4
+_TEXT = {"type": "string", "maxLength": 200}
+_TASK = {
+    "type": "object",
+    "properties": {"instruction": _TEXT, "input": _TEXT},
+    "required": ["instruction", "input"],
+    "additionalProperties": False,
+}
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"tasks": {"type": "array", "items": _TASK, "minItems": 2, "maxItems": 2}},
+    "required": ["tasks"],
+    "additionalProperties": False,
+}
+_EXAMPLES = (
+    {"instruction": "Name three uses for an old newspaper.", "input": ""},
+    {"instruction": "Put the towns in order of their distance from the sea.", "input": "Aldmoor 12 km, Besk 3 km"},
+)
+_WANTED = ("a table to work on", "a list of words", "a sum with money", "a date to find", "a text to shorten")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at. `state`: fine, poor (it works, but see `advice`) or broken. `figures`: for programs."""
+
+    name: str
+    state: Literal["fine", "poor", "broken"]
+    said: str
+    advice: str = ""
+    figures: dict[str, Any] | None = None
+
+
+async def check_up(model: ChatModel, kind: Literal["chat", "completion"], num_requests: int = 32) -> list[Finding]:
+    """What can be said about `model` after `num_requests` + 9 small requests; only the first if that fails."""
+    found = [await _answers(model, kind)]
+    if found[0].state == "broken":
+        return found
+    found += await _context(model)
+    found.append(await _structured(model, kind))
+    found.append(await _throughput(model, kind, num_requests))
+    return found
+
+
+def sample_request(
+    number: int, kind: Literal["chat", "completion"] = "chat", schema: dict[str, Any] | None = None
+) -> ChatRequest:
+    """Request `number` of a checkup: two tasks wanted, as bootstrap asks for them."""
+    wanted = [f"{_WANTED[(number + n) % len(_WANTED)]}, number {number}" for n in range(2)]
+    prompt = render("diverse", topic="", examples=_EXAMPLES, wanted=wanted, as_json=schema is not None)
+    sampling = Sampling(temperature=1.0, max_tokens=ANSWER_TOKENS if schema is None else 2 * ANSWER_TOKENS)
+    return ChatRequest(prompt.messages, sampling, schema, kind=kind)
+
+
+async def _answers(model: ChatModel, kind: Literal["chat", "completion"]) -> Finding:
+    started = time.monotonic()
+    try:
+        answer = await model.complete(sample_request(0, kind))
+    except SynthError as error:
+        return Finding("answers", "broken", error.message, error.hint)
+    seconds = time.monotonic() - started
+    said = f"{answer.model or model.name} answered in {seconds:.1f} s"
+    figures = {"seconds": round(seconds, 3), "model": answer.model, "endpoint": model.endpoint}
+    if "<think>" in answer.text:
+        return Finding("answers", "poor", f"{said}, with its thoughts in the text", "set reasoning_parser", figures)
+    if answer.reasoning and not answer.text.strip():
+        advice = "it thinks longer than max_tokens allows: raise max_tokens, or turn thinking off in extra_body"
+        return Finding("answers", "poor", f"{said}, but only with thoughts", advice, figures)
+    if answer.usage.completion_tokens is None:
+        return Finding("answers", "poor", f"{said}, without counting tokens", "budgets will be estimates", figures)
+    return Finding("answers", "fine", said, figures=figures)
+
+
+async def _context(model: ChatModel) -> list[Finding]:
+    """The context length, where the backend knows it (`facts()`, an optional part of the protocol)."""
+    facts = getattr(model, "facts", None)
+    if facts is None:
+        return []
+    known: dict[str, Any] = await facts()
+    length = known.get("max_model_len")
+    if length is None:
+        return [Finding("context", "poor", "the server does not say how long its context is", "", known)]
+    said = f"{length:,} tokens" + (f" (vLLM {known['version']})" if known.get("version") else "")
+    if length < ROOM:
+        advice = f"set max_model_len to {ROOM} or more, or ask for fewer tasks per request"
+        return [Finding("context", "poor", said, advice, known)]
+    return [Finding("context", "fine", said, figures=known)]
+
+
+async def _structured(model: ChatModel, kind: Literal["chat", "completion"]) -> Finding:
+    requests = [sample_request(number, kind, SCHEMA) for number in range(FEW)]
+    answers = await asyncio.gather(*(_try(model, request) for request in requests))
+    fitting = sum(isinstance(answer, Completion) and _fits(answer.text) for answer in answers)
+    figures = {"asked": FEW, "fitting": fitting}
+    said = f"{fitting} of {FEW} answers keep to a JSON schema"
+    if fitting == FEW:
+        return Finding("structured", "fine", said, figures=figures)
+    refusal = next((answer.message for answer in answers if isinstance(answer, SynthError)), "")
+    advice = "bootstrap reads headed sections too: set bootstrap.structured to sections"
+    return Finding("structured", "poor", f"{said}{': ' * bool(refusal)}{refusal}", advice, figures)
+
+
+async def _throughput(model: ChatModel, kind: Literal["chat", "completion"], num_requests: int) -> Finding:
+    few = await _timed(model, [sample_request(1000 + n, kind) for n in range(FEW)], 1)
+    many = await _timed(model, [sample_request(2000 + n, kind) for n in range(num_requests)], num_requests)
+    figures = {"one_at_a_time": few, "at_once": many | {"requests": num_requests}}
+    rate, alone = many["tokens_per_s"], few["tokens_per_s"]
+    hours = 10_000 * 300 / max(rate, 0.1) / 3600
+    said = (
+        f"{rate:,.0f} tokens/s with {num_requests} requests at once ({alone:,.0f} one at a time), "
+        f"an answer in {many['median_s']:.1f} s; 10,000 answers of 300 tokens take about {hours:.1f} h"
+    )
+    if many["failed"]:
+        said += f"; {many['failed']} failed: {many['error']}"
+        return Finding("throughput", "poor", said, "set concurrency lower, or leave it at auto", figures)
+    if num_requests >= 8 and rate < 2 * alone:
+        advice = "it hardly works in parallel: check the server's limit (vLLM: max_num_seqs, KV cache; others: slots)"
+        return Finding("throughput", "poor", said, advice, figures)
+    return Finding("throughput", "fine", said, figures=figures)
+
+
+async def _timed(model: ChatModel, requests: Sequence[ChatRequest], slots: int) -> dict[str, Any]:
+    """Tokens a second, the median time of an answer, and what failed, with `slots` requests at a time."""
+    room = asyncio.Semaphore(slots)
+    seconds: list[float] = []
+
+    async def one(request: ChatRequest) -> Completion | SynthError:
+        async with room:
+            started = time.monotonic()
+            answer = await _try(model, request)
+            seconds.append(time.monotonic() - started)
+            return answer
+
+    started = time.monotonic()
+    answers = await asyncio.gather(*map(one, requests))
+    passed = max(time.monotonic() - started, 1e-6)
+    good = [answer for answer in answers if isinstance(answer, Completion)]
+    bad = [answer for answer in answers if isinstance(answer, SynthError)]
+    tokens = sum(answer.usage.completion_tokens or len(answer.text) // 4 for answer in good)
+    return {
+        "tokens_per_s": round(tokens / passed, 1),
+        "median_s": round(median(seconds), 3),
+        "failed": len(bad),
+        "error": bad[0].message[:200] if bad else "",
+    }
+
+
+async def _try(model: ChatModel, request: ChatRequest) -> Completion | SynthError:
+    try:
+        return await model.complete(request)
+    except RequestFailed as error:
+        return error
+
+
+def _fits(text: str) -> bool:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return False
+    tasks = found.get("tasks") if isinstance(found, dict) else None
+    return isinstance(tasks, list) and all(isinstance(t, dict) and set(t) == {"instruction", "input"} for t in tasks)

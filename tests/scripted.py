@@ -1,0 +1,140 @@
+"""A chat model whose reply is a function of the request, and a stage run with it. Not a test itself.
+
+from scripted import Scripted, collect, inventive
+
+model = Scripted(lambda request: "Yes")
+results = collect(tmp_path, model, lambda engine: bootstrap(engine, seeds, settings), concurrency=8)
+model.requests  # all that was asked, in the order it came
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Literal
+
+from synth.engine.budget import Budget
+from synth.engine.ledger import Ledger
+from synth.engine.progress import RunProgress
+from synth.engine.run import Engine, EngineOptions, RoleModel
+from synth.engine.throttle import Throttle
+from synth.models.base import ChatRequest, Completion, Usage
+from synth.models.procedural.faults import prompt_kind
+from synth.records import Record, Rejection, digest
+
+Reply = Callable[[ChatRequest], str | Completion]
+Results = list[list[Record | Rejection]]
+
+
+class Scripted:
+    """A ChatModel. `reply` may raise what a model may raise; `delay` gives the seconds before an answer.
+
+    Stop strings are honoured. `structured_outputs`: does it prefer JSON schemas, as some servers do?
+    """
+
+    name = endpoint = "scripted"
+
+    def __init__(
+        self, reply: Reply, delay: Callable[[ChatRequest], float] | None = None, structured_outputs: bool = False
+    ) -> None:
+        self.reply, self.delay, self.structured_outputs = reply, delay, structured_outputs
+        self.requests: list[ChatRequest] = []
+
+    async def complete(self, request: ChatRequest) -> Completion:
+        """The scripted reply."""
+        self.requests.append(request)
+        if self.delay:
+            await asyncio.sleep(self.delay(request))
+        said = self.reply(request)
+        if isinstance(said, Completion):
+            return said
+        for stop in request.sampling.stop:
+            said = said.partition(stop)[0]
+        return Completion(said, usage=Usage(len(prompt_of(request).split()), len(said.split())), model=self.name)
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+    def prompts(self, kind: str) -> list[str]:
+        """The prompts of one kind (see `prompt_kind`), in the order they came."""
+        return [text for text in map(prompt_of, self.requests) if prompt_kind(text) == kind]
+
+
+def prompt_of(request: ChatRequest) -> str:
+    """The text of the last message."""
+    return request.messages[-1]["content"]
+
+
+def jitter(request: ChatRequest) -> float:
+    """Up to 4 ms, by the request alone: answers come in another order than they were asked for."""
+    return draw_for(request, "delay").random() * 0.004
+
+
+def draw_for(request: ChatRequest, *more: str) -> random.Random:
+    """Randomness that belongs to a request."""
+    return random.Random(digest(request.to_dict(), *more))
+
+
+def collect(
+    folder: Path,
+    model: Scripted,
+    stage: Callable[[Engine], AsyncIterator[list[Record | Rejection]]],
+    *,
+    concurrency: int = 8,
+    kind: Literal["chat", "completion"] = "chat",
+    run_seed: int = 0,
+) -> Results:
+    """All results of `stage` in a run folder, item by item."""
+
+    results: Results = []
+
+    async def pull(engine: Engine) -> None:
+        async for batch in stage(engine):
+            results.append(batch)
+
+    async def main() -> None:
+        ledger = Ledger(folder)
+        roles = {role: RoleModel(model, Throttle(concurrency), kind=kind) for role in ("teacher", "judge")}
+        engine = Engine(ledger, roles, Budget({}, (), None, None), RunProgress(), EngineOptions(run_seed))
+        try:
+            await engine.drive(pull(engine))
+        finally:
+            await ledger.aclose()
+
+    asyncio.run(main())
+    return results
+
+
+# -- a teacher for bootstrap that never runs out of new tasks ---------------------------------------------------------
+
+VERBS = "Sort List Describe Rewrite Count Explain Compare Plan Correct Translate Rank Summarise Draft Check Shorten Name".split()
+SYLLABLES = [a + b for a in "bdfgklmnprstvz" for b in ("a", "e", "i", "o", "u", "ar", "en", "il")]
+
+
+def new_task(rng: random.Random) -> str:
+    """An instruction of made-up words, unlike any other."""
+    words = ["".join(rng.choices(SYLLABLES, k=2)) for _ in range(7)]
+    return f"{rng.choice(VERBS)} {' '.join(words)}."
+
+
+def inventive(request: ChatRequest) -> str:
+    """A well-formed reply to each prompt of bootstrap, full of new tasks."""
+    prompt, rng = prompt_of(request), draw_for(request)
+    kind = prompt_kind(prompt)
+    if kind == "list":
+        shown = prompt.partition("## List")[2].count("\n") - 1
+        return "\n".join(f"{n}. {new_task(rng)}" for n in range(shown, shown + 8)).partition(". ")[2]
+    if kind in ("tasks", "full_tasks"):
+        number = prompt.partition("## Wanted")[2].strip()
+        wanted = int(number.split()[0]) if kind == "full_tasks" else number.count("\n") + 1
+        output = "\n### Output\nIt is {}." if kind == "full_tasks" else ""
+        return "\n".join(
+            f"## Task {n}\n### Instruction\n{new_task(rng)}\n### Input\nNo input{output.format(n)}"
+            for n in range(1, wanted + 1)
+        )
+    if kind == "classify":
+        return rng.choice(("Yes", "No"))
+    first, second = ("Label", "Input") if kind == "labels" else ("Input", "Output")
+    return "\n".join(f"## Example {n}\n### {first}\nabc {n}\n### {second}\n{new_task(rng)}" for n in (1, 2))

@@ -1,0 +1,329 @@
+"""What each method shows and asks for, as published: composition of prompts, few-shot examples, sampling, forms of reply."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from scripted import Results, Scripted, collect, draw_for, inventive, new_task, prompt_of
+
+from synth.errors import UsageError
+from synth.metrics import rouge_l
+from synth.models.base import ChatRequest, Completion
+from synth.models.procedural.faults import prompt_kind
+from synth.parsing import ParsedTask
+from synth.records import Instance, Lineage, Record, Rejection, SeedTask
+from synth.stages.bootstrap import BootstrapSettings, bootstrap
+from synth.stages.bootstrap.attributes import CATEGORIES, DOMAINS, draw_attributes
+from synth.stages.bootstrap.instances import instance_records
+from synth.stages.bootstrap.methods import METHODS, farthest, tasks_schema
+from synth.stages.bootstrap.pool import Example, Pool
+from synth.stages.seeds import read_seed_tasks
+
+SEEDS = read_seed_tasks(Path(__file__).parents[2] / "seed_tasks" / "seed_tasks.jsonl")
+
+
+def run(folder: Path, model: Scripted, seeds: list[SeedTask] = SEEDS, kind: str = "chat", **settings: object) -> Results:
+    chosen = BootstrapSettings(**settings)  # type: ignore[arg-type]
+    return collect(folder, model, lambda engine: bootstrap(engine, seeds, chosen), kind=kind)  # type: ignore[arg-type]
+
+
+def kept(results: Results) -> list[Record]:
+    return [one for batch in results for one in batch if isinstance(one, Record)]
+
+
+def pool_with(machine: int, **settings: object) -> Pool:
+    pool = Pool(SEEDS, BootstrapSettings(**settings))  # type: ignore[arg-type]
+    pool.accepted = [Example(f"m{n}", new_task(random.Random(n)), "", "") for n in range(machine)]
+    return pool
+
+
+def shown(method: str, machine: int, draw: int = 0, **settings: object) -> Counter[str]:
+    """How many seeds and machine-made tasks a request shows."""
+    pool = pool_with(machine, method=method, **settings)
+    request = METHODS[method](SEEDS, pool.settings).request(pool, random.Random(draw))
+    return Counter("seed" if parent.startswith("seed_task") else "machine" for parent in request.parents)
+
+
+# -- Self-Instruct ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("machine", "seeds", "made"), [(0, 8, 0), (1, 7, 1), (2, 6, 2), (500, 6, 2)])
+def test_self_instruct_shows_eight_tasks_up_to_two_machine_made(machine: int, seeds: int, made: int) -> None:
+    for draw in range(20):
+        assert shown("self_instruct", machine, draw) == Counter({"seed": seeds, "machine": made})
+
+
+def test_alpaca_shows_three_seeds_only_however_large_the_pool() -> None:
+    assert shown("alpaca", 0) == shown("alpaca", 500) == Counter({"seed": 3})
+
+
+def test_diverse_lets_one_machine_made_task_back_in() -> None:
+    assert shown("diverse", 0) == Counter({"seed": 3})
+    assert shown("diverse", 500) == Counter({"seed": 2, "machine": 1})
+
+
+def test_the_machine_made_example_is_the_one_farthest_from_the_others() -> None:
+    texts = ("Sort the list of fruits by colour", "Sort the list of fruits by size", "Explain tides to a child")
+    near, near_too, far = (Example(str(n), text, "", "") for n, text in enumerate(texts))
+    assert farthest([near_too, far], [near]) is far
+    assert rouge_l(near.instruction, near_too.instruction) > rouge_l(near.instruction, far.instruction)
+
+
+def test_the_classification_variant_shows_classification_seeds_and_asks_for_labels() -> None:
+    pool = pool_with(0, method="self_instruct", classification_only=True)
+    request = METHODS["self_instruct"](SEEDS, pool.settings).request(pool, random.Random(0))
+    kinds = {seed.id: seed.is_classification for seed in SEEDS}
+    assert all(kinds[parent] for parent in request.parents)
+    assert "names the possible labels" in request.prompt.text
+
+
+def test_only_instructions_are_listed_without_line_breaks_and_trailing_colons() -> None:
+    seeds = [SeedTask(f"s{n}", "", f"Do\n this  number {n}:", (Instance("secret", "hidden"),), False) for n in range(8)]
+    pool = Pool(seeds, BootstrapSettings(method="self_instruct"))
+    text = METHODS["self_instruct"](seeds, pool.settings).request(pool, random.Random(1)).prompt.text
+    assert len(re.findall(r"^\d\. Do this number \d$", text, re.MULTILINE)) == 8
+    assert text.endswith("\n9.") and "secret" not in text
+
+
+def test_each_step_has_the_published_sampling(tmp_path: Path) -> None:
+    model = Scripted(inventive)
+    run(tmp_path, model, method="self_instruct", num_tasks=30)
+    seen = {prompt_kind(prompt_of(request)): request.sampling.to_dict() for request in model.requests}
+    assert seen["list"] == {"temperature": 0.7, "top_p": 0.5, "presence_penalty": 2.0, "max_tokens": 1024}
+    assert seen["classify"] == {"temperature": 0.0, "max_tokens": 8}
+    assert seen["instances"] == seen["labels"] == {"temperature": 0.0, "presence_penalty": 1.5, "max_tokens": 1024}
+
+
+def test_the_few_shot_examples_are_12_and_19_and_11_and_16_of_our_own_seeds(tmp_path: Path) -> None:
+    model = Scripted(inventive)
+    run(tmp_path, model, method="self_instruct", num_tasks=30)
+    classify = model.prompts("classify")[0]
+    assert classify.count("Classification: Yes") == 12 and classify.count("Classification: No\n") == 19
+    instances, labels = model.prompts("instances")[0], model.prompts("labels")[0]
+    assert instances.count("Solved task") == 11 and labels.count("Solved task") == 16
+    of_labels = labels.partition("Solved task 1")[2]
+    assert of_labels.index("### Label") < of_labels.index("### Input")
+    of_instances = instances.partition("Solved task 1")[2]
+    assert of_instances.index("### Input") < of_instances.index("### Output")
+    assert "No input" in of_instances
+    texts = {seed.instruction for seed in SEEDS}
+    assert set(re.findall(r"^Task: (.+)$", classify, re.MULTILINE)[:-1]) <= {" ".join(text.split()) for text in texts}
+
+
+def test_the_static_part_of_every_prompt_is_the_same_for_all_requests(tmp_path: Path) -> None:
+    model = Scripted(inventive)
+    run(tmp_path, model, method="self_instruct", num_tasks=30)
+    for kind in ("classify", "instances", "labels"):
+        heads = {prompt[: 9 * len(prompt) // 10] for prompt in model.prompts(kind)}
+        shortest = min(map(len, heads))
+        assert len({head[: shortest * 8 // 10] for head in heads}) == 1
+
+
+def test_up_to_five_instances_and_no_more_and_all_of_one_task(tmp_path: Path) -> None:
+    def many(request: ChatRequest) -> str:
+        if prompt_kind(prompt_of(request)) not in ("instances", "labels"):
+            return inventive(request)
+        names = ("Input", "Output") if prompt_kind(prompt_of(request)) == "instances" else ("Label", "Input")
+        return "\n".join(f"## Example {n}\n### {names[0]}\na {n}\n### {names[1]}\nb {n}" for n in range(1, 9))
+
+    results = run(tmp_path, Scripted(many), method="self_instruct", num_tasks=10)
+    assert set(Counter(record.instruction for record in kept(results)).values()) == {5}
+    assert sum(isinstance(one, Rejection) and one.reason == "too_many_instances" for b in results for one in b) == 30
+
+
+def answers(*pairs: tuple[str, str]) -> list[ParsedTask]:
+    return [ParsedTask("", given, output) for given, output in pairs]
+
+
+def reasons(*pairs: tuple[str, str], most: int = 5) -> list[str | None]:
+    task = Record("Do it.", lineage=Lineage("bootstrap"))
+    found = instance_records(task, answers(*pairs), Completion("", key="k"), most)
+    return [one.reason if isinstance(one, Rejection) else None for one in found]
+
+
+def test_one_input_with_two_outputs_drops_both_with_the_reason() -> None:
+    assert reasons(("a", "1"), ("a", "2")) == ["conflicting_outputs"] * 2
+    assert reasons(("a", "1"), ("a", "1"), ("b", "2")) == [None, "repeated_instance", None]
+    assert reasons(("", "one poem"), ("", "another poem")) == [None, "repeated_instance"]
+
+
+def test_instances_are_refused_for_the_published_reasons() -> None:
+    assert reasons(("same", "same")) == ["output_equals_input"]
+    assert reasons(("list:", "1"), ("a", "The list is:"), ("b", "列表:")) == ["unfinished"] * 3
+    assert reasons() == ["no_instances_found"]
+
+
+# -- base models -----------------------------------------------------------------------------------------------------
+
+
+def test_a_base_model_continues_our_prompts_and_is_stopped_in_time(tmp_path: Path) -> None:
+    def goes_on(request: ChatRequest) -> str:
+        prompt, rng = prompt_of(request), draw_for(request)
+        if prompt.endswith("\n9."):
+            lines = [f"{n}. {new_task(rng)}" for n in range(9, 30)]
+            return "\n".join(lines).removeprefix("9.")
+        if prompt.endswith("Classification:"):
+            return f" {rng.choice(('Yes', 'No'))}\n\nTask: Another one.\nClassification: No"
+        first, second = ("Label", "Input") if prompt.endswith("### Label\n") else ("Input", "Output")
+        more = "".join(f"\n\n## Example {n}\n### {first}\nabc {n}\n### {second}\nxyz {n}" for n in range(2, 9))
+        return f"```text\nabc 1\n```\n### {second}\n```text\nxyz 1\n```" + more
+
+    model = Scripted(goes_on)
+    results = run(tmp_path, model, kind="completion", method="self_instruct", num_tasks=30)
+    assert {request.kind for request in model.requests} == {"completion"}
+    assert set(Counter(record.instruction for record in kept(results)).values()) == {5}
+    assert {(r.input, r.output) for r in kept(results)} == {
+        *((f"abc {n}", f"xyz {n}") for n in range(1, 6)),
+        *((f"xyz {n}", f"abc {n}") for n in range(1, 6)),
+    }
+    assert len(results[0]) == 5 * 8
+    stops = {prompt_kind(prompt_of(request)): request.sampling.stop for request in model.requests}
+    assert stops["list"] == ("\n\n", "\n17.")
+    assert "20." not in str(stops)
+
+
+@pytest.mark.parametrize("method", ["alpaca", "diverse"])
+def test_the_other_methods_lead_a_base_model_into_their_form(tmp_path: Path, method: str) -> None:
+    def goes_on(request: ChatRequest) -> str:
+        assert prompt_of(request).endswith("## Task 1\n### Instruction\n")
+        return inventive(request).partition("### Instruction\n")[2]
+
+    results = run(tmp_path, Scripted(goes_on), kind="completion", method=method, num_tasks=30)
+    assert len(kept(results)) == 30
+
+
+# -- forms of reply --------------------------------------------------------------------------------------------------
+
+
+def test_a_teacher_that_prefers_schemas_is_asked_by_schema(tmp_path: Path) -> None:
+    def as_json(request: ChatRequest) -> str:
+        assert request.schema == tasks_schema(False)
+        rng = draw_for(request)
+        return json.dumps({"tasks": [{"instruction": new_task(rng), "input": "No input"} for _ in range(8)]})
+
+    model = Scripted(as_json, structured_outputs=True)
+    results = run(tmp_path, model, method="diverse", num_tasks=20)
+    assert len(kept(results)) == 20 and "One JSON object" in prompt_of(model.requests[0])
+    assert {record.meta["difficulty"] for record in kept(results)} == {"easy", "medium", "hard"}
+
+
+def test_other_teachers_are_asked_for_headed_sections(tmp_path: Path) -> None:
+    model = Scripted(inventive)
+    run(tmp_path, model, method="diverse", num_tasks=20)
+    assert all(request.schema is None and "JSON object" not in prompt_of(request) for request in model.requests)
+
+
+def test_attributes_stay_with_their_task_when_a_neighbour_is_missing(tmp_path: Path) -> None:
+    def skips(request: ChatRequest) -> str:
+        return re.sub(r"## Task 3\n.*?(?=## Task 4)", "", inventive(request), flags=re.DOTALL)
+
+    model = Scripted(skips)
+    first = run(tmp_path, model, method="diverse", num_tasks=7)[0]
+    wanted = re.findall(r"category: ([^;]+);", prompt_of(model.requests[0]))
+    assert [r.meta["category"].replace("_", " ") for r in first if isinstance(r, Record)] == wanted[:2] + wanted[3:]
+
+
+# -- attributes ------------------------------------------------------------------------------------------------------
+
+
+def test_no_category_and_no_domain_repeats_within_a_request_and_all_come_up() -> None:
+    settings = BootstrapSettings()
+    seen: Counter[str] = Counter()
+    for number in range(300):
+        rows = draw_attributes(settings, CATEGORIES, random.Random(number), 8)
+        assert len({row["category"] for row in rows}) == len({row["domain"] for row in rows}) == 8
+        seen.update(value for row in rows for value in row.values())
+    assert set(seen) >= {*CATEGORIES, *DOMAINS}
+    counts = [seen[name] for name in CATEGORIES]
+    expected = sum(counts) / len(counts)
+    assert sum((count - expected) ** 2 / expected for count in counts) < 52  # 23 degrees of freedom, p = 0.0005
+
+
+# -- topic, language, own prompts ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_topic_is_in_every_proposal(method: str) -> None:
+    pool = pool_with(0, method=method, topic="Running a small brewery")
+    text = METHODS[method](SEEDS, pool.settings).request(pool, random.Random(0)).prompt.text
+    assert "## Topic\n\n```text\nRunning a small brewery\n```" in text
+    assert "domain:" not in text
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_language_wanted_is_asked_for_and_others_are_refused(tmp_path: Path, method: str) -> None:
+    model = Scripted(inventive)
+    with pytest.raises(Exception, match="gave up with 0"):
+        run(tmp_path, model, method=method, language=["hi"], num_tasks=5, max_requests=2, checks=[])
+    assert all("Hindi" in prompt_of(request) for request in model.requests)
+
+
+FOREIGN = {
+    "zh": [("把这句话翻译成英语,并解释其中的成语。", "他总是画蛇添足。", "He always gilds the lily."), ("写一首关于长江的短诗,要有四句。", "", "大江东去,浪花千叠。")],
+    "ru": [("Объясни ребёнку, почему небо днём голубое.", "", "Воздух рассеивает синий свет."), ("Отсортируй города по численности жителей.", "Омск, Москва", "Москва, Омск")],
+    "ar": [("اشرح لطفل صغير لماذا تمطر السماء في الشتاء.", "", "لأن بخار الماء يبرد."), ("رتب الكلمات التالية حسب الحروف الأبجدية.", "تفاح، باب", "باب، تفاح")],
+    "hi": [("एक बच्चे को समझाइए कि आकाश नीला क्यों होता है।", "", "हवा नीले प्रकाश को बिखेरती है।"), ("नीचे दिए गए शहरों को क्रम से लगाइए।", "दिल्ली, आगरा", "आगरा, दिल्ली")],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("code", FOREIGN)
+def test_seeds_and_answers_in_other_scripts_pass_whole_and_repeats_are_caught(tmp_path: Path, code: str) -> None:
+    rows = FOREIGN[code]
+    seeds = [SeedTask(f"s{n}", "", SEEDS[n].instruction, (Instance("", "x"),), False) for n in range(5)]
+    seeds.append(SeedTask("foreign", "", rows[0][0], (Instance(rows[0][1], rows[0][2]),), False))
+    more = rows[1:] + rows[:1]
+    reply = "\n".join(
+        f"## Task {n}\n### Instruction\n{a}\n### Input\n{b or 'No input'}\n### Output\n{c}" for n, (a, b, c) in enumerate(more, 1)
+    )
+    results = run(tmp_path, Scripted(lambda request: reply), seeds, method="alpaca", num_tasks=1, language=[code])
+    record, again = results[0]
+    assert isinstance(record, Record) and (record.instruction, record.input, record.output) == rows[1]
+    assert isinstance(again, Rejection) and again.reason in ("too_similar", "surplus")
+
+
+def test_the_ascii_rule_applies_to_english_only(tmp_path: Path) -> None:
+    lines = ["→ Name three rivers of the country and where they end.", "Étudie ce texte et donne les idées principales.", "写一首关于长江的短诗,要有四句。"]
+    reply = "\n".join(f"## Task {n}\n### Instruction\n{a}\n### Input\nNo input\n### Output\nx" for n, a in enumerate(lines, 1))
+    results = run(tmp_path, Scripted(lambda request: reply), method="alpaca", num_tasks=2, max_requests=1)
+    assert [one.reason if isinstance(one, Rejection) else None for one in results[0]] == ["non_ascii_start", None, None]
+
+
+def test_own_prompts_take_the_place_of_ours_by_path(tmp_path: Path) -> None:
+    own = tmp_path / "mine.jinja"
+    own.write_text("{# mine #}\n# New tasks\nWrite like a pirate.\n## Reply format\n## Task 1\n### Instruction\n## Wanted\n{{ wanted | join(';') }}")
+    model = Scripted(inventive)
+    results = run(tmp_path / "run", model, method="diverse", num_tasks=1, prompt_paths={"diverse": str(own)})
+    assert "like a pirate" in prompt_of(model.requests[0])
+    assert kept(results)[0].lineage.prompt.startswith("mine@")  # type: ignore[union-attr]
+
+
+def test_a_prompt_that_does_not_exist_is_refused_before_anything_is_asked(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="did you mean diverse"):
+        BootstrapSettings(prompt_paths={"divers": "x.jinja"})
+    model = Scripted(inventive)
+    with pytest.raises(UsageError, match="No such file"):
+        run(tmp_path, model, prompt_paths={"diverse": str(tmp_path / "none.jinja")})
+    assert model.requests == []
+
+
+def test_novelty_keeps_a_tie_unless_it_is_strict() -> None:
+    seed = SeedTask("s", "", "a b c d e f g h i j", (Instance("", "x"),), False)
+    tie = Record("a b c d e f g x y z", lineage=Lineage("bootstrap"))
+    for strict, wanted in ((False, Record), (True, Rejection)):
+        pool = Pool([seed], BootstrapSettings(novelty_strict=strict))
+        assert isinstance(pool.judge([tie])[0], wanted)
+
+
+def test_the_nearest_tasks_are_noted_as_many_as_wanted() -> None:
+    pool = Pool(SEEDS, BootstrapSettings(num_most_similar=10))
+    near = Record(SEEDS[3].instruction.partition(". ")[0] + " in your own words and with a smile", lineage=Lineage("bootstrap"))
+    (record,) = pool.judge([near])
+    assert isinstance(record, Record)
+    note = record.meta["most_similar"]
+    assert note["id"] == SEEDS[3].id and len(note["others"]) == 9
+    assert note["score"] == pytest.approx(rouge_l(near.instruction, SEEDS[3].instruction), abs=1e-4)
