@@ -1,12 +1,12 @@
 """Tokens a second through synth (engine, ledger, client) against `vllm bench serve`, on one server with one load.
 
-    python benchmarks/vllm_throughput.py                                    the small teacher of `make test-vllm`, on a CPU
+    python benchmarks/vllm_throughput.py            # the small teacher of `make test-vllm`
     python benchmarks/vllm_throughput.py --model Qwen/Qwen3-8B --num-prompts 2000 --output-len 256 --concurrency 256
 
-Both send the same chat prompts, keep the same number in flight and let every answer run to --output-len tokens, by turns,
-after a round that warms the server up. The claim: synth reaches at least 0.95 of the bench's rate. `vllm bench serve`
-streams its answers and counts its own tokens; synth asks for whole answers and stores each on disk. Exit code 1 where
-the claim does not hold; 0 with a loud line where there is no vLLM.
+Both send the same chat prompts, keep the same number in flight and let every answer run to --output-len tokens, by
+turns, after a round that warms the server up. The claim: synth reaches at least 0.95 of the bench's rate. The bench
+streams its answers and counts their tokens; synth asks for whole answers and stores each on disk. Exit code 1 where the
+claim does not hold; 0 with a loud line where there is no vLLM.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from synth.engine.run import Ask, Engine, Item, RoleModel, StagePlan
 from synth.engine.throttle import Throttle
 from synth.models import connect
 from synth.models.base import Sampling
-from synth.models.vllm import Settings
+from synth.models.vllm import Settings, VllmModel
 from synth.models.vllm.server import Server, start
 from synth.models.vllm.settings import find_executable
 from synth.prompts import Prompt
@@ -50,8 +50,10 @@ def prompts(count: int) -> list[str]:
     return [f"Task {n}. {texts[n % len(texts)]}" for n in range(count)]
 
 
-async def through_synth(options: dict[str, Any], texts: list[str], length: int, concurrency: int | None) -> float:
-    """Tokens a second of a stage that asks all of `texts`, ledger on disk included."""
+async def through_synth(
+    options: dict[str, Any], texts: list[str], length: int, concurrency: int | None
+) -> tuple[float, float]:
+    """Tokens a second of a stage that asks all of `texts`, ledger on disk included, and its CPU in ms a request."""
 
     async def work(text: str, ask: Ask, _rng: Random) -> list[Any]:
         answer = await ask(Prompt(text, "bench@0"), Sampling(max_tokens=length, temperature=1.0), keep_cut=True)
@@ -63,6 +65,7 @@ async def through_synth(options: dict[str, Any], texts: list[str], length: int, 
 
     with tempfile.TemporaryDirectory() as folder:
         model = connect("vllm", options)
+        assert isinstance(model, VllmModel)
         ledger = Ledger(Path(folder))
         budget = Budget({}, (model.name,), None, None)
         who = RoleModel(model, Throttle(concurrency), extra_body={"ignore_eos": True})
@@ -72,13 +75,14 @@ async def through_synth(options: dict[str, Any], texts: list[str], length: int, 
             async for _ in engine.stage(StagePlan("bench", "0", {}), items(), work):
                 pass
 
-        started = time.monotonic()
+        await model.facts()
+        started, cpu = time.monotonic(), time.process_time()
         await engine.drive(drive())
-        seconds = time.monotonic() - started
+        seconds, cpu = time.monotonic() - started, time.process_time() - cpu
         await model.close()
         tokens = ledger.query("SELECT sum(completion_tokens) FROM requests")[0][0]
         await ledger.aclose()
-    return float(tokens) / seconds
+    return float(tokens) / seconds, 1000 * cpu / len(texts)
 
 
 def through_bench(server: Server, executable: str, texts: list[str], length: int, concurrency: int) -> float:
@@ -111,15 +115,17 @@ async def measure(arguments: argparse.Namespace, server: Server) -> bool:
     texts, length, slots = prompts(arguments.num_prompts), arguments.output_len, arguments.concurrency
     await through_synth(options, texts, length, slots)
     rates: dict[str, list[float]] = {"bench": [], "synth": [], "auto": []}
+    cpu: list[float] = []
     for _ in range(arguments.rounds):
         bench = await asyncio.to_thread(through_bench, server, arguments.executable, texts, length, slots)
         rates["bench"].append(bench)
-        rates["synth"].append(await through_synth(options, texts, length, slots))
-        rates["auto"].append(await through_synth(options, texts, length, None))
+        for name, concurrency in (("synth", slots), ("auto", None)):
+            rate, milliseconds = await through_synth(options, texts, length, concurrency)
+            rates[name].append(rate)
+            cpu.append(milliseconds)
     base = median(rates["bench"])
-    print(
-        f"{len(texts)} prompts, {length} tokens each, {slots} in flight, median of {arguments.rounds} (load {os.getloadavg()[0]:.1f})"
-    )
+    print(f"{len(texts)} prompts, {length} tokens each, {slots} in flight, median of {arguments.rounds} by turns")
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; synth used {min(cpu):.1f} ms of CPU a request")
     names = {"bench": "vllm bench serve", "synth": f"synth, concurrency {slots}", "auto": "synth, concurrency auto"}
     for name, found in rates.items():
         every = ", ".join(f"{rate:,.0f}" for rate in found)

@@ -52,7 +52,7 @@ class Interrupted(SynthError):
     """Ctrl-C or a termination signal; the answers in flight were awaited and kept."""
 
     def __init__(self, signal_number: int) -> None:
-        super().__init__("interrupted; the answers in flight were kept")
+        super().__init__("interrupted; the answers in flight were kept", "continue with the same command")
         self.exit_code = 128 + signal_number
 
 
@@ -359,7 +359,8 @@ def run_ablation(run_dir: Path, tasks: Path | None, settings: EvaluateSettings) 
 def _report(recipe: Recipe, result: RunResult) -> bool:
     from synth.stages.report import report
 
-    result.paths.append(report(result.run_dir))
+    assert recipe.report is not None
+    result.paths.append(report(result.run_dir, recipe.report))
     return True
 
 
@@ -416,11 +417,11 @@ def flat(data: Any, prefix: str = "") -> dict[str, Any]:
 
 def _empty(run_dir: Path) -> None:
     """Throw away what a run made (never anything else in the folder)."""
-    for name in (RECIPE_FILE, "timings.json", "evaluation.json", "held_out.jsonl", "report.html"):
+    for name in (RECIPE_FILE, "timings.json", "evaluation.json", "ablation.json", "held_out.jsonl", "report.html"):
         (run_dir / name).unlink(missing_ok=True)
     for path in run_dir.glob(f"{FILE_NAME}*"):
         path.unlink()
-    for name in ("export", "student", "students", "base"):
+    for name in ("export", "student", "students", "base", "ablation"):
         shutil.rmtree(run_dir / name, ignore_errors=True)
 
 

@@ -23,6 +23,7 @@ from synth.stages.bootstrap.settings import BootstrapSettings
 from synth.stages.evaluate import EvaluateSettings
 from synth.stages.evolve.evolver import EvolveSettings
 from synth.stages.export import ExportSettings
+from synth.stages.report.stage import ReportSettings
 from synth.stages.respond import RespondSettings
 from synth.stages.select import SelectSettings
 from synth.student.holdout import HoldOutSettings
@@ -98,10 +99,6 @@ class EngineSettings(_Section):
         return {name: Price(price.prompt, price.completion) for name, price in self.prices.items()}
 
 
-class ReportSection(_Section):
-    """The report has no settings of its own yet; `report: null` leaves it out."""
-
-
 class Recipe(_Section):
     """A whole run. A stage that is null or absent is left out; the others run in the order of `STAGES`.
 
@@ -123,7 +120,7 @@ class Recipe(_Section):
     export: ExportSettings | None = ExportSettings()
     train: TrainSettings | None = None
     evaluate: EvaluateSettings | None = None
-    report: ReportSection | None = ReportSection()
+    report: ReportSettings | None = ReportSettings()
 
     def to_yaml(self) -> str:
         """The recipe as resolved, every default spelled out."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -90,14 +91,21 @@ class Contamination:
         return found
 
     def _runs(self, words: list[str], grams: dict[tuple[str, ...], int], length: int) -> Iterator[Hit]:
-        """The first run of words an item has too, as long as it goes on."""
-        at = next((n for n, gram in enumerate(_grams(words, length)) if gram in grams), None)
-        if at is not None:
-            end = at
-            while end + length <= len(words) and tuple(words[end : end + length]) in grams:
-                end += 1
-            item = self._items[grams[tuple(words[at : at + length])]]
-            yield Hit(f"{length}-gram", item.place, " ".join(words[at : end + length - 1]))
+        """The first run of words, as long as it goes on, an item has too; two Chinese characters make a word."""
+        known = [gram in grams for gram in _grams(words, length)]
+        start = 0
+        for whole, stretch in groupby(known):
+            end = start + len(list(stretch))
+            span = words[start : end + length - 1]
+            if whole and sum(_weight(word) for word in span) >= length:
+                item = self._items[grams[tuple(span[:length])]]
+                yield Hit(f"{length}-gram", item.place, " ".join(span))
+                return
+            start = end
+
+
+def _weight(word: str) -> float:
+    return 0.5 if len(word) == 1 and not word.isascii() else 1.0
 
 
 def contamination(

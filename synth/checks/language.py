@@ -24,16 +24,25 @@ _CODE = re.compile(
 
 
 def language(languages: Sequence[str] = ("en",)) -> Check:
-    """Refuses instructions that are surely in none of these languages (ISO 639-1)."""
+    """Refuses instructions that are surely in none of these languages (ISO 639-1).
+
+    Sure is another script, or two and more function words of another language and three times as many as of these.
+    """
     wanted = {code.lower().split("-")[0] for code in languages}
 
     def check(record: Record) -> str | None:
-        found = detect_language(record.instruction)
+        text = record.instruction
+        found, script = detect_language(text), main_script(text)
+        if script is None or found in wanted:
+            return None
+        if not wanted & set(SCRIPTS[script]):
+            return f"wrong_language: {found or script}"
         if found is None:
-            script = main_script(record.instruction)
-            fits = script is None or bool(wanted & set(SCRIPTS[script]))
-            return None if fits else f"wrong_language: {script}"
-        return None if found in wanted else f"wrong_language: {found}"
+            return None
+        other, own = _num_function_words(text, found), max(_num_function_words(text, code) for code in wanted)
+        if own and _OTHER_LANGUAGE.search(text):
+            return None
+        return f"wrong_language: {found}" if other >= max(2, 3 * own) else None
 
     return check
 
@@ -53,19 +62,19 @@ def answer_language(min_words: int = 12, min_share: float = 0.15) -> Check:
         asked = {detect_language(part) for part in (record.instruction, record.input, task)} - {None}
         if answered is None or not asked or answered in asked:
             return None
-        share = _function_words(record.output, answered)
+        other = _num_function_words(record.output, answered)
         foreign_script = not any(set(SCRIPTS[main_script(record.output) or ""]) & {code} for code in asked)
-        native = max(_function_words(record.output, code) for code in asked if code)
-        return f"wrong_answer_language: {answered}" if foreign_script or share >= max(min_share, 3 * native) else None
+        own = max(_num_function_words(record.output, code) for code in asked if code)
+        sure = other >= max(min_share * len(unicode_tokens(record.output)), 3 * own)
+        return f"wrong_answer_language: {answered}" if foreign_script or sure else None
 
     return check
 
 
-def _function_words(text: str, language: str) -> float:
-    """Share of the words of `text` that are function words of the language."""
-    words = unicode_tokens(text)
+def _num_function_words(text: str, language: str) -> int:
+    """How many of the words of `text` are function words of the language."""
     known = FUNCTION_WORDS.get(language, frozenset())
-    return sum(word in known for word in words) / len(words) if words else 0.0
+    return sum(word in known for word in unicode_tokens(text))
 
 
 CHECKS: dict[str, Callable[..., Check]] = {"language": language, "answer_language": answer_language}

@@ -9,7 +9,8 @@ the two rarest shared ones lie among the m - need + 2 rarest of one text and the
 stand in the same order in both. (This is the prefix filter of AllPairs and PPJoin, in ordered pairs.) So a text is
 filed under the ordered pairs of its rare tokens, and only texts under one key meet. Of these, three bounds discard most
 before any LCS: the lengths, what can be matched before, between and after the two tokens, and a signature of 64 bits.
-Long texts have too many pairs; `NoveltyIndex` finds their neighbours.
+Long texts have too many pairs; `NoveltyIndex` finds their neighbours. It also takes over a set in which nearly all
+texts are alike (one template filled many times): pairs would be without number there, but few texts are kept.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ LONG = 48  # tokens; pairs of tokens grow with the square
 CHUNK = 500_000  # pairs scored at a time
 TEXTS_PER_PASS = 2_000_000  # about 1 KB of working memory each
 BLOCK = 200_000  # rows joined at a time: they fit the cache
+MEETINGS_PER_TEXT, PAIRS_PER_TEXT = 10_000, 100  # more, and the set is not joined; 1,000 and 5 in a varied million
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,30 @@ class Subset:
 
 def subset(texts: Sequence[str], *, threshold: float, strict: bool, tokenizer: str) -> Subset:
     """See `synth.checks.novelty.novel_subset`."""
-    NoveltyIndex(threshold, strict=strict, tokenizer=tokenizer)  # refuses bad settings
+    index = NoveltyIndex(threshold, strict=strict, tokenizer=tokenizer, floor=threshold)
     corpus = _Corpus(texts, TOKENIZERS[tokenizer])
-    pairs = [_short_pairs(corpus, threshold), *_long_pairs(corpus, threshold, tokenizer)]
+    try:
+        pairs = [_short_pairs(corpus, threshold), *_long_pairs(corpus, threshold, tokenizer)]
+    except _TooDense:
+        return _streamed(texts, index)
     return _settle(corpus, _passing(pairs, threshold, strict), repeats_fail=strict or threshold < 1)
+
+
+class _TooDense(Exception):
+    """Too many pairs to hold."""
+
+
+def _streamed(texts: Sequence[str], index: NoveltyIndex) -> Subset:
+    """The same, one text at a time."""
+    result = Subset([], [])
+    for number, text in enumerate(texts):
+        verdict = index.add_if_novel(text)
+        if verdict.novel:
+            result.kept.append(number)
+        else:
+            nearest = None if verdict.nearest is None else result.kept[verdict.nearest]
+            result.removed.append(Removed(number, nearest, verdict.score))
+    return result
 
 
 class _Corpus:
@@ -169,12 +191,15 @@ def _short_pairs(corpus: _Corpus, threshold: float) -> Edges:
     """All pairs of short sequences that reach the threshold, scored."""
     import numpy as np
 
-    parts = [np.empty(0, np.uint64)]
+    parts, size = [np.empty(0, np.uint64)], 0
     passes = 1 + len(corpus.lengths) // TEXTS_PER_PASS
     for number in range(passes):
         table = _sorted_table(corpus, threshold, number, passes)
         for start, end in _blocks(table["key"]):
             parts.append(_meetings({name: column[start:end] for name, column in table.items()}))
+            size += len(parts[-1])
+            if size > PAIRS_PER_TEXT * len(corpus.lengths):
+                raise _TooDense
     pairs = np.unique(np.concatenate(parts))
     return _score(corpus, pairs >> np.uint64(32), pairs & np.uint64(0xFFFFFFFF), threshold)
 
@@ -191,8 +216,11 @@ def _sorted_table(corpus: _Corpus, threshold: float, number: int, passes: int) -
     key = np.concatenate(columns.pop("key"))
     order = np.argsort(key, kind="stable")
     key = key[order]
-    same = key[1:] == key[:-1]
-    shared = np.append(same, False) | np.append(False, same)
+    heads = np.append(True, key[1:] != key[:-1])[: len(key)]
+    shared = ~(heads & np.append(heads[1:], True)[: len(key)])
+    uses = np.diff(np.append(np.flatnonzero(heads), len(key)))
+    if (uses.astype(np.float64) ** 2).sum() / 2 > MEETINGS_PER_TEXT * len(corpus.lengths):
+        raise _TooDense
     order = order[shared]
     return {"key": key[shared]} | {name: np.concatenate(columns.pop(name))[order] for name in list(columns)}
 

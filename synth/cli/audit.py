@@ -28,7 +28,8 @@ def audit(
 
         if read is None:
             paths = write_sheet(folder, n, seed, overwrite=fresh)
-            print_json({"files": [str(path) for path in paths]}) if json else [say(str(path)) for path in paths]
+            names = [str(path) for path in paths]
+            print_json({"files": names}) if json else say("\n".join(names))
             return
         rates = read_sheet(read)
         path = save_rates(folder, rates)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from synth.cli.common import Debug, Json, guard, log, print_json, say
-from synth.errors import RequestFailed, UsageError
+from synth.errors import RequestFailed, RetryableError, UsageError
 
 
 def chat(
@@ -61,11 +61,15 @@ class Conversation:
         self.messages: list[dict[str, str]] = []
 
     async def ask(self, text: str) -> Any:
-        """The Completion of what was said so far and `text`; a question that fails is forgotten."""
+        """The Completion of what was said so far and `text`; a question that fails twice is forgotten."""
         from synth.models.base import ChatRequest
 
         asked = [*self.messages, {"role": "user", "content": text}]
-        answer = await self.model.complete(ChatRequest(tuple(asked), self.sampling))
+        request = ChatRequest(tuple(asked), self.sampling)
+        try:
+            answer = await self.model.complete(request)
+        except RetryableError:
+            answer = await self.model.complete(request)
         self.messages = [*asked, {"role": "assistant", "content": answer.text}]
         return answer
 

@@ -7,6 +7,7 @@ theirs, the others are asked for it), so that tokens can be compared. It measure
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,13 @@ import typer
 from synth.cli.common import Debug, Json, guard, log, print_json, print_table, say
 from synth.cli.teacher import BaseUrl, Concurrency, Teacher, model_section
 
-METHODS = ("self_instruct", "alpaca", "diverse")
+VARIANTS: dict[str, dict[str, Any]] = {
+    "self_instruct": {"method": "self_instruct"},
+    "alpaca": {"method": "alpaca"},
+    "diverse": {"method": "diverse"},
+    "diverse, answers too": {"method": "diverse", "with_outputs": True, "tasks_per_request": 20},
+}
+"""The methods with their defaults, and ours with what Alpaca has: answers in the same reply, 20 tasks in each."""
 RESAMPLES = 2_000
 BINS = 10
 EMBEDDED = "procedural"
@@ -46,13 +53,13 @@ def compare_methods(
     """
     with guard(json=json, debug=debug):
         section = model_section(teacher, base_url, concurrency)
-        figures = [measure(name, run, section, num_tasks, seeds, seed) for name in METHODS]
+        figures = [measure(name, run, section, num_tasks, seeds, seed) for name in VARIANTS]
         name = str(section.get("model") or section["backend"])
         if json:
             print_json({"teacher": name, "methods": [one.to_dict() for one in figures]})
             return
         title = f"Bootstrap methods, {num_tasks} tasks each, teacher {name}" + (f" at {base_url}" if base_url else "")
-        header, rows = ["", *METHODS], table(figures)
+        header, rows = ["", *VARIANTS], table(figures)
         if markdown:
             say(as_markdown(title, header, rows))
         else:
@@ -63,7 +70,7 @@ def compare_methods(
 
 @dataclass(slots=True)
 class Figures:
-    """What one method came to. `costs`: for each request for tasks, the answered tasks it led to and all tokens spent."""
+    """What one method came to. `costs`: for each request for tasks, the answered tasks it led to and all its tokens."""
 
     method: str
     tasks: int = 0
@@ -113,21 +120,21 @@ class Figures:
 
 
 def measure(
-    method: str, run_dir: Path, teacher: dict[str, Any], num_tasks: int, seeds: Path | None, seed: int
+    name: str, run_dir: Path, teacher: dict[str, Any], num_tasks: int, seeds: Path | None, seed: int
 ) -> Figures:
-    """Run one method in its folder, or go on with it, and count."""
+    """Run one of VARIANTS in its folder, or go on with it, and count."""
     from synth.cli.progress import drawn
     from synth.pipeline import run as run_pipeline
     from synth.recipe import SEED_FILE, build_recipe, load_env
 
     load_env(Path())
-    folder = run_dir / method.replace("_", "-")
+    folder = run_dir / re.sub(r"\W+|_", "-", name)
     path = (seeds or SEED_FILE).absolute()
     data = {"name": folder.name, "seed": seed, "teacher": teacher, "seeds": {"path": str(path)}}
-    data |= {"bootstrap": {"method": method, "num_tasks": num_tasks}, "select": None, "export": None, "report": None}
-    log(f"{method}: run folder {folder}")
+    data |= {"bootstrap": VARIANTS[name] | {"num_tasks": num_tasks}, "select": None, "export": None, "report": None}
+    log(f"{name}: run folder {folder}")
     run_pipeline(build_recipe(data, "flags"), folder, until="respond", show=drawn)
-    return count(method, folder, path)
+    return count(name, folder, path)
 
 
 def count(method: str, folder: Path, seeds: Path) -> Figures:

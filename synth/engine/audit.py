@@ -9,6 +9,8 @@ from synth.engine.ledger import ANSWER_COLUMNS, OUTCOME_COLUMNS, LedgerReader, c
 from synth.engine.payment import request_key
 from synth.errors import StorageError
 
+STATES = ("planned", "sent", "answered", "failed")
+
 
 def ledger_problems(run_dir: Path) -> list[str]:
     """One line for each damaged place; empty when the ledger is as it was written."""
@@ -32,7 +34,7 @@ def _requests(reader: LedgerReader) -> list[str]:
     problems = []
     sql = f"SELECT key, endpoint, model, request, state, checksum, {ANSWER_COLUMNS} FROM requests"
     for key, endpoint, model, request, state, proof, *answer in reader.rows(sql):
-        if key != request_key(endpoint, model, request):
+        if key != request_key(endpoint, model, request) or state not in STATES:
             problems.append(f"ledger: request {str(key)[:16]} is damaged; it will be asked again")
         elif state == "answered" and proof != checksum(key, *answer):
             problems.append(f"ledger: the answer to request {str(key)[:16]} is damaged; it will be asked again")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, Literal
 
-from synth.errors import RequestFailed, SynthError
+from synth.errors import RequestFailed, RetryableError, SynthError
 from synth.models.base import ChatModel, ChatRequest, Completion, Sampling
 from synth.prompts import render
 
@@ -74,9 +74,13 @@ def sample_request(
 
 
 async def _answers(model: ChatModel, kind: Literal["chat", "completion"]) -> Finding:
-    started = time.monotonic()
+    request = sample_request(0, kind)
     try:
-        answer = await model.complete(sample_request(0, kind))
+        first = await _try(model, request)  # this may load weights or start a server
+        if isinstance(first, SynthError) and not isinstance(first, RetryableError):
+            raise first
+        started = time.monotonic()
+        answer = await model.complete(request)
     except SynthError as error:
         return Finding("answers", "broken", error.message, error.hint)
     seconds = time.monotonic() - started

@@ -66,6 +66,7 @@ REFUSED = [
     ("self_identity", {"output": "I was trained by OpenAI to help."}, "vendor_identity"),
     ("self_identity", {"output": "As of my last update in 2021, yes."}, "knowledge_cutoff"),
     ("language", {"instruction": "请把下面的句子翻译成法语。"}, "wrong_language"),
+    ("language", {"instruction": "Escribe un poema sobre el mar y la luna."}, "wrong_language"),
     (
         "answer_language",
         {
@@ -115,6 +116,8 @@ PASSED = [
     ("mojibake", {"output": "Ångström, naïve, Ärger, São Paulo, Привет, 你好, …“”"}),
     ("self_identity", {"output": "ChatGPT was developed by OpenAI in 2022."}),
     ("language", {"instruction": "Explain why the sky is blue."}),
+    ("language", {"instruction": "Convert 50 mph to m/s."}),
+    ("language", {"instruction": 'Translate "Où sont les toilettes ?" to English'}),
     ("answer_language", {"instruction": "Say it in French.", "output": FRENCH}),
 ]  # fmt: skip
 

@@ -83,6 +83,14 @@ def test_hits_name_kind_place_and_span(tmp_path: Path) -> None:
     assert row["hits"][0]["place"] == "bench.jsonl#1"
 
 
+def test_a_run_of_chinese_characters_counts_half(tmp_path: Path) -> None:
+    index = contamination(
+        [write(tmp_path / "zh.jsonl", {"question": "公司年度报告的主要目的是什么？"})], own_tasks=False
+    )
+    assert index.hits(Record("区块链技术的主要目的是什么？")) == []
+    assert index.hits(Record("请回答：公司年度报告的主要目的是什么？为什么？谢谢你们大家"))[0].kind == "rouge-l"
+
+
 def test_json_arrays_text_files_and_chats_are_read(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps(["Name a bird.", {"query": "Name a fish."}]), "utf-8")
     (tmp_path / "b.txt").write_text("Name a tree.\n\nName a stone.\n", "utf-8")

@@ -203,6 +203,17 @@ def test_the_join_is_the_same_in_many_passes_and_small_blocks(monkeypatch: pytes
     same_as_streamed(stream(random.Random(11), 150, 40), 0.6, True, "rouge")
 
 
+def test_sets_of_one_template_are_settled_as_the_stream_does() -> None:
+    filled = [f"Classify the mood of review {n} and explain the choice in {n % 7} words." for n in range(3000)]
+    same_as_streamed(filled, 0.95, False, "unicode")
+    assert novel_subset(filled).kept == [0]
+
+
+@pytest.mark.parametrize("texts", [[], [""], ["", "a", "a", "!"], ["a b c"] * 3])
+def test_the_join_takes_sets_that_are_hardly_there(texts: list[str]) -> None:
+    same_as_streamed(texts, 0.7, False, "unicode")
+
+
 def real(name: str) -> list[str]:
     path = DATA / name
     if not path.exists():

@@ -204,7 +204,7 @@ def test_a_teacher_that_prefers_schemas_is_asked_by_schema(tmp_path: Path) -> No
     def as_json(request: ChatRequest) -> str:
         assert request.schema == tasks_schema(False)
         rng = draw_for(request)
-        return json.dumps({"tasks": [{"instruction": new_task(rng), "input": "No input"} for _ in range(8)]})
+        return json.dumps({"tasks": [{"instruction": new_task(rng), "input": "No input"} for _ in range(10)]})
 
     model = Scripted(as_json, structured_outputs=True)
     results = run(tmp_path, model, method="diverse", num_tasks=20)
@@ -223,7 +223,7 @@ def test_attributes_stay_with_their_task_when_a_neighbour_is_missing(tmp_path: P
         return re.sub(r"## Task 3\n.*?(?=## Task 4)", "", inventive(request), flags=re.DOTALL)
 
     model = Scripted(skips)
-    first = run(tmp_path, model, method="diverse", num_tasks=7)[0]
+    first = run(tmp_path, model, method="diverse", num_tasks=9)[0]
     wanted = re.findall(r"category: ([^;]+);", prompt_of(model.requests[0]))
     assert [r.meta["category"].replace("_", " ") for r in first if isinstance(r, Record)] == wanted[:2] + wanted[3:]
 

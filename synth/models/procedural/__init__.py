@@ -8,12 +8,14 @@ network. A reply is a function of (model, messages, sampling, draw, choice) and 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from synth.errors import RequestRefused, UsageError
-from synth.models.base import ChatModel, ChatRequest, Completion, Usage
+from synth.models.base import ChatModel, ChatRequest, Completion, FinishReason, Sampling, Usage
 from synth.models.procedural import evolve, judge, propose
 from synth.models.procedural.answer import answer
 from synth.models.procedural.draws import Draw
@@ -54,31 +56,47 @@ class Settings:
 def reply(request: ChatRequest, settings: Settings) -> Completion:
     """The reply to a request. Raises RequestRefused (reason "unsupported") for what is outside the grammar."""
     prompt = recognise(request.messages)
-    texts = tuple(_text(prompt, request, settings, choice) for choice in range(request.num_choices))
+    whole = [_text(prompt, request, settings, choice) for choice in range(request.num_choices)]
+    texts = tuple(shortened(text, request.sampling) for text in whole)
+    reason: FinishReason = "length" if texts[0] != shortened(whole[0], replace(request.sampling, max_tokens=None)) else "stop"
     asked = sum(count_tokens(message.get("content", "")) for message in request.messages)
     usage = Usage(asked, sum(map(count_tokens, texts)))
-    return Completion(texts[0], usage=usage, model=settings.model, choices=texts if len(texts) > 1 else ())
+    return Completion(texts[0], reason, usage, settings.model, choices=texts if len(texts) > 1 else ())
+
+
+def shortened(text: str, sampling: Sampling) -> str:
+    """The text up to the first stop string and at most `max_tokens` long."""
+    ends = [text.find(stop) for stop in sampling.stop if stop and stop in text]
+    text = text[: min(ends)].rstrip() if ends else text
+    if sampling.max_tokens is None or sampling.max_tokens >= len(text):
+        return text
+    tokens = itertools.islice(_TOKEN.finditer(text), sampling.max_tokens)
+    end = max((token.end() for token in tokens), default=0)
+    return text if text[end:].isspace() else text[:end]
 
 
 def _text(prompt: Prompt, request: ChatRequest, settings: Settings, choice: int) -> str:
     draw = Draw(settings.model, list(request.messages), request.sampling.to_dict(), request.draw, choice)
     wish = Wish(operations=settings.operations, max_steps=settings.max_steps, short=settings.short)
+    writers: dict[str, Callable[[], str]] = {
+        "tasks": lambda: propose.propose(prompt, draw, wish, request.schema),
+        "list": lambda: propose.go_on(prompt, draw, wish, as_chat=request.kind == "chat"),
+        "instances": lambda: propose.instances(prompt, draw),
+        "labels": lambda: propose.labels(prompt, draw),
+        "classify": lambda: propose.is_classification(prompt),
+        "rewrite": lambda: evolve.rewrite(prompt, draw),
+        "invent": lambda: evolve.invent(prompt, draw, wish),
+        "compare": lambda: judge.compare(prompt),
+        "grade": lambda: judge.grade(prompt),
+        "level": lambda: judge.level(prompt),
+        "rate": lambda: judge.rate(prompt),
+        "prefer": lambda: judge.prefer(prompt),
+        "answer": lambda: _answer(prompt.text),
+    }
     try:
-        if prompt.kind == "tasks":
-            return propose.propose(prompt, draw, wish, request.schema)
-        if prompt.kind == "list":
-            return propose.go_on(prompt, draw, wish, as_chat=request.kind == "chat")
-        if prompt.kind == "invent":
-            return evolve.invent(prompt, draw, wish)
-        if prompt.kind in ("instances", "labels", "rewrite"):
-            return {"instances": propose.instances, "labels": propose.labels, "rewrite": evolve.rewrite}[prompt.kind](prompt, draw)
-        if prompt.kind == "classify":
-            return propose.is_classification(prompt)
-        if prompt.kind != "answer":
-            return {"compare": judge.compare, "grade": judge.grade, "rate": judge.rate, "prefer": judge.prefer}[prompt.kind](prompt)
+        return writers[prompt.kind]()
     except Unfit as error:
         raise RequestRefused(f"the embedded teacher cannot do this: {error}", "unsupported") from error
-    return _answer(prompt.text)
 
 
 def _answer(text: str) -> str:

@@ -10,7 +10,16 @@ from synth.models.procedural.material import write, write_table
 from synth.models.procedural.operations import OPERATIONS
 from synth.models.procedural.plan import Link
 from synth.models.procedural.values import (
-    Day, Label, Name, Numbers, Quantity, Table, Value, Words, join_and, show_number, show_quantity, singular,
+    Day,
+    Label,
+    Name,
+    Numbers,
+    Quantity,
+    Table,
+    Words,
+    join_and,
+    show_number,
+    show_quantity,
 )  # fmt: skip
 
 
@@ -146,13 +155,3 @@ def labels_for(op: str, args: dict[str, str]) -> list[str]:
 
         return options(args["labels"])
     return [args.get(name, name) for name in names]
-
-
-def kind_word(value: Value) -> str:
-    """A word for what was asked for, used in reasons."""
-    return {"Quantity": "figure", "Label": "label", "Name": "name", "Table": "table"}.get(type(value).__name__, "result")
-
-
-def unit_word(amount: Quantity) -> str:
-    """The unit in the singular, or ""."""
-    return singular(amount.unit) if amount.unit else ""

@@ -11,7 +11,15 @@ from synth.models.procedural import frames, samples
 from synth.models.procedural.answer import table_form
 from synth.models.procedural.draws import Draw
 from synth.models.procedural.generate import (
-    Task, Wish, can_have_place, can_show_working, draw_layout, draw_task, followers, further_question, require_binding,
+    Task,
+    Wish,
+    can_have_place,
+    can_show_working,
+    draw_layout,
+    draw_task,
+    followers,
+    further_question,
+    require_binding,
 )  # fmt: skip
 from synth.models.procedural.material import TABLE_FORMS, write, write_table
 from synth.models.procedural.operations import OPERATIONS
@@ -30,7 +38,9 @@ ALIASES: tuple[tuple[str, str], ...] = (
     ("rarer", "concretise"), ("reason", "increase_reasoning"), ("more_steps", "increase_reasoning"),
     ("upward", "increase_reasoning"), ("input", "complicate_input"),
 )  # fmt: skip
-"""Part of an operator's name to the ability that comes nearest. `code_` operators speak of programs: those are declined."""
+"""Part of an operator's name to the ability that comes nearest; "auto", a method in free words, takes any of them.
+
+`code_` operators speak of programs to be written: those are declined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,7 @@ def rewrite(prompt: Prompt, draw: Draw) -> str:
     task = understand(prompt.block("instruction"), prompt.block("input"))
     name = prompt.operator
     method = next((ability for part, ability in ALIASES if part in name), "")
+    method = draw.pick(tuple(METHODS)) if name == "auto" else method
     if task is None or not method or name.startswith("code_"):
         raise RequestRefused(f"the task or the method {name!r} is outside the teacher's grammar", "unsupported")
     best: tuple[int, Evolved] | None = None
@@ -325,8 +336,10 @@ def _doubled(value: Value, draw: Draw) -> Value:
     """One or two of the rows or items once more."""
     if isinstance(value, Table):
         return value.with_rows(list(value.rows) + draw.some(value.rows, draw.between(1, 2)))
-    if isinstance(value, Words | Numbers):
-        return replace(value, values=value.values + tuple(draw.some(value.values, draw.between(1, 2))))
+    if isinstance(value, Words):
+        return replace(value, values=(*value.values, *draw.some(value.values, draw.between(1, 2))))
+    if isinstance(value, Numbers):
+        return replace(value, values=(*value.values, *draw.some(value.values, draw.between(1, 2))))
     return value
 
 

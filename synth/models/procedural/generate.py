@@ -78,7 +78,7 @@ def _try(draw: Draw, wish: Wish) -> Task:
     domain = wish.domain or draw.pick(domains())
     first = _first_operation(draw, wish)
     kind = first.takes if first else draw.pick(wish.kinds or KINDS)
-    material, noun = _material(kind, first, domain, draw, wish)
+    material, noun = material_for(kind, first, domain, draw, wish)
     count = min(wish.steps or draw.pick((1, 2, 2, 3, 3, 3, 3)), wish.max_steps)
     steps = _steps(material, count, first, draw, wish)
     plan = Plan(kind, noun, normal(tuple(steps)))
@@ -120,7 +120,8 @@ def _first_operation(draw: Draw, wish: Wish) -> Operation | None:
     return None
 
 
-def _material(kind: str, first: Operation | None, domain: Domain, draw: Draw, wish: Wish) -> tuple[Value, str]:
+def material_for(kind: str, first: Operation | None, domain: Domain, draw: Draw, wish: Wish) -> tuple[Value, str]:
+    """Material of the kind on which a first operation can work, and what a task calls it or its parts."""
     name = first.name if first else ""
     if name == "larger_number":
         listed = samples.plain_numbers(draw, size=2)
@@ -219,6 +220,8 @@ def _is_sensible(operation: Operation, steps: list[Step], value: Value) -> bool:
         return False
     if not steps:
         return True
+    if used[-1].startswith("count") and operation.name in ("percent_change", "split_evenly", "multiply"):
+        return False
     roles, last = _roles(used), OPERATIONS[used[-1]]
     if last.role == "finish":
         return False

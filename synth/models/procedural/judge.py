@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from synth.errors import RequestRefused
-from synth.models.procedural.answer import answer, is_right, kind_word, plain
+from synth.models.procedural.answer import answer, is_right, plain
 from synth.models.procedural.generate import Task
 from synth.models.procedural.operations import OPERATIONS
-from synth.models.procedural.plan import Plan
 from synth.models.procedural.reader import read
 from synth.models.procedural.recognise import Prompt
 from synth.models.procedural.task import understand
@@ -28,37 +27,45 @@ def compare(prompt: Prompt) -> str:
         plans = [read(text) for text, _ in texts]
         if not all(plans):
             raise RequestRefused("one of the tasks is outside the teacher's grammar", "unsupported")
-        same = bool(set(map(asks, plans[0])) & set(map(asks, plans[1]))) and plain(texts[0][1]) == plain(texts[1][1])
+        same = bool(set(plans[0]) & set(plans[1])) and plain(texts[0][1]) == plain(texts[1][1])
     reason = "Both ask for the same steps on the same material." if same else "They differ in what is asked or in the material."
     return f"Reason: {reason}\nVerdict: {'equal' if same else 'different'}"
 
 
-def asks(plan: Plan) -> Plan:
-    """The plan as a key of what is asked."""
-    return plan
+def verdict(prompt: Prompt) -> tuple[str, str]:
+    """How a given answer stands to the one computed anew, and one sentence that says so.
 
-
-def grade(prompt: Prompt) -> str:
-    """Three grades from the answer computed anew."""
+    "right"; "form": right, but not as asked; "part": some lines are right; "wrong"; "none": there is no answer.
+    """
     task, given = _understood(prompt), prompt.block("answer")
     right = answer(task)
     if plain(given) == plain(right):
-        return _grades("The result is right and in the form asked for.", 5, 5, 5)
+        return "right", "The result is right and in the form asked for."
     if is_right(task, given):
-        return _grades("The result is right, but not in the form asked for.", 5, 3, 4)
+        return "form", "The result is right, but not in the form asked for."
     if not given.strip():
-        return _grades("There is no answer.", 1, 1, 1)
-    partly = any(plain(line) and plain(line) in plain(given) for line in right.splitlines())
-    reason = f"The {kind_word(task.outcome.result)} is not the right one."
-    return _grades(reason, 2 if partly and len(right.splitlines()) > 1 else 1, 3 if _is_like(given, right) else 1, 3 if partly else 2)
+        return "none", "There is no answer."
+    lines = [plain(line) for line in right.splitlines() if plain(line)]
+    if len(lines) > 1 and any(line in plain(given) for line in lines):
+        return "part", "Some of it is right, the whole is not."
+    return "wrong", "The result is not the right one."
 
 
-def _is_like(given: str, right: str) -> bool:
-    return abs(len(given) - len(right)) <= max(12, len(right) // 2)
+GRADES = {"right": (5, 5, 5), "form": (5, 3, 4), "part": (2, 3, 2), "wrong": (1, 2, 2), "none": (1, 1, 1)}
+LEVELS = {"right": "A", "form": "B", "part": "C", "wrong": "D", "none": "D"}
 
 
-def _grades(reason: str, correct: int, following: int, complete: int) -> str:
+def grade(prompt: Prompt) -> str:
+    """Three grades."""
+    kind, reason = verdict(prompt)
+    correct, following, complete = GRADES[kind]
     return f"Reason: {reason}\nCorrectness: {correct}\nInstruction-following: {following}\nCompleteness: {complete}"
+
+
+def level(prompt: Prompt) -> str:
+    """One of four levels."""
+    kind, reason = verdict(prompt)
+    return f"Reason: {reason}\nLevel: {LEVELS[kind]}"
 
 
 def prefer(prompt: Prompt) -> str:

@@ -10,13 +10,31 @@ import functools
 import io
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
-from typing import Any
 
 from synth.models.procedural.values import (
-    UNCOUNTED, Cell, Code, Column, Day, Numbers, Pair, Quantity, Span, Table, Text, Unfit, Value, Words, pluralise, read_day, show_cell,
-    show_day, show_number, show_quantity,
+    UNCOUNTED,
+    Cell,
+    Code,
+    Column,
+    Day,
+    Numbers,
+    Pair,
+    Quantity,
+    Span,
+    Table,
+    Text,
+    Unfit,
+    Value,
+    Words,
+    pluralise,
+    read_day,
+    show_cell,
+    show_day,
+    show_number,
+    show_quantity,
 )  # fmt: skip
 from synth.models.procedural.words.domains import columns_by_name
 
@@ -190,7 +208,7 @@ def _read_pair(text: str) -> Pair:
     match = re.fullmatch(r"First (?:list|table):\n(.*?)\n\nSecond (?:list|table):\n(.*)", text, re.DOTALL)
     if match is None:
         raise Unfit("not two lists")
-    read_part: Any = read_table if "\n" in match[1] and "," in match[1].split("\n")[0] else _read_words
+    read_part: Callable[[str], Table | Words] = read_table if "\n" in match[1] and "," in match[1].split("\n")[0] else _read_words
     return Pair(read_part(match[1]), read_part(match[2]))
 
 
@@ -208,7 +226,7 @@ def _read_text(text: str) -> Text:
     return Text("text", text)
 
 
-_READERS: dict[str, Any] = {
+_READERS: dict[str, Callable[[str], Value]] = {
     "table": read_table,
     "numbers": _read_numbers,
     "words": _read_words,

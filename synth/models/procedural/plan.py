@@ -15,7 +15,20 @@ from synth.models.procedural.draws import Draw
 from synth.models.procedural.material import write
 from synth.models.procedural.patterns import Pattern
 from synth.models.procedural.values import (
-    CENT, Code, Day, Label, Name, Numbers, Pair, Quantity, Span, Table, Text, Unfit, Value, Words,
+    CENT,
+    Code,
+    Day,
+    Label,
+    Name,
+    Numbers,
+    Pair,
+    Quantity,
+    Span,
+    Table,
+    Text,
+    Unfit,
+    Value,
+    Words,
 )  # fmt: skip
 
 Args = dict[str, str]

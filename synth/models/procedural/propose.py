@@ -11,8 +11,9 @@ from synth.errors import RequestRefused
 from synth.models.procedural.answer import answer, labels_for
 from synth.models.procedural.draws import Draw
 from synth.models.procedural.generate import Task, Wish, draw_task
+from synth.models.procedural.reader import read
 from synth.models.procedural.recognise import Prompt, count, examples
-from synth.models.procedural.task import new_material, plans_of, read, variants
+from synth.models.procedural.task import new_material, plans_of, variants
 from synth.models.procedural.values import Unfit
 from synth.models.procedural.words.domains import Domain, domains
 
@@ -36,14 +37,18 @@ def propose(prompt: Prompt, draw: Draw, base: Wish, schema: dict[str, Any] | Non
     """The reply to `# New tasks`: headed sections, or JSON where a schema is asked for."""
     shown = _skeletons(prompt)
     topic = prompt.block("topic")
-    with_output = "### Output" in prompt.text.partition("## Reply format")[2] or _wants_output(schema)
+    form = [line.strip().lower() for line in prompt.section("task 1").lines]
+    with_output = "### output" in form or _wants_output(schema)
     tasks: list[Task] = []
+    worn = _worn_verbs(prompt)
     for line in _wanted(prompt):
-        wish = _wish(line, topic, base, draw)
+        wish = _wish(line, topic, base)
         if wish is None:
             continue
         seen = shown | {task.plan.skeleton for task in tasks}
-        tasks.append(_drawn(draw, wish, base, frozenset(seen) if not base.operations else frozenset()))
+        avoid = frozenset(seen) if not base.operations else frozenset()
+        candidates = (_drawn(draw, wish, base, avoid) for _ in range(3))
+        tasks.append(next((task for task in candidates if not worn & set(task.instruction.lower().split())), None) or _drawn(draw, wish, base, avoid))
     if not tasks:
         raise RequestRefused("none of the wanted tasks is within the teacher's grammar", "unsupported")
     return _json(tasks, with_output) if schema else _sections(tasks, with_output)
@@ -54,6 +59,12 @@ def _drawn(draw: Draw, wish: Wish, base: Wish, avoid: frozenset[str]) -> Task:
         return draw_task(draw, replace(wish, avoid=avoid))
     except Unfit:
         return draw_task(draw, replace(base, avoid=frozenset()))
+
+
+def _worn_verbs(prompt: Prompt) -> set[str]:
+    """The verbs that the prompt asks not to use again."""
+    listed = " ".join(prompt.section("verbs").lines).partition(":")[2]
+    return set(re.findall(r"[a-z]+", listed.lower()))
 
 
 def _skeletons(prompt: Prompt) -> set[str]:
@@ -74,7 +85,7 @@ def _wanted(prompt: Prompt) -> list[str]:
     return [re.sub(r"^\d+\. ", "", line) for line in lines] or [""] * count(prompt, "tasks", 5)
 
 
-def _wish(line: str, topic: str, base: Wish, draw: Draw) -> Wish | None:
+def _wish(line: str, topic: str, base: Wish) -> Wish | None:
     """What a line of attributes comes to; None if it asks for another language."""
     pairs = [part.partition(":") for part in line.split(";")]
     wanted = {name.strip().lower(): value.strip().lower() for name, _, value in pairs}

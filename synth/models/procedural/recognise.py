@@ -21,6 +21,7 @@ HEADINGS = {
     "compare two tasks": "compare",
     "grade an answer": "grade",
     "rate the difficulty": "rate",
+    "rate an answer": "level",
     "which answer is better": "prefer",
 }
 _FENCE = re.compile(r"(`{3,})[a-z]*")
@@ -73,9 +74,10 @@ class Prompt:
 def recognise(messages: Sequence[dict[str, str]]) -> Prompt:
     """The prompt in the last message of the user."""
     text = next((m["content"] for m in reversed(messages) if m.get("role") == "user"), "")
-    kind, preface = "answer", []
+    kind, fence, label = "answer", "", ""
+    preface: list[str] = []
+    inside: list[str] = []
     sections: list[Section] = []
-    fence, label, inside = "", "", []
     for line in text.split("\n"):
         if fence:
             if line.strip() == fence:

@@ -9,7 +9,20 @@ from decimal import Decimal
 from synth.models.procedural.draws import Draw
 from synth.models.procedural.operations import programs
 from synth.models.procedural.values import (
-    MONTHS, Cell, Column, Day, Numbers, Pair, Quantity, Span, Table, Text, Unfit, Value, Words, pluralise,
+    MONTHS,
+    Cell,
+    Column,
+    Day,
+    Numbers,
+    Pair,
+    Quantity,
+    Span,
+    Table,
+    Text,
+    Unfit,
+    Value,
+    Words,
+    pluralise,
 )  # fmt: skip
 from synth.models.procedural.words import lexicon
 from synth.models.procedural.words.domains import CITIES, PEOPLE, Domain
@@ -232,8 +245,12 @@ def material(kind: str, domain: Domain, draw: Draw, *, keep: tuple[str, ...] = (
         return named, named.noun
     if kind == "pair":
         return (pair_of_tables if draw.chance(0.6) else pair)(domain, draw), domain.noun
-    if kind in ("day", "span", "code"):
-        return {"day": day, "span": span, "code": programs.sample}[kind](draw), {"day": "date", "span": "times"}.get(kind, "program")
+    if kind == "day":
+        return day(draw), "date"
+    if kind == "span":
+        return span(draw), "times"
+    if kind == "code":
+        return programs.sample(draw), "program"
     if kind == "quantity":
         if draw.chance(0.25):
             return plain_quantity(draw), "number"

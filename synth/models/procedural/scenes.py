@@ -54,7 +54,7 @@ PURPOSES = tuple(
         "it will be used for {purpose}",
     )
 )
-PURPOSE_WORDS = (
+_PURPOSES = (
     "the yearly report", "the newsletter", "our website", "a leaflet", "the noticeboard", "the next meeting", "a talk on Friday",
     "a letter to the members", "the local paper", "the accountant", "a school project", "the archive", "the town council",
     "next month's plan", "a quiz evening", "the training of new staff", "a thank-you letter", "the spring budget", "a short speech",
@@ -76,15 +76,15 @@ RECIPIENTS = tuple(
         "write it so that {person} [can use it as it is|understands it at once|can read it out]",
     )
 )
-RECIPIENT_WORDS = (
+_RECIPIENTS = (
     "our treasurer", "the new trainee", "my manager", "a customer", "the mayor", "our bookkeeper", "the night shift",
     "a journalist", "my sister", "the auditor", "our oldest member", "the supplier", "the chairwoman", "my neighbour",
     "the head office", "the evening class", "a volunteer", "our landlord", "the inspector", "my predecessor",
 )  # fmt: skip
-PURPOSE_WORDS = tuple(map(plain_articles, PURPOSE_WORDS))
+PURPOSE_WORDS = tuple(map(plain_articles, _PURPOSES))
 
 
-RECIPIENT_WORDS = tuple(map(plain_articles, RECIPIENT_WORDS))
+RECIPIENT_WORDS = tuple(map(plain_articles, _RECIPIENTS))
 ALL_SCENES = (*SCENES, *LIST_SCENES, *ONE_SCENES)
 
 

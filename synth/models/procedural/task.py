@@ -126,7 +126,7 @@ def _measures(plan: Plan, needs_unit: bool) -> tuple[Column, ...]:
     """The columns whose values the plan's noun can mean; any measure with a unit where only the unit matters."""
     known = measures()
     found = known.get(plan.noun) or known.get(singular(plan.noun)) or ()
-    return found or (tuple(column for columns in known.values() for column in columns) if needs_unit else ())
+    return found or (tuple(c for columns in known.values() for c in columns if c.unit) if needs_unit else ())
 
 
 def _draw_text(plan: Plan, first: str, draw: Draw, label: str) -> Value:

@@ -15,7 +15,18 @@ from synth.models.procedural.operations import OPERATIONS
 from synth.models.procedural.operations.negation import opposite
 from synth.models.procedural.plan import Args, Link, Outcome, Phrase, Plan, step
 from synth.models.procedural.scenes import write_purpose, write_recipient, write_scene
-from synth.models.procedural.values import SMALL_WORDS, Column, Numbers, Pair, Quantity, Table, Unfit, Value, pluralise, singular
+from synth.models.procedural.values import (
+    SMALL_WORDS,
+    Column,
+    Numbers,
+    Pair,
+    Quantity,
+    Table,
+    Unfit,
+    Value,
+    pluralise,
+    singular,
+)
 from synth.models.procedural.words.domains import Domain
 
 SINGLE = ("text", "quantity", "day", "code")

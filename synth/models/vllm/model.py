@@ -99,7 +99,7 @@ class VllmModel:
         if link is not None:
             await link.client.close()
             if link.server is not None:
-                await link.server.end(keep_log)
+                await link.server.end(keep_log or not link.server.is_alive)
 
     # -- the server ------------------------------------------------------------------------------------------------
 

@@ -44,13 +44,13 @@ class Method:
     checks: Sequence[str | dict[str, Any]] = ()
     sampling = defaults.ALPACA_SAMPLING
     prompt_name = ""
-    wants_output = False
     classifies = False
 
     def __init__(self, seeds: Sequence[SeedTask], settings: BootstrapSettings, structured: bool = False) -> None:
         self.seeds = seeds
         self.settings = settings
         self.as_json = settings.structured == "json" or (settings.structured == "auto" and structured)
+        self.wants_output = settings.outputs
         self._instances = Instances([seed_example(s) for s in seeds], settings)
 
     @property
@@ -143,7 +143,6 @@ class Alpaca(Method):
     prompt_name = "alpaca"
     sampling = defaults.ALPACA_SAMPLING
     checks = ("instruction_length", {"banned_words": {"words": "alpaca"}}, *PUBLISHED)
-    wants_output = True
 
     def request(self, pool: Pool, rng: random.Random) -> Request:
         """3 seeds with their first instance."""
@@ -156,6 +155,7 @@ class Alpaca(Method):
             topic=settings.topic,
             examples=shown,
             language=language_name(language),
+            with_outputs=self.wants_output,
             as_json=self.as_json,
         )
         return Request(prompt, _ids(shown), _notes(language, settings.per_request))
@@ -172,7 +172,7 @@ class Diverse(Method):
     checks = ("instruction_length", "needs_media", "needs_web", "odd_start")
 
     def request(self, pool: Pool, rng: random.Random) -> Request:
-        """A few examples that lie far apart, and one line of attributes for each task wanted."""
+        """A few examples that lie far apart, the verbs used up, and a line of attributes for each task wanted."""
         settings = self.settings
         known = sorted({seed.category for seed in self.seeds if seed.category})
         rows = draw_attributes(settings, known or CATEGORIES, rng, settings.per_request)
@@ -187,6 +187,8 @@ class Diverse(Method):
             topic=settings.topic,
             examples=shown,
             wanted=[describe(row) for row in rows],
+            verbs=pool.frequent_verbs(),
+            with_outputs=self.wants_output,
             as_json=self.as_json,
         )
         return Request(prompt, _ids(shown), tuple(rows))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from synth.models.base import Sampling
 
@@ -26,10 +26,11 @@ DIVERSE_SAMPLING = Sampling(temperature=1.0, top_p=0.95, max_tokens=3072)
 SECOND_CLASSIFICATION_SAMPLING = Sampling(temperature=0.7, max_tokens=1024)
 """For an answer that could not be read: at temperature 0 it would come again, and a model that thinks needs room."""
 
-TASKS_PER_REQUEST = {"self_instruct": 8, "alpaca": 20, "diverse": 8}
+TASKS_PER_REQUEST = {"self_instruct": 8, "alpaca": 20, "diverse": 10}
 """Self-Instruct stops its list of 8 + 8 at number 16; Alpaca asks for 20 tasks."""
 NUM_EXAMPLES = {"self_instruct": 8, "alpaca": 3, "diverse": 3}
 NUM_MACHINE_EXAMPLES = {"self_instruct": 2, "alpaca": 0, "diverse": 1}
+WITH_OUTPUTS = {"self_instruct": False, "alpaca": True, "diverse": False}
 INSTANCES_PER_TASK = {"self_instruct": 5, "alpaca": 1, "diverse": 1}
 INPUT_FIRST_EXAMPLES = 11
 OUTPUT_FIRST_EXAMPLES = 16
@@ -42,12 +43,13 @@ class BootstrapSettings(BaseModel):
 
     `num_tasks`: accepted tasks wanted, exactly. `window`: requests that may be under way without seeing each other's
     tasks, after a start with few; it shapes the result (concurrency never does): keep it at 4 times the slots or more.
-    `tasks_per_request`: tasks asked for at once (8, 20, 8). `num_examples`: tasks shown (8, 3, 3), of which
+    `tasks_per_request`: tasks asked for at once (8, 20, 10). `num_examples`: tasks shown (8, 3, 3), of which
     `num_machine_examples` at most are machine-made once there are any (2, 0, 1). `classification_only`: the variant of
     Self-Instruct that asks for classification tasks. `instances_per_task`: inputs with answers for each task, at most
     (5, 1, 1); where it is 1, alpaca and diverse spare the request. `classification_examples`: tasks of both kinds shown
     when asking whether a task is classification (12 yes, 19 no). `num_instance_examples`: solved tasks shown when
-    asking for instances (11, for classification 16).
+    asking for instances (11, for classification 16). `with_outputs`: let alpaca or diverse write the answers in the
+    same reply (alpaca does, diverse does not): it saves tokens, an answer of its own has the teacher's whole attention.
     `topic`: one sentence about the domain wanted. `language`: "any", or ISO 639-1 codes to draw from.
     `novelty_threshold`, `novelty_strict`: a task goes when its highest ROUGE-L to seeds and accepted tasks is above the
     threshold (strict: at or above, as the paper words it; the published code keeps a tie). `num_most_similar`: nearest
@@ -66,6 +68,7 @@ class BootstrapSettings(BaseModel):
     tasks_per_request: int | None = Field(None, ge=1, le=50)
     num_examples: int | None = Field(None, ge=1, le=30)
     num_machine_examples: int | None = Field(None, ge=0, le=10)
+    with_outputs: bool | None = None
     classification_only: bool = False
     instances_per_task: int | None = Field(None, ge=1, le=20)
     classification_examples: tuple[int, int] = (12, 19)
@@ -90,6 +93,12 @@ class BootstrapSettings(BaseModel):
         if not value or not all(value):
             raise ValueError('name at least one language, or write "any"')
         return value
+
+    @model_validator(mode="after")
+    def _a_list_has_no_outputs(self) -> BootstrapSettings:
+        if self.method == "self_instruct" and self.with_outputs:
+            raise ValueError("with_outputs is for alpaca and diverse; self_instruct asks for instances by themselves")
+        return self
 
     @field_validator("prompt_paths")
     @classmethod
@@ -116,6 +125,11 @@ class BootstrapSettings(BaseModel):
     def machine_examples(self) -> int:
         """Of these, machine-made ones at most."""
         return NUM_MACHINE_EXAMPLES[self.method] if self.num_machine_examples is None else self.num_machine_examples
+
+    @property
+    def outputs(self) -> bool:
+        """Does the reply with the tasks bring their answers?"""
+        return WITH_OUTPUTS[self.method] if self.with_outputs is None else self.with_outputs
 
     @property
     def instances(self) -> int:

@@ -50,7 +50,7 @@ class Families:
         for index, number in enumerate(self._records):
             members.setdefault(self._find(number), []).append(index)
         names = self._names()
-        order = sorted(members.values(), key=lambda family: digest(seed, names[self._records[family[0]]]))
+        order = sorted(members.values(), key=lambda family: int(digest(seed, names[self._records[family[0]]])[:15], 16))
         splits = [TRAIN] * self.num_records
         for split, share in ((TEST, test), (VALIDATION, validation)):
             room = round(share * self.num_records)

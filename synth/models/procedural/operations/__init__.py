@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from synth.models.procedural.operations import days, figures, forms, joins, numbers, programs, quantities, rows, texts, wordlists
+from synth.models.procedural.operations import (
+    days,
+    figures,
+    forms,
+    groups,
+    joins,
+    numbers,
+    programs,
+    quantities,
+    rows,
+    texts,
+    wordlists,
+)
 from synth.models.procedural.plan import Operation
 
 OPERATIONS: dict[str, Operation] = {
     operation.name: operation
-    for module in (rows, figures, joins, numbers, quantities, days, wordlists, texts, programs, forms)
+    for module in (rows, figures, groups, joins, numbers, quantities, days, wordlists, texts, programs, forms)
     for operation in module.OPERATIONS
 }

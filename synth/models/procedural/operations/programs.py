@@ -85,8 +85,11 @@ class _Walker:
         table: dict[type[ast.operator], Callable[[int, int], int]] = {
             ast.Add: lambda a, b: a + b, ast.Sub: lambda a, b: a - b, ast.Mult: lambda a, b: a * b,
         }  # fmt: skip
-        if type(op) not in table or abs(result := table[type(op)](left, right)) > MAX_NUMBER:
-            raise Unfit("an operation outside the known ones, or a number too large")
+        if type(op) not in table:
+            raise Unfit("an operation outside the known ones")
+        result = table[type(op)](left, right)
+        if abs(result) > MAX_NUMBER:
+            raise Unfit("a number too large")
         return result
 
     def _compare(self, node: ast.Compare) -> bool:
@@ -167,7 +170,8 @@ def _count_if(list: list[int], x: int) -> int:
 
 def _repeat(x: int, k: int, m: int, s: int) -> int:
     """x·m^k minus s times the geometric series."""
-    return x * m**k - s * (m**k - 1) // (m - 1)
+    power = int(m**k)
+    return x * power - s * (power - 1) // (m - 1)
 
 
 def _squares(k: int) -> int:

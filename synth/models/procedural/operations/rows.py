@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from decimal import Decimal
 
 from synth.models.procedural.draws import Draw
 from synth.models.procedural.operations import sql
 from synth.models.procedural.plan import Args, Operation, say
 from synth.models.procedural.values import (
-    MONTHS, SMALL_WORDS, Cell, Column, Table, Unfit, join_and, read_day, show_cell, show_day, show_number,
+    MONTHS,
+    SMALL_WORDS,
+    Cell,
+    Column,
+    Table,
+    Unfit,
+    join_and,
+    read_day,
+    show_cell,
+    show_day,
+    show_number,
 )  # fmt: skip
 
 # --- rows by a number ------------------------------------------------------------------------------------------------
 
-COMPARE = {
+COMPARE: dict[str, Callable[[Decimal, Decimal], bool]] = {
     ">": lambda a, b: a > b,
     "<": lambda a, b: a < b,
     ">=": lambda a, b: a >= b,
@@ -71,9 +82,9 @@ def kept(table: Table, rows: list[tuple[Cell, ...]]) -> Table:
 
 
 def _by_number(table: Table, args: Args) -> Table:
-    place, bound, passes = table.at(args["col"]), Decimal(args["x"]), COMPARE[args["cmp"]]
-    table.numbers(args["col"])
-    return kept(table, [row for row in table.rows if passes(row[place], bound)])
+    bound, passes = Decimal(args["x"]), COMPARE[args["cmp"]]
+    values = table.numbers(args["col"])
+    return kept(table, [row for row, value in zip(table.rows, values, strict=True) if passes(value, bound)])
 
 
 def _by_number_sql(table: Table, args: Args) -> Table:
@@ -156,14 +167,21 @@ def _draw_by_day(table: Table, draw: Draw) -> Args | None:
 
 
 def _by_day(table: Table, args: Args) -> Table:
-    place, rel, when = table.at(args["col"]), args["rel"], args["when"]
-    _days(table, args["col"])
+    rel, when, days = args["rel"], args["when"], _days(table, args["col"])
+    if len(days) < len(table.rows):
+        raise Unfit("no dates")
     if rel in ("in", "not in"):
         month = MONTHS.index(when) + 1
-        return kept(table, [r for r in table.rows if isinstance(r[place], datetime.date) and (r[place].month == month) is (rel == "in")])
-    day = read_day(when)
-    passes = {"before": lambda d: d < day, "after": lambda d: d > day, "from": lambda d: d >= day, "until": lambda d: d <= day}[rel]
-    return kept(table, [row for row in table.rows if passes(row[place])])
+        passing = [(day.month == month) is (rel == "in") for day in days]
+    else:
+        passing = [_stands(day, rel, read_day(when)) for day in days]
+    return kept(table, [row for row, passes in zip(table.rows, passing, strict=True) if passes])
+
+
+def _stands(day: datetime.date, rel: str, bound: datetime.date) -> bool:
+    if day == bound:
+        return rel in ("from", "until")
+    return (day < bound) is (rel in ("before", "until"))
 
 
 def _by_day_sql(table: Table, args: Args) -> Table:
@@ -198,7 +216,7 @@ def _sort(table: Table, args: Args) -> Table:
     place, values = table.at(args["col"]), table.numbers(args["col"])
     if len(set(values)) < len(values) or len(values) < 2:
         raise Unfit("a tie")
-    rows = sorted(table.rows, key=lambda row: row[place], reverse=args["order"] == "desc")  # type: ignore[arg-type,return-value]
+    rows = sorted(table.rows, key=lambda row: row[place], reverse=args["order"] == "desc")
     return table.with_rows(rows)
 
 

@@ -91,7 +91,7 @@ def _topic(text: Text, args: Args) -> Label:
     named = options(args["labels"])
     if not set(named) <= set(TOPICS) or len(set(named)) < 2:
         raise Unfit("unknown topics")
-    hits = {topic: 0 for topic in named}
+    hits = dict.fromkeys(named, 0)
     for word in tokens(text.text.lower()):
         topic = _TOPIC_OF.get(word)
         if topic in hits:
@@ -168,15 +168,9 @@ def _extract_again(text: Text, args: Args) -> Words:
     found = []
     for place, word in enumerate(words):
         after = words[place + 1] if place + 1 < len(words) else ""
-        if args["marks"] == "e-mail addresses" and "@" in word:
+        if (args["marks"] == "e-mail addresses" and "@" in word) or (args["marks"] == "times" and word.replace(":", "", 1).isdigit() and ":" in word):
             found.append(word)
-        elif args["marks"] == "times" and word.replace(":", "", 1).isdigit() and ":" in word:
-            found.append(word)
-        elif args["marks"] == "dates" and word.isdigit() and after in MONTHS:
-            found.append(f"{word} {after}")
-        elif args["marks"] == "prices" and word.replace(".", "", 1).isdigit() and after in ("euro", "euros"):
-            found.append(f"{word} {after}")
-        elif args["marks"] == "phone numbers" and word.isdigit() and len(word) == 4 and word[0] == "0" and len(after) == 5:
+        elif (args["marks"] == "dates" and word.isdigit() and after in MONTHS) or (args["marks"] == "prices" and word.replace(".", "", 1).isdigit() and after in ("euro", "euros")) or (args["marks"] == "phone numbers" and word.isdigit() and len(word) == 4 and word[0] == "0" and len(after) == 5):
             found.append(f"{word} {after}")
     return Words(args["marks"], tuple(found))
 

@@ -136,8 +136,8 @@ def nouns() -> frozenset[str]:
 
 @functools.cache
 def measures() -> dict[str, tuple[Column, ...]]:
-    """The measures with a unit, by name."""
-    named = {name: tuple(c for c in columns if c.kind == "measure" and c.unit) for name, columns in columns_by_name().items()}
+    """The measures by name."""
+    named = {name: tuple(c for c in columns if c.kind == "measure") for name, columns in columns_by_name().items()}
     return {name: columns for name, columns in named.items() if columns}
 
 
