@@ -22,6 +22,7 @@ from synth.errors import CredentialsError, RequestRefused, RetryableError, Synth
 from synth.models import check_options, connect
 from synth.models.base import ChatRequest, Completion, Sampling
 from synth.models.vllm import Settings, VllmModel, metrics, model, settings, traces
+from synth.models.vllm.server import Server
 
 FAKE = Path(__file__).parent / "fake_vllm.py"
 QUIET = "--disable-uvicorn-access-log"
@@ -120,7 +121,7 @@ def test_settings_become_the_flags_of_the_same_name(vllm: str, options: dict[str
 def test_a_cpu_keeps_prompts_whole_and_does_not_compile(vllm: str, tmp_path: Path) -> None:
     line = " ".join(settings.command_line(Settings("org/m", executable=vllm, device="cpu", max_model_len=8192), 1))
     assert "--no-enable-chunked-prefill" in line and "--max-num-batched-tokens 8192" in line
-    assert "--enforce-eager" in line and "--distributed-executor-backend uni" in line
+    assert "--enforce-eager" in line
     (tmp_path / "small").mkdir()
     (tmp_path / "small" / "config.json").write_text('{"max_position_embeddings": 2048}')
     small = settings.command_line(Settings(str(tmp_path / "small"), executable=vllm, device="cpu"), 1)
@@ -175,12 +176,13 @@ def test_the_machine_is_checked_before_the_start(vllm: str, tmp_path: Path, monk
             settings.check_machine(Settings(**{"model": "org/model", "executable": vllm} | options))
         return raised.value.message + raised.value.hint
 
-    config = {"num_attention_heads": 6, "max_position_embeddings": 2048}
+    config = {"num_attention_heads": 6, "max_position_embeddings": 2048, "hidden_size": 6 * 16}
     (tmp_path / "config.json").write_text(json.dumps(config))
     assert "executable: .venv-vllm" in refusal(executable=str(tmp_path / "nowhere"))
     assert "there is no" in refusal(model="./missing")
-    assert "does not divide" in refusal(model=str(tmp_path), tensor_parallel_size=4)
-    assert "more than the 2048" in refusal(model=str(tmp_path), max_model_len=4096)
+    assert "does not divide" in refusal(model=str(tmp_path), tensor_parallel_size=4, device="gpu")
+    assert "more than the 2048" in refusal(model=str(tmp_path), max_model_len=4096, device="gpu")
+    assert "heads are 16 wide" in refusal(model=str(tmp_path), device="cpu")
     assert "does not exist" in refusal(chat_template="missing.jinja")
     assert "adapter_config.json" in refusal(lora_modules={"a": str(tmp_path)})
     monkeypatch.setattr(settings, "count_gpus", lambda: 2)
@@ -272,6 +274,22 @@ def test_a_server_that_cannot_start_tells_why_and_what_to_do(vllm: str) -> None:
         using({"executable": vllm, "env": {"FAKE_START": "no_memory"}}, pid_of)
     assert raised.value.exit_code == 1 and "CUDA out of memory" in raised.value.message
     assert "exit code 1" in raised.value.message and "gpu_memory_utilization" in raised.value.hint
+
+
+def test_the_cause_is_picked_from_a_long_log_and_what_followed_from_it_is_not(tmp_path: Path) -> None:
+    log = tmp_path / "vllm.log"
+    told = [
+        "INFO Engine 000: CPU KV cache usage: 0.1%, running 2",
+        "WARNING fd limit errors like `OSError: [Errno 24] Too many open files`",
+        "(Worker pid=3) ERROR torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB",
+        *[f"  File {number}, in step" for number in range(40)],
+        "ERROR vllm.v1.engine.exceptions.EngineDeadError: See stack trace (above) for the root cause.",
+        "INFO [shutdown] MPClient: complete",
+    ]
+    log.write_text("\n".join(told))
+    error = Server(traces.Trace(1, "", 1, "", 1, "", "m", str(log)), "key-of-the-server").ended("it died")
+    assert error.message.splitlines()[1].strip() == told[2] and "[shutdown]" not in error.message
+    assert "gpu_memory_utilization" in error.hint
 
 
 def test_a_server_that_never_becomes_ready_is_ended(vllm: str) -> None:

@@ -96,7 +96,7 @@ def test_each_step_has_the_published_sampling(tmp_path: Path) -> None:
     seen = {prompt_kind(prompt_of(request)): request.sampling.to_dict() for request in model.requests}
     assert seen["list"] == {"temperature": 0.7, "top_p": 0.5, "presence_penalty": 2.0, "max_tokens": 1024}
     assert seen["classify"] == {"temperature": 0.0, "max_tokens": 8}
-    assert seen["instances"] == seen["labels"] == {"temperature": 0.0, "presence_penalty": 1.5, "max_tokens": 1024}
+    assert seen["instances"] == seen["labels"] == {"temperature": 0.0, "presence_penalty": 1.5, "max_tokens": 2048}
 
 
 def test_the_few_shot_examples_are_12_and_19_and_11_and_16_of_our_own_seeds(tmp_path: Path) -> None:

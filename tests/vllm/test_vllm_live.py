@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from synth.errors import CredentialsError, RequestRefused, SynthError
 from synth.models import connect
@@ -196,6 +198,24 @@ def test_cancelled_requests_free_their_places(served: dict[str, Any]) -> None:
         return clock() - started
 
     assert using(served, work) < 5
+
+
+def test_a_student_is_served_and_chatted_with(managed: dict[str, Any], tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    from synth.cli.chat import chat as command
+    from synth.student.tiny import make_tiny
+
+    folder = make_tiny(["sort the words", "sort the list"] * 9, tmp_path / "student", heads=2)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }}\n{% endfor %}"
+    tokenizer.save_pretrained(folder)
+    app = typer.Typer()
+    app.command()(command)
+    words = ["--backend", "vllm", "--executable", managed["executable"], "--max-tokens", "9", "--json"]
+    done = CliRunner().invoke(app, [str(tmp_path), "sort the words", *words])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["completion_tokens"] in range(1, 10)
 
 
 def test_a_model_that_is_not_there_ends_the_start_and_says_so(managed: dict[str, Any], tmp_path: Path) -> None:

@@ -124,6 +124,8 @@ def is_right(task: Task, given: str) -> bool:
         return len(found) == 1 and found[0].rstrip("0").rstrip(".") == show_number(result.value, result.places).rstrip("0").rstrip(".")
     if isinstance(result, Table) or "\n" in right:
         return False
+    if isinstance(result, Label) and result.text in ("yes", "no"):
+        return re.fullmatch(rf"(?:the answer is |it is )?{result.text}(?:[,;:] .*)?", plain(final)) is not None
     return bool(re.search(rf"(?<!\w){re.escape(plain(write(result)))}(?!\w)", plain(final))) and not _names_another(task, final)
 
 

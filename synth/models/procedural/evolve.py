@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from synth.errors import RequestRefused
 from synth.models.procedural import frames, samples
-from synth.models.procedural.answer import table_form
+from synth.models.procedural.answer import answer, table_form
 from synth.models.procedural.draws import Draw
 from synth.models.procedural.generate import (
     Task,
@@ -190,7 +190,9 @@ def _ask_for_form(task: Task, draw: Draw) -> Evolved | None:
     if task.plan.layout or not layout:
         return None
     sentence = draw.pick(frames.pattern(draw.pick(frames.LAYOUTS[layout][1])).wordings)
-    return Evolved(_place(task, sentence, 4), task.input)
+    evolved = Evolved(_place(task, sentence, 4), task.input)
+    changed = understand(evolved.instruction, evolved.material)
+    return evolved if changed and answer(changed) != answer(task) else None
 
 
 def deepen(task: Task, draw: Draw) -> Evolved | None:

@@ -29,7 +29,8 @@ _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _ADVICE = {
     r"out of memory|OutOfMemory": "lower gpu_memory_utilization or max_model_len, or choose a quantized model",
     r"free memory on device|desired GPU memory": "end what else uses the GPU, or lower gpu_memory_utilization",
-    r"KV cache|cache blocks": "lower max_model_len or raise gpu_memory_utilization (VLLM_CPU_KVCACHE_SPACE on a CPU)",
+    r"available KV cache|cache blocks": "lower max_model_len, or raise gpu_memory_utilization (CPU: VLLM_CPU_KVCACHE_SPACE)",
+    r"Unsupported CPU attention": "vLLM's CPU build has no kernel for this model's head size: take another model",
     r"gated repo|401 Client Error|restricted": "ask for access to the model on its page and set HF_TOKEN",
     r"not a valid model id|Repository Not Found|does not appear to have a file": "check the name of the model",
     r"outgoing traffic has been disabled|LocalEntryNotFound|offline mode": "the model is not here yet: download it",
@@ -38,6 +39,12 @@ _ADVICE = {
     r"ModuleNotFoundError|ImportError": "the environment of vLLM is not whole: install it again",
 }
 """What a log says (a pattern) and what to do about it; the first that is found counts."""
+
+
+_CAUSE = re.compile(r"\b[A-Z]\w*(?:Error|Exception)\b[^:]{0,20}: \S")
+_CONSEQUENCE = re.compile(r"EngineDead|root cause|\[shutdown\]", re.I)
+_HARMLESS = re.compile(r"\b(INFO|WARNING)\b")
+_NOISE = re.compile(r"\[shutdown\]|resource_tracker|warnings\.warn|Application shutdown|Finished server process")
 
 
 class ServerEnded(SynthError):
@@ -84,10 +91,13 @@ class Server:
         """The error for a server that is no more, with its last lines and, where they tell, what to do."""
         code = self.process.poll() if self.process is not None else None
         how = "" if code is None else f" (killed by signal {-code})" if code < 0 else f" (exit code {code})"
-        text = "\n".join(self.tail(400))
-        advice = next((advice for pattern, advice in _ADVICE.items() if re.search(pattern, text, re.I)), hint)
-        lines = "\n  ".join(self.tail())
-        return ServerEnded(f"{what}{how}. The end of its log:\n  {lines}", advice or f"the whole log: {self.log_path}")
+        lines = self.tail(400)
+        bad = [line for line in lines if re.search("error|exception", line, re.I) and not _HARMLESS.search(line)]
+        advice = next((_ADVICE[p] for p in _ADVICE if any(re.search(p, line, re.I) for line in bad)), hint)
+        causes = [line for line in bad if _CAUSE.search(line) and not _CONSEQUENCE.search(line)]
+        telling = [line for line in lines if not _NOISE.search(line)] or lines
+        shown = "\n  ".join([*causes[-1:], *telling[-TAIL_LINES:]])
+        return ServerEnded(f"{what}{how}. The end of its log:\n  {shown}", advice or f"the whole log: {self.log_path}")
 
     def tail(self, count: int = TAIL_LINES) -> list[str]:
         """The last lines of the log, without control characters and without the key."""

@@ -23,6 +23,8 @@ from synth.records import digest
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """The values that `--max-lora-rank` takes."""
 CPU_MAX_MODEL_LEN = 4096
+CPU_HEAD_SIZES = (32, 64, 80, 96, 112, 128, 160, 192, 224, 256, 512)
+"""Widths of attention heads that vLLM 0.32 has CPU kernels for (`cpu_attn.py`); others kill it at the first answer."""
 OURS = ("--host", "--port", "--api-key", "--served-model-name", "--model", "--uds", "--root-path", "--config")
 """Flags that the managed server needs for itself; not to be given in `extra_args`."""
 _FLAGS = (
@@ -201,6 +203,12 @@ def _check_fit(settings: Settings, config: Mapping[str, Any]) -> None:
             f"{settings.model} has {heads} attention heads, which tensor_parallel_size {parts} does not divide",
             "choose a divisor, or use data_parallel_size",
         )
+    head = config.get("head_dim") or config.get("hidden_size", 0) // (heads or 1)
+    if head and head not in CPU_HEAD_SIZES and is_cpu(settings):
+        raise UsageError(
+            f"vLLM has no CPU kernel for {settings.model}: its attention heads are {head} wide",
+            f"it has them for {', '.join(map(str, CPU_HEAD_SIZES))}; the transformers backend takes any",
+        )
     longest, wanted = config.get("max_position_embeddings"), settings.max_model_len
     if longest and wanted and wanted > longest and not config.get("rope_scaling"):
         raise UsageError(
@@ -289,7 +297,7 @@ def command_line(settings: Settings, port: int) -> list[str]:
     words = [str(find_executable(settings.executable)), "serve", model]
     words += ["--host", "127.0.0.1", "--port", str(port), "--served-model-name", settings.model]
     values = {name: getattr(settings, name) for name in _FLAGS}
-    extra: dict[str, Any] = _cpu_values(settings, values) if is_cpu(settings) else {}
+    extra: dict[str, Any] = _cpu_values(values, model_config(settings.model)) if is_cpu(settings) else {}
     for name, value in (values | extra).items():
         words += _flag(name, value)
     if settings.lora_modules:
@@ -307,21 +315,18 @@ def _flag(name: str, value: Any) -> list[str]:
     return [f"--{flag}", str(value)]
 
 
-def _cpu_values(settings: Settings, values: Mapping[str, Any]) -> dict[str, Any]:
+def _cpu_values(values: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
     """What a CPU needs where nothing else was asked for.
 
     vLLM 0.32 dies there when the prompt of a request with a seed is split over steps, so prompts are kept whole.
-    Without compilation a start takes less than half the time. One process serves as engine and worker.
+    Without compilation a start takes less than half the time.
     """
-    own = model_config(settings.model).get("max_position_embeddings") or CPU_MAX_MODEL_LEN
+    own = config.get("max_position_embeddings") or CPU_MAX_MODEL_LEN
     length = values["max_model_len"] or min(own, CPU_MAX_MODEL_LEN)
     chosen: dict[str, Any] = {"max_model_len": length, "enforce_eager": True}
     if not values["enable_chunked_prefill"]:
         chosen |= {"enable_chunked_prefill": False, "max_num_batched_tokens": max(length, CPU_MAX_MODEL_LEN)}
-    chosen = {name: value for name, value in chosen.items() if values[name] is None}
-    sizes = (settings.tensor_parallel_size, settings.pipeline_parallel_size, settings.data_parallel_size)
-    spread = any(arg.startswith("--distributed-executor-backend") for arg in settings.extra_args)
-    return chosen if spread or any(sizes) else chosen | {"distributed_executor_backend": "uni"}
+    return {name: value for name, value in chosen.items() if values[name] is None}
 
 
 def _lora_rank(settings: Settings) -> int:

@@ -18,7 +18,7 @@ SELF_INSTRUCT_SAMPLING = Sampling(temperature=0.7, top_p=0.5, presence_penalty=2
 CLASSIFICATION_SAMPLING = Sampling(temperature=0.0, max_tokens=8)
 """identify_clf_or_not.py, with 8 tokens for 3, as chat models spend some on markup. Its top_p 0 says the same as
 temperature 0, and some servers refuse it."""
-INSTANCE_SAMPLING = Sampling(temperature=0.0, presence_penalty=1.5, max_tokens=1024)
+INSTANCE_SAMPLING = Sampling(temperature=0.0, presence_penalty=1.5, max_tokens=2048)
 """generate_instances.py, with room for the longer answers of today's models (300 or 350 there, by the batch)."""
 ALPACA_SAMPLING = Sampling(temperature=1.0, top_p=1.0, max_tokens=3072)
 """generate_instruction.py of Alpaca; its ban on the end-of-text token is left out, chat models end by themselves."""

@@ -6,6 +6,7 @@ generation. Depth and breadth trees are kept in the lineage of the records.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping
 from dataclasses import replace
@@ -27,6 +28,8 @@ from synth.stages.evolve.operators import OPERATOR_SETS, OPERATORS, Operator
 STAGE = "evolve"
 Result = Record | Rejection
 JUDGE_SAMPLING = Sampling(temperature=0.0, max_tokens=256)
+TUNED = "auto"
+"""Name of the one operator of a tuned method."""
 
 
 class TuneSettings(BaseModel):
@@ -50,8 +53,9 @@ class EvolveSettings(BaseModel):
     `method_path` names a text file with such a method. `answer`: answer each survivor at once, which the eliminations
     by answer need. `judge`: eliminate by a judge's verdict that nothing was gained, both orders asked.
     `rate_complexity`: grade difficulty before and after. `checks`: eliminations by comparing parent and child, None for
-    all. `every_instance`: evolve each instance of a task; else its first, and the others pass. `stop_share`: stop when the judge eliminates more than this share of the candidates. Sampling as in the paper
-    (temperature 1, top_p 0.9, 2048 tokens).
+    all. `every_instance`: evolve each instance of a task; else its first, and the others pass. `stop_share`: stop when
+    the judge eliminates more than this share of the candidates. Sampling as in the paper (temperature 1, top_p 0.9,
+    2048 tokens).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -71,26 +75,39 @@ class EvolveSettings(BaseModel):
     answer_sampling: Sampling = Sampling(temperature=0.7, max_tokens=2048)
     prompt_paths: dict[str, str] = Field(default_factory=dict)
 
+    @field_validator("operators", mode="before")
+    @classmethod
+    def _known_operators(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            if not isinstance(value, str) or value not in OPERATOR_SETS:
+                sets = ", ".join(OPERATOR_SETS)
+                raise ValueError(f"unknown set of operators {value!r}; there are {sets}, or weights by operator name")
+            return value
+        unknown = sorted(str(name) for name in value if name not in OPERATORS)
+        if unknown:
+            raise ValueError(f"unknown operator {', '.join(unknown)}; known: {', '.join(OPERATORS)}")
+        return value
+
     @field_validator("operators")
     @classmethod
-    def _known_operators(cls, value: str | dict[str, float]) -> str | dict[str, float]:
-        if isinstance(value, dict):
-            unknown = sorted(set(value) - set(OPERATORS))
-            if unknown:
-                raise ValueError(f"unknown operator {', '.join(unknown)}; known: {', '.join(OPERATORS)}")
-            if any(weight < 0 for weight in value.values()) or sum(value.values()) <= 0:
-                raise ValueError("weights must not be negative and must sum to more than zero")
+    def _sound_weights(cls, value: str | dict[str, float]) -> str | dict[str, float]:
+        weights = [1.0] if isinstance(value, str) else list(value.values())
+        if not all(0 <= weight < math.inf for weight in weights) or not 0 < sum(weights) < math.inf:
+            raise ValueError("weights must be finite, none negative, and sum to more than zero")
         return value
 
     def chosen_operators(self) -> Mapping[str, Operator]:
         """The published operators, or the one of `method_path`. Raises UsageError where that cannot be read."""
         if self.method_path is None:
             return OPERATORS
+        where, hint = f"evolve.method_path {self.method_path}", "`synth evolve tune` writes one"
         try:
-            return {"tuned": Operator(self.method_path.read_text("utf-8").strip(), changes_input=True)}
-        except OSError as error:
-            where = f"evolve.method_path {self.method_path}"
-            raise UsageError(f"{where}: {error.strerror}", "`synth evolve tune` writes one") from error
+            text = self.method_path.read_text("utf-8-sig").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{where}: {getattr(error, 'strerror', None) or 'not UTF-8'}", hint) from error
+        if not text:
+            raise UsageError(f"{where} is empty", hint)
+        return {TUNED: Operator(text, changes_input=True)}
 
     @property
     def weights(self) -> dict[str, float]:

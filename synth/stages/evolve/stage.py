@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from synth.engine.run import Ask, Engine, Item, StagePlan
 from synth.errors import StageStopped
 from synth.records import Record, Rejection, digest
-from synth.stages.evolve.evolver import STAGE, Evolver, EvolveSettings, Result
+from synth.stages.evolve.evolver import STAGE, TUNED, Evolver, EvolveSettings, Result
 from synth.stages.evolve.operators import Operator
 from synth.stages.evolve.tune import tune
 
@@ -29,7 +29,7 @@ async def evolve(
     if settings.method == "auto":
         first = await _take(records, settings.tune.num_held_out + settings.tune.num_sample)
         tuned = await tune(engine, first, settings, settings.tune)
-        operators = {"auto": Operator(tuned.method, changes_input=True)}
+        operators = {TUNED: Operator(tuned.method, changes_input=True)}
     evolver = Evolver(settings, engine.options.run_seed, operators)
     watch = _JudgeWatch(settings)
 

@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from synth.engine.run import Ask, Engine, Item, StagePlan
+from synth.errors import RequestFailed
 from synth.models.base import Sampling
 from synth.prompts import render, version
 from synth.records import Lineage, Record, Rejection, digest
-from synth.stages.evolve.evolver import Evolver, EvolveSettings, TuneSettings
+from synth.stages.evolve.evolver import TUNED, Evolver, EvolveSettings, TuneSettings
 from synth.stages.evolve.operators import Operator
 
 STAGE = "tune"
@@ -29,7 +30,8 @@ OPTIMISER_SAMPLING = Sampling(temperature=0.8, max_tokens=1024)
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """The best method, its failure rate on the held-out tasks, and one row per method tried."""
+    """The best method, its failure rate on the held-out tasks, and one row per method tried: step, method,
+    failure_rate, kept; or step and `problem` where the optimiser gave no answer, which ends the tuning."""
 
     method: str
     failure_rate: float
@@ -46,7 +48,7 @@ async def tune(
     async def work(_value: None, ask: Ask, _rng: random.Random) -> list[Record | Rejection]:
         tuned = await _Tuner(settings, tuning, engine.options.run_seed, ask).best(sample, held_out)
         meta = {"failure_rate": tuned.failure_rate, "history": tuned.history}
-        return [Record(tuned.method, lineage=Lineage("evolve", operator="auto"), meta=meta)]
+        return [Record(tuned.method, lineage=Lineage("evolve", operator=TUNED), meta=meta)]
 
     async def items() -> AsyncIterator[Item]:
         yield Item(digest([r.id for r in (*held_out, *sample)])[:16], None)
@@ -71,7 +73,11 @@ class _Tuner:
         rate = await self._failure_rate(method, held_out)
         history: list[dict[str, Any]] = [{"step": 0, "method": method, "failure_rate": rate, "kept": True}]
         for step in range(1, self.tuning.steps + 1):
-            candidates = await self._candidates(method, sample)
+            try:
+                candidates = await self._candidates(method, sample)
+            except RequestFailed as error:
+                history.append({"step": step, "problem": f"the optimiser gave no answer: {error.message}"})
+                break
             rates = await asyncio.gather(*(self._failure_rate(text, held_out) for text in candidates))
             history += [
                 {"step": step, "method": text, "failure_rate": found, "kept": False}
@@ -81,12 +87,12 @@ class _Tuner:
             if lowest >= rate:
                 break
             rate, method = lowest, candidates[rates.index(lowest)]
-            next(row for row in history if row["step"] == step and row["method"] == method)["kept"] = True
+            history[rates.index(lowest) - len(rates)]["kept"] = True
         return Tuned(method, rate, history)
 
     def _evolver(self, method: str, rounds: int) -> Evolver:
         settings = self.settings.model_copy(update={"rounds": rounds})
-        return Evolver(settings, self.run_seed, {"auto": Operator(method, changes_input=True)})
+        return Evolver(settings, self.run_seed, {TUNED: Operator(method, changes_input=True)})
 
     async def _failure_rate(self, method: str, records: Sequence[Record]) -> float:
         evolver = self._evolver(method, 1)

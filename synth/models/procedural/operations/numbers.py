@@ -228,8 +228,8 @@ SPREAD = (
 )
 COUNT = (
     *say("np", "the number of {noun}[| on the list]"),
-    *say("do", "count {them}", "count how many {noun} there are", "say how many {noun} [there are|the list has]"),
-    *say("ask", "how many {noun} [are there|are on the list|does the list have]"),
+    *say("do", "count {them}", "count how many {noun} [there are|are on the list]", "say how many {noun} [there are|the list has]"),
+    *say("ask", "how many {noun} [are there|are on the list|does the list have|stand on the list]"),
 )
 EXTREME = (
     *say("np", f"the [largest|highest|greatest]{_OF}", "the maximum of {them}", order="desc"),

@@ -71,6 +71,7 @@ class _Walker:
             ast.Compare: self._compare,
             ast.Call: self._call,
             ast.Subscript: self._part,
+            ast.UnaryOp: self._sign,
         }
         handler = handlers.get(type(node))
         if handler is None:
@@ -110,9 +111,16 @@ class _Walker:
 
     def _part(self, node: ast.Subscript) -> Any:
         value = self.value(node.value)
-        if isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, int):
-            return value[node.slice.value]
-        raise Unfit("a part outside the known ones")
+        place = self.value(node.slice)
+        if not isinstance(place, int):
+            raise Unfit("a part outside the known ones")
+        return value[place]
+
+    def _sign(self, node: ast.UnaryOp) -> int:
+        value = self.value(node.operand)
+        if isinstance(node.op, ast.USub) and isinstance(value, int):
+            return -value
+        raise Unfit("a sign outside the known ones")
 
 
 def _run(code: Code, args: Args) -> Name | Quantity:

@@ -234,8 +234,8 @@ def _first_again(words: Words, args: Args) -> Words:
 
 COUNT = (
     *say("np", "the number of {noun}[| on the list]"),
-    *say("do", "count {them}", "count how many {noun} there are", "say how many {noun} [there are|the list has]"),
-    *say("ask", "how many {noun} [are there|are on the list|does the list have]"),
+    *say("do", "count {them}", "count how many {noun} [there are|are on the list]", "say how many {noun} [there are|the list has]"),
+    *say("ask", "how many {noun} [are there|are on the list|does the list have|stand on the list]"),
 )
 
 
