@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -88,14 +90,31 @@ def test_an_unclosed_fence_costs_no_neighbour() -> None:
 
 
 def test_json_replies_are_read_and_wrong_types_cost_one_item() -> None:
-    rows = [{"instruction": "Add.", "input": "1 2", "output": "3"}, {"instruction": 5}, "x", {"instruction": "Say hi.", "input": "No input"}]
+    rows = [
+        {"instruction": "Add.", "input": "1 2", "output": "3"},
+        {"instruction": 5},
+        "x",
+        {"instruction": "Say hi.", "input": "No input"},
+    ]
     parsed = parse_tasks("```json\n" + json.dumps({"tasks": rows}) + "\n```")
     assert [t.problem for t in parsed] == [None, "wrong_type", "not_an_object", None]
     assert parsed[3].input == ""
 
 
 def test_every_spelling_of_no_input_is_empty_and_real_inputs_stay() -> None:
-    for spelling in ("No input", "noinput", "<noinput>", "N/A", "None", "none.", "(no input needed)", "NO_INPUT", "null", "-", "**No input**"):
+    for spelling in (
+        "No input",
+        "noinput",
+        "<noinput>",
+        "N/A",
+        "None",
+        "none.",
+        "(no input needed)",
+        "NO_INPUT",
+        "null",
+        "-",
+        "**No input**",
+    ):
         assert clean_input(spelling) == "", spelling
     for text in ("No inputs were found in row 3", "None of the above", "n/a, 5, 6", "-5"):
         assert clean_input(text) == text
@@ -104,7 +123,14 @@ def test_every_spelling_of_no_input_is_empty_and_real_inputs_stay() -> None:
 def test_numbered_lists_are_read_in_every_shape() -> None:
     reply = " Write a poem about NASA.\n10. Sort the\nnumbers.\n**11.** Say hi.\n[12] List fruits. 13. Name 20. things.\nTask 14: Plan a trip."
     got = [t.instruction for t in parse_numbered(reply, 9)]
-    assert got == ["Write a poem about NASA.", "Sort the numbers.", "Say hi.", "List fruits.", "Name 20. things.", "Plan a trip."]
+    assert got == [
+        "Write a poem about NASA.",
+        "Sort the numbers.",
+        "Say hi.",
+        "List fruits.",
+        "Name 20. things.",
+        "Plan a trip.",
+    ]
 
 
 def test_talk_around_a_list_is_not_a_task() -> None:
@@ -120,7 +146,10 @@ def test_instances_are_read_input_first_and_label_first() -> None:
     reply = "## Example 1\n### Input\n1 2\n### Output\n3\n## Example 2\n### Input\nNo input\n### Output\n4"
     assert [(i.input, i.output) for i in parse_instances(reply)] == [("1 2", "3"), ("", "4")]
     labels = "## Example 1\n### Label\nSpam\n### Input\nBuy now\n## Example 2\nClass label: Ham\nInput: See you"
-    assert [(i.input, i.output) for i in parse_instances(labels, wants_label=True)] == [("Buy now", "Spam"), ("See you", "Ham")]
+    assert [(i.input, i.output) for i in parse_instances(labels, wants_label=True)] == [
+        ("Buy now", "Spam"),
+        ("See you", "Ham"),
+    ]
 
 
 def test_a_rewrite_is_read_with_or_without_headings() -> None:
@@ -146,6 +175,197 @@ def test_scores_out_of_range_or_in_words_are_none() -> None:
     assert parse_score("8", "Difficulty", 1, 10) == 8
 
 
+# -- texts that hold what looks like a heading ------------------------------------------------------------------------
+
+
+def one_task(instruction: str, given: str, output: str) -> str:
+    return f"## Task 1\n### Instruction\n{instruction}\n### Input\n{given}\n### Output\n{output}\n\n"
+
+
+TEXTS_WITH_HEADINGS = [
+    ("Continue the pairs.", "Input: 3\nOutput: 6\nInput: 4", "8"),
+    ("Answer the quiz.", "Question: Which river?\nAnswer: ...\nLabel: geography", "The Danube"),
+    (
+        "Make a plan.",
+        "Task 1: mop\nTask 2: sweep\n1. first\n2. second",
+        "## Task 1: mop\n\nMop it.\n\n## Task 2: sweep\n\nSweep.",
+    ),
+    ("Write the page.", "No headings", "# Guide\n\n## Output format\n\nJSON.\n\n### Input validation\n\nNone."),
+    ("What is it worth?", "It was made in 20.\n\nThen 20. followed.", "In 2020. About $20. ### is a mark."),
+    ("Say the number.", "x", "5"),
+]
+
+
+@pytest.mark.parametrize("row", TEXTS_WITH_HEADINGS)
+def test_lines_that_look_like_headings_stay_where_they_are(row: tuple[str, str, str]) -> None:
+    reply = one_task(*row) + one_task("Say hi.", "No input", "Hi.").replace("Task 1", "Task 2")
+    assert texts(reply, wants_output=True) == [row, ("Say hi.", "", "Hi.")]
+
+
+def test_a_bare_number_as_answer_is_no_head_of_an_item() -> None:
+    reply = (
+        "### Instruction\nAdd.\n### Input\n2 3\n### Output\n5\n\n### Instruction\nDouble.\n### Input\n3\n### Output\n6"
+    )
+    assert texts(reply) == [("Add.", "2 3", "5"), ("Double.", "3", "6")]
+
+
+def test_heads_in_other_dress_are_no_part_of_the_text_before_them() -> None:
+    for head in ("2)", "**2.**", "[2]", "Task 2:", "### Task 2", "---\n\n## Task 2", "**Task 2**", "## 2."):
+        reply = CLEAN.replace("## Task 2", head)
+        assert texts(reply) == WANTED, head
+
+
+def test_a_task_whose_instruction_stands_under_its_head_is_read() -> None:
+    assert texts(CLEAN.replace("### Instruction\nSay hi.", "Say hi.")) == WANTED
+    reply = "Task 1: Add NASA's numbers.\nInput: 1 2\nOutput: 3\nTask 2: Say hi.\nInput: none\nOutput: Hi."
+    assert texts(reply, wants_output=True) == WANTED
+
+
+def test_titles_after_the_number_of_an_item_are_left_out() -> None:
+    assert texts(CLEAN.replace("## Task 1", "## Task 1: Sums").replace("## Task 2", "## Task 2 - A greeting")) == WANTED
+
+
+def test_two_outputs_in_one_task_are_refused_and_cost_no_neighbour() -> None:
+    assert problems(CLEAN.replace("3\n", "3\n### Output\n4\n"), wants_output=True) == ["merged_sections", None]
+
+
+def test_fields_in_fences_as_a_base_model_writes_them_are_unwrapped() -> None:
+    reply = "## Task 1\n### Instruction\n```text\nAdd NASA's numbers.\n```\n### Input\n````text\n```\n1 2\n```\n````\n### Output\n```text\n3\n```"
+    assert texts(reply) == [("Add NASA's numbers.", "```\n1 2\n```", "3")]
+
+
+def test_windows_line_ends_change_nothing() -> None:
+    assert texts(CLEAN.replace("\n", "\r\n")) == WANTED
+
+
+def test_headings_in_the_language_of_the_reply_are_read() -> None:
+    zh = "## 任务 1\n### 指令\n写一首诗。\n### 输入\n无\n### 输出\n大江东去。\n\n## 任务 2\n### 指令\n数一数。\n### 输入\n一二\n### 输出\n二"
+    assert texts(zh) == [("写一首诗。", "", "大江东去。"), ("数一数。", "一二", "二")]
+    ru = "**Инструкция:** Назови реку.\n**Ввод:** нет\n**Вывод:** Волга"
+    assert texts(ru) == [("Назови реку.", "", "Волга")]
+
+
+def test_closing_words_are_dropped_and_closing_lines_of_a_letter_are_not() -> None:
+    assert texts(CLEAN + "\n\nLet me know if you need more tasks!") == WANTED
+    letter = one_task("Write to Ann.", "No input", "Dear Ann,\n\nI cannot come.\n\nI hope you are well.")
+    assert texts(letter)[0][2].endswith("I hope you are well.")
+
+
+# -- JSON -------------------------------------------------------------------------------------------------------------
+
+ROWS = [
+    {"instruction": "Add NASA's numbers.", "input": "1 2", "output": "3"},
+    {"instruction": "Say hi.", "input": "No input", "output": "Hi."},
+]
+
+
+def test_json_as_python_prints_it_or_with_loose_commas_or_line_breaks_is_read() -> None:
+    assert texts(repr({"tasks": ROWS})) == WANTED
+    assert texts(json.dumps(ROWS).replace("}, {", "},\n{").replace("]", ",]")) == WANTED
+    assert texts(json.dumps(ROWS).replace("1 2", "1\n2"))[0][1] == "1\n2"
+    assert texts("Sure, here they are:\n" + json.dumps({"tasks": ROWS}) + "\nEnjoy!") == WANTED
+
+
+def test_json_that_was_cut_loses_the_cut_object_only() -> None:
+    reply = json.dumps({"tasks": [*ROWS, {"instruction": "Third one", "input": "x"}]})
+    assert problems(reply[:-20], cut=True) == [None, None, "cut_off"]
+    assert problems(json.dumps({"tasks": ROWS}), cut=True) == [None, None]
+
+
+def test_one_broken_object_costs_no_other() -> None:
+    reply = json.dumps({"tasks": [*ROWS, *ROWS]}).replace('"Add NASA\'s numbers."', '"Add "NASA"\'s numbers."', 1)
+    assert problems(reply) == ["broken_json", None, None, None]
+
+
+def test_instances_in_json_are_read() -> None:
+    reply = json.dumps(
+        {"examples": [{"label": "spam", "input": "Buy"}, {"label": 5, "input": "x"}, {"label": "", "input": "y"}]}
+    )
+    assert [(i.output, i.problem) for i in parse_instances(reply, wants_label=True)] == [
+        ("spam", None),
+        ("5", None),
+        ("", "no_output"),
+    ]
+
+
+# -- numbers, instances, lists ----------------------------------------------------------------------------------------
+
+
+def test_tasks_carry_the_number_they_were_asked_under() -> None:
+    assert [t.number for t in parse_tasks(CLEAN.replace("Task 1", "Task 4").replace("Task 2", "Task 7"))] == [4, 7]
+    assert [t.number for t in parse_tasks(CLEAN.replace("Task 2", "Task 1"))] == [1, 2]
+    assert [t.number for t in parse_tasks(json.dumps(ROWS))] == [1, 2]
+
+
+def test_instances_without_heads_are_divided_at_their_first_field() -> None:
+    reply = "Input: a\nOutput: 1\n\nInput: b\nOutput: 2"
+    assert [(i.input, i.output) for i in parse_instances(reply)] == [("a", "1"), ("b", "2")]
+    reply = "Class label: Spam\nInput: a\nClass label: Ham\nInput: b"
+    assert [(i.input, i.output) for i in parse_instances(reply, wants_label=True)] == [("a", "Spam"), ("b", "Ham")]
+
+
+def test_another_task_after_the_instances_is_left_out() -> None:
+    reply = "## Example 1\n### Input\na\n### Output\n1\n### Instruction:\nNow the next.\n### Input\nb\n### Output\n2"
+    assert [(i.input, i.output, i.problem) for i in parse_instances(reply)] == [("a", "1", None)]
+
+
+def test_lists_in_other_scripts_are_read() -> None:
+    assert [t.instruction for t in parse_numbered("写一首诗。\n10、数一数单词。11、画一条线。", 9)] == [
+        "写一首诗。",
+        "数一数单词。",
+        "画一条线。",
+    ]
+    assert [t.instruction for t in parse_numbered("Назови реку. 10. Сравни города.\n11. Найди ошибку.", 9)] == [
+        "Назови реку.",
+        "Сравни города.",
+        "Найди ошибку.",
+    ]
+    assert [t.instruction for t in parse_numbered("١. اشرح المطر.\n٢. رتب الكلمات.", 9)] == [
+        "اشرح المطر.",
+        "رتب الكلمات.",
+    ]
+
+
+def test_bullets_and_lines_without_any_mark_are_items_too() -> None:
+    assert [t.instruction for t in parse_numbered("- Say hi.\n- Say bye.", 9)] == ["Say hi.", "Say bye."]
+    assert [t.instruction for t in parse_numbered("Say hi.\nSay bye.", 9)] == ["Say hi.", "Say bye."]
+    assert [t.instruction for t in parse_numbered("9. Rank these:\n- tea\n- milk\n10. Say hi.", 9)] == [
+        "Rank these: - tea - milk",
+        "Say hi.",
+    ]
+
+
+def test_case_and_names_are_kept_as_written() -> None:
+    assert (
+        parse_numbered("9. Tell NASA how Python's print() works.", 9)[0].instruction
+        == "Tell NASA how Python's print() works."
+    )
+
+
+# -- what nobody foresaw ----------------------------------------------------------------------------------------------
+
+LONG = 100_000
+
+
+@pytest.mark.parametrize(
+    "reply",
+    ["#" * LONG + "x", " " * LONG + "x", "*_" * LONG + "x", "1" * LONG, "\n" * LONG, "---\n" * LONG + "x", "```x\n" * LONG,
+     "```\n" * LONG, "." + " " * LONG + "x", "9. " * LONG, '{"instruction": "' * (LONG // 10), "[" * LONG + "'", "{'a':" * 9_999,
+     "## Task 1\n" * LONG, "### Instruction\n" * (LONG // 10), "No input " * LONG, "(" * LONG, "1. a 2. b 3. c " * (LONG // 10)],
+    ids=lambda text: repr(text[:12]),
+)  # fmt: skip
+def test_no_reply_takes_long(reply: str) -> None:
+    for parse in (parse_tasks, parse_instances, parse_rewrite, clean_input, find_json, parse_yes_no):
+        started = time.process_time()
+        parse(reply)
+        assert time.process_time() - started < 4, parse.__name__
+    started = time.process_time()
+    parse_numbered(reply, 9)
+    parse_choice(reply, "Verdict", ("a", "b"))
+    parse_score(reply, "Grade", 1, 5)
+    assert time.process_time() - started < 4
+
+
 @given(st.text())
 def test_no_text_makes_a_parser_fail(reply: str) -> None:
     parse_tasks(reply)
@@ -155,10 +375,15 @@ def test_no_text_makes_a_parser_fail(reply: str) -> None:
     find_json(reply)
 
 
-WORD = st.text(st.characters(categories=("Lu", "Ll", "Lo", "Nd")), min_size=1, max_size=12).filter(lambda w: clean_input(w) == w)
+WORD = st.text(st.characters(categories=("Lu", "Ll", "Lo", "Nd")), min_size=1, max_size=12).filter(
+    lambda w: clean_input(w) == w
+)
 
 
 @given(st.lists(st.tuples(WORD, WORD, WORD), min_size=1, max_size=6))
 def test_whatever_is_written_in_the_format_is_read_back(rows: list[tuple[str, str, str]]) -> None:
-    reply = "\n".join(f"## Task {n}\n### Instruction\nDo {a} now\n### Input\n{b} here\n### Output\n{c} it is" for n, (a, b, c) in enumerate(rows, 1))
+    reply = "\n".join(
+        f"## Task {n}\n### Instruction\nDo {a} now\n### Input\n{b} here\n### Output\n{c} it is"
+        for n, (a, b, c) in enumerate(rows, 1)
+    )
     assert texts(reply) == [(f"Do {a} now", f"{b} here", f"{c} it is") for a, b, c in rows]

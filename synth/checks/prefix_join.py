@@ -9,8 +9,9 @@ the two rarest shared ones lie among the m - need + 2 rarest of one text and the
 stand in the same order in both. (This is the prefix filter of AllPairs and PPJoin, in ordered pairs.) So a text is
 filed under the ordered pairs of its rare tokens, and only texts under one key meet. Of these, three bounds discard most
 before any LCS: the lengths, what can be matched before, between and after the two tokens, and a signature of 64 bits.
-Long texts have too many pairs; `NoveltyIndex` finds their neighbours. It also takes over a set in which nearly all
-texts are alike (one template filled many times): pairs would be without number there, but few texts are kept.
+Long texts have too many pairs of tokens; `NoveltyIndex` finds their neighbours. It also takes over a set of mostly
+long texts, and one in which nearly all are alike (one template filled many times): there pairs of texts would be
+without number, but few texts are kept.
 """
 
 from __future__ import annotations
@@ -56,6 +57,8 @@ def subset(texts: Sequence[str], *, threshold: float, strict: bool, tokenizer: s
     """See `synth.checks.novelty.novel_subset`."""
     index = NoveltyIndex(threshold, strict=strict, tokenizer=tokenizer, floor=threshold)
     corpus = _Corpus(texts, TOKENIZERS[tokenizer])
+    if 2 * (corpus.lengths > LONG).sum() > len(corpus.lengths):
+        return _streamed(texts, index)
     try:
         pairs = [_short_pairs(corpus, threshold), *_long_pairs(corpus, threshold, tokenizer)]
     except _TooDense:

@@ -13,6 +13,7 @@ from synth.cli import (
     compare_methods,
     dedup,
     doctor,
+    evolve,
     export,
     inspect,
     report,
@@ -50,7 +51,6 @@ def _main(
 COMMANDS = (
     run.run,
     stages.bootstrap,
-    stages.evolve,
     stages.respond,
     select.select,
     export.export,
@@ -74,4 +74,5 @@ COMMANDS = (
 
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(evolve.app, name="evolve")
 app.add_typer(seeds.app, name="seeds")

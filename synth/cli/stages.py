@@ -1,15 +1,17 @@
-"""One stage alone, from flags: bootstrap, evolve, respond. Each builds a small recipe and runs it in a run folder."""
+"""One stage alone, from flags: bootstrap, respond (and evolve, next door). Each builds a small recipe and runs it."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from synth.cli.common import Debug, Json, guard
 from synth.cli.teacher import BaseUrl, Concurrency, Teacher, model_section
-from synth.errors import UsageError
+
+if TYPE_CHECKING:
+    from synth.recipe import Recipe
 
 Run = Annotated[Path, typer.Option("--run", help="The run folder.", show_default=False)]
 Judge = Annotated[str | None, typer.Option(help="BACKEND:MODEL of the judge; the teacher by default.")]
@@ -17,6 +19,9 @@ Seed = Annotated[int, typer.Option(help="The run's seed.")]
 From = Annotated[
     Path | None, typer.Option("--from", help="A file of records (Alpaca, messages, ShareGPT, Parquet...).")
 ]
+
+Who = tuple[str | None, str | None, str | None, int | None]
+"""The flags teacher, judge, base URL and concurrency."""
 
 
 def bootstrap(
@@ -38,38 +43,10 @@ def bootstrap(
     """
     with guard(json=json, debug=debug):
         section: dict[str, Any] = {"num_tasks": num_tasks, "method": method} | ({"topic": topic} if topic else {})
-        data: dict[str, Any] = {"bootstrap": section, "seed": seed, "respond": None, "select": None}
+        data: dict[str, Any] = {"bootstrap": section, "seed": seed}
         if seeds is not None:
             data["seeds"] = {"path": str(seeds.absolute())}
         _run(data, run, "bootstrap", (teacher, None, base_url, concurrency), json)
-
-
-def evolve(
-    run: Run,
-    source: From = None,
-    rounds: Annotated[str, typer.Option(help="Generations; +1 adds one to what the run folder has.")] = "4",
-    operators: Annotated[str, typer.Option(help="A set of operators: default, code or math.")] = "default",
-    judge: Judge = None,
-    teacher: Teacher = None,
-    base_url: BaseUrl = None,
-    concurrency: Concurrency = None,
-    seed: Seed = 0,
-    json: Json = False,
-    debug: Debug = False,
-) -> None:
-    """Evolve tasks over several generations, of a file or of a run folder.
-
-    Example: synth evolve --from data.json --rounds 2 --run runs/evolved
-    """
-    with guard(json=json, debug=debug):
-        if source is None:
-            _evolve_on(run, rounds, json)
-            return
-        if not rounds.isdigit():
-            raise UsageError(f"--rounds {rounds}: a number of generations is wanted", "for example --rounds 4")
-        data: dict[str, Any] = {"input": str(source.absolute()), "seed": seed, "respond": None, "select": None}
-        data["evolve"] = {"rounds": int(rounds), "operators": operators}
-        _run(data, run, "evolve", (teacher, judge, base_url, concurrency), json)
 
 
 def respond(
@@ -91,38 +68,35 @@ def respond(
         if source is None:
             _go_on(run, "respond", {"respond.reanswer": reanswer}, json)
             return
-        data = {"input": str(source.absolute()), "seed": seed, "respond": {"reanswer": reanswer}, "select": None}
+        data = {"input": str(source.absolute()), "seed": seed, "respond": {"reanswer": reanswer}}
         _run(data, run, "respond", (teacher, None, base_url, concurrency), json)
+
+
+def flags_recipe(data: dict[str, Any], run_dir: Path, who: Who) -> Recipe:
+    """A recipe of some sections, for what the flags of a stage name; without the stages that were not asked for.
+
+    Raises InputError with every mistake.
+    """
+    from synth.recipe import build_recipe, load_env
+
+    load_env(Path())
+    teacher, judge, base_url, concurrency = who
+    models = {"teacher": model_section(teacher, base_url, concurrency)}
+    models |= {"judge": model_section(judge, None, concurrency)} if judge else {}
+    name = "".join(c if c.isalnum() else "-" for c in run_dir.name.lower()).strip("-")[:64] or "run"
+    return build_recipe({"name": name, "respond": None, "select": None, **data, **models}, "flags")
 
 
 def _run(
     data: dict[str, Any],
     run_dir: Path,
     until: str,
-    who: tuple[str | None, str | None, str | None, int | None],
+    who: Who,
     json: bool,
 ) -> None:
     from synth.cli.run import execute
-    from synth.recipe import build_recipe, load_env
 
-    load_env(Path())
-    teacher, judge, base_url, concurrency = who
-    data |= {"teacher": model_section(teacher, base_url, concurrency)}
-    data |= {"judge": model_section(judge, None, concurrency)} if judge else {}
-    name = "".join(c if c.isalnum() else "-" for c in run_dir.name.lower()).strip("-")[:64] or "run"
-    execute(build_recipe({"name": name, **data}, "flags"), run_dir, until=until, json=json)
-
-
-def _evolve_on(run_dir: Path, rounds: str, json: bool) -> None:
-    """Evolve in a run folder: `+n` adds generations to those it has."""
-    from synth.pipeline import read_run_recipe
-
-    old = read_run_recipe(run_dir)
-    before = old.evolve.rounds if old.evolve else 0
-    if not rounds.lstrip("+").isdigit():
-        raise UsageError(f"--rounds {rounds}: a number is wanted", "for example --rounds 4 or --rounds +1")
-    wanted = before + int(rounds) if rounds.startswith("+") else int(rounds)
-    _go_on(run_dir, "evolve", {"evolve.rounds": wanted}, json)
+    execute(flags_recipe(data, run_dir, who), run_dir, until=until, json=json)
 
 
 def _go_on(run_dir: Path, until: str, changes: dict[str, Any], json: bool) -> None:

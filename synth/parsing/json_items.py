@@ -74,7 +74,7 @@ def _saved(text: str, first_key: str) -> Iterator[Any]:
     decoder = json.JSONDecoder(strict=False)
     for begin, end in itertools.pairwise([*heads, len(text)]):
         try:
-            yield decoder.raw_decode(text, begin)[0]
+            yield decoder.raw_decode(text[begin:end])[0]
         except (ValueError, RecursionError):
             close = text.rfind("}", begin, end)
             value = _load(text[begin : close + 1]) if close > begin else None

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 
-_WHOLE_FENCE = re.compile(
-    r"(?:\s*|[^\n#`]*\n\s*)(`{3,})(?:markdown|md|text|json)?[ \t]*\n(.*\S)\s*\n[ \t]*\1\s*", re.DOTALL | re.IGNORECASE
-)
+_FENCE = re.compile(r"(`{3,})(?:markdown|md|text|plaintext|json)?", re.IGNORECASE)
 TALK_AFTER = re.compile(
     r"\s*(?:(?:please )?let me know|i hope|feel free|would you like|these (?:tasks|examples)|note\b"
     r"|if you (?:need|want|would))"
@@ -19,19 +17,29 @@ TALK_AFTER = re.compile(
 def strip_fence(text: str) -> str:
     """`text` with plain line ends and without a code fence around all of it but a line of talk."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    match = _WHOLE_FENCE.fullmatch(text)
-    inner = re.findall(rf"^[ \t]*{match[1]}", match[2], re.MULTILINE) if match else []
-    return match[2] if match and len(inner) % 2 == 0 else text
+    lines = text.strip().split("\n")
+    talk = 1 if not lines[0].startswith(("#", "`")) else 0
+    while talk and talk < len(lines) and not lines[talk].strip():
+        talk += 1
+    return _inside_fence(lines[talk:]) or text
 
 
 def unwrap(text: str) -> str:
     """A field's text without a bare fence or bold marks around all of it. A fence that names a language stays."""
     text = text.strip()
-    fence = re.fullmatch(r"(`{3,})(?:text|plaintext|markdown)?[ \t]*\n(.*?)\n?[ \t]*\1", text, re.DOTALL)
-    if fence and fence[1] not in fence[2]:
-        return fence[2].strip("\n")
-    bold = re.fullmatch(r"\*\*([^*]+)\*\*", text, re.DOTALL)
+    if text.startswith("```") and not text.lower().startswith("```json"):
+        text = _inside_fence(text.split("\n")) or text
+    bold = re.fullmatch(r"\*\*([^*]+)\*\*", text)
     return bold[1].strip() if bold else text
+
+
+def _inside_fence(lines: list[str]) -> str:
+    """What the first and the last line enclose as a fence; "" where they do not. Fences inside must come in pairs."""
+    match = _FENCE.fullmatch(lines[0].strip()) if len(lines) > 2 else None
+    if match is None or lines[-1].strip() != match[1]:
+        return ""
+    inner = lines[1:-1]
+    return "\n".join(inner).strip("\n") if sum(line.lstrip().startswith(match[1]) for line in inner) % 2 == 0 else ""
 
 
 def without_postamble(text: str) -> str:

@@ -7,11 +7,11 @@ import re
 from synth.parsing.layout import TALK_AFTER, strip_fence
 
 _NUMBERED = re.compile(
-    r"^\s*(?:[#*_>\-\[(]+\s*)*(?:(?:task|任务|задание|задача)\s*(?:no\.?\s*)?)?(?P<number>\d{1,4})\s*[.):\]*_、.:]+\s*"
+    r"^[#*_>\-\[(\s]{0,16}(?:(?:task|任务|задание|задача)\s?(?:no\.?\s?)?)?(?P<number>\d{1,4})\s?[.):\]*_、.:]{1,9}\s*"
     r"(?P<rest>\S.*)?$",
     re.IGNORECASE,
 )
-_BULLET = re.compile(r"^\s*[-*•·–]\s+(?P<rest>\S.*)$")
+_BULLET = re.compile(r"^\s{0,9}[-*•·–]\s+(?P<rest>\S.*)$")
 _INLINE = re.compile(
     r"(?:(?<=[.?!)\"'”»\]*])\s+|(?<=[。？！।؟…])\s*)(?=[\[(*]*(?P<number>\d{1,4})(?:[.)\]:]\**\s|\**[、.]))"
 )

@@ -28,20 +28,22 @@ _ITEM_WORDS = "task|example|item|aufgabe|beispiel|tarea|ejemplo|tâche|exemple|�
 _ITEM_WORDS += "|задача|задание|пример|مهمة|مثال|कार्य|उदाहरण"
 _COLON = "[:\N{FULLWIDTH COLON}]"
 
+# Every repetition is bounded: what a model writes is hostile, and a pattern must not take long on it.
 _HEADING = re.compile(
-    rf"^(?P<lead>[\s>]*(?:\d{{1,4}}\s*[.)]\s*)?[#*_\[(\s>-]*)(?P<name>{_NAMES})(?!\w)"
-    rf"(?P<number>[ \t]*\d{{1,4}}(?=[\s*_\])]*{_COLON}))?"
-    rf"(?P<tail>[\])*_\s]*{_COLON}?[*_\s]*)(?P<rest>.*)$",
+    rf"^(?P<lead>[\s>]{{0,9}}(?:\d{{1,4}}\s?[.)]\s?)?[#*_\[(\s>-]{{0,12}})(?P<name>{_NAMES})(?!\w)"
+    rf"(?P<number>[ \t]?\d{{1,4}}(?=[\s*_\])]{{0,9}}{_COLON}))?"
+    rf"(?P<tail>[\])*_\s]{{0,9}}{_COLON}?[*_\s]{{0,9}})(?P<rest>.*)$",
     re.IGNORECASE,
 )
 _MARK = re.compile(
-    rf"^(?P<lead>[\s>#*_\[(\-]*)(?P<word>(?:{_ITEM_WORDS})\s*)?(?:(?:no\.?|number|\#)\s*)?(?P<number>\d{{1,4}})(?![\d.,]*\d)"
-    rf"\s*(?P<tail>[\])*_.、)\s{_COLON[1:-1]}-]*)(?P<rest>.*)$",
+    rf"^(?P<lead>[\s>#*_\[(\-]{{0,16}})(?P<word>(?:{_ITEM_WORDS})\s?)?(?:(?:no\.?|number|\#)\s?)?(?P<number>\d{{1,4}})"
+    rf"(?![\d.,]{{0,9}}\d)(?P<tail>[\])*_.、)\s{_COLON[1:-1]}-]{{0,12}})(?P<rest>.*)$",
     re.IGNORECASE,
 )
-_INLINE = re.compile(rf"[ \t]+(?=\#{{2,6}}\s*(?:(?:{_ITEM_WORDS})\s*\d+|{_NAMES})(?!\w))", re.IGNORECASE)
-_FENCE = re.compile(r"^\s*(`{3,}|~{3,})(.*)$")
-_RULE = re.compile(r"(?:\n[ \t]*([-*_=])(?:[ \t]*\1){2,}[ \t]*)+\Z")
+_INLINE = re.compile(rf"(?<=\S)[ \t]+(?=\#{{2,6}}\s{{0,3}}(?:(?:{_ITEM_WORDS})\s?\d+|{_NAMES})(?!\w))", re.IGNORECASE)
+_LATER_FIELD = re.compile(rf"(?<=\S)[ \t]+(?=(?:\*\*)?(?:input|output|label){_COLON}(?:\*\*)?\s)", re.IGNORECASE)
+_FENCE = re.compile(r"^\s{0,9}(`{3,}|~{3,})(.*)$")
+_RULE = re.compile(r"[ \t]{0,9}([-*_=])(?:[ \t]?\1){2,}[ \t]{0,9}")
 
 HASH, BOLD, PLAIN, LOOSE = 6, 4, 2, 0
 """How well a heading is marked; an alias (Answer for Output) counts one less. LOOSE: `### Output Text on its line`."""
@@ -114,9 +116,9 @@ def _lines(text: str, order: tuple[str, ...]) -> list[str]:
             mark = _MARK.match(part)
             first = _heading(mark["rest"]) if mark and mark["rest"] else None
             if mark and first and first.name == order[0]:
-                lines += [part[: mark.start("rest")].rstrip(), *_divided(mark["rest"], raw[at + 1 :], order)]
+                lines += [part[: mark.start("rest")].rstrip(), *_divided(mark["rest"], raw[at + 1 : at + 4], order)]
             else:
-                lines += _divided(part, raw[at + 1 :], order)
+                lines += _divided(part, raw[at + 1 : at + 4], order)
     return lines
 
 
@@ -131,11 +133,11 @@ def _divided(line: str, following: list[str], order: tuple[str, ...]) -> list[st
     heading = _heading(line)
     if heading is None or heading.name != order[0] or heading.rank not in (PLAIN, BOLD) or not heading.rest:
         return [line]
-    below = next((one for one in following[:3] if one.strip()), "")
+    below = next((one for one in following if one.strip()), "")
     other = _heading(below)
     if other and other.name != order[0]:
         return [line]
-    return re.split(rf"[ \t]+(?=(?:\*\*)?(?:input|output|label){_COLON}(?:\*\*)?\s)", line, flags=re.IGNORECASE)
+    return _LATER_FIELD.split(line)
 
 
 def _fenced(lines: list[str]) -> list[bool]:
@@ -179,6 +181,7 @@ def _starts(
             has_first = True
         elif opens[at] or _is_leak(found[at], order):
             starts[at] = None
+            has_first = opens[at]
     return starts
 
 
@@ -236,4 +239,7 @@ def _item(lines: list[str], found: list[_Heading | None], number: int | None, or
 
 
 def _text(lines: list[str]) -> str:
-    return unwrap(_RULE.sub("", "\n".join(lines).rstrip()))
+    """The text of a field, without the rule that some put between items."""
+    while lines and (not lines[-1].strip() or _RULE.fullmatch(lines[-1])):
+        lines = lines[:-1]
+    return unwrap("\n".join(lines))

@@ -13,12 +13,14 @@ from synth.parsing.lists import split_list
 from synth.parsing.sections import Item, split_items
 
 NO_INPUT = re.compile(
-    r"^[\s\"'`*_<(\[#-]*(?:no[\s_-]*(?:additional[\s_-]*|further[\s_-]*)?inputs?(?:\s+(?:is\s+)?(?:needed|required|necessary|provided|given))?"
-    r"|n\s*[./]?\s*a|none(?:\s+(?:is\s+)?(?:needed|required|necessary|provided|given))?|null|nil|empty|not\s+(?:applicable|needed|required)"
-    r"|[-\u2013\u2014]+|无(?:需)?(?:输入)?|不需要(?:输入)?|無|なし|入力なし|нет(?:\s+(?:ввода|входных\s+данных))?|не\s+требуется|ninguna?|keine?(?:\s+eingabe)?"
-    r"|aucune?(?:\s+entrée)?|لا\s+(?:يوجد|شيء)(?:\s+\w+)?|कोई\s+इनपुट\s+नहीं)[\s\"'`*_>)\].。]*$",
+    r"^[\s\"'`*_<(\[#]{0,9}(?:no[\s_-]?(?:(?:additional|further)[\s_-])?inputs?(?:\s+(?:is\s+)?(?:needed|required|necessary|provided"
+    r"|given))?|n\s?[./]?\s?a|none(?:\s+(?:is\s+)?(?:needed|required|necessary|provided|given))?|null|nil|empty"
+    r"|not\s+(?:applicable|needed|required|provided)|[-\u2013\u2014]{1,9}|无(?:需)?(?:输入)?|不需要(?:输入)?|無|なし|入力なし"
+    r"|нет(?:\s+(?:ввода|входных\s+данных))?|не\s+требуется|ningun[ao]|nessuno|nenhum|keine?(?:\s+eingabe)?|aucune?(?:\s+entrée)?"
+    r"|لا\s+(?:يوجد|شيء)(?:\s+\w{1,12})?|कोई\s+इनपुट\s+नहीं)[\s\"'`*_>)\].。]{0,9}$",
     re.IGNORECASE,
 )
+"""What models write where an input would stand and there is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ def parse_yes_no(text: str) -> bool | None:
 
 def parse_choice(text: str, name: str, choices: tuple[str, ...]) -> str | None:
     """The choice (as spelt in `choices`) after the last line `name: ...`; None where there is none or several."""
-    found = re.findall(rf"^[\s*_#>-]*{re.escape(name)}[*_\s]*:[*_\s]*(.+)$", text, re.IGNORECASE | re.MULTILINE)
+    found = _named(text, name, r"(.+)$")
     value = (found[-1] if found else text).strip().strip("*_.\"'`[]() ").casefold()
     exact = [choice for choice in choices if value == choice.casefold()]
     if exact or not found:
@@ -26,16 +26,21 @@ def parse_choice(text: str, name: str, choices: tuple[str, ...]) -> str | None:
 
 def parse_score(text: str, name: str, low: int, high: int) -> int | None:
     """The whole number after the last line `name: ...`; None when it is missing or outside low..high."""
-    found = re.findall(
-        rf"^[\s*_#>-]*{re.escape(name)}[*_\s]*:[*_\s]*(-?\d+)(?![\d.]*\d)", text, re.IGNORECASE | re.MULTILINE
-    )
-    if not found and re.fullmatch(r"[\s*_\"']*-?\d+[\s*_\"'.]*", text):
+    found = _named(text, name, r"(-?\d{1,5})(?![\d.]{0,9}\d)")
+    if not found and re.fullmatch(r"[\s*_\"']*-?\d{1,5}[\s*_\"'.]*", text):
         found = re.findall(r"-?\d+", text)
-    value = int(found[-1]) if found and len(found[-1]) < 6 else None
+    value = int(found[-1]) if found else None
     return value if value is not None and low <= value <= high else None
 
 
 def parse_reason(text: str) -> str:
     """What stands after `Reason:`, on one line, at most 300 characters."""
-    match = re.search(r"^[\s*_#>-]*reason[*_\s]*:[*_\s]*(.+)$", text, re.IGNORECASE | re.MULTILINE)
-    return match[1].strip()[:300] if match else ""
+    found = _named(text, "Reason", r"(.+)$")
+    return found[0].strip()[:300] if found else ""
+
+
+def _named(text: str, name: str, value: str) -> list[str]:
+    """The values of all lines `name: value`, whatever marks stand around the name."""
+    marks = r"[*_ \t]{0,9}"
+    pattern = rf"^[ \t*_#>-]{{0,12}}{re.escape(name)}{marks}:{marks}{value}"
+    return re.findall(pattern, text, re.IGNORECASE | re.MULTILINE)

@@ -259,14 +259,23 @@ def _ends_well(steps: list[Step], value: Value, count: int) -> bool:
 
 def _adorned(plan: Plan, outcome: Outcome, domain_key: str, draw: Draw, wish: Wish) -> Plan:
     result = outcome.result
+    if wish.classification:
+        return _set(plan, domain_key, draw, wish)
     room = len(plan.steps) < wish.max_steps and not wish.operations
-    if room and draw.chance(0.4):
-        extra = further_question(plan, outcome, draw)
-        plan = replace(plan, also=(extra,)) if extra else plan
+    for share in (0.5, 0.25) if room else ():
+        extra = further_question(plan, outcome, draw) if draw.chance(share) else None
+        if extra is None:
+            break
+        plan = replace(plan, also=(*plan.also, extra))
     if draw.chance(1.0 if wish.style == "format" else 0.1 if plan.also else 0.3):
         plan = replace(plan, layout=draw_layout(result, draw))
     if not wish.short and not plan.layout and can_show_working(outcome) and draw.chance(0.15):
         plan = replace(plan, working=True)
+    return _set(plan, domain_key, draw, wish)
+
+
+def _set(plan: Plan, domain_key: str, draw: Draw, wish: Wish) -> Plan:
+    """The plan in a setting, maybe."""
     place = domain_key if can_have_place(plan) and draw.chance(wish.scene * (0.4 if plan.source in SINGLE else 1)) else ""
     purpose = draw.pick(PURPOSE_WORDS) if not wish.short and draw.chance(wish.scene * 0.5) else ""
     recipient = draw.pick(RECIPIENT_WORDS) if not wish.short and draw.chance(wish.scene * 0.15) else ""

@@ -17,24 +17,37 @@ from synth.models.procedural.task import new_material, plans_of, variants
 from synth.models.procedural.values import Unfit
 from synth.models.procedural.words.domains import Domain, domains
 
-PREFERENCES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    (r"arithmetic|math|word problem", ("percent_change", "split_evenly", "multiply", "sum_numbers", "mean_numbers", "total", "compute_column", "next_in_sequence")),
-    (r"unit|date|time", ("convert_unit", "exchange", "keep_by_date", "round_to")),
-    (r"sort|rank|compar|order", ("sort_rows", "top_rows", "sort_numbers", "sort_words", "extreme_row", "larger_number", "spread", "median")),
-    (r"extract|json", ("extract", "lookup", "column_values", "to_json", "long_words")),
-    (r"table|csv|transform|sql", ("group_total", "group_count", "group_mean", "to_markdown", "to_csv", "keep_columns", "fill_template", "keep_by_category")),
-    (r"rewrite|grammar|edit|translat|text operation", ("replace_word", "change_case", "strip_punctuation", "edge_sentence", "reverse_words")),
-    (r"passage|closed|summar|question", ("lookup", "mentions", "longest_word", "edge_sentence", "extreme_row", "share")),
-    (r"logic|puzzle", ("next_in_sequence", "common_words", "only_first", "keep_parity", "differences")),
-    (r"code|bug", ("running_totals", "keep_by_letter", "letter_counts", "join_words", "initials", "reverse_list")),
-)  # fmt: skip
+_SUMS = "percent_change split_evenly multiply sum_numbers mean_numbers total mean share compute_column exchange median spread"
+_SORTS = "sort_rows top_rows sort_numbers sort_words extreme_row larger_number spread median extreme_number longest group_total"
+_TABLES = "group_total group_count group_mean to_markdown to_csv keep_columns fill_template keep_by_category keep_by_number"
+_TABLES += " join_tables compute_column drop_repeated_rows keep_by_date top_rows distinct_values"
+_EDITS = "replace_word change_case strip_punctuation edge_sentence reverse_words capitals initials reverse_list join_words"
+PREFERENCES: tuple[tuple[str, tuple[str, ...]], ...] = tuple(
+    (pattern, tuple(names.split()))
+    for pattern, names in (
+        (r"arithmetic|math|word problem", f"{_SUMS} next_in_sequence count_rows differences running_totals"),
+        (r"unit|date|time", "convert_unit exchange keep_by_date round_to shift_date weekday days_until minutes_between edge_date"),
+        (r"sort|rank|compar|order", _SORTS),
+        (r"extract|json", "extract lookup column_values to_json long_words names distinct_values edge_sentence join_tables"),
+        (r"table|csv|transform|sql", _TABLES),
+        (r"rewrite|grammar|edit|translat|text operation", _EDITS),
+        (r"passage|closed|summar", "lookup mentions longest_word edge_sentence extreme_row share count_sentences long_words count_words"),
+        (r"logic|puzzle", "next_in_sequence common_words only_first either_list keep_parity differences keep_by_letter run_program"),
+        (r"code|bug", "run_program running_totals keep_by_letter letter_counts join_words initials reverse_list scale_numbers"),
+    )
+)
 """Words of a category to the operations that come closest to it."""
 STEPS = {"easy": 1, "medium": 2, "hard": 3}
 ENGLISH = ("", "en", "english", "any")
+FOREIGN = re.compile(
+    r"\bin (?:German|French|Spanish|Italian|Portuguese|Dutch|Polish|Russian|Ukrainian|Turkish|Arabic|Hindi|Chinese|Japanese|Korean|Vietnamese)\b"
+)
+"""Another language asked for in the sentences of a prompt."""
 
 
 def propose(prompt: Prompt, draw: Draw, base: Wish, schema: dict[str, Any] | None) -> str:
     """The reply to `# New tasks`: headed sections, or JSON where a schema is asked for."""
+    _require_english(prompt)
     shown = _skeletons(prompt)
     topic = prompt.block("topic")
     form = [line.strip().lower() for line in prompt.section("task 1").lines]
@@ -52,6 +65,11 @@ def propose(prompt: Prompt, draw: Draw, base: Wish, schema: dict[str, Any] | Non
     if not tasks:
         raise RequestRefused("none of the wanted tasks is within the teacher's grammar", "unsupported")
     return _json(tasks, with_output) if schema else _sections(tasks, with_output)
+
+
+def _require_english(prompt: Prompt) -> None:
+    if FOREIGN.search(prompt.preface):
+        raise RequestRefused("the embedded teacher writes English only", "unsupported")
 
 
 def _drawn(draw: Draw, wish: Wish, base: Wish, avoid: frozenset[str]) -> Task:
@@ -141,6 +159,7 @@ def _json(tasks: list[Task], with_output: bool) -> str:
 
 def go_on(prompt: Prompt, draw: Draw, base: Wish, *, as_chat: bool) -> str:
     """The reply to `# More tasks`: the list goes on where it stopped. A completion starts behind the open number."""
+    _require_english(prompt)
     shown = examples(prompt)
     wish = replace(base, classification="classification" in prompt.preface.lower(), domain=find_domain(prompt.block("topic")))
     avoid = _skeletons(prompt) if not base.operations else set()

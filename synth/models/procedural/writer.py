@@ -180,7 +180,7 @@ class Writer:
             return self._as_sentence(self.command(link))
         question = self.style == "question" or (self.style != "order" and self.draw.chance(0.5))
         forms = {phrase.form for phrase in self._usable(link)}
-        if question and "ask" in forms and self.draw.chance(0.6):
+        if question and "ask" in forms and (self.style == "question" or self.draw.chance(0.6)):
             return self._say(link, "ask"), "?"
         for form, table in (("np", frames.NP_OPENINGS), ("nps", frames.NPS_OPENINGS)):
             if form in forms and self.draw.chance(0.6 if question else 0.25):
@@ -192,7 +192,10 @@ class Writer:
 
     def _as_sentence(self, command: str) -> tuple[str, str]:
         tables = frames.DO_OPENINGS
-        opening, end = tables[0] if self.draw.chance(0.6) else self.draw.pick(tables)
+        if self.style == "question":
+            opening, end = tables[1]
+        else:
+            opening, end = tables[0] if self.draw.chance(0.6) else self.draw.pick(tables)
         return self._wording(opening) + command, end
 
     def _is_filter(self, link: Link) -> bool:

@@ -1,50 +1,63 @@
-"""Records of a file that is to be evolved, read with every mistake listed at once. What the checks judge is not judged
-here: only what cannot be sent to a teacher, or was not meant to be."""
+"""Records of a file that is to be evolved, read with every mistake listed at once.
+
+Whether a task is good is for the checks: only what cannot be sent to a teacher, or was not meant to be, is a mistake.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from synth.errors import InputError
 from synth.metrics import count_words
 from synth.records import Record
 from synth.stages.formats import open_rows, read_records, recognise
+from synth.stages.rows import Row
 
 MAX_WORDS = 5_000
-"""Words of an instruction and its input at most; about 7,000 tokens, which leaves room for a rewrite and a judge's two
-texts in the context of common models (32,768 tokens)."""
+"""Words of one text at most: about 7,000 tokens, so that a judge's two tasks fit in a context of 16,384."""
 
 
 def read_given(path: Path) -> list[Record]:
-    """The records of `path`, answered or not. Raises InputError with every mistake: broken or empty rows, rows in
-    another format than the first, tasks of more than MAX_WORDS words."""
-    mistakes: list[str] = []
+    """The records of `path`, answered or not.
+
+    Raises InputError with every mistake: rows that are broken or empty, rows in another format than the first, texts
+    of more than MAX_WORDS words.
+    """
+    rows: list[Row] = []
     records: list[Record] = []
+    mistakes: list[str] = []
     try:
+        rows = open_rows(path, [], None)
         records = read_records(path, require_output=False)
     except InputError as error:
         mistakes += error.mistakes
-    mistakes += [] if mistakes and not path.is_file() else _mixed(path)
-    for number, record in enumerate(records, 1):
-        words = count_words(record.instruction) + count_words(record.input)
-        if words > MAX_WORDS:
-            start = " ".join(record.instruction[:80].split())
-            mistakes.append(f"task {number} ({start}...): {words:,} words, more than {MAX_WORDS:,}; shorten or remove it")
+    mistakes += [*_mixed(rows), *_too_long(rows)]
     if mistakes:
-        raise InputError(f"{path} has {len(mistakes)} mistake(s):", list(dict.fromkeys(mistakes)), "nothing was sent")
+        raise InputError(f"{path} has {len(mistakes)} mistake(s):", mistakes, "correct them; nothing was sent")
     return records
 
 
-def _mixed(path: Path) -> list[str]:
-    """Rows that are in another known format than the first row."""
-    noted: list[str] = []
-    try:
-        rows = [(row.where, recognise(row.value)) for row in open_rows(path, noted, None)]
-    except InputError:
-        return []
-    wanted = next((name for _, name in rows if name), None)
-    return [
-        f"{where}: is in the format {name}, the rows before it in {wanted}; a file holds one format"
-        for where, name in rows
-        if name and name != wanted
-    ]
+def _mixed(rows: Sequence[Row]) -> Iterator[str]:
+    formats = [recognise(row.value) for row in rows]
+    first = next(filter(None, formats), None)
+    for row, name in zip(rows, formats, strict=True):
+        if name and name != first:
+            yield f"{row.where}: is in the format {name}, the first row in {first}; put one format in a file"
+
+
+def _too_long(rows: Sequence[Row]) -> Iterator[str]:
+    for row in rows:
+        longest = max(map(count_words, _texts(row.value)), default=0)
+        if longest > MAX_WORDS:
+            yield f"{row.where}: has a text of {longest:,} words; at most {MAX_WORDS:,} are evolved: shorten it"
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All texts in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _texts(inner)

@@ -1,0 +1,145 @@
+"""The embedded teacher's own figures: how novel its proposals are, how varied, how fast.
+
+    python benchmarks/teacher.py [--accepted 6500] [--full] [--json]
+
+Proposals are asked for as the stage `bootstrap` asks (prompt `diverse`, attributes drawn, five tasks a request, 3 seed
+tasks as examples) and judged by `NoveltyIndex` at ROUGE-L 0.7 on the instruction alone, without its material: data
+inside would make any two texts look different. A skeleton is the chain of operations of a task with its further
+questions, without arguments and wording. `--full` goes on to 52,000 accepted tasks, as many as Alpaca has.
+Times are CPU seconds of this process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import time
+from collections import Counter
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from synth.checks.novelty import NoveltyIndex
+from synth.errors import RequestRefused
+from synth.models.base import ChatRequest, Sampling
+from synth.models.procedural import Settings, reply
+from synth.models.procedural.draws import Draw
+from synth.models.procedural.generate import Wish, draw_task
+from synth.models.procedural.reader import read
+from synth.parsing import parse_tasks
+from synth.prompts import render
+from synth.stages.bootstrap.attributes import CATEGORIES, describe, draw_attributes
+from synth.stages.bootstrap.settings import BootstrapSettings
+from synth.stages.evolve.operators import OPERATORS
+from synth.stages.seeds import read_seed_tasks
+
+SEEDS = Path(__file__).resolve().parents[1] / "seed_tasks" / "seed_tasks.jsonl"
+MARKS = (500, 1000, 2000, 5000, 6500, 10_000, 20_000, 30_000, 40_000, 52_000)
+SETTINGS = Settings()
+
+
+def proposal(seeds: list[dict[str, str]], number: int) -> ChatRequest:
+    """The `number`-th request for five tasks."""
+    rng = random.Random(number)
+    rows = draw_attributes(BootstrapSettings(), CATEGORIES, rng, 5)
+    values: dict[str, Any] = {"topic": "", "verbs": [], "with_outputs": False, "as_json": False}
+    prompt = render("diverse", examples=rng.sample(seeds, 3), wanted=[describe(row) for row in rows], **values)
+    return ChatRequest(prompt.messages, Sampling(seed=number))
+
+
+def curve(target: int) -> list[dict[str, Any]]:
+    """Rows of the acceptance curve, the last at `target` accepted tasks."""
+    seeds = [{"instruction": s.instruction, "input": s.instances[0].input} for s in read_seed_tasks(SEEDS)]
+    index, skeletons = NoveltyIndex(0.7), Counter[str]()
+    rows: list[dict[str, Any]] = []
+    asked = accepted = requests = words = 0
+    teaching = judging = 0.0
+    while accepted < target:
+        request = proposal(seeds, requests)
+        requests += 1
+        started = time.process_time()
+        text = reply(request, SETTINGS).text
+        teaching += time.process_time() - started
+        for task in parse_tasks(text):
+            asked += 1
+            started = time.process_time()
+            novel = index.add_if_novel(task.instruction).novel
+            judging += time.process_time() - started
+            if not novel or accepted == target:
+                continue
+            accepted += 1
+            words += len(task.instruction.split())
+            skeletons[read(task.instruction)[0].skeleton] += 1
+            if accepted in MARKS or accepted == target:
+                row = {"accepted": accepted, "proposed": asked, "acceptance": round(accepted / asked, 4)}
+                row |= {"skeletons": len(skeletons), "words": round(words / accepted, 1)}
+                row |= {"chains": len({name.partition(" & ")[0] for name in skeletons})}
+                row |= {"teacher_s": round(teaching, 1), "novelty_s": round(judging, 1)}
+                rows.append(row | {"ms_a_request": round(1000 * teaching / requests, 3)})
+    return rows
+
+
+def prompts_of(number: int) -> dict[str, str]:
+    """A request of every kind about one random task."""
+    task = draw_task(Draw("speed", number), Wish())
+    shown = {"instruction": task.instruction, "input": task.input, "output": "", "is_classification": False}
+    about = {"instruction": task.instruction, "input": task.input}
+    names = ("add_constraint", "deepen", "concretise", "increase_reasoning", "complicate_input")
+    deep = OPERATORS[names[number % 5]]
+    rewriting = {"operator": names[number % 5], "method": deep.method, "changes_input": deep.changes_input}
+    return {
+        "answer": render("answer", **about).text,
+        "evolve": render("evolve_depth", **about, **rewriting).text,
+        "breadth": render("evolve_breadth", **about, operator="breadth", method="Rarer.").text,
+        "instances": render("instances", instruction=task.instruction, num_instances=1, examples=[shown] * 2).text,
+        "classify": render("is_classification", instruction=task.instruction, examples=[shown] * 4).text,
+        "equal": render("judge_equal", first=about, second=shown).text,
+        "grade": render("grade", **about, answer="12").text,
+        "rate": render("rate_complexity", **about).text,
+    }
+
+
+def speed(count: int) -> dict[str, dict[str, float]]:
+    """CPU milliseconds a reply and the share of requests served, by kind of prompt."""
+    spent: dict[str, list[float]] = {}
+    served: dict[str, list[bool]] = {}
+    for number in range(count):
+        for kind, text in prompts_of(number).items():
+            request = ChatRequest(({"role": "user", "content": text},), Sampling(seed=number))
+            started = time.process_time()
+            try:
+                found = reply(request, SETTINGS).text
+            except RequestRefused:
+                found = ""
+            spent.setdefault(kind, []).append(1000 * (time.process_time() - started))
+            served.setdefault(kind, []).append(bool(found))
+    spent["all"] = [value for values in spent.values() for value in values]
+    served["all"] = [value for values in served.values() for value in values]
+    return {kind: {"ms": round(mean(spent[kind]), 3), "served": round(mean(served[kind]), 3)} for kind in spent}
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--accepted", type=int, default=6500)
+    parser.add_argument("--full", action="store_true", help="52,000 accepted tasks")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    figures = {"speed": speed(300), "curve": curve(52_000 if options.full else options.accepted)}
+    if options.json:
+        print(json.dumps(figures, indent=2))
+        return
+    print("kind        CPU ms a reply   served")
+    for kind, row in figures["speed"].items():
+        print(f"{kind:<12}{row['ms']:>14.3f}{row['served']:>9.1%}")
+    print("\naccepted  proposed  acceptance  skeletons  chains  words  teacher s  novelty s  ms a request (5 tasks)")
+    for row in figures["curve"]:
+        print(
+            f"{row['accepted']:>8}{row['proposed']:>10}{row['acceptance']:>12.1%}{row['skeletons']:>11}{row['chains']:>8}"
+            f"{row['words']:>7}{row['teacher_s']:>11}{row['novelty_s']:>11}{row['ms_a_request']:>14}"
+        )
+
+
+if __name__ == "__main__":
+    main()

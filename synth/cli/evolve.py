@@ -1,0 +1,219 @@
+"""`synth evolve`: evolve tasks of a file or of a run folder, add a generation; and `synth evolve tune`."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from synth.cli.common import Debug, Json, guard, log, print_json, print_table, say
+from synth.cli.stages import From, Judge, Who, flags_recipe
+from synth.cli.teacher import BaseUrl, Concurrency, Teacher
+from synth.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from synth.recipe import Recipe
+    from synth.records import Record
+    from synth.stages.evolve import Tuned
+
+app = typer.Typer(invoke_without_command=True)
+Run = Annotated[Path | None, typer.Option("--run", help="The run folder.", show_default=False)]
+Seed = Annotated[int | None, typer.Option(help="The run's seed; 0 when not given.")]
+Operators = Annotated[str | None, typer.Option(help="A set: default, code or math; or weights: deepen=2,breadth=1.")]
+MethodPath = Annotated[Path | None, typer.Option(help="A tuned method, as `synth evolve tune` writes it.")]
+
+
+@app.callback()
+def evolve(
+    context: typer.Context,
+    run: Run = None,
+    source: From = None,
+    rounds: Annotated[str, typer.Option(help="Generations; +1 adds one to what the run folder has.")] = "4",
+    operators: Operators = None,
+    method_path: MethodPath = None,
+    judge: Judge = None,
+    teacher: Teacher = None,
+    base_url: BaseUrl = None,
+    concurrency: Concurrency = None,
+    seed: Seed = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Evolve tasks over several generations, of a file or of a run folder.
+
+    Example: synth evolve --from data.json --rounds 2 --run runs/evolved
+    """
+    if context.invoked_subcommand is not None:
+        return
+    with guard(json=json, debug=debug):
+        section = _section(operators, method_path)
+        who = (teacher, judge, base_url, concurrency)
+        if source is None:
+            if any(who) or seed is not None:
+                raise UsageError(
+                    "a run folder keeps its models and its seed", "leave out their flags, or add --from FILE"
+                )
+            _evolve_on(_wanted(run), rounds, section, json)
+            return
+        section["rounds"] = _generations(rounds) if rounds.isascii() and rounds.isdigit() else rounds
+        recipe = _recipe_for(source, {"evolve": section, "seed": seed or 0}, _wanted(run), who)
+        _execute(recipe, _wanted(run), [], json)
+
+
+@app.command()
+def tune(
+    source: Annotated[Path, typer.Option("--from", help="A file of records to tune on.", show_default=False)],
+    run: Annotated[Path, typer.Option("--run", help="The run folder, of its own.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="The file to write the tuned method to.", show_default=False)],
+    steps: Annotated[int, typer.Option(help="Steps of optimisation at most.")] = 3,
+    num_candidates: Annotated[int, typer.Option(help="Methods tried in each step.")] = 3,
+    num_sample: Annotated[int, typer.Option(help="Tasks whose evolution the optimiser reads.")] = 10,
+    num_held_out: Annotated[int, typer.Option(help="Tasks that score a method.")] = 20,
+    max_tokens: Annotated[int | None, typer.Option(help="Stop before more tokens than this are spent.")] = None,
+    judge: Judge = None,
+    teacher: Teacher = None,
+    base_url: BaseUrl = None,
+    concurrency: Concurrency = None,
+    seed: Seed = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Tune the evolving method (Auto Evol-Instruct) and write it to a file that evolve.method_path can name.
+
+    Example: synth evolve tune --from data.json --run runs/tuning --out tuned.txt
+    """
+    with guard(json=json, debug=debug):
+        from synth.fileio import atomic_write
+
+        numbers = {"steps": steps, "num_candidates": num_candidates, "num_sample": num_sample}
+        section = {"method": "auto", "tune": numbers | {"num_held_out": num_held_out}}
+        who = (teacher, judge, base_url, concurrency)
+        data = {"evolve": section, "seed": seed or 0, "engine": {"max_tokens_total": max_tokens}}
+        recipe = _recipe_for(source, data, run, who)
+        if not out.parent.is_dir():
+            raise UsageError(f"{out.parent} is not a folder", "make it first, or name another --out")
+        tuned = _tune(recipe, run)
+        atomic_write(out, tuned.method + "\n")
+        _show(tuned, out, json)
+
+
+def _section(operators: str | None, method_path: Path | None) -> dict[str, Any]:
+    """The `evolve:` section as far as flags give it; whether it makes sense is for the recipe."""
+    section: dict[str, Any] = {"method_path": str(method_path.absolute())} if method_path else {}
+    if operators and "=" in operators:
+        pairs = [one.partition("=") for one in operators.split(",")]
+        section["operators"] = {name.strip(): weight.strip() for name, _, weight in pairs}
+    elif operators:
+        section["operators"] = operators
+    return section
+
+
+def _wanted(run: Path | None) -> Path:
+    if run is None:
+        raise UsageError("no run folder is named", "add --run DIR")
+    return run
+
+
+def _generations(rounds: str) -> int:
+    if not re.fullmatch(r"\+?[0-9]{1,6}", rounds):
+        raise UsageError(f"--rounds {rounds}: a number is wanted", "such as 4 or, on a run folder, +1")
+    return int(rounds)
+
+
+def _recipe_for(source: Path, data: dict[str, Any], run: Path, who: Who) -> Recipe:
+    """The recipe of the flags; the mistakes of the flags and of the file `source` are listed together."""
+    from synth.stages.evolve.given import read_given
+
+    mistakes: list[str] = []
+    recipe = None
+    try:
+        recipe = flags_recipe({"input": str(source.absolute()), **data}, run, who)
+    except InputError as error:
+        mistakes += error.mistakes
+    try:
+        read_given(source)
+    except InputError as error:
+        mistakes += error.mistakes
+    if mistakes or recipe is None:
+        raise InputError(f"{len(mistakes)} mistake(s):", mistakes, "correct them; nothing was sent")
+    assert recipe.evolve is not None
+    recipe.evolve.chosen_operators()
+    return recipe
+
+
+def _evolve_on(run_dir: Path, rounds: str, section: dict[str, Any], json: bool) -> None:
+    """Evolve in a run folder: `+n` adds generations to those it has."""
+    from synth.pipeline import read_run_recipe
+    from synth.recipe import build_recipe
+
+    old = read_run_recipe(run_dir)
+    before = old.evolve.rounds if old.evolve and rounds.startswith("+") else 0
+    data = old.model_dump(mode="json")
+    data["evolve"] = (data["evolve"] or {}) | section | {"rounds": before + _generations(rounds)}
+    _execute(build_recipe(data, str(run_dir)), run_dir, ["evolve"], json)
+    log(f"for the stages after it: synth run {run_dir / 'recipe.yaml'} --run {run_dir}")
+
+
+def _execute(recipe: Recipe, run_dir: Path, changed: list[str], json: bool) -> None:
+    from synth.cli.run import execute
+
+    execute(recipe, run_dir, until="evolve", changed=changed, json=json)
+
+
+def _tune(recipe: Recipe, run_dir: Path) -> Tuned:
+    """Tune in a run folder, under its lock and with its ledger: a second time costs nothing."""
+    import asyncio
+
+    from synth.engine.lock import run_lock
+    from synth.stages.evolve.given import read_given
+
+    assert recipe.input is not None
+    records = read_given(recipe.input)
+    with run_lock(run_dir):
+        return asyncio.run(_tune_on(recipe, run_dir, records))
+
+
+async def _tune_on(recipe: Recipe, run_dir: Path, records: list[Record]) -> Tuned:
+    from synth.engine.budget import Budget
+    from synth.engine.ledger import Ledger
+    from synth.engine.progress import RunProgress
+    from synth.engine.run import Engine, EngineOptions
+    from synth.pipeline import connect_role
+    from synth.stages.evolve import tune as tune_method
+
+    settings = recipe.evolve
+    assert settings is not None
+    teacher = connect_role(recipe.teacher)
+    roles = {"teacher": teacher, "judge": connect_role(recipe.judge) if recipe.judge else teacher}
+    ledger = Ledger(run_dir)
+    budget = Budget({}, (), None, recipe.engine.max_tokens_total)
+    budget.already_spent(*ledger.spent())
+    engine = Engine(ledger, roles, budget, RunProgress(), EngineOptions(recipe.seed))
+    found: list[Tuned] = []
+
+    async def work() -> None:
+        found.append(await tune_method(engine, records, settings, settings.tune))
+
+    try:
+        await engine.drive(work())
+    finally:
+        for who in engine.roles.values():
+            await who.model.close()
+        await ledger.aclose()
+    return found[0]
+
+
+def _show(tuned: Tuned, out: Path, json: bool) -> None:
+    if json:
+        print_json({"out": str(out), **dataclasses.asdict(tuned)})
+        return
+    rows = []
+    for row in tuned.history:
+        rate = f"{row['failure_rate']:.0%}" if "failure_rate" in row else ""
+        text = " ".join(str(row.get("method") or row["problem"]).split())
+        rows.append([str(row["step"]), rate, "yes" if row.get("kept") else "", text[:100]])
+    print_table("Methods tried", ["step", "failed", "kept", "method"], rows)
+    say(f"wrote {out}; name it in a recipe as evolve.method_path, or by --method-path")
