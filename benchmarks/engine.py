@@ -131,8 +131,14 @@ def chain(latency: float, items: int) -> list[str]:
         assert ours.code == 0
         plain = measure(server, bare(folder / "run", server))
     assert plain.requests == ours.requests
-    row = [f"{latency:g} s", f"{ours.requests}", f"{ours.rate:.1f}", f"{plain.rate:.1f}", f"{ours.rate / plain.rate:.3f}"]
-    row += [f"{ours.filled:.3f}", f"{plain.filled:.3f}", f"{ours.cpu_ms:.2f}", f"{plain.cpu_ms:.2f}"]
+    row = [f"{latency:g} s", f"{ours.requests}", f"{ours.rate:.1f}", f"{plain.rate:.1f}"]
+    row += [
+        f"{ours.rate / plain.rate:.3f}",
+        f"{ours.filled:.3f}",
+        f"{plain.filled:.3f}",
+        f"{ours.cpu_ms:.2f}",
+        f"{plain.cpu_ms:.2f}",
+    ]
     return [*row, f"{ours.cpu_ms / plain.cpu_ms:.2f}", f"{ours.peak_mb:.0f}", f"{ours.first_s:.2f}"]
 
 
@@ -147,10 +153,11 @@ def answers(items: int, latency: float, kill: bool) -> list[list[str]]:
                 text = f"Explain point {number} of the plan to a new colleague, in two or three plain sentences."
                 out.write(json.dumps({"instruction": text, "input": "", "output": ""}) + "\n")
         recipe = write(folder, ANSWERS, input=tasks, url=server.url)
+        command = synth(recipe, folder / "run")
         if kill:
-            rows.append(_answers_row(f"{items}, killed at 90 %", measure(server, synth(recipe, folder / "run"), items * 9 // 10)))
-        rows.append(_answers_row(f"{items}" + (", restarted" if kill else ""), measure(server, synth(recipe, folder / "run"))))
-        rows.append(_answers_row(f"{items}, finished, again", measure(server, synth(recipe, folder / "run"))))
+            rows.append(_answers_row(f"{items}, killed at 90 %", measure(server, command, items * 9 // 10)))
+        rows.append(_answers_row(f"{items}, restarted" if kill else f"{items}", measure(server, command)))
+        rows.append(_answers_row(f"{items}, finished, again", measure(server, command)))
     return rows
 
 

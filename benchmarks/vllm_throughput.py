@@ -125,7 +125,7 @@ async def measure(arguments: argparse.Namespace, server: Server) -> bool:
             cpu.append(milliseconds)
     base = median(rates["bench"])
     print(f"{len(texts)} prompts, {length} tokens each, {slots} in flight, median of {arguments.rounds} by turns")
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; synth used {min(cpu):.1f} ms of CPU a request")
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; synth used {median(cpu):.1f} ms of CPU a request")
     names = {"bench": "vllm bench serve", "synth": f"synth, concurrency {slots}", "auto": "synth, concurrency auto"}
     for name, found in rates.items():
         every = ", ".join(f"{rate:,.0f}" for rate in found)

@@ -22,6 +22,7 @@ from synth.engine.ledger import FILE_NAME, Ledger, LedgerReader
 from synth.engine.lock import run_lock
 from synth.engine.progress import RunProgress
 from synth.engine.run import Engine, EngineOptions, RoleModel
+from synth.engine.stored import ROLES, StoredModel, note_roles, stored_models
 from synth.engine.throttle import Throttle
 from synth.errors import StorageError, SynthError, UsageError
 from synth.fileio import atomic_write
@@ -77,12 +78,14 @@ def run(
     until: str = STAGES[-1],
     changed: Sequence[str] = (),
     fresh: bool = False,
+    offline: bool = False,
     show: Show = lambda _progress: nullcontext(),
 ) -> RunResult:
     """Run `recipe` in `run_dir` up to and with the stage `until`, going on where an earlier run stopped.
 
-    `changed`: dotted keys that may differ from the folder's recipe. `show` is called with the counters
-    and returns a context manager that draws them. Raises SynthError; what was paid for is in the ledger by then.
+    `changed`: dotted keys that may differ from the folder's recipe. `offline`: parse and check the stored answers anew
+    and send nothing. `show` is called with the counters and returns a context manager that draws them.
+    Raises SynthError; what was paid for is in the ledger by then.
     """
     if until not in STAGES:
         raise UsageError(f"there is no stage {until!r}", f"the stages are {', '.join(STAGES)}")
@@ -94,28 +97,29 @@ def run(
         result = RunResult(run_dir, progress, _read_timings(run_dir))
         wanted = STAGES[: STAGES.index(until) + 1]
         with show(progress):
-            asyncio.run(_run_data_stages(recipe, result, wanted))
+            asyncio.run(_run_data_stages(recipe, result, wanted, offline))
             _run_file_stages(recipe, result, wanted)
         return result
 
 
-def connect_role(settings: ModelSettings) -> RoleModel:
-    """The model of a role with its slots."""
-    model = connect(settings.backend, settings.options)
+def connect_role(settings: ModelSettings, stored: StoredModel | None = None) -> RoleModel:
+    """The model of a role with its slots; given a `stored` one, nothing is connected and nothing will be sent."""
+    model = stored or connect(settings.backend, settings.options)
     concurrency = None if settings.concurrency == "auto" else settings.concurrency
-    return RoleModel(model, Throttle(concurrency), max_tokens=settings.max_tokens, kind=settings.api)
+    return RoleModel(model, Throttle(concurrency), {}, settings.max_tokens, settings.api, offline=stored is not None)
 
 
 # -- the data stages -----------------------------------------------------------------------------------------------
 
 
-async def _run_data_stages(recipe: Recipe, result: RunResult, wanted: Sequence[str]) -> None:
+async def _run_data_stages(recipe: Recipe, result: RunResult, wanted: Sequence[str], offline: bool) -> None:
     seeds = read_seed_tasks(recipe.seeds.path) if recipe.bootstrap or recipe.seeds.export or recipe.seeds.evolve else []
     given = read_records(recipe.input, require_output=False) if recipe.input else []
     ledger = Ledger(result.run_dir)
     engine: Engine | None = None
     try:
-        engine = _engine(recipe, ledger, result)
+        engine = _engine(recipe, ledger, result, offline)
+        await (ledger.reopen_outcomes() if offline else ledger.set_meta(ROLES, note_roles(engine.roles)))
         with _signals_stop(engine):
             await engine.drive(_drive(engine, recipe, seeds, wanted, given))
     finally:
@@ -127,9 +131,10 @@ async def _run_data_stages(recipe: Recipe, result: RunResult, wanted: Sequence[s
         _note_seconds(result)
 
 
-def _engine(recipe: Recipe, ledger: Ledger, result: RunResult) -> Engine:
-    teacher = connect_role(recipe.teacher)
-    roles = {"teacher": teacher, "judge": connect_role(recipe.judge) if recipe.judge else teacher}
+def _engine(recipe: Recipe, ledger: Ledger, result: RunResult, offline: bool) -> Engine:
+    stored = stored_models(ledger) if offline else {}
+    teacher = connect_role(recipe.teacher, stored.get("teacher"))
+    roles = {"teacher": teacher, "judge": connect_role(recipe.judge, stored.get("judge")) if recipe.judge else teacher}
     names = tuple({who.model.name for who in roles.values()})
     budget = Budget(recipe.engine.price_table, names, recipe.engine.max_cost, recipe.engine.max_tokens_total)
     budget.already_spent(*ledger.spent())
@@ -321,7 +326,8 @@ def _evaluate(recipe: Recipe, result: RunResult) -> bool:
         return False
     students = {"untrained": str(settings.model), "seeds only": str(seeds_only.path), "student": str(student.path)}
     source = held_out or read_seed_tasks(EVAL_FILE)
-    found = evaluate(students, source, recipe.evaluate, training=[*records, *seed_records(seeds)])
+    examined = recipe.evaluate.model_copy(update={"template": recipe.evaluate.template or settings.template})
+    found = evaluate(students, source, examined, training=[*records, *seed_records(seeds)])
     result.student = found.rows()
     atomic_write(path, json.dumps(found.to_dict() | {"fingerprint": mark, "table": found.rows()}, indent=1))
     return True

@@ -132,7 +132,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A record that was thrown away, by which stage and check, and why. `reason` is a short code such as `too_short`."""
+    """A record that was thrown away, by which stage and check, and why. `reason` is a short code: `too_short`."""
 
     record: Record
     stage: str

@@ -344,7 +344,7 @@ def test_case_and_names_are_kept_as_written() -> None:
 
 # -- what nobody foresaw ----------------------------------------------------------------------------------------------
 
-LONG = 100_000
+LONG = 40_000
 
 
 @pytest.mark.parametrize(
@@ -366,10 +366,34 @@ def test_no_reply_takes_long(reply: str) -> None:
     assert time.process_time() - started < 4
 
 
-@given(st.text())
+NEAR = st.lists(
+    st.sampled_from(
+        [
+            "## Task 1",
+            "### In\u017ftruction",
+            "### Instruction",
+            "Input:",
+            "**Output:** x",
+            "```",
+            "\n",
+            "2.",
+            "---",
+            "No input",
+            "{",
+            "},",
+            '"instruction":',
+            "a b",
+        ]
+    )
+).map("\n".join)
+
+
+@given(st.one_of(st.text(), NEAR))
 def test_no_text_makes_a_parser_fail(reply: str) -> None:
     parse_tasks(reply)
     parse_numbered(reply, 9)
+    parse_tasks(reply, cut=True, wants_output=True)
+    parse_instances(reply, wants_label=True)
     parse_instances(reply)
     parse_rewrite(reply)
     find_json(reply)

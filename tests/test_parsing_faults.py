@@ -26,7 +26,9 @@ Content = tuple[str, str, str]
 def contents(kind: str, number: int) -> list[Content]:
     """The tasks of one reply: instruction, input, output, as far as the kind of prompt asks for them."""
     seeds = random.Random(f"{kind} {number}").sample(SEEDS, 1 if kind == "evolve" else 5)
-    rows = [(" ".join(s.instruction.split()), s.instances[0].input.strip(), s.instances[0].output.strip()) for s in seeds]
+    rows = [
+        (" ".join(s.instruction.split()), s.instances[0].input.strip(), s.instances[0].output.strip()) for s in seeds
+    ]
     if kind in ("instances", "labels"):
         return [("", given, output) for _, given, output in rows]
     if kind == "list":
@@ -38,7 +40,9 @@ def clean_reply(kind: str, rows: list[Content], as_json: bool) -> str:
     """The reply a teacher gives that keeps to the form."""
     if kind == "list":
         return "\n".join(([""] + [f"{n}. " for n in range(10, 99)])[i] + row[0] for i, row in enumerate(rows))
-    order = {"labels": ("Label", "Input"), "instances": ("Input", "Output")}.get(kind, ("Instruction", "Input", "Output"))
+    order = {"labels": ("Label", "Input"), "instances": ("Input", "Output")}.get(
+        kind, ("Instruction", "Input", "Output")
+    )
     names = {"Instruction": 0, "Input": 1, "Output": 2, "Label": 2}
     order = order[:2] if kind in ("tasks", "evolve") else order
     if as_json:
@@ -98,7 +102,12 @@ def test_faults_of_form_are_read_as_if_clean(name: str) -> None:
     planted = cases(name)
     assert len(planted) >= 10
     for kind in {kind for kind, _, _ in planted}:
-        rows = [(row, [r for r, problem in read(kind, text) if problem is None]) for k, all_rows, text in planted if k == kind for row in all_rows]
+        rows = [
+            (row, [r for r, problem in read(kind, text) if problem is None])
+            for k, all_rows, text in planted
+            if k == kind
+            for row in all_rows
+        ]
         recovered = sum(row in found for row, found in rows)
         assert recovered >= 0.95 * len(rows), f"{name} in {kind}: {recovered} of {len(rows)}"
 

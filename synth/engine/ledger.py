@@ -24,6 +24,7 @@ from synth.models.base import Completion, Usage
 from synth.records import Record, Rejection
 
 FILE_NAME = "ledger.sqlite"
+_COMPACT = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
 Result = Record | Rejection
 
 _INSERT_SENT = (
@@ -59,7 +60,7 @@ def checksum(*values: object) -> str:
 def results_to_json(results: Sequence[Result]) -> str:
     """The stored form of an item's results: a JSON array of {"kept": ...} and {"rejected": ...}."""
     rows = [{"kept": r.to_dict()} if isinstance(r, Record) else {"rejected": r.to_dict()} for r in results]
-    return json.dumps(rows, ensure_ascii=True, separators=(",", ":"))
+    return _COMPACT.encode(rows)
 
 
 def results_from_json(text: str) -> list[Result]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import random
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -29,13 +28,17 @@ MAYBE_BILLED = frozenset(
 
 @dataclass(slots=True)
 class RoleModel:
-    """A model in a role (teacher, judge), the slots for its endpoint, and defaults of its requests."""
+    """A model in a role (teacher, judge), the slots for its endpoint, and defaults of its requests.
+
+    `offline`: nothing is ever sent to it, only stored answers count (see `synth.engine.stored`).
+    """
 
     model: ChatModel
     throttle: Throttle
     extra_body: dict[str, Any] = field(default_factory=dict)
     max_tokens: int | None = None
     kind: Literal["chat", "completion"] = "chat"
+    offline: bool = False
 
     def complete_request(self, request: ChatRequest) -> ChatRequest:
         """`request` with the defaults of this role where it leaves them open."""
@@ -94,8 +97,8 @@ class Payment:
         options, ledger = self.engine.options, self.engine.ledger
         try:
             await self._enter()
-            rng = random.Random(int(self.key[:16], 16))
-            answer = await with_retries(self._attempt, rng, options.max_attempts, options.deadline_s, self._wait)
+            seed = int(self.key[:16], 16)
+            answer = await with_retries(self._attempt, seed, options.max_attempts, options.deadline_s, self._wait)
             await ledger.save_answer(answer, self._spent, self._attempts)
             self._in_flight = False
             return answer

@@ -29,19 +29,32 @@ def wait_time(attempt: int, error: RetryableError, rng: random.Random) -> float:
 
 async def with_retries(
     call: Callable[[], Awaitable[T]],
-    rng: random.Random,
+    seed: int,
     max_attempts: int,
     deadline_s: float,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> T:
-    """`await call()` until it succeeds, waiting by `sleep` in between.
+    """`await call()` until it succeeds, waiting by `sleep` in between; `seed` is that of the jitter.
 
     The last RetryableError is raised after `max_attempts` failures other than 429s, and as soon as the next attempt
     would start more than `deadline_s` seconds after the first.
     """
     now = asyncio.get_running_loop().time
     deadline = now() + deadline_s
+    failed: RetryableError | None = None
     failures = 0
+    try:
+        return await call()  # nearly always all there is to do, and much cheaper without the machinery
+    except RetryableError as error:
+        failed = error
+    rng = random.Random(seed)
+
+    async def attempt() -> T:
+        nonlocal failed
+        if failed is not None:
+            first, failed = failed, None
+            raise first
+        return await call()
 
     def stop(state: RetryCallState) -> bool:
         nonlocal failures
@@ -55,7 +68,7 @@ async def with_retries(
         sleep=sleep,
         reraise=True,
     )
-    return await retrying(call)
+    return await retrying(attempt)
 
 
 def _error(state: RetryCallState) -> RetryableError:

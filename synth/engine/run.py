@@ -8,9 +8,11 @@ What it does not know: prompts, parsing, checks, files of a stage.
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, Protocol
@@ -61,6 +63,7 @@ class Ask(Protocol):
 
 Work = Callable[[Any, Ask, random.Random], Awaitable[list[Result]]]
 Settle = Callable[[list[Result]], list[Result]]
+Recall = Callable[[list[Result]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +129,19 @@ class Engine:
     # -- stages -----------------------------------------------------------------------------------------------------
 
     async def stage(
-        self, plan: StagePlan, items: AsyncIterator[Item], work: Work, settle: Settle | None = None
+        self,
+        plan: StagePlan,
+        items: AsyncIterator[Item],
+        work: Work,
+        settle: Settle | None = None,
+        recall: Recall | None = None,
     ) -> AsyncIterator[list[Result]]:
         """Run `work` over `items` as they come and yield each item's results in item order.
 
         `settle` sees the results of every item in order, stored ones too, and may replace them (novelty across items,
-        for instance); what it returns is stored and yielded. It must leave its own results as they are. A request that
-        fails for good costs its item a Rejection, nothing else.
+        for instance); what it returns is stored and yielded. It must leave its own results as they are. `recall`, where
+        given, takes note of stored results in its place, as long as all items so far are as they were.
+        A request that fails for good costs its item a Rejection, nothing else.
         """
         run = await self._begin(plan)
         queue: asyncio.Queue[_Started | None] = asyncio.Queue()
@@ -140,7 +149,7 @@ class Engine:
         feeder.add_done_callback(_retrieve)
         try:
             while (started := await queue.get()) is not None:
-                yield await run.commit(started, settle)
+                yield await run.commit(started, settle, recall)
                 run.room.release()
             await feeder
             await run.finish()
@@ -155,6 +164,7 @@ class Engine:
         may_start: Callable[[int, int], bool],
         work: Work,
         settle: Settle,
+        recall: Recall | None = None,
     ) -> AsyncIterator[list[Result]]:
         """As `stage`, for items that depend on what was committed before them (a growing pool).
 
@@ -173,7 +183,7 @@ class Engine:
                     number += 1
                 if not under_way:
                     break
-                yield await run.commit(under_way.popleft(), settle, windowed=True)
+                yield await run.commit(under_way.popleft(), settle, recall, windowed=True)
             await run.finish()
         finally:
             run.cancel()
@@ -199,6 +209,8 @@ class Engine:
             if found is not None:
                 return found
             self.check()
+            if who.offline:
+                raise RequestRefused("this request has no stored answer", NO_STORED_ANSWER)
             payment = Payment(self, who, request, (key, text), (stage, item, role), self._ranks.get(stage, 0))
             self._payments[key] = payment
             payment.task.add_done_callback(lambda task: self._paid(key, task))
@@ -248,7 +260,8 @@ class Engine:
     async def drive(self, stages: Awaitable[None]) -> None:
         """Run a chain of stages to its end, good or bad, and then `drain`. Raises `fatal` when the run was stopped."""
         try:
-            await stages
+            with _rare_collections():
+                await stages
             self.check()
         finally:
             await self.drain(self.options.grace_s)
@@ -286,6 +299,7 @@ class _StageRun:
         self.progress = engine.progress.stage(plan.name, plan.expected)
         self.room = asyncio.Semaphore(LOOKAHEAD)
         self._active = asyncio.Semaphore(ACTIVE)
+        self._as_before = True
         self._has_stored = engine.ledger.has_outcomes(plan.name)
         self._seen: dict[str, int] = {}
         self._tasks: set[asyncio.Task[list[Result]]] = set()
@@ -354,24 +368,34 @@ class _StageRun:
         longer = replace(request.sampling, max_tokens=2 * (cap or 2048))
         return await self.engine.answer(self.name, item_id, role, replace(request, sampling=longer))
 
-    async def commit(self, started: _Started, settle: Settle | None, windowed: bool = False) -> list[Result]:
+    async def commit(
+        self, started: _Started, settle: Settle | None, recall: Recall | None, windowed: bool = False
+    ) -> list[Result]:
         """Wait for the item's results, settle, store and count them."""
-        made = started.later if isinstance(started.later, list) else await started.later
+        results = started.later if isinstance(started.later, list) else await started.later
         if self.engine.ledger.failed:
             raise self.engine.ledger.failed
-        results = made if settle is None else settle(made)
+        in_place = started.stored is not None and started.stored.ordinal == self.committed
+        self._as_before = self._as_before and in_place
+        if recall is not None and self._as_before:
+            recall(results)
+        elif settle is not None:
+            made, results = results, settle(results)
+            in_place = in_place and results == made
         crash_point("settled")
-        failed = sum(is_quarantined(result) for result in results)
-        if failed and windowed:
-            self._refuse_gaps(results)
-        self.engine.quarantined += 0 if windowed else failed
-        stored = started.stored
-        if stored is None or stored.ordinal != self.committed or results != made:
-            outcome = Outcome(self.committed, started.input, results_to_json(results), windowed or not failed)
-            self.engine.ledger.save_outcome(self.name, started.id, outcome)
+        self._note(started, results, in_place, windowed)
         self.committed += 1
         self.progress.committed(results)
         return results
+
+    def _note(self, started: _Started, results: list[Result], in_place: bool, windowed: bool) -> None:
+        failed = sum(is_quarantined(result) for result in results)
+        if windowed and failed:
+            self._refuse_gaps(results)
+        self.engine.quarantined += 0 if windowed else failed
+        if not in_place:
+            outcome = Outcome(self.committed, started.input, results_to_json(results), windowed or not failed)
+            self.engine.ledger.save_outcome(self.name, started.id, outcome)
 
     def _refuse_gaps(self, results: list[Result]) -> None:
         """Without calls a growing pool cannot be made again past an answer that is missing."""
@@ -391,6 +415,19 @@ class _StageRun:
         """Let go of what is still under way (answers already asked for are still stored)."""
         for task in self._tasks:
             task.cancel()
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Let Python look for cyclic garbage less often: with thousands of tasks alive, a third of the engine's time."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def _mark(value: Any) -> str:

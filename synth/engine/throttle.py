@@ -16,7 +16,7 @@ from synth.engine.adaptive import MAX, START, AdaptiveLimit
 
 
 class Throttle:
-    """Slots towards one endpoint and model: `concurrency` of them as long as the server takes that many; None finds out."""
+    """Slots towards one endpoint and model: `concurrency`, or fewer if the server cannot take them; None finds out."""
 
     def __init__(
         self, concurrency: int | None = None, maximum: int = MAX, clock: Callable[[], float] = time.monotonic

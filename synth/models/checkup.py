@@ -68,7 +68,8 @@ def sample_request(
 ) -> ChatRequest:
     """Request `number` of a checkup: two tasks wanted, as bootstrap asks for them."""
     wanted = [f"{_WANTED[(number + n) % len(_WANTED)]}, number {number}" for n in range(2)]
-    prompt = render("diverse", topic="", examples=_EXAMPLES, wanted=wanted, as_json=schema is not None)
+    values = {"examples": _EXAMPLES, "wanted": wanted, "topic": "", "verbs": (), "with_outputs": False}
+    prompt = render("diverse", **values, as_json=schema is not None)
     sampling = Sampling(temperature=1.0, max_tokens=ANSWER_TOKENS if schema is None else 2 * ANSWER_TOKENS)
     return ChatRequest(prompt.messages, sampling, schema, kind=kind)
 

@@ -93,7 +93,9 @@ class TransformersModel:
         if self._parts is None:
             import torch
             from transformers import AutoModelForCausalLM, AutoTokenizer
+            from transformers.utils.logging import disable_progress_bar
 
+            disable_progress_bar()
             try:
                 tokenizer = AutoTokenizer.from_pretrained(self.settings.model)
                 dtype = torch.bfloat16 if torch.cuda.is_available() else torch.float32

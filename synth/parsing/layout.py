@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-_FENCE = re.compile(r"(`{3,})(?:markdown|md|text|plaintext|json)?", re.IGNORECASE)
+_FENCE = re.compile(r"(`{3,})([a-z]{0,16})", re.IGNORECASE)
+BARE = ("", "text", "plaintext", "markdown")
+"""Names of fences that say nothing of the text inside."""
 TALK_AFTER = re.compile(
     r"\s*(?:(?:please )?let me know|i hope|feel free|would you like|these (?:tasks|examples)|note\b"
     r"|if you (?:need|want|would))"
@@ -21,22 +23,22 @@ def strip_fence(text: str) -> str:
     talk = 1 if not lines[0].startswith(("#", "`")) else 0
     while talk and talk < len(lines) and not lines[talk].strip():
         talk += 1
-    return _inside_fence(lines[talk:]) or text
+    return _inside_fence(lines[talk:], (*BARE, "md", "json")) or text
 
 
 def unwrap(text: str) -> str:
     """A field's text without a bare fence or bold marks around all of it. A fence that names a language stays."""
     text = text.strip()
-    if text.startswith("```") and not text.lower().startswith("```json"):
-        text = _inside_fence(text.split("\n")) or text
+    if text.startswith("```"):
+        text = _inside_fence(text.split("\n"), BARE) or text
     bold = re.fullmatch(r"\*\*([^*]+)\*\*", text)
     return bold[1].strip() if bold else text
 
 
-def _inside_fence(lines: list[str]) -> str:
+def _inside_fence(lines: list[str], names: tuple[str, ...]) -> str:
     """What the first and the last line enclose as a fence; "" where they do not. Fences inside must come in pairs."""
     match = _FENCE.fullmatch(lines[0].strip()) if len(lines) > 2 else None
-    if match is None or lines[-1].strip() != match[1]:
+    if match is None or match[2].lower() not in names or lines[-1].strip() != match[1]:
         return ""
     inner = lines[1:-1]
     return "\n".join(inner).strip("\n") if sum(line.lstrip().startswith(match[1]) for line in inner) % 2 == 0 else ""

@@ -93,9 +93,9 @@ def _heading(line: str) -> _Heading | None:
     word, lead, rest = match["name"].lower(), match["lead"], match["rest"]
     colon = ":" in match["tail"] or "\N{FULLWIDTH COLON}" in match["tail"]
     alias = word in _ALIASES
-    if alias and match["number"]:  # "Task 3:" is the head of an item
+    name = _ALIASES.get(word) or _FIELD_OF.get(word)  # None: matched by a letter that only looks the same
+    if name is None or (alias and match["number"]):  # "Task 3:" is the head of an item
         return None
-    name = _ALIASES.get(word) or _FIELD_OF[word]
     if "#" in lead and not colon and rest:
         return None if alias or not match["name"][0].isupper() else _Heading(name, LOOSE, rest)
     style = HASH if "#" in lead else BOLD if re.search(r"\*\*|__|\[|\(", lead) else PLAIN if colon else None
@@ -240,6 +240,7 @@ def _item(lines: list[str], found: list[_Heading | None], number: int | None, or
 
 def _text(lines: list[str]) -> str:
     """The text of a field, without the rule that some put between items."""
-    while lines and (not lines[-1].strip() or _RULE.fullmatch(lines[-1])):
-        lines = lines[:-1]
-    return unwrap("\n".join(lines))
+    end = len(lines)
+    while end and (not lines[end - 1].strip() or _RULE.fullmatch(lines[end - 1])):
+        end -= 1
+    return unwrap("\n".join(lines[:end]))

@@ -314,8 +314,10 @@ def _shared_base(everything: Sequence[Record], out_dir: Path, training: TrainSet
     if training.model is not None:
         return training.model
     from synth.student.fit import make_base
+    from synth.student.weights import quiet
 
-    return str(make_base(everything, out_dir / "base", training))
+    with quiet():
+        return str(make_base(everything, out_dir / "base", training))
 
 
 def _correct(

@@ -47,7 +47,12 @@ class Server:
         """requests: all that came; again: repeats of a request that had been answered; busy_s: summed thinking time."""
         again = sum(count - 1 for count in self.answered.values())
         row = dict(self.counts) | {"distinct": len(self.seen), "again": again, "peak": self.peak}
-        return row | {"span_s": self.last - self.first, "busy_s": self.busy_s, "cpu_s": time.process_time(), "first": self.first}
+        return row | {
+            "span_s": self.last - self.first,
+            "busy_s": self.busy_s,
+            "cpu_s": time.process_time(),
+            "first": self.first,
+        }
 
     def fault(self, key: str, attempt: int) -> str | None:
         """Which fault strikes this attempt at this request."""
@@ -134,7 +139,9 @@ class Link(asyncio.Protocol):
 
     def head(self, status: int, length: int, extra: str = "", kind: str = "application/json") -> None:
         """Status line and headers."""
-        self.transport.write(f"HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n{extra}\r\n".encode())
+        self.transport.write(
+            f"HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n{extra}\r\n".encode()
+        )
 
     def reset(self) -> None:
         """Close so that the client sees a reset."""
@@ -173,7 +180,10 @@ def reply(prompt: str, seed: str) -> str:
         return "Reason: one asks for more.\nVerdict: different"
     if prompt.startswith("# New tasks"):
         count = len([line for line in prompt.rpartition("## Wanted")[2].splitlines() if line.strip()])
-        return "\n".join(f"## Task {n}\n### Instruction\n{sentence(f'{n}{seed}', 12)}.\n### Input\nNo input" for n in range(1, count + 1))
+        return "\n".join(
+            f"## Task {n}\n### Instruction\n{sentence(f'{n}{seed}', 12)}.\n### Input\nNo input"
+            for n in range(1, count + 1)
+        )
     if "### Instruction" in prompt:
         parent = prompt.rpartition("## Instruction")[2].split("```text\n", 1)[-1].split("\n```")[0]
         return f"### Instruction\n{parent} Then {sentence(seed, 10).lower()}.\n### Input\nNo input"

@@ -112,9 +112,7 @@ def random_kills(server: FaultServer, folder: Path, kills: int, rng: random.Rand
             return
 
 
-def test_random_kills_end_with_the_same_bytes(
-    server: FaultServer, undisturbed: dict[str, str], tmp_path: Path
-) -> None:
+def test_random_kills_end_with_the_same_bytes(server: FaultServer, undisturbed: dict[str, str], tmp_path: Path) -> None:
     folder = tmp_path / "run"
     random_kills(server, folder, 3, random.Random(4))
     assert run(write_recipe(tmp_path, server.url, concurrency=SLOTS), folder)[0] == 0

@@ -77,7 +77,9 @@ def test_a_request_taken_back_is_only_planned(tmp_path: Path) -> None:
 
 
 def test_hostile_text_comes_back_as_it_was(tmp_path: Path) -> None:
-    record = Record(HOSTILE, HOSTILE, HOSTILE, Lineage("bootstrap", (HOSTILE,)), ({"role": "user", "content": HOSTILE},))
+    record = Record(
+        HOSTILE, HOSTILE, HOSTILE, Lineage("bootstrap", (HOSTILE,)), ({"role": "user", "content": HOSTILE},)
+    )
     results = [record, Rejection(record, "select", "x", "y", HOSTILE)]
     assert results_from_json(results_to_json(results)) == results
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import statistics
 
@@ -27,7 +28,7 @@ def tried(failures: list[Exception], *, max_attempts: int = 8, deadline_s: float
             return "answer"
 
         try:
-            return times, await with_retries(call, random.Random(1), max_attempts, deadline_s)
+            return times, await with_retries(call, 1, max_attempts, deadline_s)
         except Exception as error:
             return times, error
 
@@ -58,7 +59,7 @@ def test_what_will_never_succeed_is_not_tried_again() -> None:
 def test_retry_after_is_obeyed_exactly_and_capped_by_the_deadline(wishes: list[float], deadline: float) -> None:
     failures = [RetryableError("", "rate_limit", retry_after=wish, is_throttle=True) for wish in wishes]
     times, _ = tried(list(failures), deadline_s=deadline)
-    waits = [b - a for a, b in zip(times, times[1:], strict=False)]
+    waits = [b - a for a, b in itertools.pairwise(times)]
     assert waits == pytest.approx(wishes[: len(waits)])
     assert times[-1] <= deadline
     assert len(times) == len(wishes) + 1 or times[-1] + wishes[len(times) - 1] > deadline

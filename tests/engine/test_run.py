@@ -263,7 +263,9 @@ def test_a_refused_request_costs_its_item_alone(tmp_path: Path) -> None:
 
 
 def test_an_attempt_that_may_have_been_billed_counts_at_its_worst(tmp_path: Path) -> None:
-    replies = iter([RetryableError("", "timeout"), RetryableError("", "server_error"), Completion("x", usage=Usage(1, 2))])
+    replies = iter(
+        [RetryableError("", "timeout"), RetryableError("", "server_error"), Completion("x", usage=Usage(1, 2))]
+    )
 
     async def main() -> tuple[int, int]:
         async with engine_over(tmp_path, Scripted(lambda request: next(replies))) as engine:

@@ -176,10 +176,11 @@ async def flood(server: FakeServer, throttle: Throttle, seconds: float, backlog:
         while True:
             await request()
 
-    for _ in range(backlog):
-        asyncio.create_task(worker())
+    workers = [asyncio.create_task(worker()) for _ in range(backlog)]
     trace = []
     while server.loop.now < seconds:
         await asyncio.sleep(1.0)
         trace.append((server.loop.now, throttle.limit))
+    for task in workers:
+        task.cancel()
     return trace

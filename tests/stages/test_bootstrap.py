@@ -98,8 +98,14 @@ def with_quota(limit: int, paid: list[ChatRequest]) -> Reply:
     return reply
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("good", [1.0, 0.6])
+@pytest.mark.parametrize(
+    ("method", "good"),
+    [
+        ("diverse", 1.0),
+        ("diverse", 0.6),
+        *(pytest.param(m, g, marks=pytest.mark.slow) for m in METHODS[:2] for g in (1, 0.6)),
+    ],
+)
 def test_a_thousand_tasks_cost_little_more_than_the_ideal(tmp_path: Path, method: str, good: float) -> None:
     def some(request: ChatRequest) -> str:
         text, rng = inventive(request), draw_for(request, "good")
@@ -108,7 +114,9 @@ def test_a_thousand_tasks_cost_little_more_than_the_ideal(tmp_path: Path, method
         return swapped(text, lambda task: bad if rng.random() > good else task) if proposes else text
 
     model = Scripted(some)
-    results = run(tmp_path, model, method=method, num_tasks=1000, instances_per_task=2 if method == "self_instruct" else 1)
+    results = run(
+        tmp_path, model, method=method, num_tasks=1000, instances_per_task=2 if method == "self_instruct" else 1
+    )
     needed = 0
     accepted = 0
     for batch in results:
@@ -126,7 +134,10 @@ def test_instances_are_asked_for_novel_tasks_only(tmp_path: Path) -> None:
     results = run(tmp_path, model, method="self_instruct", num_tasks=60)
     admitted = {one.instruction for one in kept(results)}
     admitted |= {
-        one.record.instruction for batch in results for one in batch if isinstance(one, Rejection) and one.check == "instance"
+        one.record.instruction
+        for batch in results
+        for one in batch
+        if isinstance(one, Rejection) and one.check == "instance"
     }
     assert len(model.prompts("classify")) == len(admitted)
 
@@ -163,7 +174,9 @@ def test_an_unreadable_classification_is_asked_again_and_then_quarantined_and_ne
 
     model = Scripted(vague)
     results = run(tmp_path, model, method="self_instruct", num_tasks=40)
-    unread = [one for batch in results for one in batch if isinstance(one, Rejection) and one.reason == "unreadable_answer"]
+    unread = [
+        one for batch in results for one in batch if isinstance(one, Rejection) and one.reason == "unreadable_answer"
+    ]
     assert unread and all(one.check == "request" and "That depends." in one.detail for one in unread)
     assert all(record.meta["is_classification"] for record in kept(results))
     asked = Counter(prompt for prompt in model.prompts("classify"))
@@ -178,7 +191,9 @@ def test_a_teacher_that_repeats_itself_for_ever_is_given_up_with_the_reason(tmp_
 
 def test_a_reply_without_any_task_is_counted(tmp_path: Path) -> None:
     with pytest.raises(StageStopped):
-        run(tmp_path, Scripted(lambda request: "I cannot help with that."), method="alpaca", num_tasks=5, max_requests=3)
+        run(
+            tmp_path, Scripted(lambda request: "I cannot help with that."), method="alpaca", num_tasks=5, max_requests=3
+        )
 
 
 def test_the_last_item_of_a_cut_reply_is_dropped_and_no_other(tmp_path: Path) -> None:

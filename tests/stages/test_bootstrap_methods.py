@@ -27,7 +27,9 @@ from synth.stages.seeds import read_seed_tasks
 SEEDS = read_seed_tasks(Path(__file__).parents[2] / "seed_tasks" / "seed_tasks.jsonl")
 
 
-def run(folder: Path, model: Scripted, seeds: list[SeedTask] = SEEDS, kind: str = "chat", **settings: object) -> Results:
+def run(
+    folder: Path, model: Scripted, seeds: list[SeedTask] = SEEDS, kind: str = "chat", **settings: object
+) -> Results:
     chosen = BootstrapSettings(**settings)  # type: ignore[arg-type]
     return collect(folder, model, lambda engine: bootstrap(engine, seeds, chosen), kind=kind)  # type: ignore[arg-type]
 
@@ -147,7 +149,7 @@ def reasons(*pairs: tuple[str, str], most: int = 5) -> list[str | None]:
 
 
 def test_one_input_with_two_outputs_drops_both_with_the_reason() -> None:
-    assert reasons(("a", "1"), ("a", "2")) == ["conflicting_outputs"] * 2
+    assert reasons(("a", "1"), ("b", "3"), ("a", "2")) == ["conflicting_outputs", None, "conflicting_outputs"]
     assert reasons(("a", "1"), ("a", "1"), ("b", "2")) == [None, "repeated_instance", None]
     assert reasons(("", "one poem"), ("", "another poem")) == [None, "repeated_instance"]
 
@@ -278,7 +280,8 @@ def test_seeds_and_answers_in_other_scripts_pass_whole_and_repeats_are_caught(tm
     seeds.append(SeedTask("foreign", "", rows[0][0], (Instance(rows[0][1], rows[0][2]),), False))
     more = rows[1:] + rows[:1]
     reply = "\n".join(
-        f"## Task {n}\n### Instruction\n{a}\n### Input\n{b or 'No input'}\n### Output\n{c}" for n, (a, b, c) in enumerate(more, 1)
+        f"## Task {n}\n### Instruction\n{a}\n### Input\n{b or 'No input'}\n### Output\n{c}"
+        for n, (a, b, c) in enumerate(more, 1)
     )
     results = run(tmp_path, Scripted(lambda request: reply), seeds, method="alpaca", num_tasks=1, language=[code])
     record, again = results[0]
@@ -287,15 +290,23 @@ def test_seeds_and_answers_in_other_scripts_pass_whole_and_repeats_are_caught(tm
 
 
 def test_the_ascii_rule_applies_to_english_only(tmp_path: Path) -> None:
-    lines = ["→ Name three rivers of the country and where they end.", "Étudie ce texte et donne les idées principales.", "写一首关于长江的短诗,要有四句。"]
-    reply = "\n".join(f"## Task {n}\n### Instruction\n{a}\n### Input\nNo input\n### Output\nx" for n, a in enumerate(lines, 1))
+    lines = [
+        "→ Name three rivers of the country and where they end.",
+        "Étudie ce texte et donne les idées principales.",
+        "写一首关于长江的短诗,要有四句。",
+    ]
+    reply = "\n".join(
+        f"## Task {n}\n### Instruction\n{a}\n### Input\nNo input\n### Output\nx" for n, a in enumerate(lines, 1)
+    )
     results = run(tmp_path, Scripted(lambda request: reply), method="alpaca", num_tasks=2, max_requests=1)
     assert [one.reason if isinstance(one, Rejection) else None for one in results[0]] == ["non_ascii_start", None, None]
 
 
 def test_own_prompts_take_the_place_of_ours_by_path(tmp_path: Path) -> None:
     own = tmp_path / "mine.jinja"
-    own.write_text("{# mine #}\n# New tasks\nWrite like a pirate.\n## Reply format\n## Task 1\n### Instruction\n## Wanted\n{{ wanted | join(';') }}")
+    own.write_text(
+        "{# mine #}\n# New tasks\nWrite like a pirate.\n## Reply format\n## Task 1\n### Instruction\n## Wanted\n{{ wanted | join(';') }}"
+    )
     model = Scripted(inventive)
     results = run(tmp_path / "run", model, method="diverse", num_tasks=1, prompt_paths={"diverse": str(own)})
     assert "like a pirate" in prompt_of(model.requests[0])
@@ -321,7 +332,9 @@ def test_novelty_keeps_a_tie_unless_it_is_strict() -> None:
 
 def test_the_nearest_tasks_are_noted_as_many_as_wanted() -> None:
     pool = Pool(SEEDS, BootstrapSettings(num_most_similar=10))
-    near = Record(SEEDS[3].instruction.partition(". ")[0] + " in your own words and with a smile", lineage=Lineage("bootstrap"))
+    near = Record(
+        SEEDS[3].instruction.partition(". ")[0] + " in your own words and with a smile", lineage=Lineage("bootstrap")
+    )
     (record,) = pool.judge([near])
     assert isinstance(record, Record)
     note = record.meta["most_similar"]

@@ -46,7 +46,9 @@ def published(seeds: list[str]) -> list[Task]:
                 accepted.append(text)
                 pool.append(text)
     tasks = [(text, BY_TASK["classification", text].strip().lower() == "yes") for text in accepted]
-    made = [(text, is_classification, published_instances(text, is_classification)) for text, is_classification in tasks]
+    made = [
+        (text, is_classification, published_instances(text, is_classification)) for text, is_classification in tasks
+    ]
     return [task for task in made if task[2]]
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -15,10 +16,12 @@ from synth.engine.ledger import Ledger
 from synth.engine.progress import RunProgress
 from synth.engine.run import Engine, EngineOptions, RoleModel
 from synth.engine.throttle import Throttle
-from synth.errors import RequestRefused, StageStopped
+from synth.errors import RequestRefused, StageStopped, UsageError
 from synth.models.base import ChatRequest, Completion, Usage
+from synth.prompts import Prompt
 from synth.records import Lineage, Record, Rejection, digest
 from synth.stages.evolve import OPERATOR_SETS, EvolveSettings, evolve
+from synth.stages.evolve.evolver import Evolver
 
 Reply = Callable[[str], str]
 Result = Record | Rejection
@@ -51,7 +54,9 @@ def good(prompt: str) -> str:
     if "# Rewrite a task" in prompt:
         old = section(prompt, "Instruction")
         word = f"w{digest(old)[:6]}"
-        return f"### Instruction\n{old} and also mention {word} near the end of it\n### Input\n{section(prompt, 'Input')}"
+        return (
+            f"### Instruction\n{old} and also mention {word} near the end of it\n### Input\n{section(prompt, 'Input')}"
+        )
     if "# Invent a task" in prompt:
         return f"### Instruction\nList rare facts about {digest(prompt)[:6]} fields and farms\n### Input\nNo input"
     if "# Compare two tasks" in prompt:
@@ -203,8 +208,11 @@ def test_auto_tunes_a_method_keeps_the_best_and_costs_nothing_twice(tmp_path: Pa
     assert first.calls > 0 and again.calls == 0
 
 
-@pytest.mark.parametrize("weights", [{"add_constraint": 0}, {"nonsense": 1}, {"deepen": -1}])
-def test_weights_that_make_no_sense_are_refused(weights: dict[str, float]) -> None:
+@pytest.mark.parametrize(
+    "weights",
+    [{"add_constraint": 0}, {"nonsense": 1}, {"deepen": -1}, {"deepen": float("inf")}, {}, [], "nonsense", None],
+)
+def test_weights_that_make_no_sense_are_refused(weights: Any) -> None:
     with pytest.raises(ValidationError):
         EvolveSettings(operators=weights)
 
@@ -212,3 +220,34 @@ def test_weights_that_make_no_sense_are_refused(weights: dict[str, float]) -> No
 def test_no_rounds_are_refused() -> None:
     with pytest.raises(ValidationError):
         EvolveSettings(rounds=0)
+
+
+def test_a_tuned_method_stands_in_a_file_and_an_unusable_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "tuned.txt"
+    path.write_text("Add one checkable demand.\n")
+    operators = EvolveSettings(method_path=path).chosen_operators()
+    assert {name: one.method for name, one in operators.items()} == {"auto": "Add one checkable demand."}
+    path.write_text(" \n")
+    for unusable in (path, tmp_path, tmp_path / "nowhere.txt"):
+        with pytest.raises(UsageError, match="method_path"):
+            EvolveSettings(method_path=unusable).chosen_operators()
+
+
+def test_a_task_keeps_its_input_unless_the_operator_may_change_it(tmp_path: Path) -> None:
+    def drops_input(prompt: str) -> str:
+        if "# Rewrite a task" in prompt:
+            return f"### Instruction\n{section(prompt, 'Instruction')} and sort them by weight afterwards\n### Input\nNo input"
+        return good(prompt)
+
+    async def evolved(operator: str) -> Result:
+        parent = Record("Name the heaviest of these fruits in one word", "melon, cherry, plum and a basket of quinces")
+        evolver = Evolver(EvolveSettings(rounds=1, operators={operator: 1}, judge=False, answer=False), 0)
+
+        async def ask(prompt: Prompt, *_: object, **__: object) -> Completion:
+            return Completion(drops_input(prompt.text))
+
+        return (await evolver.generations(parent, ask))[1]  # type: ignore[arg-type]
+
+    kept, lost = (asyncio.run(evolved(name)) for name in ("add_constraint", "complicate_input"))
+    assert isinstance(kept, Record) and kept.input.startswith("melon")
+    assert isinstance(lost, Rejection) and lost.check == "lost_input"

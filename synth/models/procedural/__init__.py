@@ -48,7 +48,9 @@ class Settings:
     def __post_init__(self) -> None:
         unknown = [name for name in self.operations if name not in OPERATIONS]
         if unknown:
-            raise UsageError(f"the embedded teacher has no operation {', '.join(unknown)}", f"It has {', '.join(OPERATIONS)}.")
+            raise UsageError(
+                f"the embedded teacher has no operation {', '.join(unknown)}", f"It has {', '.join(OPERATIONS)}."
+            )
         if not 1 <= self.max_steps <= 3:
             raise UsageError(f"max_steps is {self.max_steps}", "Take 1, 2 or 3.")
 
@@ -58,7 +60,9 @@ def reply(request: ChatRequest, settings: Settings) -> Completion:
     prompt = recognise(request.messages)
     whole = [_text(prompt, request, settings, choice) for choice in range(request.num_choices)]
     texts = tuple(shortened(text, request.sampling) for text in whole)
-    reason: FinishReason = "length" if texts[0] != shortened(whole[0], replace(request.sampling, max_tokens=None)) else "stop"
+    reason: FinishReason = (
+        "length" if texts[0] != shortened(whole[0], replace(request.sampling, max_tokens=None)) else "stop"
+    )
     asked = sum(count_tokens(message.get("content", "")) for message in request.messages)
     usage = Usage(asked, sum(map(count_tokens, texts)))
     return Completion(texts[0], reason, usage, settings.model, choices=texts if len(texts) > 1 else ())
@@ -102,7 +106,11 @@ def _text(prompt: Prompt, request: ChatRequest, settings: Settings, choice: int)
 def _answer(text: str) -> str:
     task = understand(*split_task(text))
     if task is None:
-        raise RequestRefused("the task is outside the embedded teacher's grammar", "unsupported", "take a real teacher for your own tasks")
+        raise RequestRefused(
+            "the task is outside the embedded teacher's grammar",
+            "unsupported",
+            "take a real teacher for your own tasks",
+        )
     return answer(task)
 
 

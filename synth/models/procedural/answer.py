@@ -87,7 +87,9 @@ def _sentence(link: Link) -> str:
     if isinstance(value, Quantity) and operation.name.startswith("count") and value.unit:
         return f"There {'is' if value.value == 1 else 'are'} {show_quantity(value)}."
     name = "result" if operation.role in ("change", "finish") else operation.title(link.step.args)
-    text = show_quantity(value) if isinstance(value, Quantity) else value.text if isinstance(value, Name) else write(value)
+    text = (
+        show_quantity(value) if isinstance(value, Quantity) else value.text if isinstance(value, Name) else write(value)
+    )
     return f"The {name} is {text}."
 
 
@@ -121,12 +123,16 @@ def is_right(task: Task, given: str) -> bool:
     final = given.rpartition("Answer:")[2] if "Answer:" in given else given
     if isinstance(result, Quantity):
         found = re.findall(r"-?\d+(?:\.\d+)?", final.replace(",", ""))
-        return len(found) == 1 and found[0].rstrip("0").rstrip(".") == show_number(result.value, result.places).rstrip("0").rstrip(".")
+        return len(found) == 1 and found[0].rstrip("0").rstrip(".") == show_number(result.value, result.places).rstrip(
+            "0"
+        ).rstrip(".")
     if isinstance(result, Table) or "\n" in right:
         return False
     if isinstance(result, Label) and result.text in ("yes", "no"):
         return re.fullmatch(rf"(?:the answer is |it is )?{result.text}(?:[,;:] .*)?", plain(final)) is not None
-    return bool(re.search(rf"(?<!\w){re.escape(plain(write(result)))}(?!\w)", plain(final))) and not _names_another(task, final)
+    return bool(re.search(rf"(?<!\w){re.escape(plain(write(result)))}(?!\w)", plain(final))) and not _names_another(
+        task, final
+    )
 
 
 def _names_another(task: Task, text: str) -> bool:

@@ -149,7 +149,9 @@ def _order(sentence: str) -> int:
 
 
 def _writer(task: Task, link: Link, draw: Draw) -> Writer:
-    return Writer(task.plan, Outcome((link,), ()), None, draw, mentioned=True, reasons=draw.chance(0.6))
+    return Writer(
+        task.plan, Outcome((link,), ()), None, draw, mentioned=True, reasons=draw.chance(0.6), said=task.instruction
+    )
 
 
 # --- the methods -----------------------------------------------------------------------------------------------------
@@ -171,7 +173,11 @@ def _filter_material(task: Task, draw: Draw) -> Evolved | None:
         if OPERATIONS[link.step.op].role != "filter":
             break
         value = link.after
-    fitting = [op for op in OPERATIONS.values() if op.role == "filter" and op.takes == kind_of(base) and not op.name.startswith("drop")]
+    fitting = [
+        op
+        for op in OPERATIONS.values()
+        if op.role == "filter" and op.takes == kind_of(base) and not op.name.startswith("drop")
+    ]
     operation = draw.pick(fitting) if fitting else None
     args = operation.draw(value, draw) if operation else None
     if operation is None or args is None or step(operation.name, args) in task.plan.steps:
@@ -281,7 +287,9 @@ def complicate_input(task: Task, draw: Draw) -> Evolved | None:
         return _from_table(task, value, draw)
     if not isinstance(value, Table | Words | Numbers | Pair):
         return None
-    name = {"table": "drop_repeated_rows", "words": "drop_repeated_words", "numbers": "drop_repeated_numbers"}.get(plan.source, "")
+    name = {"table": "drop_repeated_rows", "words": "drop_repeated_words", "numbers": "drop_repeated_numbers"}.get(
+        plan.source, ""
+    )
     grown = _grown(task, value, draw)
     if not name or any("drop" in one.op for one in plan.steps) or draw.chance(0.25):
         if has_remark:
@@ -313,24 +321,35 @@ def _from_table(task: Task, amount: Quantity, draw: Draw) -> Evolved | None:
     opening = draw.pick(frames.openings(*frames.FIRST))
     parts = sentences(task.instruction)
     at = next(number for number, part in enumerate(parts) if _order(part) == 1)
-    return Evolved(" ".join([*parts[:at], finished(f"{opening}{command}."), *parts[at:]]), write_table(table, draw.pick(TABLE_FORMS)))
+    return Evolved(
+        " ".join([*parts[:at], finished(f"{opening}{command}."), *parts[at:]]),
+        write_table(table, draw.pick(TABLE_FORMS)),
+    )
 
 
 def _grown(task: Task, value: Value, draw: Draw) -> Value:
     """Two to four new rows or items of the same kind."""
     domain, extra = domain_of(task), draw.between(2, 4)
     if isinstance(value, Pair):
-        both = (_grown(task, value.first, draw), value.second) if isinstance(value.first, Words) else (value.first, value.second)
+        both = (
+            (_grown(task, value.first, draw), value.second)
+            if isinstance(value.first, Words)
+            else (value.first, value.second)
+        )
         return Pair(*both)  # type: ignore[arg-type]
     if isinstance(value, Table) and domain and {c.name for c in value.columns} <= {c.name for c in domain.columns}:
         return value.with_rows(list(value.rows) + samples.more_rows(value, domain, extra, draw))
     if isinstance(value, Words):
         pool = next((d.columns[0].pool for d in domains() if value.values[0] in d.columns[0].pool), ())
-        return replace(value, values=value.values + tuple(draw.some([name for name in pool if name not in value.values], extra)))
+        return replace(
+            value, values=value.values + tuple(draw.some([name for name in pool if name not in value.values], extra))
+        )
     if isinstance(value, Numbers) and value.values:
         scale = 10**value.places
         low, high = int(min(value.values) * scale), int(max(value.values) * scale)
-        return replace(value, values=value.values + tuple(Decimal(draw.between(low, high)) / scale for _ in range(extra)))
+        return replace(
+            value, values=value.values + tuple(Decimal(draw.between(low, high)) / scale for _ in range(extra))
+        )
     return value
 
 

@@ -18,9 +18,19 @@ from synth.models.procedural.words.domains import Domain, domains
 from synth.models.procedural.writer import SINGLE, Writer
 
 TRIES = 60
-KINDS = ("table",) * 11 + ("numbers",) * 5 + ("words",) * 5 + ("text",) * 5 + ("pair",) * 4 + ("quantity",) * 2 + ("day", "span", "code")
+KINDS = (
+    ("table",) * 11
+    + ("numbers",) * 5
+    + ("words",) * 5
+    + ("text",) * 5
+    + ("pair",) * 4
+    + ("quantity",) * 2
+    + ("day", "span", "code")
+)
 AFTER_NO_GROUP = ("total", "share", "keep_columns", "column_values", "fill_template")
 """Operations that sound odd when said of groups: "the total of the totals"."""
+RARER = frozenset(("parity", "compare_with", "in_words", "multiply", "reverse_words", "initials", "scale_numbers"))
+"""Operations that people seldom ask for after another."""
 AFTER_ORDER = (
     "names", "first_few", "nth_word", "letter_counts", "join_words", "column_values", "differences", "running_totals", "to_json",
     "to_csv", "to_markdown", "fill_template",
@@ -179,7 +189,7 @@ def _steps(material: Value, count: int, first: Operation | None, draw: Draw, wis
     value = material
     while len(steps) < count:
         allowed = [first] if first and not steps else followers(value, steps, wish.operations)
-        found = _next(value, allowed, draw)
+        found = _next(value, allowed, draw, is_later=bool(steps))
         if found is None:
             break
         steps.append(found)
@@ -189,8 +199,10 @@ def _steps(material: Value, count: int, first: Operation | None, draw: Draw, wis
     return steps
 
 
-def _next(value: Value, allowed: Iterable[Operation], draw: Draw) -> Step | None:
+def _next(value: Value, allowed: Iterable[Operation], draw: Draw, *, is_later: bool) -> Step | None:
     for operation in draw.some(list(allowed), 6):
+        if operation.name in RARER and is_later and draw.chance(0.6):
+            continue
         args = operation.draw(value, draw)
         if args is None:
             continue
@@ -230,12 +242,20 @@ def _is_sensible(operation: Operation, steps: list[Step], value: Value) -> bool:
     if operation.name.startswith("drop_repeated"):
         return set(roles) <= {"filter"}
     if last.role == "order":
-        return operation.name in AFTER_ORDER or last.takes == "text" or (operation.role in ("order", "finish") and last.takes != "table")
+        return (
+            operation.name in AFTER_ORDER
+            or last.takes == "text"
+            or (operation.role in ("order", "finish") and last.takes != "table")
+        )
     if last.role == "group" and operation.name in AFTER_NO_GROUP:
         return False
     if operation.role == "group" or operation.name == "compute_column":
         return "group" not in roles and "order" not in roles
-    if used[-1] in ("names", "distinct_values") and operation.name in ("count_words_listed", "keep_by_length", "letter_counts"):
+    if used[-1] in ("names", "distinct_values") and operation.name in (
+        "count_words_listed",
+        "keep_by_length",
+        "letter_counts",
+    ):
         return False
     return not (used[-1] in ("letter_counts", "extract") and operation.role == "filter")
 
@@ -276,7 +296,11 @@ def _adorned(plan: Plan, outcome: Outcome, domain_key: str, draw: Draw, wish: Wi
 
 def _set(plan: Plan, domain_key: str, draw: Draw, wish: Wish) -> Plan:
     """The plan in a setting, maybe."""
-    place = domain_key if can_have_place(plan) and draw.chance(wish.scene * (0.4 if plan.source in SINGLE else 1)) else ""
+    place = (
+        domain_key
+        if can_have_place(plan) and draw.chance(wish.scene * (0.4 if plan.source in SINGLE and wish.scene < 1 else 1))
+        else ""
+    )
     purpose = draw.pick(PURPOSE_WORDS) if not wish.short and draw.chance(wish.scene * 0.5) else ""
     recipient = draw.pick(RECIPIENT_WORDS) if not wish.short and draw.chance(wish.scene * 0.15) else ""
     return replace(plan, setting=(place, purpose, recipient) if place or purpose or recipient else ())
@@ -298,7 +322,11 @@ def draw_layout(result: Value, draw: Draw) -> str:
 
 def can_show_working(outcome: Outcome) -> bool:
     """Is there something to show?"""
-    return any(OPERATIONS[link.step.op].explain for link in outcome.links) and kind_of(outcome.result) in ("quantity", "name", "label")
+    return any(OPERATIONS[link.step.op].explain for link in outcome.links) and kind_of(outcome.result) in (
+        "quantity",
+        "name",
+        "label",
+    )
 
 
 def further_question(plan: Plan, outcome: Outcome, draw: Draw) -> Step | None:
@@ -336,4 +364,3 @@ def form_for(material: Value, draw: Draw) -> str:
     if isinstance(material, Numbers) and material.unit:
         return "titled"
     return "lines" if draw.chance(0.2) else ""
-

@@ -73,7 +73,10 @@ def write_table(table: Table, form: str) -> str:
     heads = [column.header for column in table.columns]
     rows = [[show_cell(cell, c.places) for cell, c in zip(row, table.columns, strict=True)] for row in table.rows]
     if form == "json":
-        lines = [", ".join(_json_pair(h, cell, c) for h, cell, c in zip(heads, row, table.columns, strict=True)) for row in rows]
+        lines = [
+            ", ".join(_json_pair(h, cell, c) for h, cell, c in zip(heads, row, table.columns, strict=True))
+            for row in rows
+        ]
         return "[\n" + ",\n".join(f"  {{{line}}}" for line in lines) + "\n]"
     if form == "markdown":
         rule = ["---:" if column.is_number else "---" for column in table.columns]
@@ -201,14 +204,20 @@ def _read_quantity(text: str) -> Quantity:
     if match is None:
         raise Unfit("not a quantity")
     unit = match[2] or ""
-    return Quantity(Decimal(match[1]), pluralise(unit) if match[1] == "1" and unit not in UNCOUNTED else unit, len(match[1].partition(".")[2]))
+    return Quantity(
+        Decimal(match[1]),
+        pluralise(unit) if Decimal(match[1]) == 1 and unit not in UNCOUNTED else unit,
+        len(match[1].partition(".")[2]),
+    )
 
 
 def _read_pair(text: str) -> Pair:
     match = re.fullmatch(r"First (?:list|table):\n(.*?)\n\nSecond (?:list|table):\n(.*)", text, re.DOTALL)
     if match is None:
         raise Unfit("not two lists")
-    read_part: Callable[[str], Table | Words] = read_table if "\n" in match[1] and "," in match[1].split("\n")[0] else _read_words
+    read_part: Callable[[str], Table | Words] = (
+        read_table if "\n" in match[1] and "," in match[1].split("\n")[0] else _read_words
+    )
     return Pair(read_part(match[1]), read_part(match[2]))
 
 

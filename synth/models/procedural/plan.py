@@ -196,5 +196,10 @@ def _is_exact(value: Value) -> bool:
     if isinstance(value, Quantity):
         return value.value == value.value.quantize(CENT)
     if isinstance(value, Table):
-        return all(cell == cell.quantize(CENT) for row in value.rows for cell in row if not isinstance(cell, str | datetime.date))
+        return all(
+            cell == cell.quantize(CENT)
+            for row in value.rows
+            for cell in row
+            if not isinstance(cell, str | datetime.date)
+        )
     return True

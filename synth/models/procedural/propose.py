@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from dataclasses import replace
@@ -19,25 +20,60 @@ from synth.models.procedural.words.domains import Domain, domains
 
 _SUMS = "percent_change split_evenly multiply sum_numbers mean_numbers total mean share compute_column exchange median spread"
 _SORTS = "sort_rows top_rows sort_numbers sort_words extreme_row larger_number spread median extreme_number longest group_total"
-_TABLES = "group_total group_count group_mean to_markdown to_csv keep_columns fill_template keep_by_category keep_by_number"
+_TABLES = (
+    "group_total group_count group_mean to_markdown to_csv keep_columns fill_template keep_by_category keep_by_number"
+)
 _TABLES += " join_tables compute_column drop_repeated_rows keep_by_date top_rows distinct_values"
-_EDITS = "replace_word change_case strip_punctuation edge_sentence reverse_words capitals initials reverse_list join_words"
+_EDITS = (
+    "replace_word change_case strip_punctuation edge_sentence reverse_words capitals initials reverse_list join_words"
+)
 PREFERENCES: tuple[tuple[str, tuple[str, ...]], ...] = tuple(
     (pattern, tuple(names.split()))
     for pattern, names in (
         (r"arithmetic|math|word problem", f"{_SUMS} next_in_sequence count_rows differences running_totals"),
-        (r"unit|date|time", "convert_unit exchange keep_by_date round_to shift_date weekday days_until minutes_between edge_date"),
+        (
+            r"unit|date|time",
+            "convert_unit exchange keep_by_date round_to shift_date weekday days_until minutes_between edge_date",
+        ),
         (r"sort|rank|compar|order", _SORTS),
-        (r"extract|json", "extract lookup column_values to_json long_words names distinct_values edge_sentence join_tables"),
+        (
+            r"extract|json",
+            "extract lookup column_values to_json long_words names distinct_values edge_sentence join_tables",
+        ),
         (r"table|csv|transform|sql", _TABLES),
         (r"rewrite|grammar|edit|translat|text operation", _EDITS),
-        (r"passage|closed|summar", "lookup mentions longest_word edge_sentence extreme_row share count_sentences long_words count_words"),
-        (r"logic|puzzle", "next_in_sequence common_words only_first either_list keep_parity differences keep_by_letter run_program"),
-        (r"code|bug", "run_program running_totals keep_by_letter letter_counts join_words initials reverse_list scale_numbers"),
+        (
+            r"passage|closed|summar",
+            "lookup mentions longest_word edge_sentence extreme_row share count_sentences long_words count_words",
+        ),
+        (
+            r"logic|puzzle",
+            "next_in_sequence common_words only_first either_list keep_parity differences keep_by_letter run_program",
+        ),
+        (
+            r"code|bug",
+            "run_program running_totals keep_by_letter letter_counts join_words initials reverse_list scale_numbers",
+        ),
     )
 )
 """Words of a category to the operations that come closest to it."""
 STEPS = {"easy": 1, "medium": 2, "hard": 3}
+_PLAIN = {
+    "the",
+    "and",
+    "for",
+    "small",
+    "public",
+    "local",
+    "school",
+    "office",
+    "shop",
+    "club",
+    "centre",
+    "team",
+    "city",
+    "own",
+}
 ENGLISH = ("", "en", "english", "any")
 FOREIGN = re.compile(
     r"\bin (?:German|French|Spanish|Italian|Portuguese|Dutch|Polish|Russian|Ukrainian|Turkish|Arabic|Hindi|Chinese|Japanese|Korean|Vietnamese)\b"
@@ -61,7 +97,10 @@ def propose(prompt: Prompt, draw: Draw, base: Wish, schema: dict[str, Any] | Non
         seen = shown | {task.plan.skeleton for task in tasks}
         avoid = frozenset(seen) if not base.operations else frozenset()
         candidates = (_drawn(draw, wish, base, avoid) for _ in range(3))
-        tasks.append(next((task for task in candidates if not worn & set(task.instruction.lower().split())), None) or _drawn(draw, wish, base, avoid))
+        tasks.append(
+            next((task for task in candidates if not worn & set(task.instruction.lower().split())), None)
+            or _drawn(draw, wish, base, avoid)
+        )
     if not tasks:
         raise RequestRefused("none of the wanted tasks is within the teacher's grammar", "unsupported")
     return _json(tasks, with_output) if schema else _sections(tasks, with_output)
@@ -114,27 +153,39 @@ def _wish(line: str, topic: str, base: Wish) -> Wish | None:
     scene = {"short": 0.15, "medium": 0.5, "long": 0.95}.get(wanted.get("length", ""), 0.5)
     return replace(
         base,
-        domain=find_domain(f"{wanted.get('domain', '')} {topic}"),
+        domain=find_domain(wanted.get("domain", "")) or find_domain(topic),
         steps=min(STEPS.get(wanted.get("difficulty", ""), 0), base.max_steps),
         prefer=prefer,
         classification="classif" in category,
-        style="question" if "question" in form else "format" if "format" in form else "order" if "order" in form else "",
+        style="question"
+        if "question" in form
+        else "format"
+        if "format" in form
+        else "order"
+        if "order" in form
+        else "",
         scene=1.0 if "scenario" in form else scene,
     )
 
 
+@functools.lru_cache(maxsize=256)
 def find_domain(text: str) -> Domain | None:
-    """The domain that shares most words with a description, if any."""
-    words = {word.rstrip("s") for word in re.findall(r"[a-z]{4,}", text.lower())} - {"small", "public", "local", "school"}
-    if not words:
-        return None
-    scored = [(len(words & _words(domain)), -place, domain) for place, domain in enumerate(domains())]
+    """The domain that is named so, or that shares most words with a description; None if there is none."""
+    wanted = text.lower().strip().removeprefix("a ").removeprefix("an ")
+    named = [domain for domain in domains() if wanted in (domain.key, domain.place.partition(" ")[2])]
+    if named or not wanted:
+        return named[0] if named else None
+    stems = _stems(wanted)
+    scored = [
+        (len(stems & _stems(f"{d.key} {d.place} {d.role} {d.noun}")), -place, d) for place, d in enumerate(domains())
+    ]
     best = max(scored, key=lambda entry: entry[:2])
     return best[2] if best[0] else None
 
 
-def _words(domain: Domain) -> set[str]:
-    return {word.rstrip("s") for word in re.findall(r"[a-z]{4,}", f"{domain.key} {domain.place} {domain.noun}".lower())}
+def _stems(text: str) -> set[str]:
+    """The first six letters of the words that say something."""
+    return {word[:6].rstrip("s") for word in re.findall(r"[a-z]{3,}", text.lower())} - _PLAIN
 
 
 def _wants_output(schema: dict[str, Any] | None) -> bool:
@@ -161,7 +212,9 @@ def go_on(prompt: Prompt, draw: Draw, base: Wish, *, as_chat: bool) -> str:
     """The reply to `# More tasks`: the list goes on where it stopped. A completion starts behind the open number."""
     _require_english(prompt)
     shown = examples(prompt)
-    wish = replace(base, classification="classification" in prompt.preface.lower(), domain=find_domain(prompt.block("topic")))
+    wish = replace(
+        base, classification="classification" in prompt.preface.lower(), domain=find_domain(prompt.block("topic"))
+    )
     avoid = _skeletons(prompt) if not base.operations else set()
     lines = []
     for number in range(len(shown) + 1, len(shown) + 1 + count(prompt, "more|new|further", 8)):
@@ -200,7 +253,10 @@ def labels(prompt: Prompt, draw: Draw) -> str:
 
 
 def _examples(rows: list[tuple[str, str, str, str]]) -> str:
-    parts = [f"## Example {n}\n### {one}\n{first}\n### {other}\n{second}" for n, (one, first, other, second) in enumerate(rows, 1)]
+    parts = [
+        f"## Example {n}\n### {one}\n{first}\n### {other}\n{second}"
+        for n, (one, first, other, second) in enumerate(rows, 1)
+    ]
     return "\n\n".join(parts)
 
 

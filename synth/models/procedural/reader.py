@@ -117,7 +117,13 @@ def kind_of_sentence(sentence: str) -> int:
     probe = Understood(chain=[[]])
     if _also(body, end, probe):
         return 3
-    return 2 if end == "." and _note(body) and not frames.stripped(body, frames.openings(*frames.THEN_NEW, *frames.FINALLY_NEW)) else 1
+    return (
+        2
+        if end == "."
+        and _note(body)
+        and not frames.stripped(body, frames.openings(*frames.THEN_NEW, *frames.FINALLY_NEW))
+        else 1
+    )
 
 
 def _also(body: str, end: str, understood: Understood) -> bool:
@@ -254,7 +260,9 @@ def _filters(text: str, sign: str) -> list[Said]:
 
 # --- noun phrases ----------------------------------------------------------------------------------------------------
 
-_ROWS = re.compile(r"(?:the|these|those)(?: listed| remaining)? (?:(two|three|four|five|six|seven|eight|nine|ten|eleven|twelve) )?(.+)")
+_ROWS = re.compile(
+    r"(?:the|these|those)(?: listed)? (?:(two|three|four|five|six|seven|eight|nine|ten|eleven|twelve) )?(.+)"
+)
 
 
 def read_rows(text: str) -> list[tuple[str, Step | None]]:
@@ -324,7 +332,6 @@ def _readings(operation: Operation, slots: Args, fixed: Args) -> list[Said]:
         elif slot == "where":
             spreads = read_where(value)
         elif slot in ("noun", "row"):
-            value = value.removeprefix("remaining ")
             noun = pluralise(value) if slot == "row" else value
             if noun not in nouns():
                 return []

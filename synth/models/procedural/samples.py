@@ -51,7 +51,13 @@ def _cell(column: Column, draw: Draw) -> Cell:
 
 
 def table(
-    domain: Domain, draw: Draw, *, rows: int = 0, keep: tuple[str, ...] = (), values: tuple[str, ...] = (), repeats: bool = False
+    domain: Domain,
+    draw: Draw,
+    *,
+    rows: int = 0,
+    keep: tuple[str, ...] = (),
+    values: tuple[str, ...] = (),
+    repeats: bool = False,
 ) -> Table:
     """A table of the domain with 5 to 9 rows and about four columns, among them those in `keep`.
 
@@ -91,7 +97,9 @@ def _some_with(pool: tuple[str, ...], count: int, wanted: tuple[str, ...], draw:
     return draw.shuffled(sure + draw.some([value for value in pool if value not in sure], count - len(sure)))
 
 
-def numbers(domain: Domain, draw: Draw, *, column: Column | None = None, size: int = 0, repeats: bool = False) -> Numbers:
+def numbers(
+    domain: Domain, draw: Draw, *, column: Column | None = None, size: int = 0, repeats: bool = False
+) -> Numbers:
     """The values of one of the domain's measures."""
     fitting = [c for c in domain.columns if c.kind == "measure"]
     if not fitting:
@@ -211,7 +219,9 @@ def _filled(form: str, event: str, draw: Draw) -> str:
         "event": lambda: event,
         "date": lambda: f"{draw.between(1, 28)} {draw.pick(MONTHS)}",
         "time": lambda: f"{draw.between(8, 20)}:{draw.pick(('00', '15', '30', '45'))}",
-        "mail": lambda: f"{draw.pick(('office', 'info', 'team', person.split()[0].lower()))}@{draw.pick(('fair', 'club', 'hall', 'choir'))}.example",
+        "mail": lambda: (
+            f"{draw.pick(('office', 'info', 'team', person.split()[0].lower()))}@{draw.pick(('fair', 'club', 'hall', 'choir'))}.example"
+        ),
         "price": lambda: f"{draw.between(2, 40)}{draw.pick(('', '.50', '.20'))} euros",
         "phone": lambda: f"0{draw.between(111, 999)} {draw.between(11111, 99999)}",
         "person": lambda: person,

@@ -98,9 +98,13 @@ def _draw_material(plan: Plan, draw: Draw, label: str) -> Value:
     if first == "next_in_sequence":
         return samples.sequence(draw)
     if plan.source == "table":
-        values = tuple(value for one in (*plan.steps, *plan.also) for name, value in one.pairs if name in ("val", "name"))
+        values = tuple(
+            value for one in (*plan.steps, *plan.also) for name, value in one.pairs if name in ("val", "name")
+        )
         repeats = any(one.op == "drop_repeated_rows" for one in plan.steps)
-        return samples.table(draw.pick(fitting_domains(plan)), draw, keep=columns_of(plan), values=values, repeats=repeats)
+        return samples.table(
+            draw.pick(fitting_domains(plan)), draw, keep=columns_of(plan), values=values, repeats=repeats
+        )
     return _draw_list(plan, draw, any(one.op.startswith("drop_repeated") for one in plan.steps))
 
 
@@ -110,16 +114,24 @@ def _draw_list(plan: Plan, draw: Draw, repeats: bool) -> Value:
     if plan.source == "words":
         return samples.words(domain, draw, repeats=repeats)
     if plan.source == "pair" and plan.steps[0].op == "join_tables":
-        return samples.pair_of_tables(draw.pick(fitting_domains(plan)), draw, col=plan.steps[0].args["col"], keep=columns_of(plan))
+        return samples.pair_of_tables(
+            draw.pick(fitting_domains(plan)), draw, col=plan.steps[0].args["col"], keep=columns_of(plan)
+        )
     if plan.source == "pair":
         return samples.pair(domain, draw)
     if plan.source in ("day", "span", "code"):
         return samples.material(plan.source, domain, draw)[0]
     columns = _measures(plan, any(one.op in ("convert_unit", "exchange") for one in plan.steps))
     if plan.source == "numbers":
-        return samples.numbers(domain, draw, column=draw.pick(columns), repeats=repeats) if columns else samples.plain_numbers(draw, repeats=repeats)
+        return (
+            samples.numbers(domain, draw, column=draw.pick(columns), repeats=repeats)
+            if columns
+            else samples.plain_numbers(draw, repeats=repeats)
+        )
     column = draw.pick(columns) if columns else None
-    return Quantity(samples.number(column, draw), column.unit, column.places) if column else samples.plain_quantity(draw)
+    return (
+        Quantity(samples.number(column, draw), column.unit, column.places) if column else samples.plain_quantity(draw)
+    )
 
 
 def _measures(plan: Plan, needs_unit: bool) -> tuple[Column, ...]:

@@ -194,7 +194,9 @@ IRREGULAR = {
     "leaves": "leaf", "statuses": "status", "wolves": "wolf", "calves": "calf", "mazes": "maze", "torches": "torch",
 }  # fmt: skip
 _PLURALS = {one: many for many, one in IRREGULAR.items()}
-UNCOUNTED = frozenset(("kg", "g", "km", "m", "cm", "ml", "kWh", "°C", "%", "mg", "mm", "kB", "MB", "GB", "km per hour", "kelvin"))
+UNCOUNTED = frozenset(
+    ("kg", "g", "km", "m", "cm", "ml", "kWh", "°C", "%", "mg", "mm", "kB", "MB", "GB", "km per hour", "kelvin")
+)
 """Units that have no plural of their own."""
 
 
@@ -234,7 +236,9 @@ def show_number(value: Decimal, places: int = 0) -> str:
     if len(text) - text.find(".") - 1 == places if "." in text else not places and text.isdigit():
         return text
     value = value.quantize(CENT, ROUND_HALF_UP)
-    shown = next(digits for digits in (places, places + 1, 2) if digits >= 2 or value == value.quantize(_GRAINS[digits]))
+    shown = next(
+        digits for digits in (places, places + 1, 2) if digits >= 2 or value == value.quantize(_GRAINS[digits])
+    )
     return f"{value.quantize(_GRAINS[min(shown, 2)]):f}"
 
 

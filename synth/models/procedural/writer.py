@@ -46,6 +46,7 @@ class Writer:
     mentioned: bool = False
     further: bool = False
     reasons: bool = False
+    said: str = ""
     nested: list[Link] = field(default_factory=list)
 
     def instruction(self) -> str:
@@ -57,7 +58,9 @@ class Writer:
         if self.plan.working:
             sentences.append(self.draw.pick(frames.pattern(self.draw.pick(frames.WORKING)).wordings))
         if self.plan.layout:
-            sentences.append(self.draw.pick(frames.pattern(self.draw.pick(frames.LAYOUTS[self.plan.layout][1])).wordings))
+            sentences.append(
+                self.draw.pick(frames.pattern(self.draw.pick(frames.LAYOUTS[self.plan.layout][1])).wordings)
+            )
         return " ".join(finished(sentence) for sentence in self._in_setting(sentences))
 
     # --- where filters go ---
@@ -95,7 +98,8 @@ class Writer:
         return self._wording(opening) + rows + self._wording(end)
 
     def _reason(self, table: tuple[str, ...]) -> str:
-        return self._wording(self.draw.pick(table))
+        wordings = [wording for text in table for wording in frames.pattern(text).wordings if wording not in self.said]
+        return self.draw.pick(wordings)
 
     def _own(self, link: Link, form: str) -> str | None:
         """The filter in words of its own, as operations without a condition have them."""
@@ -264,9 +268,10 @@ class Writer:
         fitting = self._phrases(link, (form,))
         if self.nested:
             fitting = [phrase for phrase in fitting if _names_rows(phrase)]
-        for phrase in self.draw.shuffled(fitting):
+        must_point = self._is_rest(link.before)
+        for phrase in self.draw.shuffled(fitting * 3 if must_point else fitting):
             text = self._phrase(phrase, link)
-            if text is not None:
+            if text is not None and (not must_point or "those " in text):
                 return text
         raise Unfit("no words for this step")
 
@@ -282,8 +287,7 @@ class Writer:
         if slot in ("rows", "them"):
             return self._rows(before, slot)
         if slot in ("noun", "row"):
-            noun = ("remaining " if self._is_rest(before) else "") + _noun(before)
-            return noun if slot == "noun" else singular(noun)
+            return _noun(before) if slot == "noun" else singular(_noun(before))
         if slot in ("it", "that"):
             return self._it(slot, before)
         if slot == "k":
@@ -305,7 +309,7 @@ class Writer:
             count = SMALL_WORDS[int(link.step.args["k"])] + " " if link.step.op == "top_rows" else ""
             return f"the {count}{noun} {self._condition(link)}"
         if self._is_rest(before):
-            return self.draw.pick((f"those {noun}", f"the remaining {noun}"))
+            return f"those {noun}"
         first, self.mentioned = not self.mentioned, True
         if first:
             return self.draw.pick((f"the {noun}", f"the {noun}", f"these {noun}", f"the {noun}", f"the listed {noun}"))
@@ -314,8 +318,16 @@ class Writer:
         return self.draw.pick((f"those {noun}", f"these {noun}", f"the {noun}"))
 
     def _is_rest(self, before: Value) -> bool:
-        """Is a further question about what filters have left over? Then it must say so."""
-        return self.further and before is not self.outcome.links[0].before and _noun(before) == self.plan.noun
+        """Is a further question about what filters have left over? Then it must say so ("those loaves")."""
+        first = self.outcome.links[0].before
+        first = first.first if isinstance(first, Pair) else first
+        return (
+            self.further
+            and isinstance(before, Table)
+            and isinstance(first, Table)
+            and len(before.rows) < len(first.rows)
+            and _noun(before) == self.plan.noun
+        )
 
     def _it(self, slot: str, before: Value) -> str:
         first, self.mentioned = not self.mentioned and before is self.outcome.links[0].before, True

@@ -8,9 +8,9 @@ imported here. With `base_url` or `base_urls` a running server is used as it is.
 from __future__ import annotations
 
 from synth.models.vllm.model import VllmModel
-from synth.models.vllm.settings import Settings, check_settings
+from synth.models.vllm.settings import NOT_SHAPING, Settings, check_settings
 
-__all__ = ["Settings", "VllmModel", "connect"]
+__all__ = ["NOT_SHAPING", "Settings", "VllmModel", "connect"]
 
 
 def connect(settings: Settings) -> VllmModel:

@@ -29,7 +29,7 @@ _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _ADVICE = {
     r"out of memory|OutOfMemory": "lower gpu_memory_utilization or max_model_len, or choose a quantized model",
     r"free memory on device|desired GPU memory": "end what else uses the GPU, or lower gpu_memory_utilization",
-    r"available KV cache|cache blocks": "lower max_model_len, or raise gpu_memory_utilization (CPU: VLLM_CPU_KVCACHE_SPACE)",
+    r"available KV cache|cache block": "lower max_model_len, raise gpu_memory_utilization (or VLLM_CPU_KVCACHE_SPACE)",
     r"Unsupported CPU attention": "vLLM's CPU build has no kernel for this model's head size: take another model",
     r"gated repo|401 Client Error|restricted": "ask for access to the model on its page and set HF_TOKEN",
     r"not a valid model id|Repository Not Found|does not appear to have a file": "check the name of the model",

@@ -359,4 +359,7 @@ def fingerprint(settings: Settings) -> str:
     return digest(command_line(settings, 0), settings.env)
 
 
-assert {*_FLAGS, *_SHAPING} <= {one.name for one in fields(Settings)}
+_ALL = {one.name for one in fields(Settings)}
+assert {*_FLAGS, *_SHAPING} <= _ALL
+NOT_SHAPING = frozenset(_ALL - {*_SHAPING, "adapter"})
+"""Settings that change where and how fast answers are made, never what they are: free to differ when a run goes on."""

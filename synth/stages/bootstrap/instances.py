@@ -93,19 +93,19 @@ def instance_records(
 ) -> list[Result]:
     """The instances of a task as records, at most `most`; `taken` are inputs that it has already.
 
-    One input with two answers drops all instances of the task (Self-Instruct). A second answer without an input is only
-    left out: many tasks without one have more than one right answer.
+    One input with two answers drops both; Self-Instruct drops all instances of the task then, which costs good ones. A
+    second answer without an input is only left out: many tasks without one have more than one right answer.
     """
     line = replace(task.lineage, completion_keys=(*task.lineage.completion_keys, answer.key))
     answers: dict[str, set[str]] = {}
     for instance in found:
         if instance.input and instance.problem is None:
             answers.setdefault(instance.input, set()).add(instance.output)
-    conflict = any(len(outputs) > 1 for outputs in answers.values())
     results: list[Result] = []
     seen, kept = set(taken), 0
     for instance in found:
         record = replace(task, input=instance.input, output=instance.output, lineage=line)
+        conflict = len(answers.get(instance.input, ())) > 1
         reason = instance.problem or ("conflicting_outputs" if conflict else _fault(instance, seen, kept >= most))
         results.append(Rejection(record, STAGE, "instance", reason) if reason else record)
         kept += reason is None

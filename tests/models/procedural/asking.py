@@ -26,7 +26,12 @@ BLANK: dict[str, Any] = {
     "num_instances": 2,
     "changes_input": False,
 }
-SEED = {"instruction": "Write two lines of verse about rain.", "input": "", "output": "Rain.", "is_classification": False}
+SEED = {
+    "instruction": "Write two lines of verse about rain.",
+    "input": "",
+    "output": "Rain.",
+    "is_classification": False,
+}
 
 
 def prompt(name: str, **values: Any) -> Prompt:

@@ -29,7 +29,11 @@ for draw in range(12):
 print(told.hexdigest())
 """
 EASY = ("sentiment", "convert_unit", "larger_number", "parity", "sort_numbers", "lookup", "capitals", "to_json")
-WANTED = ["domain: a bakery; difficulty: hard; language: English", "category: classify; difficulty: easy", "form: a question"]
+WANTED = [
+    "domain: a bakery; difficulty: hard; language: English",
+    "category: classify; difficulty: easy",
+    "form: a question",
+]
 
 
 def proposals(settings: Settings, wanted: list[str], **fields: object) -> list[tuple[str, str]]:
@@ -38,7 +42,9 @@ def proposals(settings: Settings, wanted: list[str], **fields: object) -> list[t
 
 
 def in_process(code: str, **environment: str) -> str:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ | environment).stdout
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ | environment
+    ).stdout
 
 
 def test_replies_do_not_depend_on_the_hash_seed() -> None:
@@ -54,11 +60,16 @@ def test_only_the_standard_library_is_imported() -> None:
 def test_messages_sampling_draw_choice_and_model_all_matter() -> None:
     asked = prompt("diverse", examples=[SEED], wanted=["x"]).messages
     base = ChatRequest(asked, Sampling(seed=1))
-    texts = [reply(base, Settings()).text, *reply(ChatRequest(asked, Sampling(seed=1), num_choices=3), Settings()).choices[1:]]
+    texts = [
+        reply(base, Settings()).text,
+        *reply(ChatRequest(asked, Sampling(seed=1), num_choices=3), Settings()).choices[1:],
+    ]
     texts.append(reply(ChatRequest(asked, Sampling(seed=2)), Settings()).text)
     texts.append(reply(ChatRequest(asked, Sampling(seed=1), draw=1), Settings()).text)
     texts.append(reply(base, Settings(model="procedural-2")).text)
-    texts.append(reply(ChatRequest(prompt("diverse", examples=[], wanted=["x"]).messages, Sampling(seed=1)), Settings()).text)
+    texts.append(
+        reply(ChatRequest(prompt("diverse", examples=[], wanted=["x"]).messages, Sampling(seed=1)), Settings()).text
+    )
     assert len(set(texts)) == len(texts) == 7
     assert reply(base, Settings()).text == texts[0]
 
@@ -103,7 +114,10 @@ def test_outputs_are_given_where_the_form_has_them_and_are_right() -> None:
 
 def test_a_schema_gets_json() -> None:
     names = {"instruction": {}, "input": {}, "output": {}}
-    schema = {"type": "object", "properties": {"tasks": {"type": "array", "items": {"type": "object", "properties": names}}}}
+    schema = {
+        "type": "object",
+        "properties": {"tasks": {"type": "array", "items": {"type": "object", "properties": names}}},
+    }
     rows = json.loads(ask(prompt("alpaca", num_tasks=3, as_json=True), schema=schema))["tasks"]
     assert len(rows) == 3 and all(set(row) == set(names) for row in rows)
 
@@ -112,7 +126,9 @@ def test_a_list_goes_on_behind_its_last_number() -> None:
     asked = prompt("self_instruct", instructions=["Name a river."] * 8, num_new=5)
     assert ask(asked).startswith("9. ") and len(parse_numbered(ask(asked), 9)) == 5
     assert ask(asked, kind="completion").startswith(" ")
-    only = parse_numbered(ask(prompt("self_instruct", instructions=["Name a river."], num_new=6, classification_only=True)), 2)
+    only = parse_numbered(
+        ask(prompt("self_instruct", instructions=["Name a river."], num_new=6, classification_only=True)), 2
+    )
     answers = [ask(prompt("is_classification", instruction=task.instruction)) for task in only]
     assert len(only) == 6 and answers.count("Yes") >= 4
 
@@ -135,7 +151,16 @@ def known_task(instruction: str, material: str):  # type: ignore[no-untyped-def]
 
 @pytest.mark.parametrize(
     "text",
-    ["Write a poem.", "", "  ", "# New tasks\n\n## Wanted\n\n1. language: German", "Übersetze das.", "\x00\x1b[2J", "```", "# Rewrite a task"],
+    [
+        "Write a poem.",
+        "",
+        "  ",
+        "# New tasks\n\n## Wanted\n\n1. language: German",
+        "Übersetze das.",
+        "\x00\x1b[2J",
+        "```",
+        "# Rewrite a task",
+    ],
 )
 def test_what_it_cannot_do_is_declined_with_a_reason(text: str) -> None:
     with pytest.raises(RequestRefused) as declined:

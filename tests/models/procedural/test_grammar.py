@@ -81,8 +81,16 @@ def test_what_is_outside_the_grammar_is_not_understood(text: str) -> None:
 
 def test_material_that_does_not_fit_is_not_answered() -> None:
     instruction = "What is the total price of the loaves?"
-    assert answer(understand(instruction, "loaf,price (euros)\nrye loaf,2.50\nbrioche,1.20") or pytest.fail()) == "3.70 euros"
-    for material in ("", "no table", "boat,price (euros)\nTern,2.50\nSkua,1.20", "loaf,weight (kg)\nrye loaf,2.5\nbrioche,1"):
+    assert (
+        answer(understand(instruction, "loaf,price (euros)\nrye loaf,2.50\nbrioche,1.20") or pytest.fail())
+        == "3.70 euros"
+    )
+    for material in (
+        "",
+        "no table",
+        "boat,price (euros)\nTern,2.50\nSkua,1.20",
+        "loaf,weight (kg)\nrye loaf,2.5\nbrioche,1",
+    ):
         assert understand(instruction, material) is None
     tie = "Which loaf has the highest price?"
     assert understand(tie, "loaf,price (euros)\nrye loaf,2.50\nbrioche,2.50") is None

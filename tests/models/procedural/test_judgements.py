@@ -1,5 +1,7 @@
 """Judgements are computed: the same plan is equal, the right answer is better, longer chains are harder."""
 
+import itertools
+
 import pytest
 from models.procedural.asking import ask, evolve, prompt, tasks
 
@@ -59,13 +61,15 @@ def test_the_right_answer_gets_five_and_a_wrong_one_does_not() -> None:
         right = answer(task)
         assert grade(task, right) == 5 and is_right(task, right)
         assert (grade(task, "I am not sure.") or 5) <= 2
-        assert (grade(task, right + " or maybe 417") or 5) < 5 or grade(task, right + " or maybe 417") == 5 and "417" not in right
+        assert (grade(task, right + " or maybe 417") or 5) < 5 or (
+            grade(task, right + " or maybe 417") == 5 and "417" not in right
+        )
         assert grade(task, "") == 1
 
 
 def test_another_tasks_answer_is_wrong() -> None:
     pool = tasks("mixed up", 60, Wish(kinds=("table",)))
-    mixed = [grade(one, answer(other)) == 5 for one, other in zip(pool, pool[1:], strict=False) if answer(one) != answer(other)]
+    mixed = [grade(one, answer(other)) == 5 for one, other in itertools.pairwise(pool) if answer(one) != answer(other)]
     assert sum(mixed) <= 1
 
 
@@ -89,7 +93,10 @@ def test_the_better_answer_wins_in_either_place() -> None:
 def test_longer_chains_are_rated_harder() -> None:
     def mean(steps: int) -> float:
         found = tasks(f"rated {steps}", 60, Wish(steps=steps, max_steps=steps))
-        grades = [parse_score(ask(prompt("rate_complexity", instruction=t.instruction, input=t.input)), "Difficulty", 1, 10) for t in found]
+        grades = [
+            parse_score(ask(prompt("rate_complexity", instruction=t.instruction, input=t.input)), "Difficulty", 1, 10)
+            for t in found
+        ]
         return sum(value or 0 for value in grades) / len(grades)
 
     assert mean(1) + 1 < mean(3)

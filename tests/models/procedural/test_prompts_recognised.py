@@ -7,7 +7,15 @@ import pytest
 from models.procedural.asking import SEED, ask, prompt
 
 from synth.models.procedural.recognise import Prompt, count, examples, recognise, split_task
-from synth.parsing import parse_choice, parse_instances, parse_numbered, parse_rewrite, parse_score, parse_tasks, parse_yes_no
+from synth.parsing import (
+    parse_choice,
+    parse_instances,
+    parse_numbered,
+    parse_rewrite,
+    parse_score,
+    parse_tasks,
+    parse_yes_no,
+)
 
 TABLE = "loaf,price (euros),pieces\nrye loaf,2.50,4\nbrioche,1.20,7\nbaguette,3.10,2"
 ASKED = "What is the total price of the loaves?"
@@ -30,7 +38,9 @@ PROMPTS = {
     "prefer": prompt("judge_pair", instruction=ASKED, input=TABLE, answer_a="6.80 euros", answer_b="7 euros"),
     "answer": prompt("answer", instruction=ASKED, input=TABLE),
 }
-DATA_LINE = re.compile(r"^(#|Task: |Classification:|Example \d+, |Its input:|\d+\.|Reason:|Verdict:|Difficulty:|Correctness:|Level:)")
+DATA_LINE = re.compile(
+    r"^(#|Task: |Classification:|Example \d+, |Its input:|\d+\.|Reason:|Verdict:|Difficulty:|Correctness:|Level:)"
+)
 
 
 def reworded(text: str, seed: int) -> str:
@@ -38,7 +48,9 @@ def reworded(text: str, seed: int) -> str:
     rng, inside, lines = random.Random(seed), False, []
     for line in text.split("\n"):
         inside ^= line.startswith("```")
-        is_sentence = not inside and not line.startswith("```") and not DATA_LINE.match(line) and re.search(r"[a-z]{3}", line)
+        is_sentence = (
+            not inside and not line.startswith("```") and not DATA_LINE.match(line) and re.search(r"[a-z]{3}", line)
+        )
         if is_sentence and not re.search(r"\d+ \w+|classification tasks", line):
             words = [word for word in line.split() if not word.isdigit()]
             rng.shuffle(words)
@@ -65,7 +77,9 @@ def test_a_reworded_prompt_hands_over_the_same(kind: str) -> None:
         after = seen(changed)
         assert changed != text or kind in ("classify",)
         assert after.kind == kind and after.operator == before.operator
-        assert [[b.text for b in s.blocks] for s in after.sections] == [[b.text for b in s.blocks] for s in before.sections]
+        assert [[b.text for b in s.blocks] for s in after.sections] == [
+            [b.text for b in s.blocks] for s in before.sections
+        ]
         assert kind in ("instances", "labels") or examples(after) == examples(before)
         assert readable(kind, ask(changed))
 
@@ -107,7 +121,11 @@ def test_the_wording_around_a_number_may_change() -> None:
 
 
 def test_the_last_user_message_counts() -> None:
-    turns = ({"role": "system", "content": "# New tasks"}, {"role": "user", "content": "hi"}, {"role": "assistant", "content": "x"})
+    turns = (
+        {"role": "system", "content": "# New tasks"},
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": "x"},
+    )
     assert recognise(turns).text == "hi"
     assert recognise(()).text == ""
 

@@ -11,7 +11,17 @@ from synth.models.procedural.material import read, read_table, write, write_tabl
 from synth.models.procedural.operations.days import civil, serial
 from synth.models.procedural.operations.figures import divided
 from synth.models.procedural.operations.quantities import spelled
-from synth.models.procedural.values import Column, Numbers, Quantity, Table, Unfit, Words, join_and, show_number, show_quantity
+from synth.models.procedural.values import (
+    Column,
+    Numbers,
+    Quantity,
+    Table,
+    Unfit,
+    Words,
+    join_and,
+    show_number,
+    show_quantity,
+)
 
 CENTS = st.decimals(min_value=-10_000, max_value=10_000, places=2)
 NAMES = st.text("abcdefghij ", min_size=1, max_size=8).map(str.strip).filter(bool)
@@ -61,7 +71,11 @@ def test_a_shown_number_is_the_number(value: Decimal, places: int) -> None:
 
 
 def test_quotients_are_shown_to_two_decimals_without_useless_zeros() -> None:
-    assert [show_number(Decimal(10) / 3), show_number(Decimal("14.396")), show_number(Decimal(5), 2)] == ["3.33", "14.4", "5.00"]
+    assert [show_number(Decimal(10) / 3), show_number(Decimal("14.396")), show_number(Decimal(5), 2)] == [
+        "3.33",
+        "14.4",
+        "5.00",
+    ]
     assert [show_quantity(Quantity(Decimal(n), "pages")) for n in (1, 2)] == ["1 page", "2 pages"]
     assert show_quantity(Quantity(Decimal(1), "kg")) == "1 kg" and join_and(["a", "b", "c"]) == "a, b and c"
 

@@ -42,7 +42,11 @@ def serial(day: datetime.date) -> int:
 
 
 def _draw_later(day: Day, draw: Draw) -> Args:
-    return {"n": str(draw.between(2, 90)), "span": draw.pick(("days", "days", "weeks")), "dir": draw.pick(("later", "later", "earlier"))}
+    return {
+        "n": str(draw.between(2, 90)),
+        "span": draw.pick(("days", "days", "weeks")),
+        "dir": draw.pick(("later", "later", "earlier")),
+    }
 
 
 def _shift(args: Args) -> int:
@@ -66,7 +70,11 @@ def _explain_later(before: Day, args: Args, after: Day) -> str:
 
 WEEKDAY = (
     *say("np", "the [weekday|day of the week] of {that}", "the [weekday|day of the week] on which {that} falls"),
-    *say("ask", "[what|which] [day of the week|weekday] is {that}", "on [what|which] [day of the week|weekday] does {that} fall"),
+    *say(
+        "ask",
+        "[what|which] [day of the week|weekday] is {that}",
+        "on [what|which] [day of the week|weekday] does {that} fall",
+    ),
     *say("do", "name the [weekday|day of the week] of {it}", "say which [weekday|day of the week] {that} is"),
 )
 

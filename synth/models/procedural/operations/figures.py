@@ -41,7 +41,9 @@ _OF = "[ of {rows}| across {rows}|]"
 TOTAL = (
     *say("np", f"the [total|overall|combined] {{col}}{_OF}", f"the sum of the {{measures}}{_OF}"),
     *say("do", f"add up the {{measures}}{_OF}", f"sum the {{col}}{_OF}", f"total the {{measures}}{_OF}"),
-    *say("ask", "how many {count} do {rows} have [in total|altogether]", "what do the {measures}[ of {rows}|] add up to"),
+    *say(
+        "ask", "how many {count} do {rows} have [in total|altogether]", "what do the {measures}[ of {rows}|] add up to"
+    ),
 )
 MEAN = (
     *say("np", f"the [average|mean] {{col}}{_OF}", "the [average|mean] {col} per {row}"),
@@ -138,14 +140,21 @@ def _explain_median(before: Table, args: Args, after: Quantity) -> str:
 
 def _explain_spread(before: Table, args: Args, after: Quantity) -> str:
     values, places = before.numbers(args["col"]), before.column(args["col"]).places
-    return f"Difference: {show_number(max(values), places)} - {show_number(min(values), places)} = {show_quantity(after)}"
+    return (
+        f"Difference: {show_number(max(values), places)} - {show_number(min(values), places)} = {show_quantity(after)}"
+    )
 
 
 # --- counting, the extreme one, looking up ---------------------------------------------------------------------------
 
 COUNT = (
     *say("np", "the number of {rows}", "the number of {noun}"),
-    *say("do", "count {them}", "count how many {noun} there are", "say how many {noun} [there are|the table has|are listed]"),
+    *say(
+        "do",
+        "count {them}",
+        "count how many {noun} there are",
+        "say how many {noun} [there are|the table has|are listed]",
+    ),
     *say("ask", "how many {noun} [are there|are listed|does the table have]", "how many of {them} are there"),
 )
 
@@ -192,7 +201,11 @@ EXTREME = tuple(
 
 def _draw_extreme(table: Table, draw: Draw) -> Args | None:
     columns = sql.number_columns(table)
-    return {"col": draw.pick(columns).name, "order": draw.pick(("desc", "desc", "asc"))} if columns and len(table.rows) > 2 else None
+    return (
+        {"col": draw.pick(columns).name, "order": draw.pick(("desc", "desc", "asc"))}
+        if columns and len(table.rows) > 2
+        else None
+    )
 
 
 def _extreme(table: Table, args: Args) -> Name:
@@ -221,7 +234,9 @@ def _extreme_title(args: Args) -> str:
 
 LOOKUP = (
     *say("np", "the {col} [of|for] {name}", "the {col} [given|listed|stated] for {name}"),
-    *say("do", "look up the {col} [of|for] {name}", "read off the {col} [of|for] {name}", "extract the {col} of {name}"),
+    *say(
+        "do", "look up the {col} [of|for] {name}", "read off the {col} [of|for] {name}", "extract the {col} of {name}"
+    ),
     *say("ask", "how many {count} does {name} have", "what does the table [give|list|state] as the {col} of {name}"),
 )
 
@@ -257,7 +272,11 @@ SHARE = (
 def _draw_share(table: Table, draw: Draw) -> Args | None:
     columns = sql.number_columns(table, summable=True)
     name = show_cell(draw.pick(table.rows)[0])
-    return {"col": draw.pick(columns).name, "name": name} if columns and len(table.rows) > 2 and not name.isdigit() else None
+    return (
+        {"col": draw.pick(columns).name, "name": name}
+        if columns and len(table.rows) > 2 and not name.isdigit()
+        else None
+    )
 
 
 def _share(table: Table, args: Args) -> Quantity:
@@ -271,7 +290,9 @@ def _share(table: Table, args: Args) -> Quantity:
 
 def _share_sql(table: Table, args: Args) -> Quantity:
     column = sql.place(table, args["col"])
-    part, total = sql.query(table, f"select max(case when c0 = ? then {column} end), sum({column}) from t", args["name"])[0]
+    part, total = sql.query(
+        table, f"select max(case when c0 = ? then {column} end), sum({column}) from t", args["name"]
+    )[0]
     return Quantity(sql.number((part * 100 * 1000 // total + 5) // 10), "%")
 
 

@@ -15,7 +15,7 @@ from synth.models.procedural.values import Table, Text, Unfit, show_cell
 
 def _notation_phrases(name: str) -> tuple[Phrase, ...]:
     return (
-        *say("do", f"[convert|turn|rewrite|transform] [the table|{{them}}] [into|as] {name}", f"[write|give|return|put] {{them}} as {name}",
+        *say("do", f"[convert|turn|rewrite|transform] [the table|{{them}}] into {name}", f"[write|give|return|put] {{them}} as {name}",
              f"[give|return|write] the table as {name}"),
         *say("post", f"[as|written as|formatted as] {name}"),
     )  # fmt: skip
@@ -58,7 +58,10 @@ def _json_again(table: Table) -> str:
         text = json.dumps(dict(zip(heads, row, strict=True)), ensure_ascii=False)
         for head, cell, column in zip(heads, row, table.columns, strict=True):
             if column.is_number:
-                text = text.replace(f'{json.dumps(head, ensure_ascii=False)}: "{cell}"', f"{json.dumps(head, ensure_ascii=False)}: {cell}")
+                text = text.replace(
+                    f'{json.dumps(head, ensure_ascii=False)}: "{cell}"',
+                    f"{json.dumps(head, ensure_ascii=False)}: {cell}",
+                )
         lines.append("  " + text)
     return "[\n" + ",\n".join(lines) + "\n]"
 
@@ -75,7 +78,7 @@ _AGAIN = {"csv": _csv_again, "json": _json_again, "markdown": _markdown_again}
 FILL = (
     *say("do", "write one line for [each|every] {row} in the form {quoted}", "fill in the template {quoted} for [each|every] {row}",
          "[describe|present] [each|every] {row} on its own line as {quoted}", "turn [each|every] {row} into a line of the form {quoted}",
-         "[complete|use] the template {quoted} once for [each|every] {row}", "for [each|every] {row} write a line of the form {quoted}"),
+         "[complete|use] the template {quoted} once for [each|every] {row}", "write a line of the form {quoted} for [each|every] {row}"),
 )  # fmt: skip
 _TEMPLATES = ("{0}: {1}", "{0} - {1}", "{0} ({1})", "{1} | {0}", "{0} has {1}", "* {0}: {1}", "{0}; {1}", "{1} for {0}")
 

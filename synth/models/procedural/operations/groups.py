@@ -13,8 +13,10 @@ from synth.models.procedural.values import Column, Numbers, Table, Unfit, Words,
 
 NAMES = (
     *say("nps", "the names of {rows}", "the names of all {noun}", "a list of {rows}"),
-    *say("do", "[list|name] {them}", "list {them} by name", "list the names of {rows}", "write down the names of {rows}"),
-    *say("ask", "which {noun} are [left|these|listed]"),
+    *say(
+        "do", "[list|name] {them}", "list {them} by name", "list the names of {rows}", "write down the names of {rows}"
+    ),
+    *say("ask", "which {noun} [are listed|are there|does the table list]"),
 )
 
 
@@ -32,7 +34,11 @@ def _names_sql(table: Table, args: Args) -> Words:
 OCCURRING = (
     *say("nps", "the [different|distinct] {cats}[ of {rows}|]", "the {cats} that [occur|appear]"),
     *say("do", "list [each|every] {cat} that [occurs|appears] [once|a single time]"),
-    *say("ask", "which {cats} [occur|appear|do {rows} have]", "which [different|distinct] {cats} [occur|appear|are there]"),
+    *say(
+        "ask",
+        "which {cats} [occur|appear|do {rows} have]",
+        "which [different|distinct] {cats} [occur|appear|are there]",
+    ),
 )
 
 
@@ -55,7 +61,12 @@ def _kinds_sql(table: Table, args: Args) -> Words:
 
 
 VALUES = (
-    *say("nps", "the {measures} of {rows}", "a [plain list|list] of the {measures}[ of {rows}|]", "all the {measures}[ of {rows}|]"),
+    *say(
+        "nps",
+        "the {measures} of {rows}",
+        "a [plain list|list] of the {measures}[ of {rows}|]",
+        "all the {measures}[ of {rows}|]",
+    ),
     *say("do", "[extract|pull out|write down] the {measures}[ of {rows}|]", "list the {measures}[ of {rows}|]"),
 )
 
@@ -147,7 +158,9 @@ def _group_count(table: Table, args: Args) -> Table:
 
 def _group_sql(table: Table, args: Args, what: str, word: str) -> Table:
     key, column = sql.place(table, args["key"]), sql.place(table, args.get("col", args["key"]))
-    found = sql.query(table, f"select {key}, {what.format(column)}, min(n) as first from t group by {key} order by first")
+    found = sql.query(
+        table, f"select {key}, {what.format(column)}, min(n) as first from t group by {key} order by first"
+    )
     return _group_table(table, args, word, [(row[0], row[1]) for row in found])
 
 

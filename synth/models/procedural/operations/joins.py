@@ -56,10 +56,14 @@ def _join_sql(pair: Pair, args: Args) -> Table:
 
 def _explain(before: Pair, args: Args, after: Table) -> str:
     places = after.columns[-1].places
-    parts = [f"{show_cell(row[0])} {show_cell(row[-1], places if isinstance(row[-1], Decimal) else 0)}" for row in after.rows]
+    parts = [
+        f"{show_cell(row[0])} {show_cell(row[-1], places if isinstance(row[-1], Decimal) else 0)}" for row in after.rows
+    ]
     return f"From the second table, {after.columns[-1].label}: {', '.join(parts)}"
 
 
 OPERATIONS = (
-    Operation("join_tables", "pair", "table", "change", JOIN, _draw_join, _join, _join_sql, lambda a: "joined table", _explain),
+    Operation(
+        "join_tables", "pair", "table", "change", JOIN, _draw_join, _join, _join_sql, lambda a: "joined table", _explain
+    ),
 )

@@ -174,7 +174,9 @@ GAPS = (
 def _gaps(numbers: Numbers, args: Args) -> Numbers:
     if len(numbers.values) < 3:
         raise Unfit("too few numbers")
-    return Numbers("differences", tuple(b - a for a, b in itertools.pairwise(numbers.values)), numbers.unit, numbers.places)
+    return Numbers(
+        "differences", tuple(b - a for a, b in itertools.pairwise(numbers.values)), numbers.unit, numbers.places
+    )
 
 
 def _gaps_again(numbers: Numbers, args: Args) -> Numbers:
@@ -217,18 +219,38 @@ MEAN = (
     *say("ask", "what do {rows} average", "how large are {rows} on average"),
 )
 MEDIAN = (
-    *say("np", f"the median{_OF}", "the median of all the {noun}", f"the [middle value|value in the middle]{_OF} [in order|when sorted]"),
+    *say(
+        "np",
+        f"the median{_OF}",
+        "the median of all the {noun}",
+        f"the [middle value|value in the middle]{_OF} [in order|when sorted]",
+    ),
     *say("do", f"take the [median|middle value]{_OF}", "find the value that splits {them} in half"),
-    *say("ask", "which value lies in the middle of {them} when they are sorted", "what is the median value among {them}"),
+    *say(
+        "ask", "which value lies in the middle of {them} when they are sorted", "what is the median value among {them}"
+    ),
 )
 SPREAD = (
     *say("np", f"the [range|spread]{_OF}", f"the [difference|gap|distance] between the largest and the smallest{_OF}"),
-    *say("do", "[take|subtract] the smallest of {them} from the largest", "measure the distance from the smallest of {them} to the largest"),
-    *say("ask", "how far apart are the largest and the smallest of {them}", "by how much does the largest of {them} exceed the smallest"),
+    *say(
+        "do",
+        "[take|subtract] the smallest of {them} from the largest",
+        "measure the distance from the smallest of {them} to the largest",
+    ),
+    *say(
+        "ask",
+        "how far apart are the largest and the smallest of {them}",
+        "by how much does the largest of {them} exceed the smallest",
+    ),
 )
 COUNT = (
     *say("np", "the number of {noun}[| on the list]"),
-    *say("do", "count {them}", "count how many {noun} [there are|are on the list]", "say how many {noun} [there are|the list has]"),
+    *say(
+        "do",
+        "count {them}",
+        "count how many {noun} [there are|are on the list]",
+        "say how many {noun} [there are|the list has]",
+    ),
     *say("ask", "how many {noun} [are there|are on the list|does the list have|stand on the list]"),
 )
 EXTREME = (
@@ -352,8 +374,17 @@ def _explain_spread(before: Numbers, args: Args, after: Quantity) -> str:
 
 NEXT = (
     *say("np", "the number that comes next[ in the sequence|]", "the next number[ of the sequence|]"),
-    *say("do", "continue the sequence by one number", "[add|give] the next number of the sequence", "say how the sequence goes on"),
-    *say("ask", "which number [comes next|follows|continues the sequence]", "what comes after the last number[ of the sequence|]"),
+    *say(
+        "do",
+        "continue the sequence by one number",
+        "[add|give] the next number of the sequence",
+        "say how the sequence goes on",
+    ),
+    *say(
+        "ask",
+        "which number [comes next|follows|continues the sequence]",
+        "what comes after the last number[ of the sequence|]",
+    ),
 )
 
 

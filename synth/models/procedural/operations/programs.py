@@ -165,7 +165,9 @@ def sample(draw: Draw) -> Code:
 
 def _shape(text: str) -> re.Pattern[str]:
     parts = re.split(r"\{(\w+)\}", text)
-    return re.compile("".join(re.escape(part) if n % 2 == 0 else rf"(?P<{part}>[-\d, ]+)" for n, part in enumerate(parts)))
+    return re.compile(
+        "".join(re.escape(part) if n % 2 == 0 else rf"(?P<{part}>[-\d, ]+)" for n, part in enumerate(parts))
+    )
 
 
 def _sum_if(list: list[int], k: int, r: int) -> int:

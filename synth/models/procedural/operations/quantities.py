@@ -49,7 +49,12 @@ RATED: dict[str, tuple[tuple[str, str, str], ...]] = {
 SPELLED = {"kg": "kilograms", "g": "grams", "km": "kilometres", "m": "metres", "cm": "centimetres", "ml": "millilitres"}
 
 CONVERT = (
-    *say("do", "[convert|change|turn] {it} [to|into] {to}", "[express|give|state|write] {it} in {to}", "[say|work out] how many {to} {that} is"),
+    *say(
+        "do",
+        "[convert|change|turn] {it} [to|into] {to}",
+        "[express|give|state|write] {it} in {to}",
+        "[say|work out] how many {to} {that} is",
+    ),
     *say("ask", "how many {to} is {that}", "how much is {that} in {to}", "what is {that} in {to}"),
     *say("post", "[expressed|given|stated] in {to}", "converted [to|into] {to}"),
 )
@@ -133,9 +138,15 @@ def _explain_equal(before: Quantity, args: Args, after: Quantity) -> str:
 
 RAISE = (
     *say("do", "[add|put] {p} % [to {it}|on top of {it}|on top]", "[raise|increase] {it} by {p} %", dir="up"),
-    *say("do", "[take|knock] {p} % off {it}", "[lower|reduce|cut|decrease] {it} by {p} %", "[subtract|deduct] {p} % from {it}", dir="down"),
-    *say("post", "[plus|with] {p} % [tax|on top|added]", "raised by {p} %", dir="up"),
-    *say("post", "[less|minus] {p} % discount", "[lowered|reduced] by {p} %", "with {p} % taken off", dir="down"),
+    *say(
+        "do",
+        "[take|knock] {p} % off {it}",
+        "[lower|reduce|cut|decrease] {it} by {p} %",
+        "[subtract|deduct] {p} % from {it}",
+        dir="down",
+    ),
+    *say("post", "plus {p} %", "with {p} % [on top|added]", "raised by {p} %", dir="up"),
+    *say("post", "[less|minus] {p} %", "[lowered|reduced] by {p} %", "with {p} % taken off", dir="down"),
 )
 SHARED = frozenset(("euros", "dollars", "pounds", "cents", "kg", "g", "grams", "litres", "ml", "tonnes", "kilograms"))
 """Units of what people buy, sell and share out."""
@@ -169,11 +180,18 @@ def _explain_raise(before: Quantity, args: Args, after: Quantity) -> str:
     part = before.value * int(args["p"]) / 100
     sign = "+" if args["dir"] == "up" else "-"
     shown = show_number(before.value, before.places)
-    return f"{args['p']} % of {shown} is {show_number(part)}; {shown} {sign} {show_number(part)} = {show_quantity(after)}"
+    return (
+        f"{args['p']} % of {shown} is {show_number(part)}; {shown} {sign} {show_number(part)} = {show_quantity(after)}"
+    )
 
 
 SPLIT = (
-    *say("do", "[split|divide|share] {it} [equally |evenly |]among {n} people", "[split|divide] {it} into {n} equal parts", "divide {it} by {n}"),
+    *say(
+        "do",
+        "[split|divide|share] {it} [equally |evenly |]among {n} people",
+        "[split|divide] {it} into {n} equal parts",
+        "divide {it} by {n}",
+    ),
     *say("post", "[split|divided|shared] [equally|evenly] among {n} people", "divided by {n}"),
     *say("ask", "how much does each of {n} people get if {that} is shared [equally|evenly]"),
 )
@@ -210,7 +228,12 @@ def _explain_split(before: Quantity, args: Args, after: Quantity) -> str:
 TIMES = (
     *say("do", "multiply {it} by {n}", "take {it} {n} times", "work out {n} times {that}"),
     *say("post", "multiplied by {n}", "taken {n} times", "[times|scaled by] {n}"),
-    *say("ask", "how much is {n} times {that}", "what is {n} times {that}", "what does {that} come to if it is needed {n} times"),
+    *say(
+        "ask",
+        "how much is {n} times {that}",
+        "what is {n} times {that}",
+        "what does {that} come to if it is needed {n} times",
+    ),
 )
 
 
@@ -234,14 +257,21 @@ def _explain_times(before: Quantity, args: Args, after: Quantity) -> str:
 
 GRAINS = {"whole number": Decimal(1), "ten": Decimal(10), "hundred": Decimal(100), "five": Decimal(5)}
 ROUND = (
-    *say("do", "round {it}[ off|] to the nearest {grain}", "give {it} to the nearest {grain}", "bring {it} to the nearest {grain}"),
+    *say(
+        "do",
+        "round {it}[ off|] to the nearest {grain}",
+        "give {it} to the nearest {grain}",
+        "bring {it} to the nearest {grain}",
+    ),
     *say("post", "rounded[ off|] to the nearest {grain}", "to the nearest {grain}"),
     *say("ask", "what is {that} [rounded |]to the nearest {grain}", "how much is {that} to the nearest {grain}"),
 )
 
 
 def _draw_round(amount: Quantity, draw: Draw) -> Args | None:
-    fitting = [grain for grain, size in GRAINS.items() if size < amount.value and amount.value % size not in (0, size / 2)]
+    fitting = [
+        grain for grain, size in GRAINS.items() if size < amount.value and amount.value % size not in (0, size / 2)
+    ]
     return {"grain": draw.pick(fitting)} if fitting else None
 
 
@@ -257,6 +287,10 @@ def _round(amount: Quantity, args: Args) -> Quantity:
 def _round_again(amount: Quantity, args: Args) -> Quantity:
     size = int(GRAINS[args["grain"]])
     return Quantity(Decimal(math.floor(Fraction(amount.value) / size + Fraction(1, 2)) * size), amount.unit)
+
+
+def _explain_round(before: Quantity, args: Args, after: Quantity) -> str:
+    return f"{show_quantity(before)} to the nearest {args['grain']} is {show_quantity(after)}"
 
 
 PARITY = (
@@ -284,7 +318,9 @@ ABOVE = (
     *say("ask", "is {that} [above|more than|over|higher than] {x}[ {per}|]", cmp=">"),
     *say("ask", "is {that} [below|less than|under|lower than] {x}[ {per}|]", cmp="<"),
     *say("do", "[say|decide|tell me|state] whether {that} is [above|more than|over] {x}[ {per}|] (yes or no)", cmp=">"),
-    *say("do", "[say|decide|tell me|state] whether {that} is [below|less than|under] {x}[ {per}|] (yes or no)", cmp="<"),
+    *say(
+        "do", "[say|decide|tell me|state] whether {that} is [below|less than|under] {x}[ {per}|] (yes or no)", cmp="<"
+    ),
 )
 
 
@@ -360,7 +396,11 @@ def _spell_again(amount: Quantity, args: Args) -> Name:
         hundreds, low = divmod(chunk, 100)
         text = f"{_ONES[hundreds]} hundred" if hundreds else ""
         if low:
-            tail = _ONES[low] if low < 20 else "-".join(filter(None, (_TENS[low // 10], _ONES[low % 10] if low % 10 else "")))
+            tail = (
+                _ONES[low]
+                if low < 20
+                else "-".join(filter(None, (_TENS[low // 10], _ONES[low % 10] if low % 10 else "")))
+            )
             glue = " and " if hundreds else "and " if size == 1 and number > 1000 else ""
             text += glue + tail
         parts.append(f"{text} {word}".strip())
@@ -373,7 +413,7 @@ OPERATIONS = (
     Operation("percent_change", "quantity", "quantity", "change", RAISE, _draw_raise, _raise, _raise_again, lambda a: f"after {a['p']} %", _explain_raise),
     Operation("split_evenly", "quantity", "quantity", "change", SPLIT, _draw_split, _split, _split_again, lambda a: "each share", _explain_split),
     Operation("multiply", "quantity", "quantity", "change", TIMES, _draw_times, _times, _times_again, lambda a: f"{a['n']} times as much", _explain_times),
-    Operation("round_to", "quantity", "quantity", "change", ROUND, _draw_round, _round, _round_again, lambda a: "rounded", _explain_equal),
+    Operation("round_to", "quantity", "quantity", "change", ROUND, _draw_round, _round, _round_again, lambda a: "rounded", _explain_round),
     Operation("parity", "quantity", "label", "label", PARITY, _draw_parity, _parity, _parity_again, lambda a: "parity", None, ("even", "odd")),
     Operation("compare_with", "quantity", "label", "label", ABOVE, _draw_above, _above, _above_again, lambda a: "comparison", None, ("yes", "no")),
     Operation("in_words", "quantity", "name", "finish", SPELL, _draw_spell, _spell, _spell_again, lambda a: "in words"),

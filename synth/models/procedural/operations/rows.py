@@ -128,7 +128,9 @@ def _by_category(table: Table, args: Args) -> Table:
 
 def _by_category_sql(table: Table, args: Args) -> Table:
     sign = "=" if args["is_"] == "yes" else "<>"
-    return sql.rows_by_number(table, f"select n from t where {sql.place(table, args['col'])} {sign} ? order by n", args["val"])
+    return sql.rows_by_number(
+        table, f"select n from t where {sql.place(table, args['col'])} {sign} ? order by n", args["val"]
+    )
 
 
 # --- rows by a day ---------------------------------------------------------------------------------------------------
@@ -352,13 +354,20 @@ def _keep_columns(table: Table, args: Args) -> Table:
 
 def _keep_columns_sql(table: Table, args: Args) -> Table:
     names = [column.name for column in table.columns]
-    columns = tuple(column for wanted in (args["first"], args["second"]) for column in table.columns if column.name == wanted)
+    columns = tuple(
+        column for wanted in (args["first"], args["second"]) for column in table.columns if column.name == wanted
+    )
     places = [names.index(column.name) for column in columns]
     found = sql.query(table, f"select n, {', '.join(f'c{p}' for p in places)} from t order by n")
     rows = []
     for number, *cells in found:
         original = table.rows[number]
-        rows.append(tuple(sql.number(c) if isinstance(original[p], Decimal) else original[p] for p, c in zip(places, cells, strict=True)))
+        rows.append(
+            tuple(
+                sql.number(c) if isinstance(original[p], Decimal) else original[p]
+                for p, c in zip(places, cells, strict=True)
+            )
+        )
     return Table(table.noun, columns, tuple(rows))
 
 
@@ -371,7 +380,7 @@ OPERATIONS = (
     Operation("keep_by_category", "table", "table", "filter", BY_CATEGORY, _draw_by_category, _by_category, _by_category_sql, _kept_title, left_over),
     Operation("keep_by_date", "table", "table", "filter", BY_DAY, _draw_by_day, _by_day, _by_day_sql, _kept_title, left_over),
     Operation("drop_repeated_rows", "table", "table", "filter", ONCE, _draw_once, _once, _once_sql, _kept_title, left_over),
-    Operation("sort_rows", "table", "table", "order", SORT, _draw_sort, _sort, _sort_sql, lambda a: f"by {a['col']}", _explain_order),
+    Operation("sort_rows", "table", "table", "order", SORT, _draw_sort, _sort, _sort_sql, lambda a: f"sorted by {a['col']}", _explain_order),
     Operation("top_rows", "table", "table", "change", TOP, _draw_top, _top, _top_sql, _top_title, left_over),
     Operation("compute_column", "table", "table", "change", PRODUCT, _draw_product, _product, _product_sql, lambda a: a["new"], _explain_product),
     Operation("keep_columns", "table", "table", "order", KEEP, _draw_keep, _keep_columns, _keep_columns_sql, lambda a: "table"),

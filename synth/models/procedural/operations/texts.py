@@ -29,7 +29,13 @@ def _with(text: Text, changed: str) -> Text:
 
 # --- labels ----------------------------------------------------------------------------------------------------------
 
-LABELS = (("positive", "negative"), ("good", "bad"), ("favourable", "unfavourable"), ("satisfied", "dissatisfied"), ("happy", "unhappy"))
+LABELS = (
+    ("positive", "negative"),
+    ("good", "bad"),
+    ("favourable", "unfavourable"),
+    ("satisfied", "dissatisfied"),
+    ("happy", "unhappy"),
+)
 SENTIMENT = (
     *say("ask", "is {it} [positive or negative|negative or positive]", "would you call {it} positive or negative", good="positive", bad="negative"),
     *say("ask", "is the [writer|customer|author] of {it} [happy or unhappy|unhappy or happy]",
@@ -168,9 +174,21 @@ def _extract_again(text: Text, args: Args) -> Words:
     found = []
     for place, word in enumerate(words):
         after = words[place + 1] if place + 1 < len(words) else ""
-        if (args["marks"] == "e-mail addresses" and "@" in word) or (args["marks"] == "times" and word.replace(":", "", 1).isdigit() and ":" in word):
+        if (args["marks"] == "e-mail addresses" and "@" in word) or (
+            args["marks"] == "times" and word.replace(":", "", 1).isdigit() and ":" in word
+        ):
             found.append(word)
-        elif (args["marks"] == "dates" and word.isdigit() and after in MONTHS) or (args["marks"] == "prices" and word.replace(".", "", 1).isdigit() and after in ("euro", "euros")) or (args["marks"] == "phone numbers" and word.isdigit() and len(word) == 4 and word[0] == "0" and len(after) == 5):
+        elif (
+            (args["marks"] == "dates" and word.isdigit() and after in MONTHS)
+            or (args["marks"] == "prices" and word.replace(".", "", 1).isdigit() and after in ("euro", "euros"))
+            or (
+                args["marks"] == "phone numbers"
+                and word.isdigit()
+                and len(word) == 4
+                and word[0] == "0"
+                and len(after) == 5
+            )
+        ):
             found.append(f"{word} {after}")
     return Words(args["marks"], tuple(found))
 
@@ -212,12 +230,16 @@ def _long_again(text: Text, args: Args) -> Words:
 
 COUNT = (
     *say("np", "the number of words in {it}", "the word count of {it}", "the length of {it} in words"),
-    *say("do", "count the words [in|of] {it}", "count how many words {it} has", "say how many words {it} [has|is long]"),
+    *say(
+        "do", "count the words [in|of] {it}", "count how many words {it} has", "say how many words {it} [has|is long]"
+    ),
     *say("ask", "how many words [does {it} have|are in {it}|are there in {it}]", "how long is {it} in words"),
 )
 SENTENCES = (
     *say("np", "the number of sentences in {it}", "the length of {it} in sentences"),
-    *say("do", "count the sentences [in|of] {it}", "count how many sentences {it} has", "say how many sentences {it} has"),
+    *say(
+        "do", "count the sentences [in|of] {it}", "count how many sentences {it} has", "say how many sentences {it} has"
+    ),
     *say("ask", "how many sentences [does {it} have|are in {it}|are there in {it}]", "how long is {it} in sentences"),
 )
 LETTER = (
@@ -315,7 +337,15 @@ SWAP = (
          "write {it} again with {quoted2} in place of {quoted1}", "put {quoted2} wherever {it} says {quoted1}",
          "in {it} replace {quoted1} [by|with] {quoted2}", "swap the word {quoted1} for {quoted2} in {it}"),
 )  # fmt: skip
-NOUNS = tuple(dict.fromkeys((*THINGS, *(name for name in OBJECTS if " " not in name), *(word for words in TOPICS.values() for word in words))))
+NOUNS = tuple(
+    dict.fromkeys(
+        (
+            *THINGS,
+            *(name for name in OBJECTS if " " not in name),
+            *(word for words in TOPICS.values() for word in words),
+        )
+    )
+)
 _NOUNS = frozenset((*NOUNS, "ticket", "deposit", "hall", "bus", "list", "guests", "helpers", "cake", "answer"))
 
 
@@ -392,6 +422,10 @@ BARE = (
 _PUNCTUATION = ".,!?;:"
 
 
+def _draw_bare(text: Text, draw: Draw) -> Args | None:
+    return {} if not re.search(r"\w[@.:]\w", text.text) else None
+
+
 def _bare(text: Text, args: Args) -> Text:
     return _with(text, "".join(c for c in text.text if c not in _PUNCTUATION))
 
@@ -414,5 +448,5 @@ OPERATIONS = (
     Operation("replace_word", "text", "text", "change", SWAP, _draw_swap, _swap, _swap_again, lambda a: "text"),
     Operation("edge_sentence", "text", "text", "change", EDGE, _draw_edge, _edge, _edge_again, lambda a: f"{a['edge']} sentence"),
     Operation("reverse_words", "text", "text", "finish", BACKWARDS, _draw_plain, _backwards, _backwards_again, lambda a: "text"),
-    Operation("strip_punctuation", "text", "text", "order", BARE, _draw_plain, _bare, _bare_again, lambda a: "text"),
+    Operation("strip_punctuation", "text", "text", "order", BARE, _draw_bare, _bare, _bare_again, lambda a: "text"),
 )  # fmt: skip

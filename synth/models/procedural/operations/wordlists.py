@@ -71,8 +71,20 @@ def _by_letter_again(words: Words, args: Args) -> Words:
 BY_LENGTH = (
     *say("cond", "[with|that have] more than {k} letters", "longer than {k} letters", cmp=">"),
     *say("cond", "[with|that have] fewer than {k} letters", "shorter than {k} letters", cmp="<"),
-    *say("cond", "[with|that have] at least {k} letters", "of at least {k} letters", "[with|of] {k} or more letters", cmp=">="),
-    *say("cond", "[with|that have] at most {k} letters", "of at most {k} letters", "[with|of] {k} letters or fewer", cmp="<="),
+    *say(
+        "cond",
+        "[with|that have] at least {k} letters",
+        "of at least {k} letters",
+        "[with|of] {k} or more letters",
+        cmp=">=",
+    ),
+    *say(
+        "cond",
+        "[with|that have] at most {k} letters",
+        "of at most {k} letters",
+        "[with|of] {k} letters or fewer",
+        cmp="<=",
+    ),
 )
 
 
@@ -97,7 +109,11 @@ def _by_length_again(words: Words, args: Args) -> Words:
     """By the set of lengths that are allowed."""
     edge, allowed = int(args["k"]), set()
     for size in range(80):
-        if (size < edge and "<" in args["cmp"]) or (size > edge and ">" in args["cmp"]) or (size == edge and "=" in args["cmp"]):
+        if (
+            (size < edge and "<" in args["cmp"])
+            or (size > edge and ">" in args["cmp"])
+            or (size == edge and "=" in args["cmp"])
+        ):
             allowed.add(size)
     return _with(words, [w for w in words.values if len([c for c in w if c.isalpha()]) in allowed])
 
@@ -152,7 +168,10 @@ def _sort(words: Words, args: Args) -> Words:
 
 def _sort_again(words: Words, args: Args) -> Words:
     """By the number of words that come before each."""
-    ranked = sorted((sum(_key(other) < _key(word) for other in words.values), place, word) for place, word in enumerate(words.values))
+    ranked = sorted(
+        (sum(_key(other) < _key(word) for other in words.values), place, word)
+        for place, word in enumerate(words.values)
+    )
     found = [word for _, _, word in ranked]
     return _with(words, found if args["order"] == "asc" else found[::-1])
 
@@ -190,11 +209,17 @@ def _capitals(words: Words, args: Args) -> Words:
 
 
 def _capitals_again(words: Words, args: Args) -> Words:
-    return _with(words, ["".join(chr(ord(c) - 32) if "a" <= c <= "z" else c.upper() for c in word) for word in words.values])
+    return _with(
+        words, ["".join(chr(ord(c) - 32) if "a" <= c <= "z" else c.upper() for c in word) for word in words.values]
+    )
 
 
 INITIALS = (
-    *say("do", "[shorten|abbreviate|reduce] [each of {them}|{them}] to [its first letter|the first letter]", "keep only the first letter of each of {them}"),
+    *say(
+        "do",
+        "[shorten|abbreviate|reduce] [each of {them}|{them}] to [its first letter|the first letter]",
+        "keep only the first letter of each of {them}",
+    ),
     *say("nps", "the first [letters|letter] of each of {them}", "the [initials|first letters] of {them}"),
     *say("do", "replace each of {them} by its first letter", "write only the first letter of each of {them}"),
 )
@@ -205,7 +230,9 @@ def _initials(words: Words, args: Args) -> Words:
 
 
 def _initials_again(words: Words, args: Args) -> Words:
-    return _with(words, [word.upper().removesuffix(word.upper()[1:]) if len(word) > 1 else word.upper() for word in words.values])
+    return _with(
+        words, [word.upper().removesuffix(word.upper()[1:]) if len(word) > 1 else word.upper() for word in words.values]
+    )
 
 
 FIRST = (
@@ -234,7 +261,12 @@ def _first_again(words: Words, args: Args) -> Words:
 
 COUNT = (
     *say("np", "the number of {noun}[| on the list]"),
-    *say("do", "count {them}", "count how many {noun} [there are|are on the list]", "say how many {noun} [there are|the list has]"),
+    *say(
+        "do",
+        "count {them}",
+        "count how many {noun} [there are|are on the list]",
+        "say how many {noun} [there are|the list has]",
+    ),
     *say("ask", "how many {noun} [are there|are on the list|does the list have|stand on the list]"),
 )
 
@@ -277,7 +309,9 @@ def _longest_again(words: Words, args: Args) -> Name:
 NTH = (
     *say("np", "the {nth} of {them}", "the {nth} {one}"),
     *say("do", "[pick|pick out|take] the {nth} of {them}", "name the {nth} {one}"),
-    *say("ask", "which [of {them} is|{one} is] the {nth}", "which of {them} comes {nth}", "what is the {nth} of {them}"),
+    *say(
+        "ask", "which [of {them} is|{one} is] the {nth}", "which of {them} comes {nth}", "what is the {nth} of {them}"
+    ),
 )
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 
@@ -312,7 +346,9 @@ JOIN = (
 
 
 def _draw_join(words: Words, draw: Draw) -> Args | None:
-    return {"quoted": draw.pick(('" - "', '" / "', '"; "', '" + "', '" & "', '" | "'))} if len(words.values) > 1 else None
+    return (
+        {"quoted": draw.pick(('" - "', '" / "', '"; "', '" + "', '" & "', '" | "'))} if len(words.values) > 1 else None
+    )
 
 
 def _join(words: Words, args: Args) -> Name:
@@ -327,8 +363,8 @@ def _join_again(words: Words, args: Args) -> Name:
 
 
 LENGTHS = (
-    *say("do", "count the letters of each of {them}", "[replace|swap] each of {them} [by|for] its number of letters",
-         "say how many letters each of {them} has"),
+    *say("do", "count the letters of each of {them}", "replace each of {them} by its number of letters", "swap each of {them} for its number of letters",
+         "[say|write down] how many letters each of {them} has"),
     *say("nps", "the [numbers of letters|letter counts] of {them}", "the number of letters in each of {them}"),
     *say("ask", "how many letters does each of {them} have", "how long is each of {them} in letters"),
 )  # fmt: skip
@@ -345,8 +381,16 @@ def _lengths_again(words: Words, args: Args) -> Numbers:
 # --- two lists -------------------------------------------------------------------------------------------------------
 
 COMMON = (
-    *say("nps", "the {noun} that [are on both lists|appear in both lists|the two lists share]", "the {noun} common to both lists"),
-    *say("do", "[list|name] the {noun} that [are on both lists|appear in both lists]", "compare the two lists and [write down|list] what they share"),
+    *say(
+        "nps",
+        "the {noun} that [are on both lists|appear in both lists|the two lists share]",
+        "the {noun} common to both lists",
+    ),
+    *say(
+        "do",
+        "[list|name] the {noun} that [are on both lists|appear in both lists]",
+        "compare the two lists and [write down|list] what they share",
+    ),
     *say("ask", "which {noun} [are on both lists|appear in both lists|do the two lists share]"),
 )
 ONLY = (

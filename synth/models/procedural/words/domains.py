@@ -31,8 +31,12 @@ CITIES = (
     "Leeds, Lille, Linz, Malmo, Nantes, Odense, Parma, Porto, Riga, Rouen, Salzburg, Siena, Split, Tampere, Toledo, "
     "Turin, Uppsala, Utrecht, Verona, Vilnius, Zagreb"
 ).split(", ")
-FIRST_NAMES = "Anna, Bruno, Carla, Dario, Elif, Felix, Greta, Hugo, Ines, Jonas, Kaya, Lena, Marta, Nils, Olga, Pavel".split(", ")
-CHILDREN = "Mia, Noah, Ella, Finn, Lotta, Emil, Ida, Theo, Alma, Oskar, Romy, Levi, Juna, Mats, Frida, Anton".split(", ")
+FIRST_NAMES = (
+    "Anna, Bruno, Carla, Dario, Elif, Felix, Greta, Hugo, Ines, Jonas, Kaya, Lena, Marta, Nils, Olga, Pavel".split(", ")
+)
+CHILDREN = "Mia, Noah, Ella, Finn, Lotta, Emil, Ida, Theo, Alma, Oskar, Romy, Levi, Juna, Mats, Frida, Anton".split(
+    ", "
+)
 POOLS: dict[str, tuple[str, ...]] = {
     "people": tuple(PEOPLE), "cities": tuple(CITIES), "firstnames": tuple(FIRST_NAMES), "firstchildren": tuple(CHILDREN), "weekdays": WEEKDAYS[:6],
 }  # fmt: skip
@@ -92,7 +96,11 @@ def _domain(block: str) -> Domain:
 @functools.cache
 def domains() -> tuple[Domain, ...]:
     """All domains, in the order of the files."""
-    blocks = [block for text in (domains_a.DOMAINS, domains_b.DOMAINS, domains_c.DOMAINS) for block in text.strip().split("\n\n")]
+    blocks = [
+        block
+        for text in (domains_a.DOMAINS, domains_b.DOMAINS, domains_c.DOMAINS)
+        for block in text.strip().split("\n\n")
+    ]
     return tuple(_domain(block) for block in blocks)
 
 
@@ -131,7 +139,12 @@ def nouns() -> frozenset[str]:
     """All that the parts of a material can be called: rows, values of a column, results of earlier steps."""
     columns = [column for domain in domains() for column in domain.columns]
     named = {pluralise(column.name) for column in columns if column.kind != "count"} | {d.noun for d in domains()}
-    return frozenset(named | set("numbers,differences,letter counts,items,words,dates,times,prices,phone numbers,e-mail addresses".split(",")))
+    return frozenset(
+        named
+        | set(
+            "numbers,differences,letter counts,items,words,dates,times,prices,phone numbers,e-mail addresses".split(",")
+        )
+    )
 
 
 @functools.cache

@@ -1,0 +1,137 @@
+"""`synth evolve` at the terminal: files, run folders, one more generation, tuning, and mistakes listed at once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from synth.cli.app import app
+
+TASKS = (
+    ("Put these words in alphabetical order.", "pear, fig, apple, plum"),
+    ("What is the sum of these numbers?", "4, 8, 15, 16"),
+    ("Keep only the even numbers.", "3, 4, 7, 10, 12"),
+    ("Which of these numbers is the largest?", "31, 7, 52, 18"),
+)
+
+
+def synth(*arguments: str | Path) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, [str(one) for one in arguments])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def table(path: Path, *rows: Any) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture
+def tasks(tmp_path: Path) -> Path:
+    return table(tmp_path / "tasks.jsonl", *({"instruction": text, "input": given} for text, given in TASKS))
+
+
+def kept(stdout: str) -> int:
+    return int(json.loads(stdout)["stages"]["evolve"]["kept"])
+
+
+def test_tasks_without_answers_are_evolved_and_a_generation_is_added_without_paying_for_the_first(
+    tasks: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    code, first, words = synth("evolve", "--from", tasks, "--rounds", "1", "--run", folder, "--json")
+    assert code == 0 and kept(first) > len(TASKS), words
+    code, again, _ = synth("evolve", "--run", folder, "--rounds", "1", "--json")
+    assert code == 0 and json.loads(again)["requests"] == 0 and kept(again) == kept(first)
+    code, more, words = synth("evolve", "--run", folder, "--rounds", "+1", "--json")
+    assert code == 0 and kept(more) > kept(first) and "for the stages after it" in words
+    code, ended, words = synth("run", folder / "recipe.yaml", "--run", folder, "--json")
+    assert code == 0 and kept(ended) == kept(more) and json.loads(ended)["requests"] == 0, words
+
+
+def test_lineage_prints_the_operator_and_the_text_of_each_step(tasks: Path, tmp_path: Path) -> None:
+    from synth.engine.ledger import LedgerReader
+
+    folder = tmp_path / "run"
+    assert synth("evolve", "--from", tasks, "--rounds", "2", "--run", folder)[0] == 0
+    reader = LedgerReader(folder)
+    last = max(reader.records("evolve"), key=lambda record: record.lineage.generation)
+    first = next(record for record in reader.records("evolve") if record.id in last.lineage.parents)
+    reader.close()
+    code, printed, _ = synth("lineage", folder, last.id)
+    assert code == 0 and printed.index(first.instruction) < printed.index(last.instruction)
+    assert f"generation {last.lineage.generation}, {last.lineage.operator}" in printed
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([{"instruction": "ok then"}, {"instruction": "  "}], ["jsonl:2: `instruction` is empty"]),
+        ([{"instruction": "w " * 50_000}, {"instruction": ""}], ["jsonl:1: has a text of 50,000 words", "jsonl:2"]),
+        (
+            [{"instruction": "one"}, {"messages": [{"role": "user", "content": "hi"}]}, {"instruction": "a", "response": ""}],
+            ["jsonl:2: is in the format messages", "jsonl:3: is in the format dolly"],
+        ),
+    ],
+    ids=["empty", "huge", "mixed"],
+)  # fmt: skip
+def test_mistakes_of_the_file_and_of_the_flags_are_listed_at_once(tmp_path: Path, rows: Any, said: list[str]) -> None:
+    path = table(tmp_path / "bad.jsonl", *rows)
+    folder = tmp_path / "run"
+    code, _, words = synth("evolve", "--from", path, "--run", folder, "--rounds", "0", "--operators", "nonsense")
+    assert code == 2 and not folder.exists()
+    assert all(one in words for one in ["evolve.rounds", "unknown set of operators 'nonsense'", *said]), words
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--operators", "nonsense=1,deepen=1"], "unknown operator nonsense; known: add_constraint"),
+        (["--operators", "deepen=0,breadth=0"], "sum to more than zero"),
+        (["--operators", "deepen=nan"], "finite"),
+        (["--rounds", "0"], "evolve.rounds"),
+        (["--rounds", "many"], "evolve.rounds"),
+        (["--method-path", "nowhere.txt"], "evolve.method_path"),
+    ],
+)
+def test_flags_that_make_no_sense_exit_with_2_and_make_no_folder(
+    tasks: Path, tmp_path: Path, flags: list[str], said: str
+) -> None:
+    code, _, words = synth("evolve", "--from", tasks, "--run", tmp_path / "run", *flags)
+    assert code == 2 and said in words and not (tmp_path / "run").exists(), words
+
+
+@pytest.mark.parametrize("flags", [["--rounds", "+x"], ["--rounds", "0"], ["--teacher", "procedural"], ["--seed", "3"]])
+def test_a_run_folder_keeps_its_models_and_takes_a_number_of_rounds(
+    tasks: Path, tmp_path: Path, flags: list[str]
+) -> None:
+    folder = tmp_path / "run"
+    assert synth("evolve", "--from", tasks, "--rounds", "1", "--run", folder)[0] == 0
+    assert synth("evolve", "--run", folder, *flags)[0] == 2
+
+
+def test_a_missing_run_folder_is_named() -> None:
+    assert synth("evolve")[0] == synth("evolve", "--run", "nowhere", "--rounds", "+1")[0] == 2
+
+
+def test_a_tuned_method_is_written_and_used_by_the_next_run(tasks: Path, tmp_path: Path) -> None:
+    out = tmp_path / "tuned.txt"
+    flags = ("--num-held-out", "2", "--num-sample", "2", "--json")
+    code, printed, words = synth("evolve", "tune", "--from", tasks, "--run", tmp_path / "t", "--out", out, *flags)
+    found = json.loads(printed)
+    assert code == 0 and out.read_text().strip() == found["method"], words
+    assert [row["step"] for row in found["history"]] == [0, 1] and "gave no answer" in found["history"][1]["problem"]
+    code, printed, words = synth(
+        "evolve", "--from", tasks, "--rounds", "1", "--run", tmp_path / "run", "--method-path", out, "--json"
+    )
+    assert code == 0 and kept(printed) > len(TASKS), words
+    assert f"method_path: {out}" in (tmp_path / "run" / "recipe.yaml").read_text()
+
+
+def test_tuning_on_a_bad_file_writes_nothing(tmp_path: Path) -> None:
+    path, out = table(tmp_path / "bad.jsonl", {"instruction": ""}), tmp_path / "tuned.txt"
+    code, _, words = synth("evolve", "tune", "--from", path, "--run", tmp_path / "t", "--out", out, "--steps", "0")
+    assert code == 2 and "evolve.tune.steps" in words and "jsonl:1" in words and not out.exists(), words

@@ -1,0 +1,66 @@
+"""Configs for training elsewhere: the numbers of the preset, the data beside them, nothing left out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from synth.errors import UsageError
+from synth.records import Record
+from synth.student.emit import EMITTERS, emit
+from synth.student.presets import TrainSettings
+
+RECORDS = [
+    Record("Add the numbers.", "2 and 3", "5"),
+    Record(
+        "And?", messages=tuple({"role": r, "content": t} for r, t in (("user", "Hi"), ("assistant", "Hello\u2028")))
+    ),
+]
+
+
+def emitted(kind: str, out_dir: Path, **changes: Any) -> dict[str, Any]:
+    settings = TrainSettings(**({"preset": "lora", "model": "some/model"} | changes))
+    paths = emit(kind, RECORDS, out_dir, settings)
+    assert all(path.exists() for path in paths)
+    return dict(yaml.safe_load((out_dir / f"{kind}.yaml").read_text("utf-8")))
+
+
+@pytest.mark.parametrize("kind", EMITTERS)
+def test_every_config_has_the_model_the_rate_and_the_data(kind: str, tmp_path: Path) -> None:
+    config = emitted(kind, tmp_path)
+    assert "some/model" in config.values() and config["learning_rate"] == 2e-4
+    assert config["gradient_accumulation_steps"] == 128 and config["lora_dropout"] == 0.05
+    rows = [json.loads(line) for line in (tmp_path / "train.jsonl").read_text("utf-8").split("\n") if line]
+    assert rows[0]["messages"][0] == {"role": "user", "content": "Add the numbers.\n\n2 and 3"}
+    assert rows[1]["messages"][1]["content"] == "Hello\u2028"
+
+
+def test_each_tool_is_told_in_its_own_words(tmp_path: Path) -> None:
+    axolotl = emitted("axolotl", tmp_path / "a", template="chatml")
+    assert axolotl["adapter"] == "lora" and axolotl["chat_template"] == "chatml" and axolotl["sample_packing"]
+    assert "### Response:" in emitted("axolotl", tmp_path / "b", template="alpaca")["chat_template_jinja"]
+    assert emitted("llamafactory", tmp_path / "c", method="qlora")["quantization_bit"] == 4
+    info = json.loads((tmp_path / "c/dataset_info.json").read_text())
+    assert info["synth"]["file_name"] == "train.jsonl"
+    assert emitted("trl", tmp_path / "d")["assistant_only_loss"] is True
+
+
+def test_the_big_sizes_come_with_their_sharding(tmp_path: Path) -> None:
+    emitted("trl", tmp_path / "fsdp", preset="alpaca-7b", num_processes=4)
+    fsdp = yaml.safe_load((tmp_path / "fsdp/accelerate_fsdp.yaml").read_text())
+    assert fsdp["num_processes"] == 4 and fsdp["fsdp_config"]["fsdp_version"] == 2
+    config = emitted("llamafactory", tmp_path / "zero", preset="wizardlm-7b", num_processes=8)
+    assert config["deepspeed"] == "deepspeed_zero3.json" and config["gradient_accumulation_steps"] == 1
+    zero = json.loads((tmp_path / "zero/deepspeed_zero3.json").read_text())
+    assert zero["zero_optimization"]["stage"] == 3
+
+
+def test_unknown_tools_and_students_from_scratch_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="choose|no config"):
+        emit("megatron", RECORDS, tmp_path, TrainSettings(preset="lora", model="some/model"))
+    with pytest.raises(UsageError, match="made from scratch"):
+        emit("trl", RECORDS, tmp_path, TrainSettings())
