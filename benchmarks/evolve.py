@@ -30,9 +30,9 @@ CHI_SQUARE_P001 = {1: 10.83, 2: 13.82, 3: 16.27, 4: 18.47, 5: 20.52, 6: 22.46, 7
 """Degrees of freedom -> the value passed by chance once in a thousand times."""
 
 
-def make(folder: Path, num_tasks: int, rounds: int, seed: int) -> None:
-    """A run folder of bootstrapped and evolved tasks, difficulty rated."""
-    data = {"name": "evolve-bench", "seed": seed, "bootstrap": {"num_tasks": num_tasks}}
+def make(folder: Path, num_tasks: int, rounds: int, seed: int, faults: str = "") -> None:
+    """A run folder of bootstrapped and evolved tasks, difficulty rated; `faults` is a profile of the teacher's."""
+    data = {"name": "evolve-bench", "seed": seed, "bootstrap": {"num_tasks": num_tasks}, "teacher": {"faults": faults}}
     off = dict.fromkeys(("respond", "select", "export", "report"))
     run(build_recipe(data | off | {"evolve": {"rounds": rounds, "rate_complexity": True}}), folder, until="evolve")
 
@@ -117,7 +117,7 @@ def families_of(results: Sequence[Result]) -> list[list[Record]]:
 def main(options: argparse.Namespace) -> None:
     """Make the run folder if there is none, then print."""
     if not (options.run / RECIPE_FILE).is_file():
-        make(options.run, options.num_tasks, options.rounds, options.seed)
+        make(options.run, options.num_tasks, options.rounds, options.seed, options.faults)
     reader = LedgerReader(options.run)
     results = list(reader.results("evolve"))
     reader.close()
@@ -136,5 +136,6 @@ if __name__ == "__main__":
     parser.add_argument("--num-tasks", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--faults", default="", help="faults of the teacher, such as grows=0.05,unchanged=0.05")
     parser.add_argument("--lineages", type=int, default=3)
     main(parser.parse_args())

@@ -1,16 +1,16 @@
 """All errors that synth raises on purpose, as one tree. Each says what happened and carries a hint what to do.
 
-    SynthError                      exit 1
-    ├── UsageError                  exit 2   wrong flags, recipes, files
-    │   └── InputError              exit 2   every mistake of an input file, listed
-    ├── BudgetReached               exit 4   the cap on money or tokens
-    ├── StorageError                exit 5   disk full, locked or damaged run folder
-    ├── CredentialsError            exit 6   key, permission, model name, quota: nothing can succeed
-    ├── StageStopped                exit 3   a stage refuses to go on because almost all it makes is thrown away
-    ├── RequestFailed               (caught by the engine: one item is quarantined)
-    │   ├── RetryableError          try again: 408, 409, 429, 5xx, timeouts, broken bodies
-    │   └── RequestRefused          never try again: 400, 422, content filter, unsupported task
-    └── TrainingError               exit 1   the student could not be trained
+SynthError                      exit 1
+├── UsageError                  exit 2   wrong flags, recipes, files
+│   └── InputError              exit 2   every mistake of an input file, listed
+├── BudgetReached               exit 4   the cap on money or tokens
+├── StorageError                exit 5   disk full, locked or damaged run folder
+├── CredentialsError            exit 6   key, permission, model name, quota: nothing can succeed
+├── StageStopped                exit 3   a stage refuses to go on because almost all it makes is thrown away
+├── RequestFailed               (caught by the engine: one item is quarantined)
+│   ├── RetryableError          try again: 408, 409, 429, 5xx, timeouts, broken bodies
+│   └── RequestRefused          never try again: 400, 422, content filter, unsupported task
+└── TrainingError               exit 1   the student could not be trained
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from synth.engine.budget import Price
 from synth.errors import InputError, UsageError
+from synth.models import not_shaping
 from synth.records import digest
 from synth.stages.bootstrap.settings import BootstrapSettings
 from synth.stages.evaluate import EvaluateSettings
@@ -137,7 +138,8 @@ def shaping(dump: Mapping[str, Any]) -> dict[str, Any]:
     rest = {key: value for key, value in dump.items() if key not in ("name", "engine", "report")}
     for role in ("teacher", "judge"):
         if rest.get(role):
-            rest[role] = {key: value for key, value in rest[role].items() if key not in ("concurrency", "latency_ms")}
+            free = {"concurrency", "latency_ms"} | not_shaping(str(rest[role]["backend"]))
+            rest[role] = {key: value for key, value in rest[role].items() if key not in free}
     return rest
 
 

@@ -16,7 +16,9 @@ from served import ServedTeacher
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```console\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-COMMANDS = [line[2:].partition("  #")[0].strip() for block in BLOCKS for line in block.splitlines() if line.startswith("$ ")]
+COMMANDS = [
+    line[2:].partition("  #")[0].strip() for block in BLOCKS for line in block.splitlines() if line.startswith("$ ")
+]
 NEEDS_A_GPU = "examples/vllm.yaml"
 
 
@@ -95,5 +97,7 @@ def test_every_command_named_in_the_readme_exists() -> None:
 
     known = {function.__name__.replace("_", "-") for function in FUNCTIONS} | {"seeds"}
     table = README[README.index("| command |") : README.index("Every command takes")]
-    named = {word for cell in re.findall(r"^\| (.*?) \|", table, re.MULTILINE) for word in re.findall(r"[a-z][a-z-]+", cell)}
+    named = {
+        word for cell in re.findall(r"^\| (.*?) \|", table, re.MULTILINE) for word in re.findall(r"[a-z][a-z-]+", cell)
+    }
     assert named - {"synth", "command", "check", "stats", "import"} <= known

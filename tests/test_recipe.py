@@ -34,7 +34,9 @@ def test_the_recipe_that_init_writes_is_without_mistakes() -> None:
 
 
 def test_all_mistakes_are_listed_at_once_with_line_and_nearest_key(tmp_path: Path) -> None:
-    path = write(tmp_path, "name: x\nbootstrap:\n  num_task: 5\n  window: 0\nevolve: {operators: {nonsense: 1}}\nteachr: {}\n")
+    path = write(
+        tmp_path, "name: x\nbootstrap:\n  num_task: 5\n  window: 0\nevolve: {operators: {nonsense: 1}}\nteachr: {}\n"
+    )
     with pytest.raises(InputError) as caught:
         read_recipe(path)
     text = "\n".join(caught.value.mistakes)
@@ -68,7 +70,9 @@ def test_set_changes_one_value_and_makes_sections(tmp_path: Path) -> None:
         read_recipe(write(tmp_path, "name: x\n"), ["bootstrap"])
 
 
-def test_a_key_from_env_file_is_read_and_never_over_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_from_env_file_is_read_and_never_over_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / ".env").write_text("SYNTH_TEST_ONE=from-file\nexport SYNTH_TEST_TWO='quoted'\n", "utf-8")
     monkeypatch.setenv("SYNTH_TEST_ONE", "from-environment")
     monkeypatch.delenv("SYNTH_TEST_TWO", raising=False)
@@ -86,7 +90,9 @@ def test_the_resolved_recipe_reads_back_equal(tmp_path: Path) -> None:
 
 def test_the_hash_ignores_what_cannot_change_the_result() -> None:
     one = build_recipe({"bootstrap": {"num_tasks": 5}})
-    same = build_recipe({"name": "other", "bootstrap": {"num_tasks": 5}, "engine": {"max_attempts": 3}, "teacher": {"concurrency": 4}})
+    same = build_recipe(
+        {"name": "other", "bootstrap": {"num_tasks": 5}, "engine": {"max_attempts": 3}, "teacher": {"concurrency": 4}}
+    )
     other = build_recipe({"bootstrap": {"num_tasks": 6}})
     assert one.hash == same.hash != other.hash
     assert "engine" not in shaping(one.model_dump(mode="json"))
@@ -94,10 +100,17 @@ def test_the_hash_ignores_what_cannot_change_the_result() -> None:
 
 def test_the_schema_names_every_section() -> None:
     schema = Recipe.model_json_schema()
-    assert {"teacher", "bootstrap", "evolve", "respond", "select", "export", "train", "evaluate"} <= set(schema["properties"])
+    assert {"teacher", "bootstrap", "evolve", "respond", "select", "export", "train", "evaluate"} <= set(
+        schema["properties"]
+    )
 
 
-@given(st.dictionaries(st.text("abc", min_size=1), st.integers() | st.dictionaries(st.text("xyz", min_size=1), st.integers(), min_size=1)))
+@given(
+    st.dictionaries(
+        st.text("abc", min_size=1),
+        st.integers() | st.dictionaries(st.text("xyz", min_size=1), st.integers(), min_size=1),
+    )
+)
 def test_flat_keeps_every_leaf(data: dict[str, object]) -> None:
     leaves = sum(len(value) if isinstance(value, dict) else 1 for value in data.values())
     assert len(flat(data)) == (leaves if data else 0) or not data

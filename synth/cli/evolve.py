@@ -134,7 +134,9 @@ def _recipe_for(source: Path, data: dict[str, Any], run: Path, who: Who) -> Reci
     except InputError as error:
         mistakes += error.mistakes
     try:
-        read_given(source)
+        talks = sum(record.messages is not None for record in read_given(source))
+        if talks:
+            log(f"{source}: {talks} conversation(s) of several turns pass as they are, without being evolved")
     except InputError as error:
         mistakes += error.mistakes
     if mistakes or recipe is None:

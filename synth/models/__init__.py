@@ -55,6 +55,12 @@ def check_options(backend: str, options: Mapping[str, Any]) -> Any:
     return read_settings(module.Settings, options, f"backend {backend}")
 
 
+def not_shaping(backend: str) -> frozenset[str]:
+    """Options of a backend that cannot change an answer, such as where its server runs; a run may go on without them."""
+    _check_backend(backend)
+    return frozenset(getattr(importlib.import_module(f"synth.models.{backend}"), "NOT_SHAPING", ()))
+
+
 def read_settings(settings: type[Any], options: Mapping[str, Any], where: str) -> Any:
     """`settings(**options)` with every value checked and converted by its type annotation."""
     from pydantic import TypeAdapter, ValidationError

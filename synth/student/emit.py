@@ -14,7 +14,7 @@ from synth.errors import UsageError
 from synth.fileio import atomic_write
 from synth.records import Record
 from synth.student.presets import TrainSettings
-from synth.student.templates import conversation_of
+from synth.student.templates import TEMPLATES, conversation_of
 
 DATA = "train.jsonl"
 
@@ -32,18 +32,26 @@ def emit(kind: str, records: Sequence[Record], out_dir: Path, settings: TrainSet
         )
     out_dir.mkdir(parents=True, exist_ok=True)
     files = EMITTERS[kind](settings) | _sharding(settings)
-    files[DATA] = "".join(json.dumps(_messages_row(record), ensure_ascii=False) + "\n" for record in records)
+    row = _prompt_row if kind == "trl" and settings.template != "chat" else _messages_row
+    files[DATA] = "".join(json.dumps(row(record, settings), ensure_ascii=False) + "\n" for record in records)
     for name, text in files.items():
         atomic_write(out_dir / name, text)
     return [out_dir / name for name in files]
 
 
-def _messages_row(record: Record) -> dict[str, Any]:
+def _messages_row(record: Record, settings: TrainSettings) -> dict[str, Any]:
     conversation = conversation_of(record)
     messages = [{"role": "system", "content": conversation.system}] if conversation.system else []
     for turn in conversation.turns:
         messages += [{"role": "user", "content": turn.user_text}, {"role": "assistant", "content": turn.output}]
     return {"messages": messages}
+
+
+def _prompt_row(record: Record, settings: TrainSettings) -> dict[str, Any]:
+    """The template written out, since TRL knows none but chat templates; earlier answers are part of the prompt."""
+    template, conversation = TEMPLATES[settings.template], conversation_of(record)
+    prompt = "".join(part.text for part in template.prompt(conversation))
+    return {"prompt": prompt, "completion": template.answer_lead + conversation.turns[-1].output}
 
 
 def _yaml(values: dict[str, Any]) -> str:
@@ -65,7 +73,7 @@ def _axolotl(settings: TrainSettings) -> dict[str, str]:
             {"path": DATA, "type": "chat_template", "field_messages": "messages", "roles_to_train": ["assistant"]}
         ],
         "chat_template": ("chatml" if settings.template == "chatml" else "tokenizer_default") if is_own else "jinja",
-        "chat_template_jinja": None if is_own else _chat_jinja(settings),
+        "chat_template_jinja": None if is_own else TEMPLATES[settings.template].jinja(has_bos=False),
         "output_dir": "out",
         "sequence_len": settings.max_length,
         "sample_packing": settings.packing is not False,
@@ -88,12 +96,6 @@ def _axolotl(settings: TrainSettings) -> dict[str, str]:
         values |= {"lora_r": settings.lora_rank, "lora_alpha": settings.lora_alpha}
         values |= {"lora_dropout": settings.lora_dropout, "lora_target_linear": True}
     return {"axolotl.yaml": _yaml(values)}
-
-
-def _chat_jinja(settings: TrainSettings) -> str:
-    from synth.student.templates import TEMPLATES
-
-    return TEMPLATES[settings.template].jinja(has_bos=False)
 
 
 def _llamafactory(settings: TrainSettings) -> dict[str, str]:
@@ -141,7 +143,7 @@ def _trl(settings: TrainSettings) -> dict[str, str]:
         "output_dir": "out",
         "max_length": settings.max_length,
         "packing": settings.packing is not False,
-        "assistant_only_loss": True,
+        ("assistant_only_loss" if settings.template == "chat" else "completion_only_loss"): True,
         "per_device_train_batch_size": settings.micro_batch_size,
         "gradient_accumulation_steps": _accumulation(settings),
         "num_train_epochs": settings.epochs,

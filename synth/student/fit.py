@@ -6,12 +6,13 @@ student.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -61,8 +62,22 @@ def fit(
 
     Returns what is to be told about the run, as JSON values.
     """
-    with threads(settings.num_threads), quiet():
+    with threads(settings.num_threads), quiet(), _logs_in(out_dir / "logs"):
         return _fit(records, out_dir, settings, progress)
+
+
+@contextlib.contextmanager
+def _logs_in(folder: Path) -> Iterator[None]:
+    """The reporters take their folder from the environment only; it is as before afterwards."""
+    names = ("TENSORBOARD_LOGGING_DIR", "TRACKIO_DIR", "WANDB_DIR")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update({name: value or str(folder) for name, value in before.items()})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
 
 
 def _fit(
@@ -88,8 +103,7 @@ def _fit(
     trainer = _trainer(model, tokenizer, data, packing, out_dir, settings, progress)
     checkpoint = _last_checkpoint(out_dir / "checkpoints")
     _train(trainer, checkpoint, settings)
-    if trainer.accelerator.is_main_process:
-        _save(trainer, base, tokenizer, out_dir, settings)
+    _save(trainer, base, tokenizer, out_dir, settings)
     return {
         **_losses(trainer),
         "base": base,
@@ -373,13 +387,18 @@ def _losses(trainer: Any) -> dict[str, Any]:
 
 
 def _save(trainer: Any, base: str, tokenizer: Any, out_dir: Path, settings: TrainSettings) -> None:
+    """Called by every process, since sharded weights are gathered from all; the first one writes."""
+    is_sharded = settings.num_processes > 1 and settings.sharding != "ddp"
+    state = trainer.accelerator.get_state_dict(trainer.model_wrapped) if is_sharded else None
+    if not trainer.accelerator.is_main_process:
+        return
     model = trainer.accelerator.unwrap_model(trainer.model)
     tokenizer.padding_side = "right"
     if settings.method == "full":
         model.config.use_cache = True
-        save_student(model, tokenizer, out_dir)
+        save_student(model, tokenizer, out_dir, state)
         return
     adapter = out_dir / "adapter"
-    model.save_pretrained(adapter)
-    del model
+    model.save_pretrained(adapter, state_dict=state)
+    del model, state
     save_student(merge_adapter(base, adapter, tokenizer), tokenizer, out_dir)

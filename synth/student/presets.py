@@ -107,8 +107,8 @@ class TrainSettings(BaseModel):
         return self
 
 
-# tiny: found by trial on the embedded teacher's tasks. A step is one packed row of 256 tokens: rows of 512 gave no more in
-# the same time, since attention without special kernels costs the square of the row.
+# tiny: found by trial on the embedded teacher's tasks. A step is one packed row of 256 tokens: rows of 512 gave no
+# more in the same time, since attention without special kernels costs the square of the row.
 _TINY = {
     "template": "short",
     "batch_tokens": 256,

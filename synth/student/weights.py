@@ -165,16 +165,17 @@ def merge_adapter(base: str, adapter: Path, tokenizer: Any) -> Any:
     return merged
 
 
-def save_student(model: Any, tokenizer: Any, out_dir: Path) -> None:
+def save_student(model: Any, tokenizer: Any, out_dir: Path, state: dict[str, Any] | None = None) -> None:
     """Write model and tokenizer in Hugging Face form: into a folder beside the target first, then moved over.
 
-    A full disk leaves what was there untouched. Raises StorageError.
+    `state`: the whole weights where the model holds only its share of them. A full disk leaves what was there
+    untouched. Raises StorageError.
     """
     staging = out_dir / ".saving"
     shutil.rmtree(staging, ignore_errors=True)
     try:
         staging.mkdir(parents=True)
-        model.save_pretrained(staging, safe_serialization=True)
+        model.save_pretrained(staging, state_dict=state)
         tokenizer.save_pretrained(staging)
         for path in sorted(staging.iterdir()):
             path.replace(out_dir / path.name)

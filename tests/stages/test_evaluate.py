@@ -63,7 +63,7 @@ def test_better_is_said_only_where_the_interval_allows_it() -> None:
 
 def test_differences_are_taken_item_by_item() -> None:
     one = {str(i): float(i % 2) for i in range(200)}
-    ahead = difference("correct", ("s", {k: 1.0 for k in one}), ("b", one))
+    ahead = difference("correct", ("s", dict.fromkeys(one, 1.0)), ("b", one))
     assert ahead.value == pytest.approx(0.5) and ahead.verdict == "better"
     assert difference("correct", ("s", one), ("b", one)).verdict == "no difference is visible"
 
@@ -165,7 +165,7 @@ def test_a_trained_student_beats_its_base_and_the_table_says_so(student: Path, t
     verdicts = {gap.metric: gap.verdict for gap in result.differences}
     assert verdicts["correct"] == verdicts["held_out_loss"] == "better"
     assert shown[-1] == ("student", 39, 39)
-    assert [row[:2] for row in result.rows()][0] == ["base", "correct"]
+    assert result.rows()[0][:2] == ["base", "correct"]
     save_result(result, tmp_path / "evaluation.json")
     assert json.loads((tmp_path / "evaluation.json").read_text())["scores"][0]["student"] == "base"
 

@@ -79,7 +79,7 @@ def run(path: Path, reply: Reply, count: int = 5, **settings: object) -> tuple[l
         roles = {role: RoleModel(teacher, Throttle(8)) for role in ("teacher", "judge")}
         engine = Engine(ledger, roles, Budget({}, (), None, None), RunProgress(), EngineOptions(run_seed=5))
         try:
-            return [results async for results in evolve(engine, records(), EvolveSettings(**settings))]  # type: ignore[arg-type]
+            return [results async for results in evolve(engine, records(), EvolveSettings(**settings))]
         finally:
             await ledger.aclose()
 
@@ -246,7 +246,7 @@ def test_a_task_keeps_its_input_unless_the_operator_may_change_it(tmp_path: Path
         async def ask(prompt: Prompt, *_: object, **__: object) -> Completion:
             return Completion(drops_input(prompt.text))
 
-        return (await evolver.generations(parent, ask))[1]  # type: ignore[arg-type]
+        return (await evolver.generations(parent, ask))[1]
 
     kept, lost = (asyncio.run(evolved(name)) for name in ("add_constraint", "complicate_input"))
     assert isinstance(kept, Record) and kept.input.startswith("melon")

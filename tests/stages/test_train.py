@@ -141,6 +141,16 @@ def test_a_held_out_part_is_watched_and_stops_training_early(tmp_path: Path) -> 
     assert len(result.details["held_out_losses"]) == result.steps // 2
 
 
+def test_reporters_write_beside_the_student_and_stay(tmp_path: Path) -> None:
+    import os
+
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed")
+    before = dict(os.environ)
+    train(records(), tmp_path, settings(report_to=("tensorboard",)))
+    assert list((tmp_path / "logs").rglob("events.out.*"))
+    assert {k: v for k, v in os.environ.items() if k in before} == before and "TRACKIO_DIR" not in os.environ
+
+
 def test_an_existing_model_gets_the_tokens_it_lacks(tmp_path: Path) -> None:
     from synth.student.weights import load_model, load_tokenizer
 
@@ -238,7 +248,7 @@ def test_a_full_disk_at_the_end_leaves_the_checkpoint_to_go_on_from(
     monkeypatch.setattr(PreTrainedModel, "save_pretrained", full)
     monkeypatch.setattr("synth.student.fit.make_base", lambda *_: given)
     given = tmp_path / "given"
-    from synth.student.tiny import make_tokenizer, make_model
+    from synth.student.tiny import make_model, make_tokenizer
 
     tokenizer = make_tokenizer(["Repeat the word."])
     save(make_model(320, seed=0, hidden=16, layers=1, heads=2), given)

@@ -29,14 +29,21 @@ def emitted(kind: str, out_dir: Path, **changes: Any) -> dict[str, Any]:
     return dict(yaml.safe_load((out_dir / f"{kind}.yaml").read_text("utf-8")))
 
 
+def rows_of(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "train.jsonl").read_text("utf-8").split("\n") if line]
+
+
 @pytest.mark.parametrize("kind", EMITTERS)
 def test_every_config_has_the_model_the_rate_and_the_data(kind: str, tmp_path: Path) -> None:
     config = emitted(kind, tmp_path)
     assert "some/model" in config.values() and config["learning_rate"] == 2e-4
     assert config["gradient_accumulation_steps"] == 128 and config["lora_dropout"] == 0.05
-    rows = [json.loads(line) for line in (tmp_path / "train.jsonl").read_text("utf-8").split("\n") if line]
-    assert rows[0]["messages"][0] == {"role": "user", "content": "Add the numbers.\n\n2 and 3"}
-    assert rows[1]["messages"][1]["content"] == "Hello\u2028"
+    first, second = rows_of(tmp_path)
+    if kind == "trl":
+        assert first["prompt"].endswith("### Input:\n2 and 3\n\n### Response:") and first["completion"] == "5"
+    else:
+        assert first["messages"][0] == {"role": "user", "content": "Add the numbers.\n\n2 and 3"}
+        assert second["messages"][1]["content"] == "Hello\u2028"
 
 
 def test_each_tool_is_told_in_its_own_words(tmp_path: Path) -> None:
@@ -46,7 +53,9 @@ def test_each_tool_is_told_in_its_own_words(tmp_path: Path) -> None:
     assert emitted("llamafactory", tmp_path / "c", method="qlora")["quantization_bit"] == 4
     info = json.loads((tmp_path / "c/dataset_info.json").read_text())
     assert info["synth"]["file_name"] == "train.jsonl"
-    assert emitted("trl", tmp_path / "d")["assistant_only_loss"] is True
+    assert emitted("trl", tmp_path / "d")["completion_only_loss"] is True
+    assert emitted("trl", tmp_path / "e", template="chat")["assistant_only_loss"] is True
+    assert rows_of(tmp_path / "e")[0]["messages"][1]["content"] == "5"
 
 
 def test_the_big_sizes_come_with_their_sharding(tmp_path: Path) -> None:
@@ -60,7 +69,7 @@ def test_the_big_sizes_come_with_their_sharding(tmp_path: Path) -> None:
 
 
 def test_unknown_tools_and_students_from_scratch_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="choose|no config"):
+    with pytest.raises(UsageError, match="no config can be written"):
         emit("megatron", RECORDS, tmp_path, TrainSettings(preset="lora", model="some/model"))
     with pytest.raises(UsageError, match="made from scratch"):
         emit("trl", RECORDS, tmp_path, TrainSettings())

@@ -265,7 +265,8 @@ def _go_on(task: Task, draw: Draw, roles: tuple[str, ...]) -> Evolved | None:
             after = operation.solve(value, args)
         except Unfit:
             continue
-        if write(after) != write(value):
+        suits = not plan.layout or kind_of(after) in frames.LAYOUTS[plan.layout][0]
+        if suits and write(after) != write(value):
             link = Link(step(operation.name, args), value, after)
             return Evolved(_place(task, _writer(task, link, draw).going_on(link), 1), task.input)
     return None

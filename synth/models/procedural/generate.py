@@ -18,6 +18,7 @@ from synth.models.procedural.words.domains import Domain, domains
 from synth.models.procedural.writer import SINGLE, Writer
 
 TRIES = 60
+FEWEST_WORDS = 4
 KINDS = (
     ("table",) * 11
     + ("numbers",) * 5
@@ -44,8 +45,9 @@ UNASKED = ("larger_number", "next_in_sequence", "share")
 class Wish:
     """What a task should be like; every field may be left open.
 
-    `max_steps` bounds the chain, `steps` wishes for a length. `kinds` of material. `operations` allowed, all if empty.
-    `last`: roles that the last step may have. `avoid`: skeletons not wanted. `style`: question or order.
+    `max_steps` bounds the chain, `steps` wishes for a length. `kinds` of material. `operations` allowed, all if empty;
+    `prefer`: those to start from if that can be. `classification`: the answer is a label. `avoid`: skeletons not wanted.
+    `style`: question, order or format. `scene`: how likely a setting is, 0 to 1. `short`: small material, plain words.
     """
 
     domain: Domain | None = None
@@ -101,6 +103,8 @@ def told(plan: Plan, material: Value, domain: Domain | None, draw: Draw, style: 
     outcome = run(plan, material, OPERATIONS)
     require_binding(plan, material, outcome)
     text = Writer(plan, outcome, domain, draw, style).instruction()
+    if len(text.split()) < FEWEST_WORDS:
+        raise Unfit("too few words to stand alone")
     return Task(plan, material, outcome, text, write(material, form_for(material, draw)))
 
 
@@ -232,7 +236,11 @@ def _is_sensible(operation: Operation, steps: list[Step], value: Value) -> bool:
         return False
     if not steps:
         return True
-    if used[-1].startswith("count") and operation.name in ("percent_change", "split_evenly", "multiply"):
+    if any(name.startswith("count") for name in used) and operation.name in (
+        "percent_change",
+        "split_evenly",
+        "multiply",
+    ):
         return False
     roles, last = _roles(used), OPERATIONS[used[-1]]
     if last.role == "finish":

@@ -31,7 +31,7 @@ SLOTS: dict[str, str] = {
     "that": _THING,
     **dict.fromkeys(("col", "measure", "measures", "count", "cat", "cats", "key", "datecol", "new", "a", "b"), _COLUMN),
     **dict.fromkeys(("first", "second"), _COLUMN),
-    "name": r"(?!(?:the|each|every|this|that|these|those|it) )[^,?!\"]+?",
+    "name": r"(?!(?:each|every|this|that|these|those|it) )[^,?!\"]+?",
     "val": r"(?!not )[^,?!\"]+?",
     "where": r"[^,?!\"]+?",
     "x": NUMBER,

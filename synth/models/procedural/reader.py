@@ -337,6 +337,11 @@ def _readings(operation: Operation, slots: Args, fixed: Args) -> list[Said]:
                 return []
         elif slot in ("it", "that"):
             noun = _thing(value) or noun
+        elif slot == "name" and value.startswith("the "):
+            named = _called(value.removeprefix("the "))
+            if named is None:
+                return []
+            args["name"], noun = named
         elif slot == "one" and operation.name != "exchange":
             noun = pluralise(value)
             if noun not in nouns():
@@ -351,6 +356,16 @@ def _readings(operation: Operation, slots: Args, fixed: Args) -> list[Said]:
             one = step(operation.name, args | spread)
             found.append(Said(one, (inner,) if inner else (), called or noun))
     return found
+
+
+def _called(text: str) -> tuple[str, str] | None:
+    """The name and the noun of "loaf brioche"."""
+    words = text.split(" ")
+    for size in range(min(3, len(words) - 1), 0, -1):
+        noun = pluralise(" ".join(words[:size]))
+        if noun in by_noun() or noun in nouns():
+            return " ".join(words[size:]), noun
+    return None
 
 
 def _has_known_columns(args: Args) -> bool:

@@ -101,9 +101,9 @@ def numbers(
     domain: Domain, draw: Draw, *, column: Column | None = None, size: int = 0, repeats: bool = False
 ) -> Numbers:
     """The values of one of the domain's measures."""
-    fitting = [c for c in domain.columns if c.kind == "measure"]
-    if not fitting:
-        raise Unfit("a domain without measures")
+    fitting = [c for c in domain.columns if c.kind == "measure" and c.summable]
+    if not fitting and column is None:
+        raise Unfit("a domain without measures that add up")
     column = column or draw.pick(fitting)
     values = [number(column, draw) for _ in range(size or draw.between(5, 9))]
     if repeats:
@@ -247,7 +247,7 @@ def material(kind: str, domain: Domain, draw: Draw, *, keep: tuple[str, ...] = (
         return value, value.noun
     if kind == "numbers":
         pick = draw.below(10)
-        plain = pick < 4 or not any(c.kind == "measure" for c in domain.columns)
+        plain = pick < 4 or not any(c.kind == "measure" and c.summable for c in domain.columns)
         listed = plain_numbers(draw, repeats=pick == 0) if plain else numbers(domain, draw, repeats=pick == 9)
         return listed, listed.noun
     if kind == "words":

@@ -290,6 +290,8 @@ class Writer:
             return _noun(before) if slot == "noun" else singular(_noun(before))
         if slot in ("it", "that"):
             return self._it(slot, before)
+        if slot == "name" and args["name"][0].islower():
+            return f"the {singular(_noun(before))} {args['name']}"
         if slot == "k":
             return SMALL_WORDS[int(args["k"])]
         if slot == "one" and "one" not in args:

@@ -1,4 +1,10 @@
-"""Evolve: Evol-Instruct (Xu et al., arXiv 2304.12244), in depth and in breadth, over several generations."""
+"""Evolve: Evol-Instruct (Xu et al., arXiv 2304.12244), in depth and in breadth, over several generations.
+
+What this stage leaves to others: the final mix is drawn by `train.shares` (parts of "seed", "bootstrap",
+"generation_1", ...); near-duplicates across generations are refused by the check `novelty` in `select.checks`. A child
+has most of its parent's words, so that check needs a high threshold there (0.95): 0.7, as for new tasks, would refuse
+two of five.
+"""
 
 from __future__ import annotations
 

@@ -22,6 +22,8 @@ async def evolve(
 ) -> AsyncIterator[list[Result]]:
     """Yield, for each record in order, the record itself and what its generations brought: children and rejections.
 
+    A conversation of several turns passes as it is: its last question may mean nothing without the turns before.
+
     Raises StageStopped when the judge eliminates more than `settings.stop_share` of the candidates.
     """
     first: list[Record] = []
@@ -40,8 +42,10 @@ async def evolve(
     async def items() -> AsyncIterator[Item]:
         seen: set[str] = set()
         async for record in _chain(first, records):
-            is_evolved = settings.every_instance or record.instruction not in seen
-            seen.add(record.instruction)
+            is_first = settings.every_instance or record.instruction not in seen
+            is_evolved = is_first and record.messages is None
+            if is_evolved:
+                seen.add(record.instruction)
             yield Item(record.id, (record, is_evolved))
 
     dump = settings.model_dump(mode="json")

@@ -104,6 +104,7 @@ def test_plurals_lead_back_to_their_singulars() -> None:
         else:
             assert singular(pluralise(name)) == name
     assert all(pluralise(singular(noun)) == noun for noun in nouns())
+    assert all(singular(pluralise(new)) == new for domain in domains() for new, _, _ in domain.products)
 
 
 def test_nouns_and_places_are_unique_and_tables_complete() -> None:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from synth.models.procedural.draws import Draw
 from synth.models.procedural.operations.figures import divided
 from synth.models.procedural.plan import Args, Operation, say
-from synth.models.procedural.values import Label, Name, Quantity, Unfit, show_number, show_quantity
+from synth.models.procedural.values import Label, Name, Quantity, Unfit, show_number, show_quantity, singular
 
 # --- units -----------------------------------------------------------------------------------------------------------
 
@@ -46,7 +46,18 @@ RATED: dict[str, tuple[tuple[str, str, str], ...]] = {
     "litres": (("pints", "1.76", "1.76"),),
 }
 """Unit to units that need a rate, which the task names itself."""
-SPELLED = {"kg": "kilograms", "g": "grams", "km": "kilometres", "m": "metres", "cm": "centimetres", "ml": "millilitres"}
+SPELLED = {
+    "%": "per cent",
+    "°C": "degrees Celsius",
+    "mm": "millimetres",
+    "kWh": "kilowatt hours",
+    "kg": "kilograms",
+    "g": "grams",
+    "km": "kilometres",
+    "m": "metres",
+    "cm": "centimetres",
+    "ml": "millilitres",
+}
 
 CONVERT = (
     *say(
@@ -383,7 +394,12 @@ def _draw_spell(amount: Quantity, draw: Draw) -> Args | None:
 def _spell(amount: Quantity, args: Args) -> Name:
     if amount.value != amount.value.to_integral_value() or not 0 <= amount.value < 1_000_000:
         raise Unfit("not a whole number below a million")
-    return Name(spelled(int(amount.value)))
+    return Name(spelled(int(amount.value)) + _unit_in_words(amount))
+
+
+def _unit_in_words(amount: Quantity) -> str:
+    word = SPELLED.get(amount.unit, amount.unit)
+    return f" {singular(word) if amount.value == 1 else word}" if word else ""
 
 
 def _spell_again(amount: Quantity, args: Args) -> Name:
@@ -404,7 +420,7 @@ def _spell_again(amount: Quantity, args: Args) -> Name:
             glue = " and " if hundreds else "and " if size == 1 and number > 1000 else ""
             text += glue + tail
         parts.append(f"{text} {word}".strip())
-    return Name(" ".join(parts) or "zero")
+    return Name((" ".join(parts) or "zero") + _unit_in_words(amount))
 
 
 OPERATIONS = (

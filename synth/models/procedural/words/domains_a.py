@@ -127,7 +127,7 @@ theatre | a theatre | the stage manager
 play: The Locksmith, Two Chairs, The Lighthouse, Winter Guests, A Quiet Town, The Auction, Paper Moon, The Understudy, Red Curtain, Last Train, The Orchard Wall, Three Letters
 stage <shown on the * stage>: main, studio, open-air; author <written by *>: @firstnames
 tickets#: 35-480; price: 9.00-58.00 euros; duration: 60-195 minutes
-takings = price * tickets
+income = price * tickets
 
 law office | a law office | the lawyer
 case: Adler, Brandt, Castell, Duval, Ekman, Forster, Grant, Holm, Iversen, Jansen, Keller, Lund

@@ -92,7 +92,7 @@ resident: @people
 wing <living in the * wing>: garden, street, upper; hobby <fond of *>: cards, music, painting
 age~: 67-101 years; visits#: 1-24; care time: 20-190 minutes
 
-machine shop | a machine maintenance team | the technician
+machine shop | a machine maintenance workshop | the technician
 machine: lathe, drill press, conveyor, packing robot, compressor, boiler, forklift, saw, milling machine, pump, mixer, crane
 hall <standing in the * hall>: east, west, upper; condition <in * condition>: good, fair, poor
 downtime: 5-340 minutes; operating time: 120-4800 hours; faults#: 1-17

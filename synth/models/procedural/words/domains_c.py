@@ -10,7 +10,7 @@ restaurant | a family restaurant | the waiter
 meal: goulash, lasagne, mushroom risotto, trout fillet, pumpkin soup, veal stew, cheese dumplings, onion tart, ravioli, paella, moussaka, ratatouille
 course name <served as a *>: starter, main, snack; chef <cooked by *>: @firstnames
 price: 4.90-28.50 euros; servings#: 3-74; cooking time~: 8-95 minutes
-takings = price * servings
+income = price * servings
 
 gym | a gym | the fitness coach
 member: @people

@@ -1,0 +1,75 @@
+"""The estimate against the real bill of the embedded teacher."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer import Typer
+from typer.testing import CliRunner
+
+from synth.cli.estimate import estimate
+from synth.engine.budget import Price
+from synth.engine.ledger import LedgerReader
+from synth.pipeline import run
+from synth.recipe import Recipe, read_recipe
+
+RECIPE = """name: estimated
+bootstrap: {{num_tasks: {tasks}}}
+evolve: {{rounds: 1}}
+respond: {{}}
+select: {{}}
+export: null
+report: null
+teacher: {{backend: procedural}}
+engine: {{prices: {{procedural: {{prompt: 1, completion: 4}}}}}}
+"""
+
+
+def estimated(path: Path, *flags: str) -> dict[tuple[str, str, str], dict[str, float]]:
+    app = Typer()
+    app.command()(estimate)
+    result = CliRunner().invoke(app, [str(path), "--json", *flags])
+    assert result.exit_code == 0, result.output
+    rows = json.loads(result.stdout)["rows"]
+    return {(row["stage"], row["role"], row["case"]): row for row in rows}
+
+
+def bill(recipe: Recipe, folder: Path) -> tuple[int, float]:
+    """Requests and money of the whole run."""
+    run(recipe, folder, until="select")
+    reader = LedgerReader(folder)
+    requests, prompt, answer = reader.query(
+        "SELECT count(*), sum(prompt_tokens), sum(completion_tokens) FROM requests"
+    )[0]
+    reader.close()
+    return requests, Price(1, 4).cost(prompt, answer)
+
+
+@pytest.mark.parametrize("tasks", [240, pytest.param(800, marks=pytest.mark.slow)])
+def test_a_pilot_of_five_percent_tells_the_bill_to_a_fifth(tasks: int, tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(RECIPE.format(tasks=tasks))
+    rows = estimated(path, "--pilot", "0.05", "--run", str(tmp_path / "pilot"))
+    requests, cost = bill(read_recipe(path), tmp_path / "run")
+    likely = rows["all", "", "likely"]
+    assert likely["cost"] == pytest.approx(cost, rel=0.2)
+    assert likely["requests"] == pytest.approx(requests, rel=0.2)
+    assert rows["all", "", "low"]["cost"] < cost < rows["all", "", "high"]["cost"]
+
+
+def test_without_a_pilot_nothing_is_sent_and_the_bill_is_within_a_factor_of_two(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(RECIPE.format(tasks=60))
+    rows = estimated(path)
+    assert not list(tmp_path.glob("*/ledger.sqlite"))
+    requests, _ = bill(read_recipe(path), tmp_path / "run")
+    assert rows["all", "", "low"]["requests"] < requests < rows["all", "", "high"]["requests"]
+
+
+def test_a_missing_price_leaves_the_money_open(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(RECIPE.format(tasks=60).replace("engine:", "# engine:"))
+    assert estimated(path)["all", "", "likely"]["cost"] is None
+    assert estimated(path, "--price", "procedural=1/4")["all", "", "likely"]["cost"] > 0
