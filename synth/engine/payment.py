@@ -153,6 +153,7 @@ class Payment:
             answer = self._received(await self.who.model.complete(self.request))
             crash_point("answered")
             throttle.answered(sent_at)
+            self._note_limit()
             bill = self.engine.budget.real(self.who.model.name, answer.usage, self._worst)
             self._count(bill)
             if answer.finish_reason == "stop" and not answer.text.strip():
@@ -188,6 +189,8 @@ class Payment:
             return
         self.who.throttle.refused(sent_at, error.retry_after)
         self._naps = True
+        self.engine.ledger.save_event("throttled", error.retry_after or 0.0, self.who.model.name)
+        self._note_limit()
         if (error.retry_after or 0.0) > self.engine.options.deadline_s:
             self.engine.stop(
                 SynthError(
@@ -195,6 +198,13 @@ class Payment:
                     "type the same command again then, or raise engine.deadline_s; all is kept",
                 )
             )
+
+    def _note_limit(self) -> None:
+        """Write down a change of the number of slots, for the report's time line."""
+        throttle = self.who.throttle
+        if throttle.noted_limit != throttle.limit:
+            throttle.noted_limit = throttle.limit
+            self.engine.ledger.save_event("concurrency", throttle.limit, self.who.model.name)
 
     def _count(self, bill: Reservation) -> None:
         self.progress.answered(bill.prompt_tokens, bill.completion_tokens, bill.cost)

@@ -19,12 +19,12 @@ BASE_S, LONGEST_S, LONGEST_THROTTLED_S = 0.5, 60.0, 4.0
 T = TypeVar("T")
 
 
-def wait_time(attempt: int, error: RetryableError, rng: random.Random) -> float:
-    """Seconds to wait after failed attempt number `attempt` (1, 2, ...)."""
+def wait_time(failure: int, error: RetryableError, rng: random.Random) -> float:
+    """Seconds to wait after failure number `failure` (1, 2, ...) of its kind."""
     if error.retry_after is not None:
         return error.retry_after
     longest = LONGEST_THROTTLED_S if error.is_throttle else LONGEST_S
-    return rng.uniform(0.0, min(longest, BASE_S * 2.0 ** min(attempt, 16)))
+    return rng.uniform(0.0, min(longest, BASE_S * 2.0 ** min(failure - 1, 16)))
 
 
 async def with_retries(
@@ -42,7 +42,7 @@ async def with_retries(
     now = asyncio.get_running_loop().time
     deadline = now() + deadline_s
     failed: RetryableError | None = None
-    failures = 0
+    failures = {True: 0, False: 0}  # by whether it was a 429
     try:
         return await call()  # nearly always all there is to do, and much cheaper without the machinery
     except RetryableError as error:
@@ -56,14 +56,17 @@ async def with_retries(
             raise first
         return await call()
 
+    def wait(state: RetryCallState) -> float:
+        error = _error(state)
+        failures[error.is_throttle] += 1
+        return wait_time(failures[error.is_throttle], error, rng)
+
     def stop(state: RetryCallState) -> bool:
-        nonlocal failures
-        failures += not _error(state).is_throttle
-        return failures >= max_attempts or now() + state.upcoming_sleep > deadline
+        return failures[False] >= max_attempts or now() + state.upcoming_sleep > deadline
 
     retrying = AsyncRetrying(
         retry=retry_if_exception_type(RetryableError),
-        wait=lambda state: wait_time(state.attempt_number, _error(state), rng),
+        wait=wait,
         stop=stop,
         sleep=sleep,
         reraise=True,

@@ -27,6 +27,7 @@ class Throttle:
         self.napping = 0
         self.peak = 0
         self.throttled = 0
+        self.noted_limit = 0
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._order = itertools.count()
         self._timer: asyncio.TimerHandle | None = None

@@ -56,7 +56,7 @@ def check_options(backend: str, options: Mapping[str, Any]) -> Any:
 
 
 def not_shaping(backend: str) -> frozenset[str]:
-    """Options of a backend that cannot change an answer, such as where its server runs; a run may go on without them."""
+    """Options of a backend that cannot change an answer, such as where its server runs."""
     _check_backend(backend)
     return frozenset(getattr(importlib.import_module(f"synth.models.{backend}"), "NOT_SHAPING", ()))
 

@@ -2,7 +2,7 @@
 
 A prompt file opens with a comment that names the source of its method. Static text comes first and drawn data last, so
 that a server's prefix cache is used. User and model text is data: it enters through `fenced` (a Markdown fence longer
-than any run of backticks inside, so nothing in it can end the block) or `one_line`, and is never compiled as a template.
+than any run of backticks inside, so nothing in it can end the block) or `one_line`, never compiled as a template.
 
 The headings are a contract: `synth.parsing` and the embedded teacher read them, the sentences between are free to edit.
 """

@@ -67,7 +67,7 @@ def test_retry_after_is_obeyed_exactly_and_capped_by_the_deadline(wishes: list[f
 
 def test_jitter_is_full() -> None:
     rng = random.Random(3)
-    waits = [wait_time(3, RetryableError("", "timeout"), rng) for _ in range(4000)]
+    waits = [wait_time(4, RetryableError("", "timeout"), rng) for _ in range(4000)]
     assert 0 <= min(waits) < 0.01 and 3.99 < max(waits) <= 4.0
     assert statistics.mean(waits) == pytest.approx(2.0, abs=0.1)
     assert statistics.stdev(waits) == pytest.approx(4.0 / 12**0.5, abs=0.1)
