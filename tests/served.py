@@ -108,7 +108,8 @@ TASK = {"instruction": ANY["instruction"], "input": ANY["input"], "output": "2",
 
 def prompt_for(name: str, **values: Any) -> Prompt:
     """A prompt of the pipeline with some value for each of its variables."""
-    return render(name, **(ANY | {"examples": [TASK], "first": TASK, "second": TASK} | values))
+    fitting = {"examples": [TASK], "first": TASK, "second": TASK, "with_outputs": name == "alpaca"}
+    return render(name, **(ANY | fitting | values))
 
 
 @asynccontextmanager

@@ -29,7 +29,7 @@ _ANSWER = re.compile(
     re.IGNORECASE,
 )
 _ASKS_BACK = re.compile(
-    r"\b(?:could|can|would) you (?:please |kindly )?(?:provide|clarify|share|specify|tell me|give me) (?:me )?"
+    r"\b(?:could|can|would) you (?:please |kindly )?(?:provide|clarify|share|specify|give me) (?:me )?"
     r"(?:more|further|additional|which|what|some more)\b"
     r"|\bplease (?:provide|share|clarify|specify) (?:more|further|additional|the (?:prompt|instruction|text|input))\b"
     r"|\bI (?:need|would need|require) (?:more|further|additional) (?:information|details|context)\b"
@@ -117,7 +117,7 @@ def drift(min_share: float = 0.12, min_words: int = 4) -> PairCheck:
         words = {word[:5] for word in unicode_tokens(parent.instruction) if word not in stops}
         if len(words) < min_words:
             return None
-        kept = words & {word[:5] for word in unicode_tokens(_task(child))}
+        kept = words & {word[:5] for word in unicode_tokens(child.instruction)}
         return f"drift: {len(kept)} of {len(words)} words kept" if len(kept) < min_share * len(words) else None
 
     return check

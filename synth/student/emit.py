@@ -48,9 +48,13 @@ def _messages_row(record: Record, settings: TrainSettings) -> dict[str, Any]:
 
 
 def _prompt_row(record: Record, settings: TrainSettings) -> dict[str, Any]:
-    """The template written out, since TRL knows none but chat templates; earlier answers are part of the prompt."""
+    """The template written out, since TRL knows none but chat templates; earlier answers are part of the prompt.
+
+    They end with the template's end token. One that leaves it to the tokenizer has none to write there.
+    """
     template, conversation = TEMPLATES[settings.template], conversation_of(record)
-    prompt = "".join(part.text for part in template.prompt(conversation))
+    ends = {"end": template.end_token}
+    prompt = "".join(ends.get(part.kind, part.text) for part in template.prompt(conversation))
     return {"prompt": prompt, "completion": template.answer_lead + conversation.turns[-1].output}
 
 
