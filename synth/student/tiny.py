@@ -99,8 +99,11 @@ def make_tiny(
 
     `texts` only settle which words are tokens. Same texts and seed, same bytes.
     """
+    from transformers.utils.logging import disable_progress_bar
+
     tokenizer = make_tokenizer(texts, max_words)
     size = -(-len(tokenizer) // 64) * 64
+    disable_progress_bar()
     make_model(size, seed=seed, hidden=hidden, layers=layers, heads=heads).save_pretrained(out_dir)
     tokenizer.save_pretrained(out_dir)
     return out_dir

@@ -207,16 +207,22 @@ def test_a_failing_stage_upstream_stops_those_after_it(tmp_path: Path) -> None:
 
 def test_a_stop_keeps_what_is_in_flight_and_ends_in_time(tmp_path: Path) -> None:
     async def slow(request: ChatRequest) -> str:
-        await asyncio.sleep(0.3 if int(request.messages[0]["content"]) < 6 else 30)
+        await asyncio.sleep(0.5 if int(request.messages[0]["content"]) < 6 else 60)
         return "late but paid"
 
     async def main() -> int:
         model = Scripted(slow)
-        async with engine_over(tmp_path, model, slots=8, grace_s=0.6) as engine:
-            asyncio.get_running_loop().call_later(0.1, engine.stop, SynthError("stop"))
+        async with engine_over(tmp_path, model, slots=8, grace_s=3) as engine:
+            stopping = asyncio.create_task(stop_when_full(engine, model))
             with pytest.raises(SynthError, match="stop"):
-                await asyncio.wait_for(outputs(engine, items(500)), 5)
+                await asyncio.wait_for(outputs(engine, items(500)), 20)
+            await stopping
             return len(model.asked)
+
+    async def stop_when_full(engine: Engine, model: Scripted) -> None:
+        while len(model.asked) < 8:
+            await asyncio.sleep(0.01)
+        engine.stop(SynthError("stop"))
 
     assert asyncio.run(main()) == 8
     reader = LedgerReader(tmp_path)
