@@ -9,6 +9,7 @@ import typer
 
 from synth.cli.common import Debug, Json, guard
 from synth.cli.teacher import BaseUrl, Concurrency, Teacher, model_section
+from synth.errors import UsageError
 
 if TYPE_CHECKING:
     from synth.recipe import Recipe
@@ -30,6 +31,8 @@ def bootstrap(
     num_tasks: Annotated[int, typer.Option(help="Accepted tasks wanted, exactly.")] = 100,
     method: Annotated[str, typer.Option(help="diverse, alpaca or self_instruct.")] = "diverse",
     topic: Annotated[str | None, typer.Option(help="One sentence about the domain wanted.")] = None,
+    language: Annotated[list[str] | None, typer.Option(help="ISO 639-1 code of a language to draw from.")] = None,
+    prompt: Annotated[list[str] | None, typer.Option(metavar="NAME=PATH", help="A .jinja file of your own.")] = None,
     teacher: Teacher = None,
     base_url: BaseUrl = None,
     concurrency: Concurrency = None,
@@ -43,10 +46,22 @@ def bootstrap(
     """
     with guard(json=json, debug=debug):
         section: dict[str, Any] = {"num_tasks": num_tasks, "method": method} | ({"topic": topic} if topic else {})
+        section |= {"language": language} if language else {}
+        section |= {"prompt_paths": _prompt_paths(prompt)} if prompt else {}
         data: dict[str, Any] = {"bootstrap": section, "seed": seed}
         if seeds is not None:
             data["seeds"] = {"path": str(seeds.absolute())}
         _run(data, run, "bootstrap", (teacher, None, base_url, concurrency), json)
+
+
+def _prompt_paths(given: list[str]) -> dict[str, str]:
+    paths = {}
+    for one in given:
+        name, equals, path = one.partition("=")
+        if not equals:
+            raise UsageError(f"--prompt {one}: not of the form NAME=PATH", "for example --prompt diverse=mine.jinja")
+        paths[name] = str(Path(path).absolute())
+    return paths
 
 
 def respond(
