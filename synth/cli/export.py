@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from json import loads as read_json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -71,9 +72,17 @@ def _export(folder: Path, out: Path, given: dict[str, Any]) -> dict[str, Any]:
     try:
         facts = run_facts(folder) | {"recipe_hash": recipe_hash}
         links = family_links(ledger) if settings.splits else ()
-        return export(final_records(ledger), out, settings, facts, links).to_dict()
+        held_out = _held_out_ids(folder)
+        records = (record for record in final_records(ledger) if record.id not in held_out)
+        return export(records, out, settings, facts, links).to_dict()
     finally:
         ledger.close()
+
+
+def _held_out_ids(folder: Path) -> set[str]:
+    """Ids of the records a run keeps back for evaluation; they are in no export."""
+    path = folder / "held_out.jsonl"
+    return {read_json(line)["id"] for line in path.read_text("utf-8").splitlines()} if path.is_file() else set()
 
 
 def _recipe_settings(folder: Path) -> tuple[dict[str, Any], str]:
