@@ -126,3 +126,13 @@ def test_a_second_process_on_the_same_run_is_refused_at_once_naming_the_first(tm
     with run_lock(tmp_path / "run"):
         done = synth(*quickstart(tmp_path / "run"))
     assert done.returncode == 5 and f"process {os.getpid()}" in done.stderr
+
+
+def test_instances_held_out_for_evaluation_are_in_no_export(undisturbed: Path, tmp_path: Path) -> None:
+    held_out = [json.loads(line) for line in (undisturbed / "held_out.jsonl").read_text("utf-8").splitlines()]
+    done = synth("export", str(undisturbed), "--format", "alpaca_jsonl", "--out", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    by_hand = [json.loads(line) for line in (tmp_path / "out" / "alpaca.jsonl").read_text("utf-8").splitlines()]
+    assert by_hand == json.loads((undisturbed / "export" / "alpaca.json").read_text("utf-8"))
+    assert held_out
+    assert not {(r["instruction"], r["input"]) for r in held_out} & {(r["instruction"], r["input"]) for r in by_hand}
