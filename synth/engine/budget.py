@@ -98,13 +98,19 @@ class Budget:
 
     async def reserve(self, worst: Reservation) -> None:
         """Take `worst` out of the budget, waiting for others to settle where that may help; else BudgetReached."""
-        while not self._fits(worst):
+        while not self.try_reserve(worst):
             if not self._under_way:
                 raise BudgetReached(self._message(worst), "raise the cap and type the same command again; all is kept")
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append(waiter)
             await waiter
+
+    def try_reserve(self, worst: Reservation) -> bool:
+        """Take `worst` out of the budget if it is there now."""
+        if not self._fits(worst):
+            return False
         self._hold(worst, +1)
+        return True
 
     def settle(self, worst: Reservation, real: Reservation) -> None:
         """Give `worst` back and count `real`."""

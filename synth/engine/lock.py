@@ -33,6 +33,10 @@ def run_lock(run_dir: Path) -> Iterator[None]:
             raise StorageError(
                 f"run folder {run_dir} is in use by {_owner(handle.read())}", "wait for it, or stop it"
             ) from error
+        except OSError as error:
+            raise StorageError(
+                f"run folder {run_dir} cannot be locked: {error.strerror}", "choose a --run on a local disk"
+            ) from error
         handle.seek(0)
         handle.truncate()
         started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime())

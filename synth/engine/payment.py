@@ -216,7 +216,12 @@ class Payment:
         self.engine.check()
 
     async def _reserve(self) -> None:
-        await self.engine.budget.reserve(self._worst)
+        """Take the worst case out of the budget, without keeping a slot: who has the money may wait for it."""
+        budget = self.engine.budget
+        if not budget.try_reserve(self._worst):
+            if self._has_slot:
+                self._release()
+            await budget.reserve(self._worst)
         self._reserved = True
 
     async def _take_slot(self, rank: int) -> None:

@@ -39,42 +39,34 @@ async def with_retries(
     The last RetryableError is raised after `max_attempts` failures other than 429s, and as soon as the next attempt
     would start more than `deadline_s` seconds after the first.
     """
-    now = asyncio.get_running_loop().time
-    deadline = now() + deadline_s
-    failed: RetryableError | None = None
-    failures = {True: 0, False: 0}  # by whether it was a 429
+    deadline = asyncio.get_running_loop().time() + deadline_s
     try:
         return await call()  # nearly always all there is to do, and much cheaper without the machinery
     except RetryableError as error:
-        failed = error
-    rng = random.Random(seed)
+        failed = [error]
 
     async def attempt() -> T:
-        nonlocal failed
-        if failed is not None:
-            first, failed = failed, None
-            raise first
+        if failed:
+            raise failed.pop()
         return await call()
 
+    return await _retrying(random.Random(seed), max_attempts, deadline, sleep)(attempt)
+
+
+def _retrying(
+    rng: random.Random, max_attempts: int, deadline: float, sleep: Callable[[float], Awaitable[None]]
+) -> AsyncRetrying:
+    failures = {True: 0, False: 0}  # by whether it was a 429
+    now = asyncio.get_running_loop().time
+
     def wait(state: RetryCallState) -> float:
-        error = _error(state)
+        error = state.outcome.exception() if state.outcome else None
+        assert isinstance(error, RetryableError)
         failures[error.is_throttle] += 1
         return wait_time(failures[error.is_throttle], error, rng)
 
     def stop(state: RetryCallState) -> bool:
         return failures[False] >= max_attempts or now() + state.upcoming_sleep > deadline
 
-    retrying = AsyncRetrying(
-        retry=retry_if_exception_type(RetryableError),
-        wait=wait,
-        stop=stop,
-        sleep=sleep,
-        reraise=True,
-    )
-    return await retrying(attempt)
-
-
-def _error(state: RetryCallState) -> RetryableError:
-    error = state.outcome.exception() if state.outcome else None
-    assert isinstance(error, RetryableError)
-    return error
+    may_help = retry_if_exception_type(RetryableError)
+    return AsyncRetrying(retry=may_help, wait=wait, stop=stop, sleep=sleep, reraise=True)

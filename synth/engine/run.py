@@ -9,93 +9,46 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import random
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from hashlib import blake2b
-from typing import Any, Protocol
 
 from synth.engine.budget import Budget
 from synth.engine.crash import crash_point
-from synth.engine.ledger import Ledger, Outcome, Result, results_from_json, results_to_json
+from synth.engine.ledger import Ledger, Result
 from synth.engine.payment import Payment, RoleModel, request_key
 from synth.engine.progress import RunProgress
+from synth.engine.stage_run import StageRun, Started, retrieve
 from synth.engine.throttle import Throttle
+from synth.engine.work import (
+    NO_STORED_ANSWER,
+    Ask,
+    EngineOptions,
+    Item,
+    Recall,
+    Settle,
+    StagePlan,
+    Work,
+    is_quarantined,
+    request_failure,
+)
 from synth.errors import RequestFailed, RequestRefused, RetryableError, SynthError
-from synth.models.base import ChatRequest, Completion, Sampling
-from synth.prompts import Prompt
-from synth.records import Record, Rejection, canonical_json, digest
+from synth.models.base import ChatRequest, Completion
+from synth.records import canonical_json
 
 __all__ = ["Ask", "Engine", "EngineOptions", "Item", "RoleModel", "StagePlan", "is_quarantined", "request_failure"]
 
-ACTIVE = 1_024
-"""Items of a free stage at work at a time: enough to fill all slots, few enough to fit in memory."""
-LOOKAHEAD = 8_192
-"""Items of a free stage started but not yet committed, at most: one slow answer holds up the order, not the others."""
-READY = 32
+ACTIVE_PER_SLOT = 4
+"""Items of a free stage at work for each slot: enough that none runs idle, few enough that they are done one after the
+other. With all of them at work at once all would be done at the end, and what comes after had nothing to do till then.
+"""
+BREATH_S, BREATHS, IDLE_S = 0.005, 20, 0.0005
+"""Ready results are settled for so long before the network gets turns again: until one is this short, but not more."""
+READY = 64
 """Requests noted as sent that may wait for a slot; they hide the ledger's latency."""
 LOST_IN_A_ROW = 20
 """Requests lost for good, all attempts used up, with no answer in between: then the endpoint is down."""
-REQUEST_CHECK = "request"
-NOT_QUARANTINED = ("unsupported", "content_filter")
-"""Reasons for a failed request that asking again on the next run would not change."""
-NO_STORED_ANSWER = "no_stored_answer"
-
-
-class Ask(Protocol):
-    """What a stage's coroutine may do: ask a model. The ledger is looked at first, so a repeated question is free."""
-
-    async def __call__(
-        self,
-        prompt: Prompt,
-        sampling: Sampling = Sampling(),
-        *,
-        role: str = "teacher",
-        schema: dict[str, Any] | None = None,
-        draw: int = 0,
-        keep_cut: bool = False,
-    ) -> Completion:
-        """One answer. `keep_cut`: an answer cut at max_tokens is wanted as it is, not asked again with a larger cap."""
-        ...
-
-
-Work = Callable[[Any, Ask, random.Random], Awaitable[list[Result]]]
-Settle = Callable[[list[Result]], list[Result]]
-Recall = Callable[[list[Result]], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One piece of work: its id is unique within the stage; `value` is what the coroutine gets."""
-
-    id: str
-    value: Any
-
-
-@dataclass(frozen=True, slots=True)
-class StagePlan:
-    """What the ledger must know of a stage: outcomes stored under another `fingerprint` are dropped and made again."""
-
-    name: str
-    fingerprint: str
-    settings: dict[str, Any]
-    expected: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class EngineOptions:
-    """How hard to try.
-
-    `max_attempts` per request, 429s not counted. Seconds: `deadline_s` for all attempts of one together, `grace_s` for
-    answers in flight at a stop.
-    """
-
-    run_seed: int = 0
-    max_attempts: int = 8
-    deadline_s: float = 900.0
-    grace_s: float = 60.0
 
 
 class Engine:
@@ -125,6 +78,7 @@ class Engine:
         self._payments: dict[str, Payment] = {}
         self._ranks: dict[str, int] = {}
         self._lost = 0
+        self._breathed = 0.0
 
     # -- stages -----------------------------------------------------------------------------------------------------
 
@@ -144,9 +98,9 @@ class Engine:
         A request that fails for good costs its item a Rejection, nothing else.
         """
         run = await self._begin(plan)
-        queue: asyncio.Queue[_Started | None] = asyncio.Queue()
+        queue: asyncio.Queue[Started | None] = asyncio.Queue()
         feeder = asyncio.create_task(run.feed(items, work, queue))
-        feeder.add_done_callback(_retrieve)
+        feeder.add_done_callback(retrieve)
         try:
             while (started := await queue.get()) is not None:
                 yield await run.commit(started, settle, recall)
@@ -174,7 +128,7 @@ class Engine:
         without it.
         """
         run = await self._begin(plan)
-        under_way: deque[_Started] = deque()
+        under_way: deque[Started] = deque()
         number = 0
         try:
             while True:
@@ -188,12 +142,15 @@ class Engine:
         finally:
             run.cancel()
 
-    async def _begin(self, plan: StagePlan) -> _StageRun:
-        """Stages begin from the last to the first, each pulling on the one before: the first has the lowest rank."""
+    async def _begin(self, plan: StagePlan) -> StageRun:
+        """Stages begin from the last to the first, each pulling on the one before; the last goes first at the slots.
+
+        So records leave as soon as they can, and no later stage is left with all its work at the end.
+        """
         await self.ledger.begin_stage(plan.name, plan.fingerprint, canonical_json(plan.settings))
-        self._ranks.setdefault(plan.name, -len(self._ranks))
+        self._ranks.setdefault(plan.name, len(self._ranks))
         crash_point("stage")
-        return _StageRun(self, plan)
+        return StageRun(self, plan)
 
     # -- asking -----------------------------------------------------------------------------------------------------
 
@@ -234,6 +191,23 @@ class Engine:
             self._lost = 0
         else:
             self.stop(error if isinstance(error, SynthError) else SynthError(f"internal error: {error!r}"))
+
+    @property
+    def max_active(self) -> int:
+        """Items of one stage that may be at work now."""
+        return ACTIVE_PER_SLOT * sum(throttle.limit for throttle in {who.throttle for who in self.roles.values()})
+
+    async def breathe(self) -> None:
+        """Every few milliseconds let other tasks run, until they have little to do: answers and requests come first."""
+        now = time.monotonic()
+        if now - self._breathed < BREATH_S:
+            return
+        for _ in range(BREATHS):
+            await asyncio.sleep(0)
+            before, now = now, time.monotonic()
+            if now - before < IDLE_S:
+                break
+        self._breathed = now
 
     # -- stopping ---------------------------------------------------------------------------------------------------
 
@@ -276,147 +250,6 @@ class Engine:
             await asyncio.wait(tasks, timeout=5)
 
 
-Later = asyncio.Task[list[Result]] | list[Result]
-
-
-@dataclass(slots=True)
-class _Started:
-    """An item under way, or with results already stored."""
-
-    id: str
-    input: str
-    later: Later
-    stored: Outcome | None
-
-
-class _StageRun:
-    """One stage under way: its tasks, its counters."""
-
-    def __init__(self, engine: Engine, plan: StagePlan) -> None:
-        self.engine = engine
-        self.name = plan.name
-        self.committed = 0
-        self.progress = engine.progress.stage(plan.name, plan.expected)
-        self.room = asyncio.Semaphore(LOOKAHEAD)
-        self._active = asyncio.Semaphore(ACTIVE)
-        self._as_before = True
-        self._has_stored = engine.ledger.has_outcomes(plan.name)
-        self._seen: dict[str, int] = {}
-        self._tasks: set[asyncio.Task[list[Result]]] = set()
-
-    async def feed(self, items: AsyncIterator[Item], work: Work, queue: asyncio.Queue[_Started | None]) -> None:
-        """Start items as they come and as there is room. An error of the stages before this one stops the run."""
-        try:
-            async for item in items:
-                await self.room.acquire()
-                await self._active.acquire()
-                started = self.start(item, work)
-                queue.put_nowait(started)
-                if isinstance(started.later, list):
-                    self._active.release()
-                else:
-                    started.later.add_done_callback(lambda _: self._active.release())
-        except SynthError as error:
-            self.engine.stop(error)
-            raise
-        finally:
-            queue.put_nowait(None)
-
-    def start(self, item: Item, work: Work) -> _Started:
-        """Start the item's coroutine, unless its outcome is known already."""
-        self.engine.check()
-        repeat = self._seen[item.id] = self._seen.get(item.id, 0) + 1
-        item_id = item.id if repeat == 1 else f"{item.id}#{repeat}"
-        mark = _mark(item.value)
-        stored = self.engine.ledger.outcome(self.name, item_id) if self._has_stored else None
-        if stored is not None and stored.final and stored.input == mark:
-            return _Started(item_id, mark, results_from_json(stored.results), stored)
-        task = asyncio.create_task(self._work(item_id, item, work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(_retrieve)
-        return _Started(item_id, mark, task, None)
-
-    async def _work(self, item_id: str, item: Item, work: Work) -> list[Result]:
-        rng = random.Random(int(digest(self.engine.options.run_seed, self.name, item_id)[:16], 16))
-        try:
-            return await work(item.value, self._asker(item_id), rng)
-        except RequestFailed as error:
-            record = item.value if isinstance(item.value, Record) else Record("")
-            return [request_failure(record, self.name, error)]
-
-    def _asker(self, item_id: str) -> Ask:
-        async def ask(
-            prompt: Prompt,
-            sampling: Sampling = Sampling(),
-            *,
-            role: str = "teacher",
-            schema: dict[str, Any] | None = None,
-            draw: int = 0,
-            keep_cut: bool = False,
-        ) -> Completion:
-            request = ChatRequest(prompt.messages, sampling, schema, draw, self.engine.roles[role].kind)
-            answer = await self.engine.answer(self.name, item_id, role, request)
-            if answer.finish_reason == "length" and not keep_cut:
-                answer = await self._ask_longer(item_id, role, request)
-            return _usable(answer, keep_cut)
-
-        return ask
-
-    async def _ask_longer(self, item_id: str, role: str, request: ChatRequest) -> Completion:
-        cap = self.engine.roles[role].complete_request(request).sampling.max_tokens
-        longer = replace(request.sampling, max_tokens=2 * (cap or 2048))
-        return await self.engine.answer(self.name, item_id, role, replace(request, sampling=longer))
-
-    async def commit(
-        self, started: _Started, settle: Settle | None, recall: Recall | None, windowed: bool = False
-    ) -> list[Result]:
-        """Wait for the item's results, settle, store and count them."""
-        results = started.later if isinstance(started.later, list) else await started.later
-        if self.engine.ledger.failed:
-            raise self.engine.ledger.failed
-        in_place = started.stored is not None and started.stored.ordinal == self.committed
-        self._as_before = self._as_before and in_place
-        if recall is not None and self._as_before:
-            recall(results)
-        elif settle is not None:
-            made, results = results, settle(results)
-            in_place = in_place and results == made
-        crash_point("settled")
-        self._note(started, results, in_place, windowed)
-        self.committed += 1
-        self.progress.committed(results)
-        return results
-
-    def _note(self, started: _Started, results: list[Result], in_place: bool, windowed: bool) -> None:
-        failed = sum(is_quarantined(result) for result in results)
-        if windowed and failed:
-            self._refuse_gaps(results)
-        self.engine.quarantined += 0 if windowed else failed
-        if not in_place:
-            outcome = Outcome(self.committed, started.input, results_to_json(results), windowed or not failed)
-            self.engine.ledger.save_outcome(self.name, started.id, outcome)
-
-    def _refuse_gaps(self, results: list[Result]) -> None:
-        """Without calls a growing pool cannot be made again past an answer that is missing."""
-        if any(isinstance(result, Rejection) and result.reason == NO_STORED_ANSWER for result in results):
-            raise SynthError(
-                f"{self.name}: request {self.committed + 1} has no stored answer; from there on the pool differs",
-                "`synth run` goes on from there, with calls",
-            )
-
-    async def finish(self) -> None:
-        """Mark the stage as done."""
-        crash_point("finish")
-        await self.engine.ledger.finish_stage(self.name, self.committed)
-        self.progress.finish()
-
-    def cancel(self) -> None:
-        """Let go of what is still under way (answers already asked for are still stored)."""
-        for task in self._tasks:
-            task.cancel()
-
-
 @contextmanager
 def _rare_collections() -> Iterator[None]:
     """Let Python look for cyclic garbage less often: with thousands of tasks alive, a third of the engine's time."""
@@ -428,34 +261,3 @@ def _rare_collections() -> Iterator[None]:
     finally:
         gc.set_threshold(*before)
         gc.unfreeze()
-
-
-def _mark(value: Any) -> str:
-    """A hash of what goes into an item, so that a stored outcome is not taken for another input of the same id."""
-    return blake2b(repr(value).encode(), digest_size=8).hexdigest() if isinstance(value, Record) else ""
-
-
-def _retrieve(task: asyncio.Task[Any]) -> None:
-    """Take note of a task's exception; who needs it awaits the task."""
-    if not task.cancelled():
-        task.exception()
-
-
-def _usable(answer: Completion, keep_cut: bool) -> Completion:
-    if answer.finish_reason == "content_filter":
-        raise RequestRefused("the endpoint's content filter withheld the answer", "content_filter")
-    if answer.finish_reason == "unsupported":
-        raise RequestRefused("the teacher cannot do this task", "unsupported")
-    if answer.finish_reason == "length" and not keep_cut:
-        raise RequestRefused(f"cut at max_tokens twice; the text so far: {answer.text[:200]!r}", "cut_off")
-    return answer
-
-
-def request_failure(record: Record, stage: str, error: RequestFailed) -> Rejection:
-    """The Rejection of a record whose request failed for good."""
-    return Rejection(record, stage, REQUEST_CHECK, error.reason, error.message[:300])
-
-
-def is_quarantined(result: Result) -> bool:
-    """Did this item fail at the endpoint, so that the next run should try it again?"""
-    return isinstance(result, Rejection) and result.check == REQUEST_CHECK and result.reason not in NOT_QUARANTINED

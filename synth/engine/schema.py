@@ -53,9 +53,10 @@ def open_database(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """A connection to the ledger at `path`, made if need be. Raises StorageError where it cannot be opened."""
     try:
         if read_only:
-            db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+            address = f"{path.absolute().as_uri()}?mode=ro"
+            db = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
         else:
-            db = sqlite3.connect(path, isolation_level=None)
+            db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=FULL")
         db.execute("PRAGMA busy_timeout=30000")

@@ -1,4 +1,4 @@
-"""Slots for requests: everyone waits here for a turn, those of an earlier stage first.
+"""Slots for requests: everyone waits here for a turn, those of a later stage first.
 
 How many slots there are is found by `AdaptiveLimit`, up to a maximum. A request that was refused for load (429) keeps
 its slot while it waits to try again, so a server that is full is not hammered by the next in line.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from virtual_time import VirtualLoop, run_virtual
 from workshop import Scripted, answer_all, engine_over, tasks
 
 from synth.engine.budget import NOTHING, Budget, Price, Reservation
-from synth.errors import BudgetReached, UsageError
+from synth.errors import BudgetReached, RetryableError, UsageError
 from synth.models.base import ChatRequest, Completion, Sampling, Usage
 from synth.records import Record
 
@@ -121,6 +122,23 @@ def test_a_run_stops_at_its_cap_and_goes_on_when_it_is_raised(tmp_path: Path) ->
     cost, rest, kept = spend(tmp_path, None)
     assert kept == 40 and asked + again + rest == 40
     assert cost == pytest.approx(40 * one)
+
+
+def test_money_and_slots_never_wait_for_each_other(tmp_path: Path) -> None:
+    seen: Counter[str] = Counter()
+
+    def reply(request: ChatRequest) -> object:
+        text = request.messages[0]["content"]
+        seen[text] += 1
+        busy = RetryableError("busy", "rate_limit", retry_after=0.01, is_throttle=True)
+        return busy if seen[text] < 3 else Completion("Fine.", usage=Usage(20, 10))
+
+    async def main() -> int:
+        cap = 4.2 * PRICE.cost(200, 2048)  # room for as many as there are slots
+        async with engine_over(tmp_path, Scripted(reply), slots=4, max_cost=cap, price=PRICE) as engine:
+            return len(await asyncio.wait_for(answer_all(engine, tasks(40)), 20))
+
+    assert asyncio.run(main()) == 40
 
 
 def test_nothing_is_held_of_a_budget_without_caps() -> None:

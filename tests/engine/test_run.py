@@ -191,7 +191,7 @@ def test_a_failing_stage_upstream_stops_those_after_it(tmp_path: Path) -> None:
     model = Scripted(jittered)
 
     async def source() -> AsyncIterator[Item]:
-        for item in items(200):
+        for item in items(30):
             yield item
         raise StageStopped("enough")
 
@@ -202,7 +202,7 @@ def test_a_failing_stage_upstream_stops_those_after_it(tmp_path: Path) -> None:
 
     with pytest.raises(StageStopped):
         asyncio.run(main())
-    assert len(model.asked) < 60
+    assert 10 < len(model.asked) < 30
 
 
 def test_a_stop_keeps_what_is_in_flight_and_ends_in_time(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_the_limit_stays_within_its_bounds(outcomes: list[tuple[bool, float, flo
         assert 0 <= control.background <= 0.25
 
 
-def test_earlier_stages_go_first_and_equals_in_order() -> None:
+def test_a_lower_rank_goes_first_and_equals_in_order() -> None:
     async def main(_: VirtualLoop) -> list[str]:
         throttle, order = Throttle(1), list[str]()
 

@@ -1,0 +1,197 @@
+"""One stage under way: starts its items, waits for them, settles and stores their results in order."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from synth.engine.crash import crash_point
+from synth.engine.ledger import Outcome, Result, results_from_json, results_to_json
+from synth.engine.work import (
+    NO_STORED_ANSWER,
+    Ask,
+    Item,
+    Recall,
+    Settle,
+    StagePlan,
+    Work,
+    is_quarantined,
+    request_failure,
+)
+from synth.errors import RequestFailed, RequestRefused, SynthError
+from synth.models.base import ChatRequest, Completion, Sampling
+from synth.prompts import Prompt
+from synth.records import Record, Rejection, digest
+
+if TYPE_CHECKING:
+    from synth.engine.run import Engine
+
+LOOKAHEAD = 8_192
+"""Items of a free stage started but not yet committed, at most: one slow answer holds up the order, not the others."""
+
+Later = asyncio.Task[list[Result]] | list[Result]
+
+
+@dataclass(slots=True)
+class Started:
+    """An item under way, or with results already stored."""
+
+    id: str
+    input: str
+    later: Later
+    stored: Outcome | None
+
+
+class StageRun:
+    """One stage under way: its tasks, its counters."""
+
+    def __init__(self, engine: Engine, plan: StagePlan) -> None:
+        self.engine = engine
+        self.name = plan.name
+        self.committed = 0
+        self.progress = engine.progress.stage(plan.name, plan.expected)
+        self.room = asyncio.Semaphore(LOOKAHEAD)
+        self._item_done = asyncio.Event()
+        self._as_before = True
+        self._has_stored = engine.ledger.has_outcomes(plan.name)
+        self._seen: dict[str, int] = {}
+        self._tasks: set[asyncio.Task[list[Result]]] = set()
+
+    async def feed(self, items: AsyncIterator[Item], work: Work, queue: asyncio.Queue[Started | None]) -> None:
+        """Start items as they come and as there is room. An error of the stages before this one stops the run."""
+        try:
+            async for item in items:
+                await self.room.acquire()
+                while len(self._tasks) >= self.engine.max_active:
+                    self._item_done.clear()
+                    await self._item_done.wait()
+                queue.put_nowait(self.start(item, work))
+        except SynthError as error:
+            self.engine.stop(error)
+            raise
+        finally:
+            queue.put_nowait(None)
+
+    def start(self, item: Item, work: Work) -> Started:
+        """Start the item's coroutine, unless its outcome is known already."""
+        self.engine.check()
+        repeat = self._seen[item.id] = self._seen.get(item.id, 0) + 1
+        item_id = item.id if repeat == 1 else f"{item.id}#{repeat}"
+        mark = _mark(item.value)
+        stored = self.engine.ledger.outcome(self.name, item_id) if self._has_stored else None
+        if stored is not None and stored.final and stored.input == mark:
+            return Started(item_id, mark, results_from_json(stored.results), stored)
+        task = asyncio.create_task(self._work(item_id, item, work))
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return Started(item_id, mark, task, None)
+
+    def _done(self, task: asyncio.Task[list[Result]]) -> None:
+        self._tasks.discard(task)
+        self._item_done.set()
+        retrieve(task)
+
+    async def _work(self, item_id: str, item: Item, work: Work) -> list[Result]:
+        rng = random.Random(int(digest(self.engine.options.run_seed, self.name, item_id)[:16], 16))
+        try:
+            return await work(item.value, self._asker(item_id), rng)
+        except RequestFailed as error:
+            record = item.value if isinstance(item.value, Record) else Record("")
+            return [request_failure(record, self.name, error)]
+
+    def _asker(self, item_id: str) -> Ask:
+        async def ask(
+            prompt: Prompt,
+            sampling: Sampling = Sampling(),
+            *,
+            role: str = "teacher",
+            schema: dict[str, Any] | None = None,
+            draw: int = 0,
+            keep_cut: bool = False,
+        ) -> Completion:
+            request = ChatRequest(prompt.messages, sampling, schema, draw, self.engine.roles[role].kind)
+            answer = await self.engine.answer(self.name, item_id, role, request)
+            if answer.finish_reason == "length" and not keep_cut:
+                answer = await self._ask_longer(item_id, role, request)
+            return _usable(answer, keep_cut)
+
+        return ask
+
+    async def _ask_longer(self, item_id: str, role: str, request: ChatRequest) -> Completion:
+        cap = self.engine.roles[role].complete_request(request).sampling.max_tokens
+        longer = replace(request.sampling, max_tokens=2 * (cap or 2048))
+        return await self.engine.answer(self.name, item_id, role, replace(request, sampling=longer))
+
+    async def commit(
+        self, started: Started, settle: Settle | None, recall: Recall | None, windowed: bool = False
+    ) -> list[Result]:
+        """Wait for the item's results, settle, store and count them."""
+        results = started.later if isinstance(started.later, list) else await started.later
+        await self.engine.breathe()
+        if self.engine.ledger.failed:
+            raise self.engine.ledger.failed
+        in_place = started.stored is not None and started.stored.ordinal == self.committed
+        self._as_before = self._as_before and in_place
+        if recall is not None and self._as_before:
+            recall(results)
+        elif settle is not None:
+            made, results = results, settle(results)
+            in_place = in_place and results == made
+        crash_point("settled")
+        self._note(started, results, in_place, windowed)
+        self.committed += 1
+        self.progress.committed(results)
+        return results
+
+    def _note(self, started: Started, results: list[Result], in_place: bool, windowed: bool) -> None:
+        failed = sum(is_quarantined(result) for result in results)
+        if windowed and failed:
+            self._refuse_gaps(results)
+        self.engine.quarantined += 0 if windowed else failed
+        if not in_place:
+            outcome = Outcome(self.committed, started.input, results_to_json(results), windowed or not failed)
+            self.engine.ledger.save_outcome(self.name, started.id, outcome)
+
+    def _refuse_gaps(self, results: list[Result]) -> None:
+        """Without calls a growing pool cannot be made again past an answer that is missing."""
+        if any(isinstance(result, Rejection) and result.reason == NO_STORED_ANSWER for result in results):
+            raise SynthError(
+                f"{self.name}: request {self.committed + 1} has no stored answer; from there on the pool differs",
+                "`synth run` goes on from there, with calls",
+            )
+
+    async def finish(self) -> None:
+        """Mark the stage as done."""
+        crash_point("finish")
+        await self.engine.ledger.finish_stage(self.name, self.committed)
+        self.progress.finish()
+
+    def cancel(self) -> None:
+        """Let go of what is still under way (answers already asked for are still stored)."""
+        for task in self._tasks:
+            task.cancel()
+
+
+def _mark(value: Any) -> str:
+    """A hash of what goes into an item, so that a stored outcome is not taken for another input of the same id."""
+    return blake2b(repr(value).encode(), digest_size=8).hexdigest() if isinstance(value, Record) else ""
+
+
+def retrieve(task: asyncio.Task[Any]) -> None:
+    """Take note of a task's exception; who needs it awaits the task."""
+    if not task.cancelled():
+        task.exception()
+
+
+def _usable(answer: Completion, keep_cut: bool) -> Completion:
+    if answer.finish_reason == "content_filter":
+        raise RequestRefused("the endpoint's content filter withheld the answer", "content_filter")
+    if answer.finish_reason == "unsupported":
+        raise RequestRefused("the teacher cannot do this task", "unsupported")
+    if answer.finish_reason == "length" and not keep_cut:
+        raise RequestRefused(f"cut at max_tokens twice; the text so far: {answer.text[:200]!r}", "cut_off")
+    return answer

@@ -1,0 +1,83 @@
+"""What a stage and the engine say to each other: items, a coroutine for each, how to ask, and how a failure looks."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from synth.engine.ledger import Result
+from synth.errors import RequestFailed
+from synth.models.base import Completion, Sampling
+from synth.prompts import Prompt
+from synth.records import Record, Rejection
+
+REQUEST_CHECK = "request"
+NOT_QUARANTINED = ("unsupported", "content_filter")
+"""Reasons for a failed request that asking again on the next run would not change."""
+NO_STORED_ANSWER = "no_stored_answer"
+
+
+class Ask(Protocol):
+    """What a stage's coroutine may do: ask a model. The ledger is looked at first, so a repeated question is free."""
+
+    async def __call__(
+        self,
+        prompt: Prompt,
+        sampling: Sampling = Sampling(),
+        *,
+        role: str = "teacher",
+        schema: dict[str, Any] | None = None,
+        draw: int = 0,
+        keep_cut: bool = False,
+    ) -> Completion:
+        """One answer. `keep_cut`: an answer cut at max_tokens is wanted as it is, not asked again with a larger cap."""
+        ...
+
+
+Work = Callable[[Any, Ask, random.Random], Awaitable[list[Result]]]
+Settle = Callable[[list[Result]], list[Result]]
+Recall = Callable[[list[Result]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One piece of work: its id is unique within the stage; `value` is what the coroutine gets."""
+
+    id: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class StagePlan:
+    """What the ledger must know of a stage: outcomes stored under another `fingerprint` are dropped and made again."""
+
+    name: str
+    fingerprint: str
+    settings: dict[str, Any]
+    expected: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """How hard to try.
+
+    `max_attempts` per request, 429s not counted. Seconds: `deadline_s` for all attempts of one together, `grace_s` for
+    answers in flight at a stop.
+    """
+
+    run_seed: int = 0
+    max_attempts: int = 8
+    deadline_s: float = 900.0
+    grace_s: float = 60.0
+
+
+def request_failure(record: Record, stage: str, error: RequestFailed) -> Rejection:
+    """The Rejection of a record whose request failed for good."""
+    return Rejection(record, stage, REQUEST_CHECK, error.reason, error.message[:300])
+
+
+def is_quarantined(result: Result) -> bool:
+    """Did this item fail at the endpoint, so that the next run should try it again?"""
+    return isinstance(result, Rejection) and result.check == REQUEST_CHECK and result.reason not in NOT_QUARANTINED
