@@ -173,6 +173,31 @@ def test_a_full_disk_ends_with_exit_5_and_loses_no_acknowledged_answer(
     assert made(folder) == undisturbed
 
 
+def test_poisoned_items_end_with_exit_3_and_are_filled_in_by_the_next_run(server: FaultServer, tmp_path: Path) -> None:
+    recipe, folder = write_recipe(tmp_path, server.url, concurrency=SLOTS), tmp_path / "run"
+    server.set_faults("poison=0.1")
+    code, words = run(recipe, folder)
+    assert code == 3 and "quarantined" in words
+    server.set_faults()
+    assert run(recipe, folder)[0] == 0
+    assert run(recipe, folder)[0] == 0
+
+
+def test_a_cap_on_money_ends_with_exit_4_and_the_rest_follows_when_it_is_raised(
+    server: FaultServer, undisturbed: dict[str, str], tmp_path: Path
+) -> None:
+    prices = "engine: {max_cost: 1.2, prices: {m: {prompt: 100, completion: 100}}}"
+    recipe, folder = write_recipe(tmp_path, server.url, concurrency=SLOTS, more=prices), tmp_path / "run"
+    code, words = run(recipe, folder)
+    assert code == 4 and "budget reached" in words
+    asked = server.stats()["requests"]
+    assert 0 < asked < 60
+    code, words = run(recipe, folder, "--set", "engine.max_cost=50")
+    assert code == 0, words
+    assert server.stats()["again"] == 0
+    assert made(folder) == undisturbed
+
+
 def test_the_key_is_written_nowhere(server: FaultServer, tmp_path: Path) -> None:
     key = "sk-canary-0123456789"
     recipe, folder = write_recipe(tmp_path, server.url), tmp_path / "run"
