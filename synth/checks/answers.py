@@ -191,7 +191,9 @@ def repetition(min_words: int = 30, share: float = 0.5) -> Check:
         words = unicode_tokens(record.output)
         if len(words) < min_words or _REPEATING.search(record.instruction):
             return None
-        for period in range(1, 41):
+        # Four times the same in more than this share of the words leaves no room for more different ones than these.
+        may_loop = len(set(words)) <= (1 - 0.75 * share) * len(words) + 1
+        for period in range(1, 41) if may_loop else ():
             longest = _longest_period(words, period)
             if longest >= 4 * period and longest > max(share * len(words), min_words * share):
                 return f"repetition: {longest // period} times {' '.join(words[-period:])[:60]}"

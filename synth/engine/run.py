@@ -43,7 +43,7 @@ ACTIVE_PER_SLOT = 4
 """Items of a free stage at work for each slot: enough that none runs idle, few enough that they are done one after the
 other. With all of them at work at once all would be done at the end, and what comes after had nothing to do till then.
 """
-BREATH_S, BREATHS, IDLE_S = 0.005, 20, 0.0005
+BREATH_S, BREATHS, IDLE_S = 0.001, 20, 0.0005
 """Ready results are settled for so long before the network gets turns again: until one is this short, but not more."""
 READY = 64
 """Requests noted as sent that may wait for a slot; they hide the ledger's latency."""
@@ -135,6 +135,7 @@ class Engine:
                 while may_start(number, run.committed):
                     under_way.append(run.start(next_item(number), work))
                     number += 1
+                    await self.breathe()
                 if not under_way:
                     break
                 yield await run.commit(under_way.popleft(), settle, recall, windowed=True)

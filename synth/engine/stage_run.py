@@ -70,6 +70,7 @@ class StageRun:
                     self._item_done.clear()
                     await self._item_done.wait()
                 queue.put_nowait(self.start(item, work))
+                await self.engine.breathe()
         except SynthError as error:
             self.engine.stop(error)
             raise

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
+from functools import lru_cache
 
 # The first words of a letter's Unicode name, and the languages written with such letters that are known here.
 SCRIPTS: dict[str, tuple[str, ...]] = {
@@ -87,6 +88,14 @@ OWN_LETTERS: dict[str, str] = {
 }  # fmt: skip
 
 
+_WORD = re.compile(r"(?<!['’])[^\W\d_]+(?:[\u0900-\u0963\u064B-\u0652]+[^\W\d_]*)*")
+_LANGUAGES_OF: dict[str, list[str]] = {}
+for _language, _words in FUNCTION_WORDS.items():
+    for _word in _words:
+        _LANGUAGES_OF.setdefault(_word, []).append(_language)
+
+
+@lru_cache(maxsize=8192)
 def _script_of(letter: str) -> str | None:
     name = unicodedata.name(letter, "")
     return next((script for script in SCRIPTS if name.startswith(script)), None)
@@ -94,7 +103,9 @@ def _script_of(letter: str) -> str | None:
 
 def main_script(text: str) -> str | None:
     """The script (a key of SCRIPTS) most letters of `text` belong to; None where no letter is of a known one."""
-    counts = Counter(letter for letter in text if letter.isalpha())
+    if text.isascii():
+        return "LATIN" if any(map(str.isalpha, text)) else None
+    counts = Counter(filter(str.isalpha, text))
     scripts: Counter[str] = Counter()
     for letter, number in counts.items():
         script = _script_of(letter)
@@ -118,11 +129,10 @@ def detect_language(text: str) -> str | None:
     if len(candidates) == 1:
         return candidates[0]
     lowered = unicodedata.normalize("NFC", text).lower()
-    words = Counter(re.findall(r"(?<!['’])[^\W\d_]+(?:[\u0900-\u0963\u064B-\u0652]+[^\W\d_]*)*", lowered))
-    scores = {}
-    for language in candidates:
-        hits = sum(number for word, number in words.items() if word in FUNCTION_WORDS[language])
-        scores[language] = hits + 2 * sum(lowered.count(letter) for letter in OWN_LETTERS.get(language, ""))
+    scores = Counter(language for word in _WORD.findall(lowered) for language in _LANGUAGES_OF.get(word, ()))
+    if not lowered.isascii():
+        for language in candidates:
+            scores[language] += 2 * sum(lowered.count(letter) for letter in OWN_LETTERS.get(language, ""))
     best = max(candidates, key=lambda language: scores[language])
     return best if scores[best] >= 2 else None  # one word alone may be a name or a loan
 
