@@ -41,6 +41,7 @@ _ABOUT_BROKEN = re.compile(
 )
 _FENCED_JSON = re.compile(r"^[ \t]*```[ \t]*json[ \t]*\n(.*?)^[ \t]*```", re.IGNORECASE | re.MULTILINE | re.DOTALL)
 
+_ALL_FUNCTION_WORDS = frozenset().union(*FUNCTION_WORDS.values())
 
 def empty_output() -> Check:
     """Refuses records without an answer."""
@@ -115,7 +116,7 @@ def no_content() -> Check:
         if len(marks) == 1 and unicodedata.category(min(marks))[0] == "P" and not _SYMBOLS.search(record.instruction):
             return "no_content: punctuation only"
         words = unicode_tokens(record.output)
-        if len(words) >= 4:
+        if len(words) >= 4 and all(word in _ALL_FUNCTION_WORDS for word in words):
             stops = FUNCTION_WORDS.get(detect_language(record.output) or "", frozenset())
             if all(word in stops for word in words):
                 return "no_content: function words only"
@@ -191,8 +192,8 @@ def repetition(min_words: int = 30, share: float = 0.5) -> Check:
         words = unicode_tokens(record.output)
         if len(words) < min_words or _REPEATING.search(record.instruction):
             return None
-        # Four times the same in more than this share of the words leaves no room for more different ones than these.
-        may_loop = len(set(words)) <= (1 - 0.75 * share) * len(words) + 1
+        # Four times the same in more than this share of the words leaves room for so many different runs of three.
+        may_loop = len(set(zip(words, words[1:], words[2:], strict=False))) <= (1 - 0.75 * share) * len(words)
         for period in range(1, 41) if may_loop else ():
             longest = _longest_period(words, period)
             if longest >= 4 * period and longest > max(share * len(words), min_words * share):

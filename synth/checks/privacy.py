@@ -74,12 +74,31 @@ _PATTERNS: dict[Kind, re.Pattern[str]] = {
     ),
 }
 
+# What a text must hold, in lower case, for the pattern to be worth trying: the patterns are slow, most texts are clean.
+_MARKS: dict[Kind, re.Pattern[str] | tuple[str, ...]] = {
+    "email": ("@",),
+    "ip": re.compile(r"\d\.\d|:"),
+    "key": (
+        *("private key", "sk-", "akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox"),
+        *("slack", "aiza", "ya29.", "k_live_", "k_test_", "hf_", "npm_", "pypi-", "sg.", "ac0", "ac1", "ac2", "ac3"),
+        *("ac4", "ac5", "ac6", "ac7", "ac8", "ac9", "aca", "acb", "acc", "acd", "ace", "acf", "key", "eyj", "secret"),
+        *("token", "password", "passwd"),
+    ),
+}
+_DIGITS = re.compile(r"\d\d")
+
+
+def _may_hold(kind: Kind, lowered: str) -> bool:
+    marks = _MARKS.get(kind, _DIGITS)
+    return any(mark in lowered for mark in marks) if isinstance(marks, tuple) else bool(marks.search(lowered))
+
 
 def find_private(text: str, kinds: Sequence[str] = ()) -> list[Find]:
     """What is private in `text`, in order, without overlaps; of these kinds only, or of all."""
     found: list[Find] = []
+    lowered = text.lower()
     for kind, pattern in _PATTERNS.items():
-        if kinds and kind not in kinds:
+        if (kinds and kind not in kinds) or not _may_hold(kind, lowered):
             continue
         for match in pattern.finditer(text):
             clear = all(match.end() <= f.start or match.start() >= f.end for f in found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -131,3 +132,15 @@ def test_an_endpoint_that_is_down_stops_the_run_and_keeps_what_there_is(tmp_path
     reader = LedgerReader(tmp_path)
     assert len(list(reader.records("respond"))) == 10
     reader.close()
+
+
+def test_a_clock_that_jumps_by_hours_changes_nothing(
+    server: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calm = answered(server, tmp_path / "calm")
+    server.set_faults("throttle=0.2,error=0.1")
+    jumps, real = itertools.cycle([0.0, 36_000.0, -90_000.0, 5.0]), time.time
+    monkeypatch.setattr(time, "time", lambda: real() + next(jumps))
+    started = time.monotonic()
+    assert answered(server, tmp_path / "jumping") == calm
+    assert time.monotonic() - started < 60
