@@ -6,8 +6,10 @@ printed as plain text with its control characters made visible, never as markup.
 
 from __future__ import annotations
 
+import errno
 import io
 import json as json_module
+import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,6 +22,8 @@ from synth.errors import SynthError
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout and nothing else.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 # Control characters (but tab and line feed), and the marks that turn text around or hide in it.
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
@@ -41,6 +45,7 @@ def guard(*, json: bool = False, debug: bool = False) -> Iterator[None]:
             stream.reconfigure(errors="backslashreplace")  # a terminal without Unicode shows escapes and goes on
     try:
         yield
+        sys.stdout.flush()
     except SynthError as error:
         if debug:
             raise
@@ -48,20 +53,33 @@ def guard(*, json: bool = False, debug: bool = False) -> Iterator[None]:
     except KeyboardInterrupt:
         _fail("interrupted", "Run the same command again to continue.", 130, json)
     except BrokenPipeError:
+        _leave_stdout()
         raise typer.Exit(1) from None
     except (typer.Exit, typer.Abort, typer.BadParameter):
         raise
     except Exception as error:
         if debug:
             raise
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
+            where = error.filename or "the output"
+            _fail(f"{where} cannot be written: {error.strerror}", "Free some disk space, then run it again.", 5, json)
         _fail(f"unexpected {type(error).__name__}: {error}", "Run it again with --debug to see where.", 1, json)
 
 
 def _fail(message: str, hint: str, exit_code: int, json: bool) -> NoReturn:
     log(f"error: {message}" + (f"\nhint: {hint}" if hint else ""))
-    if json:
-        print_json({"error": message, "hint": hint, "exit_code": exit_code})
+    try:
+        if json:
+            print_json({"error": message, "hint": hint, "exit_code": exit_code})
+        sys.stdout.flush()
+    except OSError:
+        _leave_stdout()
     raise typer.Exit(exit_code) from None
+
+
+def _leave_stdout() -> None:
+    """Nobody takes what is printed (a closed pipe, a full disk): what is left of it goes nowhere, without a word."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def log(text: str) -> None:

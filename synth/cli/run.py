@@ -143,11 +143,12 @@ def validate(
             say(f"{recipe}: no mistakes. Stages: {', '.join(stages)}.")
 
 
-def schema() -> None:
-    """Print the JSON Schema of recipes, for editors."""
-    from synth.recipe import Recipe
+def schema(json: Json = False, debug: Debug = False) -> None:
+    """Print the JSON Schema of recipes, for editors (it is JSON with and without --json)."""
+    with guard(json=json, debug=debug):
+        from synth.recipe import Recipe
 
-    print_json(Recipe.model_json_schema())
+        print_json(Recipe.model_json_schema())
 
 
 def init(
