@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from synth.errors import UsageError
 from synth.metrics import bootstrap_interval, mean, wilson_interval
 from synth.models.base import Completion, Sampling
-from synth.parsing import parse_choice, parse_reason
+from synth.parsing import find_json, parse_choice, parse_reason, parse_score
 from synth.prompts import Prompt, render
 
 if TYPE_CHECKING:
@@ -99,6 +99,113 @@ async def rate(ask: Ask, instruction: str, input: str, answer: str, reference: s
     prompt = render("rubric", instruction=instruction, input=input, answer=answer, reference=reference)
     choice = parse_choice((await ask(prompt, JUDGING)).text, "Level", ("A", "B", "C", "D"))
     return choice  # type: ignore[return-value]
+
+
+# --- grades of one answer --------------------------------------------------------------------------------------------
+
+CRITERIA = {
+    "correctness": "Correctness",
+    "instruction_following": "Instruction-following",
+    "completeness": "Completeness",
+}
+"""Criterion -> its line in a headed reply. The keys are those of a reply in JSON."""
+_GRADE = {"type": "integer", "minimum": 1, "maximum": 5}
+GRADES_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"reason": {"type": "string"}} | dict.fromkeys(CRITERIA, _GRADE),
+    "required": ["reason", *CRITERIA],
+    "additionalProperties": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Grades:
+    """Grades of an answer from 1 to 5; with several draws their means. `draws`: how many could be read."""
+
+    correctness: float
+    following: float
+    completeness: float
+    reason: str
+    draws: int = 1
+
+    @property
+    def overall(self) -> float:
+        """The mean of the three."""
+        return mean([self.correctness, self.following, self.completeness])
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a record's `meta` holds them."""
+        criteria = {name: round(getattr(self, name), 3) for name in ("correctness", "following", "completeness")}
+        return {"overall": round(self.overall, 3), **criteria, "reason": self.reason, "draws": self.draws}
+
+
+class AskDraw(Protocol):
+    """How `grade` asks: `draw` tells independent answers to one prompt apart, `schema` is the form wanted."""
+
+    async def __call__(
+        self, prompt: Prompt, sampling: Sampling, *, schema: dict[str, Any] | None, draw: int
+    ) -> Completion: ...
+
+
+async def grade(
+    ask: AskDraw,
+    instruction: str,
+    input: str,
+    answer: str,
+    *,
+    num_draws: int = 1,
+    temperature: float = 0.7,
+    as_json: bool = False,
+    prompt: str = "grade",
+) -> Grades | None:
+    """Three grades of an answer (criteria after UltraFeedback, arXiv 2310.01377); None where no reply can be read.
+
+    Several draws are averaged: an expected grade without log-probabilities (as G-Eval does, arXiv 2303.16634). A reply
+    that cannot be read is asked for once more, with `temperature`.
+    """
+    asked = render(prompt, instruction=instruction, input=input, answer=answer, as_json=as_json)
+    schema = GRADES_SCHEMA if as_json else None
+    warm = Sampling(temperature=temperature, max_tokens=JUDGING.max_tokens)
+
+    async def drawn(draw: int) -> Grades | None:
+        first = parse_grades((await ask(asked, JUDGING if num_draws == 1 else warm, schema=schema, draw=draw)).text)
+        return first or parse_grades((await ask(asked, warm, schema=schema, draw=num_draws + draw)).text)
+
+    read = [found for found in await asyncio.gather(*map(drawn, range(num_draws))) if found]
+    if not read:
+        return None
+    one, two, three = (mean([getattr(g, name) for g in read]) for name in ("correctness", "following", "completeness"))
+    return Grades(one, two, three, read[0].reason, len(read))
+
+
+def parse_grades(text: str) -> Grades | None:
+    """Grades in a reply of JSON or of headed lines; None unless all three are whole numbers from 1 to 5."""
+    found = find_json(text)
+    if isinstance(found, dict) and set(CRITERIA) <= set(found):
+        values, reason = [found[name] for name in CRITERIA], found.get("reason")
+        reason = " ".join(reason.split())[:300] if isinstance(reason, str) else ""
+    else:
+        values, reason = [parse_score(text, line, 1, 5) for line in CRITERIA.values()], parse_reason(text)
+    whole = [v for v in values if isinstance(v, int) and not isinstance(v, bool) and 1 <= v <= 5]
+    return Grades(float(whole[0]), float(whole[1]), float(whole[2]), reason) if len(whole) == len(CRITERIA) else None
+
+
+def flat_grades(grades: Mapping[str, Counter[float]], share: float = 0.8, at_least: int = 20) -> str | None:
+    """A warning where one grade makes up more than `share` of all: published graders give most answers the same.
+
+    `grades`: criterion -> grade -> answers; those of fewer answers than `at_least` are passed over.
+    """
+    flat = []
+    for name, counts in grades.items():
+        grade, times = counts.most_common(1)[0] if counts else (0.0, 0)
+        if counts.total() >= at_least and times > share * counts.total():
+            flat.append(f"{name} {grade:g} ({times / counts.total():.0%})")
+    if not flat:
+        return None
+    return (
+        f"The grader hardly tells answers apart, nearly all have {', '.join(flat)}; ranks within one grade are chance. "
+        "More draws (select.grade.num_draws) or another judge may help."
+    )
 
 
 # --- what many comparisons say ---------------------------------------------------------------------------------------

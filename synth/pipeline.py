@@ -6,6 +6,7 @@ runs/<name>/  recipe.yaml  ledger.sqlite  lock  timings.json  export/  student/ 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import shutil
 import signal
@@ -34,8 +35,10 @@ from synth.stages.evolve import evolve
 from synth.stages.formats import read_records
 from synth.stages.respond import respond
 from synth.stages.seeds import read_seed_tasks
-from synth.stages.select import select
+from synth.stages.select import EMBEDDER, embedding_model, select
+from synth.student.arms import SEEDS_ONLY, answered_records, arms_of_ablation, contamination
 from synth.student.holdout import hold_out_inputs
+from synth.student.items import items_from
 
 if TYPE_CHECKING:
     from synth.stages.evaluate import AblationResult, EvaluateSettings
@@ -106,7 +109,8 @@ def connect_role(settings: ModelSettings, stored: StoredModel | None = None) -> 
     """The model of a role with its slots; given a `stored` one, nothing is connected and nothing will be sent."""
     model = stored or connect(settings.backend, settings.options)
     concurrency = None if settings.concurrency == "auto" else settings.concurrency
-    return RoleModel(model, Throttle(concurrency), {}, settings.max_tokens, settings.api, offline=stored is not None)
+    throttle = Throttle(concurrency, look=getattr(model, "load", None))
+    return RoleModel(model, throttle, {}, settings.max_tokens, settings.api, offline=stored is not None)
 
 
 # -- the data stages -----------------------------------------------------------------------------------------------
@@ -135,6 +139,8 @@ def _engine(recipe: Recipe, ledger: Ledger, result: RunResult, offline: bool) ->
     stored = stored_models(ledger) if offline else {}
     teacher = connect_role(recipe.teacher, stored.get("teacher"))
     roles = {"teacher": teacher, "judge": connect_role(recipe.judge, stored.get("judge")) if recipe.judge else teacher}
+    if embedder := _embedder(recipe, stored.get(EMBEDDER)):
+        roles[EMBEDDER] = embedder
     names = tuple({who.model.name for who in roles.values()})
     budget = Budget(recipe.engine.price_table, names, recipe.engine.max_cost, recipe.engine.max_tokens_total)
     budget.already_spent(*ledger.spent())
@@ -142,6 +148,13 @@ def _engine(recipe: Recipe, ledger: Ledger, result: RunResult, offline: bool) ->
     options = EngineOptions(recipe.seed, recipe.engine.max_attempts, recipe.engine.deadline_s, recipe.engine.grace_s)
     result.progress.throttles = [who.throttle for who in roles.values()]
     return Engine(ledger, roles, budget, result.progress, options)
+
+
+def _embedder(recipe: Recipe, stored: StoredModel | None) -> RoleModel | None:
+    """The server of vectors that the recipe's checks ask, None where there is none."""
+    if recipe.select is None or recipe.select.embeddings is None or recipe.select.embeddings.base_url is None:
+        return None
+    return RoleModel(stored or embedding_model(recipe.select.embeddings), Throttle(None), offline=stored is not None)
 
 
 async def _drive(
@@ -309,7 +322,7 @@ def _worked(trained: TrainResult, result: RunResult) -> bool:
 
 
 def _evaluate(recipe: Recipe, result: RunResult) -> bool:
-    """Examine the untrained model, one trained on the seeds alone for as long, and the student."""
+    """Examine the untrained model, those of `evaluate.arms` (trained for as long), and the student."""
     from synth.stages.evaluate import evaluate
     from synth.stages.train import train
 
@@ -317,26 +330,42 @@ def _evaluate(recipe: Recipe, result: RunResult) -> bool:
     path = result.run_dir / "evaluation.json"
     records, held_out = split_held_out(recipe, result.run_dir)
     settings = _with_base(recipe, result.run_dir, records)
-    seeds = read_seed_tasks(recipe.seeds.path)
-    seeds_only = train(seed_records(seeds), result.run_dir / "students" / "seeds-only", settings)
-    student = train(records, result.run_dir / "student", settings)
-    mark = digest(recipe.evaluate.model_dump(mode="json"), [r.id for r in held_out], student.weights_sha256)
+    data = comparison_arms(recipe, result.run_dir, held_out)
+    arms = {name: train(own, result.run_dir / folder, settings) for name, (folder, own) in data.items()}
+    arms["student"] = train(records, result.run_dir / "student", settings)
+    weights = [one.weights_sha256 for one in arms.values()]
+    mark = digest(recipe.evaluate.model_dump(mode="json"), [r.id for r in held_out], list(arms), weights)
     if path.is_file() and json.loads(path.read_text("utf-8")).get("fingerprint") == mark:
         result.student = json.loads(path.read_text("utf-8"))["table"]
         return False
-    students = {"untrained": str(settings.model), "seeds only": str(seeds_only.path), "student": str(student.path)}
+    students = {"untrained": str(settings.model)} | {name: str(one.path) for name, one in arms.items()}
     source = held_out or read_seed_tasks(EVAL_FILE)
     examined = recipe.evaluate.model_copy(update={"template": recipe.evaluate.template or settings.template})
-    found = evaluate(students, source, examined, training=[*records, *seed_records(seeds)])
+    training = [*records, *(record for _, own in data.values() for record in own)]
+    found = evaluate(students, source, examined, training=training)
     result.student = found.rows()
     atomic_write(path, json.dumps(found.to_dict() | {"fingerprint": mark, "table": found.rows()}, indent=1))
     return True
 
 
+def comparison_arms(recipe: Recipe, run_dir: Path, held_out: Sequence[Record]) -> dict[str, tuple[str, list[Record]]]:
+    """The arms of `evaluate.arms`: name -> (folder in the run folder, records)."""
+    assert recipe.evaluate is not None
+    gone = {record.id for record in held_out}
+    found: dict[str, tuple[str, list[Record]]] = {}
+    for name in recipe.evaluate.arms:
+        if name == SEEDS_ONLY:
+            own = seed_records(read_seed_tasks(recipe.seeds.path))
+        else:
+            own = [record for record in answered_records(run_dir) if record.id not in gone]
+        found[name] = (f"students/{name.replace(' ', '-')}", own)
+    return found
+
+
 def run_ablation(run_dir: Path, tasks: Path | None, settings: EvaluateSettings) -> AblationResult:
     """What each part of the data did: students trained on more and more of it, for equal steps, with several seeds.
 
-    Arms: untrained base; seeds; with bootstrapped tasks; with evolved ones, before the checks; and after the checks.
+    Arms: see `arms_of_ablation`. How much of each evaluation set they give away is part of the result.
     """
     from synth.stages.evaluate import ablation
     from synth.stages.train import train
@@ -345,19 +374,15 @@ def run_ablation(run_dir: Path, tasks: Path | None, settings: EvaluateSettings) 
     if recipe.train is None:
         raise UsageError(f"{run_dir} trains no student", "add a train: section to its recipe")
     kept, held_out = split_held_out(recipe, run_dir)
-    gone = {record.id for record in held_out}
-    before = [record for record in checked_records(run_dir) if record.id not in gone and record.output]
     own = seed_records(read_seed_tasks(recipe.seeds.path))
-    arms = {
-        "untrained": [],
-        "seeds only": own,
-        "+ bootstrap": [r for r in before if r.lineage.origin == "bootstrap"],
-        "+ evolution": before,
-        "+ checks": kept,
-    }
+    arms = arms_of_ablation(own, answered_records(run_dir), kept, held_out)
+    sets = {EVAL_FILE.name: items_from(read_seed_tasks(EVAL_FILE))}
+    sets |= {"held-out inputs": items_from(held_out)} if held_out else {}
+    sets |= {tasks.name: items_from(read_seed_tasks(tasks))} if tasks else {}
     source = read_seed_tasks(tasks or EVAL_FILE) if tasks or not held_out else held_out
     training = _with_base(recipe, run_dir, kept)
     result = ablation(arms, source, run_dir / "ablation", train, training, settings)
+    result = dataclasses.replace(result, contamination=contamination(arms, sets))
     atomic_write(run_dir / "ablation.json", json.dumps(result.to_dict(), indent=1))
     return result
 

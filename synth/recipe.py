@@ -158,11 +158,23 @@ def read_recipe(path: Path, overrides: Sequence[str] = (), sections: Mapping[str
     data, lines = _parse(text, path)
     data |= sections or {}
     for override in overrides:
-        _set(data, override)
-    recipe = build_recipe(data, str(path), lines)
-    base = path.parent.resolve()
-    seeds = recipe.seeds.model_copy(update={"path": base / recipe.seeds.path})
-    return recipe.model_copy(update={"seeds": seeds, "input": base / recipe.input if recipe.input else None})
+        set_value(data, override)
+    return _beside(build_recipe(data, str(path), lines), path.parent.resolve())
+
+
+def _beside(recipe: Recipe, base: Path) -> Recipe:
+    """`recipe` with every file it names taken from the folder `base`, whatever the working folder is."""
+    changes: dict[str, Any] = {"seeds": recipe.seeds.model_copy(update={"path": base / recipe.seeds.path})}
+    changes["input"] = base / recipe.input if recipe.input else None
+    for name in ("bootstrap", "evolve"):
+        section = getattr(recipe, name)
+        if section is None:
+            continue
+        paths = {prompt: str(base / path) for prompt, path in section.prompt_paths.items()}
+        changes[name] = section.model_copy(update={"prompt_paths": paths})
+    if recipe.evolve and recipe.evolve.method_path:
+        changes["evolve"] = changes["evolve"].model_copy(update={"method_path": base / recipe.evolve.method_path})
+    return recipe.model_copy(update=changes)
 
 
 def validated(model: type[Settings], data: Mapping[str, Any], where: str) -> Settings:
@@ -220,7 +232,8 @@ def _lines_of(node: yaml.Node, prefix: str, lines: dict[str, int]) -> None:
             _lines_of(value, f"{prefix}.{number}", lines)
 
 
-def _set(data: dict[str, Any], override: str) -> None:
+def set_value(data: dict[str, Any], override: str) -> None:
+    """Put the value of `a.b=value` into nested `data`. Raises UsageError for another form."""
     path, equals, value = override.partition("=")
     keys = path.strip().split(".")
     if not equals or not all(keys):

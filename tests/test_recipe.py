@@ -114,3 +114,28 @@ def test_the_schema_names_every_section() -> None:
 def test_flat_keeps_every_leaf(data: dict[str, object]) -> None:
     leaves = sum(len(value) if isinstance(value, dict) else 1 for value in data.values())
     assert len(flat(data)) == (leaves if data else 0) or not data
+
+
+def test_every_file_a_recipe_names_lies_beside_it_whatever_the_working_folder_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    path = write(
+        tmp_path,
+        "seeds: {path: mine.jsonl}\nbootstrap: {prompt_paths: {diverse: prompts/own.jinja}}\n"
+        f"evolve: {{method_path: tuned.txt, prompt_paths: {{evolve_depth: deep.jinja, answer: {tmp_path}/a.jinja}}}}\n",
+    )
+    recipe = read_recipe(path)
+    base = tmp_path.resolve()
+    assert recipe.bootstrap is not None and recipe.evolve is not None
+    assert recipe.seeds.path == base / "mine.jsonl" and recipe.evolve.method_path == base / "tuned.txt"
+    assert recipe.bootstrap.prompt_paths == {"diverse": str(base / "prompts/own.jinja")}
+    assert recipe.evolve.prompt_paths == {"evolve_depth": str(base / "deep.jinja"), "answer": f"{tmp_path}/a.jinja"}
+    again = read_recipe(write(base, recipe.to_yaml()))
+    assert again == recipe
+
+
+def test_a_prompt_that_evolve_does_not_have_is_refused_by_name() -> None:
+    with pytest.raises(InputError) as caught:
+        build_recipe({"evolve": {"prompt_paths": {"evolve_deep": "x.jinja"}}})
+    assert "no prompt 'evolve_deep'" in caught.value.mistakes[0] and "evolve_depth" in caught.value.mistakes[0]

@@ -43,6 +43,7 @@ _FENCED_JSON = re.compile(r"^[ \t]*```[ \t]*json[ \t]*\n(.*?)^[ \t]*```", re.IGN
 
 _ALL_FUNCTION_WORDS = frozenset().union(*FUNCTION_WORDS.values())
 
+
 def empty_output() -> Check:
     """Refuses records without an answer."""
 
@@ -287,6 +288,21 @@ def invented_source() -> Check:
     return check
 
 
+def agreement(min_share: float = 0.5) -> Check:
+    """Refuses answers on which fewer of several draws agreed (self-consistency, arXiv 2203.11171; `respond.num_draws`).
+
+    It reads the share that respond noted, so thresholds can be tried without a call; without a note a record passes.
+    """
+
+    def check(record: Record) -> str | None:
+        share = record.meta.get("agreement")
+        if isinstance(share, int | float) and share < min_share:
+            return f"draws_disagree: {share:.0%} agree"
+        return None
+
+    return check
+
+
 def control_characters() -> Check:
     """Refuses text with control characters, lone surrogates, private-use characters or overrides of direction."""
     bad = re.compile(
@@ -356,6 +372,7 @@ CHECKS: dict[str, Callable[..., Check]] = {
     "broken_json": broken_json,
     "url_input": url_input,
     "invented_source": invented_source,
+    "agreement": agreement,
     "control_characters": control_characters,
     "mojibake": mojibake,
     "self_identity": self_identity,

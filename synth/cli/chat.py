@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json as json_module
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -70,6 +71,7 @@ class Conversation:
             answer = await self.model.complete(request)
         except RetryableError:
             answer = await self.model.complete(request)
+        answer = replace(answer, text=answer.text.strip())
         self.messages = [*asked, {"role": "assistant", "content": answer.text}]
         return answer
 

@@ -26,6 +26,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "diverse, answers too": {"method": "diverse", "with_outputs": True, "tasks_per_request": 20},
 }
 """The methods with their defaults, and ours with what Alpaca has: answers in the same reply, 20 tasks in each."""
+STEPS = ("tasks", "classification", "instances", "answers")
 RESAMPLES = 2_000
 BINS = 10
 EMBEDDED = "procedural"
@@ -70,7 +71,9 @@ def compare_methods(
 
 @dataclass(slots=True)
 class Figures:
-    """What one method came to. `costs`: for each request for tasks, the answered tasks it led to and all its tokens."""
+    """What one method came to. `costs`: for each request for tasks, the answered tasks it led to and all its tokens;
+    `made`: the accepted tasks and the tokens of bootstrap alone. `ideal`: the requests of a step if nothing were lost:
+    the tasks wanted ÷ the tasks asked for at once, and one for each accepted task where a task has its own."""
 
     method: str
     tasks: int = 0
@@ -81,6 +84,8 @@ class Figures:
     completion_tokens: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     costs: list[tuple[int, int]] = field(default_factory=list)
+    made: list[tuple[int, int]] = field(default_factory=list)
+    ideal: dict[str, int] = field(default_factory=dict)
     verbs: int = 0
     pairs: int = 0
     verb_coverage: float = 0.0
@@ -95,10 +100,7 @@ class Figures:
     @property
     def interval(self) -> tuple[float, float]:
         """The 95 % bootstrap interval of `per_1000`, over requests for tasks."""
-        rng = random.Random(0)
-        costs = self.costs or [(0, 0)]
-        drawn = sorted(_ratio(rng.choices(costs, k=len(costs))) for _ in range(RESAMPLES))
-        return drawn[int(0.025 * RESAMPLES)], drawn[int(0.975 * RESAMPLES)]
+        return _interval(self.costs)
 
     @property
     def histogram(self) -> list[int]:
@@ -115,6 +117,8 @@ class Figures:
         return row | {
             "answered_per_1000_tokens": self.per_1000,
             "interval": list(self.interval),
+            "accepted_per_1000_tokens_of_bootstrap": _ratio(self.made),
+            "ideal_requests": self.ideal,
             "nearest_seed_rouge_l": self.histogram,
         }
 
@@ -133,8 +137,13 @@ def measure(
     data = {"name": folder.name, "seed": seed, "teacher": teacher, "seeds": {"path": str(path)}}
     data |= {"bootstrap": VARIANTS[name] | {"num_tasks": num_tasks}, "select": None, "export": None, "report": None}
     log(f"{name}: run folder {folder}")
-    run_pipeline(build_recipe(data, "flags"), folder, until="respond", show=drawn)
-    return count(name, folder, path)
+    recipe = build_recipe(data, "flags")
+    run_pipeline(recipe, folder, until="respond", show=drawn)
+    figures = count(name, folder, path)
+    assert recipe.bootstrap is not None
+    figures.ideal = {kind: figures.tasks for kind in STEPS if figures.requests[kind]}
+    figures.ideal["tasks"] = -(-num_tasks // recipe.bootstrap.per_request)
+    return figures
 
 
 def count(method: str, folder: Path, seeds: Path) -> Figures:
@@ -167,6 +176,7 @@ def count(method: str, folder: Path, seeds: Path) -> Figures:
             figures.answered += len(good)
             spent = tokens["bootstrap", item] + sum(tokens["respond", key] for key in {record.id for record in kept})
             figures.costs.append((len(good), spent))
+            figures.made.append((len({record.instruction for record in kept}), tokens["bootstrap", item]))
     finally:
         reader.close()
     found = count_verb_nouns(texts)
@@ -195,6 +205,13 @@ def _nearest_seed(texts: Sequence[str], seeds: Path) -> list[float]:
     return [float(index.all_scores(text).max()) for text in texts]
 
 
+def _interval(costs: Sequence[tuple[int, int]]) -> tuple[float, float]:
+    rng = random.Random(0)
+    costs = costs or [(0, 0)]
+    drawn = sorted(_ratio(rng.choices(costs, k=len(costs))) for _ in range(RESAMPLES))
+    return drawn[int(0.025 * RESAMPLES)], drawn[int(0.975 * RESAMPLES)]
+
+
 def _ratio(costs: Sequence[tuple[int, int]]) -> float:
     spent = sum(cost for _, cost in costs)
     return 1000 * sum(good for good, _ in costs) / spent if spent else 0.0
@@ -208,13 +225,15 @@ def table(figures: Sequence[Figures]) -> list[list[str]]:
         ["records", *(f"{one.records:,}" for one in figures)],
         ["requests", *(f"{one.requests.total():,}" for one in figures)],
     ]
-    for kind in ("tasks", "classification", "instances", "answers"):
-        rows.append([f"  for {kind}", *(f"{one.requests[kind]:,}" for one in figures)])
+    for kind in STEPS:
+        rows.append([f"  for {kind} (ideal)", *(_of_ideal(one, kind) for one in figures)])
     rows += [
         ["tokens in prompts", *(f"{one.prompt_tokens:,}" for one in figures)],
         ["tokens in replies", *(f"{one.completion_tokens:,}" for one in figures)],
         ["answered tasks per 1,000 tokens", *(f"{one.per_1000:.2f}" for one in figures)],
         ["  95 % interval", *("{:.2f} to {:.2f}".format(*one.interval) for one in figures)],
+        ["accepted tasks per 1,000 tokens of bootstrap", *(f"{_ratio(one.made):.2f}" for one in figures)],
+        ["  95 % interval", *("{:.2f} to {:.2f}".format(*_interval(one.made)) for one in figures)],
         ["distinct verbs", *(str(one.verbs) for one in figures)],
         ["verb-noun pairs", *(str(one.pairs) for one in figures)],
         ["instructions with a verb found", *(f"{one.verb_coverage:.0%}" for one in figures)],
@@ -229,6 +248,10 @@ def table(figures: Sequence[Figures]) -> list[list[str]]:
         if any(counts):
             rows.append([f"  {number / BINS:.1f} to {(number + 1) / BINS:.1f}", *map(str, counts)])
     return rows
+
+
+def _of_ideal(one: Figures, kind: str) -> str:
+    return f"{one.requests[kind]:,} ({one.ideal[kind]:,})" if one.requests[kind] and kind in one.ideal else "0"
 
 
 def as_markdown(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,13 +1,16 @@
-"""`synth dedup`: the novelty filter alone, on a file. Prints counts; writes the rows that stay and the pairs found."""
+"""`synth dedup`: near-duplicates of a file, by words or by meaning. Writes the rows that stay and the pairs found."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from synth.cli.common import Debug, Json, guard, print_json, say
+
+if TYPE_CHECKING:
+    from synth.checks.prefix_join import Subset
 
 
 def dedup(
@@ -16,25 +19,28 @@ def dedup(
     pairs: Annotated[
         Path | None, typer.Option(help="Where the removed rows and their nearest go; OUT.pairs.jsonl by default.")
     ] = None,
-    threshold: Annotated[float, typer.Option(help="Highest ROUGE-L to any row before it that is kept.")] = 0.7,
+    threshold: Annotated[float, typer.Option(help="Highest score to any row before it that is kept.")] = 0.7,
     strict: Annotated[bool, typer.Option("--strict", help="Remove a score of exactly the threshold too.")] = False,
     tokenizer: Annotated[str, typer.Option(help="unicode, or rouge (a-z and 0-9 only, as published).")] = "unicode",
+    semantic: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER", help="A model2vec model: compare meanings, by cosine, in place of words."),
+    ] = None,
     with_input: Annotated[bool, typer.Option("--with-input", help="Compare instruction and input.")] = False,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Remove near-duplicate rows by ROUGE-L, exactly, in the file's order.
+    """Remove near-duplicate rows by ROUGE-L, or by meaning, exactly, in the file's order.
 
     Example: synth dedup data.json --out novel.jsonl
     """
     with guard(json=json, debug=debug):
-        from synth.checks.novelty import novel_subset
         from synth.fileio import atomic_write
         from synth.stages.formats import read_records
 
         records = read_records(file, require_output=False)
         texts = [f"{r.instruction}\n{r.input}" if with_input and r.input else r.instruction for r in records]
-        found = novel_subset(texts, threshold=threshold, strict=strict, tokenizer=tokenizer)
+        found = _found(texts, threshold, strict, tokenizer, semantic)
         place = pairs or out.with_name(f"{out.name}.pairs.jsonl")
         atomic_write(out, _lines([records[index].to_dict() for index in found.kept]))
         atomic_write(place, _lines([_pair(texts, r.index, r.nearest, r.score) for r in found.removed]))
@@ -45,6 +51,20 @@ def dedup(
             say(
                 f"{file}: {counts['rows']} rows, {counts['kept']} kept in {out}, {counts['removed']} removed ({place})."
             )
+
+
+def _found(texts: list[str], threshold: float, strict: bool, tokenizer: str, semantic: str | None) -> Subset:
+    from synth.checks.novelty import novel_subset
+
+    if semantic is None:
+        return novel_subset(texts, threshold=threshold, strict=strict, tokenizer=tokenizer)
+    from synth.checks.embeddings import static_vectors
+    from synth.checks.prefix_join import Removed, Subset
+    from synth.checks.semantic import semantic_subset
+
+    verdicts = semantic_subset(texts, static_vectors(semantic), threshold, strict=strict)
+    removed = [Removed(index, *verdict) for index, verdict in enumerate(verdicts) if verdict]
+    return Subset([index for index, verdict in enumerate(verdicts) if verdict is None], removed)
 
 
 def _pair(texts: list[str], index: int, nearest: int | None, score: float) -> dict[str, Any]:

@@ -187,7 +187,24 @@ def _rough(recipe: Recipe) -> Iterator[Load]:
             yield _load("evolve", judge, 2 * SURVIVAL**2 * made, "rate", ANSWER_TOKENS["rate"])
     if recipe.respond:
         answered = tasks if not recipe.evolve or recipe.evolve.answer else tasks * (1 + SURVIVAL * recipe.evolve.rounds)
-        yield _load("respond", "teacher", answered * recipe.respond.num_draws, "answer", ANSWER_TOKENS["answer"])
+        draws = answered * recipe.respond.num_draws
+        if recipe.respond.confirm and recipe.bootstrap:
+            draws += tasks * (recipe.bootstrap.instances - 1) * (recipe.respond.num_draws - 1)
+        yield _load("respond", "teacher", draws, "answer", ANSWER_TOKENS["answer"])
+    yield from _rough_grades(recipe, tasks)
+
+
+def _rough_grades(recipe: Recipe, tasks: float) -> Iterator[Load]:
+    """The grading of what passes the checks."""
+    from synth.stages.select import wants_complexity
+
+    if recipe.select is None or recipe.select.grade is None:
+        return
+    records = tasks * (1 + SURVIVAL * (recipe.evolve.rounds if recipe.evolve else 0))
+    judge = "judge" if recipe.judge else "teacher"
+    yield _load("grade", judge, records * recipe.select.grade.num_draws, "judge", ANSWER_TOKENS["judge"])
+    if wants_complexity(recipe.select):
+        yield _load("grade", judge, records, "rate", ANSWER_TOKENS["rate"])
 
 
 def _load(stage: str, role: str, requests: float, prompt: str, answer: float) -> Load:

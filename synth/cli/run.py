@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from synth.recipe import Recipe
 
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one value of the recipe.")]
+SIDE_STAGES = {"evolve": "tune", "select": "grade"}
+"""Stages that ask on behalf of another one, in whose line their requests are counted."""
 RunDir = Annotated[Path | None, typer.Option("--run", help="The run folder; runs/<name> by default.")]
 
 
@@ -81,13 +83,15 @@ def summarise(result: RunResult) -> dict[str, Any]:
         stage = result.progress.stages.get(name)
         if stage is None:
             continue
+        side = result.progress.stages.get(SIDE_STAGES.get(name, ""))
+        asked = [stage, side] if side else [stage]
         stages[name] = {
             "kept": stage.kept,
             "rejected": dict(stage.rejected.most_common()),
-            "requests": stage.requests,
-            "tokens": stage.prompt_tokens + stage.completion_tokens,
-            "cost": round(stage.cost, 6),
-            "retries": stage.retries,
+            "requests": sum(one.requests for one in asked),
+            "tokens": sum(one.prompt_tokens + one.completion_tokens for one in asked),
+            "cost": round(sum(one.cost for one in asked), 6),
+            "retries": sum(one.retries for one in asked),
         }
     return {
         "run": str(result.run_dir),

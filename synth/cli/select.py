@@ -1,29 +1,54 @@
-"""`synth select`: what each check would throw away of a file or a run, and the rows that stay. Asks no teacher."""
+"""`synth select`: what checks and grades would throw away of a file or a run, and the rows that stay.
+
+On a file or a run folder alone it asks no model. Grading a file asks one, and keeps the answers in a run folder.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from synth.cli.common import Debug, Json, guard, log, print_json, print_table, say
-from synth.errors import UsageError
+from synth.cli.teacher import BaseUrl, Concurrency, Teacher
+from synth.errors import StorageError, UsageError
 
 if TYPE_CHECKING:
-    from synth.records import Record
+    from synth.checks.semantic import Vectors
+    from synth.engine.ledger import LedgerReader
+    from synth.records import Record, Rejection
+    from synth.stages.select import SelectSettings
+
+BARS = 24
 
 
 def select(
     source: Annotated[Path, typer.Argument(help="A file of records, or a run folder.", show_default=False)],
     check: Annotated[
-        list[str] | None, typer.Option(help="A check by name; all default checks when none is given.")
+        list[str] | None,
+        typer.Option(help="A check: NAME, or 'NAME: {option: value}'; without any, the recipe's or the default ones."),
     ] = None,
+    set: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of select, as keep.top_k=500.")
+    ] = None,
+    min_grade: Annotated[float | None, typer.Option(help="Keep answers of at least this mean grade.")] = None,
+    top_k: Annotated[int | None, typer.Option(help="Keep so many, the best graded.")] = None,
     explain: Annotated[bool, typer.Option(help="Show samples of what each check would throw away.")] = False,
     what_if: Annotated[
-        str | None, typer.Option(help="CHECK.OPTION=V1,V2,... : how many each value would refuse.")
+        str | None,
+        typer.Option(help="CHECK.OPTION=V1,V2,... : how many each value would refuse; keep.min_grade=3,4 for grades."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write the rows that are kept to this .jsonl file.")] = None,
+    grade: Annotated[
+        bool, typer.Option("--grade", help="Let a model grade what passes the checks; needs --run.")
+    ] = False,
+    run: Annotated[Path | None, typer.Option("--run", help="The run folder in which SOURCE is graded.")] = None,
+    teacher: Teacher = None,
+    base_url: BaseUrl = None,
+    concurrency: Concurrency = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -32,37 +57,126 @@ def select(
     Example: synth select data.json --check refusal --check repetition --explain
     """
     with guard(json=json, debug=debug):
-        from synth.stages.select import SelectSettings
-        from synth.stages.select import explain as explain_checks
-
-        records = _records(source)
-        if what_if:
-            _what_if(records, what_if, json)
+        changes = [*(set or ())]
+        changes += [f"keep.min_grade={min_grade}"] if min_grade is not None else []
+        changes += [f"keep.top_k={top_k}"] if top_k is not None else []
+        if grade or run:
+            _grade(
+                source, run, _settings(source, check, [*changes, "grade={}"]), (teacher, base_url, concurrency), json
+            )
             return
-        settings = SelectSettings(checks=list(check)) if check else SelectSettings()
-        found = explain_checks(records, settings).to_dict()
+        needs_vectors = (what_if or "").startswith(("semantic.", "keep.min_distance"))
+        given = _read(source, _settings(source, check, changes), needs_vectors)
+        if what_if:
+            _what_if(given, what_if, json)
+            return
+        found = given.explained()
         if out:
-            _write_kept(records, settings, out)
+            _write_kept(found.results, out)
         if json:
-            print_json(found)
+            print_json(found.to_dict() | {"grades": _histograms(found.results)})
         else:
-            _print(found, explain)
+            _print(found.to_dict(), explain)
+            _print_grades(found.results)
 
 
-def _records(source: Path) -> list[Record]:
-    if source.is_dir():
-        from synth.pipeline import checked_records
+@dataclass(slots=True)
+class _Given:
+    """Records with what is known of them, and the settings to look at them by."""
 
-        return checked_records(source)
-    from synth.stages.formats import read_records
+    records: list[Record]
+    settings: SelectSettings
+    grades: dict[str, Record | Rejection]
+    vectors: Vectors | None
 
-    return read_records(source)
+    def explained(self) -> Any:
+        """What the settings would do."""
+        from synth.stages.select import explain
+
+        return explain(self.records, self.settings, grades=self.grades, vectors=self.vectors)
 
 
-def _what_if(records: list[Record], question: str, json: bool) -> None:
+def _settings(source: Path, check: list[str] | None, changes: list[str]) -> SelectSettings:
+    """Those of the run's recipe, or the defaults, with the changes of the command line."""
     import yaml
 
-    from synth.stages.select import what_if
+    from synth.recipe import set_value, validated
+    from synth.stages.select import SelectSettings
+
+    own = None
+    if source.is_dir():
+        from synth.pipeline import RECIPE_FILE, read_run_recipe
+
+        own = read_run_recipe(source).select if (source / RECIPE_FILE).is_file() else None
+    data: dict[str, Any] = (own or SelectSettings()).model_dump(mode="json")
+    if check:
+        data["checks"] = [yaml.safe_load(one) for one in check]
+    for change in changes:
+        set_value(data, change)
+    return validated(SelectSettings, data, "select")
+
+
+def _read(source: Path, settings: SelectSettings, needs_vectors: bool) -> _Given:
+    if not source.is_dir():
+        from synth.stages.formats import read_records
+
+        return _Given(read_records(source), settings, {}, _vectors(settings, None, needs_vectors))
+    from synth.engine.ledger import LedgerReader
+    from synth.pipeline import checked_records
+    from synth.stages.select import stored_grades
+
+    reader = LedgerReader(source)
+    try:
+        grades = stored_grades(reader.results("grade"))
+        records = _selected(reader) or checked_records(source)
+        return _Given(records, settings, grades, _vectors(settings, reader, needs_vectors))
+    except StorageError:
+        reader.close()
+        raise
+
+
+def _selected(reader: LedgerReader) -> list[Record]:
+    """What went into a run's selection, kept or not; none where it has not begun."""
+    from synth.records import Rejection
+
+    results = reader.results("select")
+    return [result.record if isinstance(result, Rejection) else result for result in results]
+
+
+def _vectors(settings: SelectSettings, reader: Any, wanted: bool) -> Vectors | None:
+    """Vectors on this machine, or those that a run has paid for already."""
+    from synth.stages.select import stored_vectors
+
+    by_distance = settings.keep is not None and settings.keep.distance is not None
+    if settings.embeddings is None or not (wanted or settings.semantic is not None or by_distance):
+        return None
+    if settings.embeddings.base_url is None:
+        from synth.checks.embeddings import static_vectors
+
+        return static_vectors(settings.embeddings.model)
+    if reader is None:
+        raise UsageError(
+            "vectors of a server are asked for in a run only", "give --run DIR, or a model on this machine"
+        )
+    return stored_vectors(reader, settings.embeddings)
+
+
+def _grade(source: Path, run: Path | None, settings: SelectSettings, who: tuple[Any, Any, Any], json: bool) -> None:
+    from synth.cli.run import execute
+    from synth.cli.stages import flags_recipe
+
+    if run is None:
+        raise UsageError("grading asks a model, and its answers are kept in a run folder", "name one with --run DIR")
+    if source.is_dir():
+        raise UsageError(f"{source} is a run folder", "grade it with: synth run RECIPE --set select.grade={}")
+    teacher, base_url, concurrency = who
+    data = {"input": str(source.absolute()), "select": settings.model_dump(mode="json")}
+    recipe = flags_recipe(data, run, (teacher, None, base_url, concurrency))
+    execute(recipe, run, until="select", json=json)
+
+
+def _what_if(given: _Given, question: str, json: bool) -> None:
+    import yaml
 
     path, equals, values = question.partition("=")
     check, dot, option = path.partition(".")
@@ -70,25 +184,45 @@ def _what_if(records: list[Record], question: str, json: bool) -> None:
         raise UsageError(
             f"--what-if {question}: not of the form CHECK.OPTION=V1,V2", "for example novelty.threshold=0.6,0.7"
         )
-    counts = what_if(records, check, option, [yaml.safe_load(value) for value in values.split(",")])
-    rows = [[str(value), str(count), f"{count / max(len(records), 1):.1%}"] for value, count in counts.items()]
+    asked = [yaml.safe_load(value) for value in values.split(",")]
+    total, counts = _counts(given, check, option, asked)
+    rows = [[str(value), str(count), f"{count / max(total, 1):.1%}"] for value, count in counts.items()]
     if json:
-        print_json({"check": check, "option": option, "refused": {str(k): v for k, v in counts.items()}})
+        refused = {str(k): v for k, v in counts.items()}
+        print_json({"check": check, "option": option, "rows": total, "refused": refused})
     else:
-        print_table(f"{check}, of {len(records)} rows", [option, "refused", "share"], rows)
+        print_table(f"{check}, of {total} rows", [option, "refused", "share"], rows)
 
 
-def _write_kept(records: list[Record], settings: Any, out: Path) -> None:
+def _counts(given: _Given, check: str, option: str, values: list[Any]) -> tuple[int, dict[Any, int]]:
+    """(rows looked at, value -> rows refused). Grades are looked at where the checks have passed."""
+    from synth.records import Record
+    from synth.stages.select import what_if, what_if_kept
+
+    if check == "semantic" and given.vectors is None:
+        raise UsageError("semantic needs vectors", "name a model: --set embeddings.model=FOLDER")
+    if check == "semantic":
+        changed = {v: given.settings.model_copy(update={"semantic": v, "keep": None}) for v in values}
+        found = {v: _Given(given.records, s, given.grades, given.vectors).explained() for v, s in changed.items()}
+        counts = {v: next((c.refuses for c in e.checks if c.name == "semantic"), 0) for v, e in found.items()}
+        return len(given.records), counts
+    if check != "keep":
+        return len(given.records), what_if(given.records, check, option, values)
+    before = _Given(given.records, given.settings.model_copy(update={"keep": None}), given.grades, given.vectors)
+    passed = before.explained()
+    counts = what_if_kept(passed.results, given.settings.keep, option, values, passed.vectors)
+    return sum(isinstance(result, Record) for result in passed.results), counts
+
+
+def _write_kept(results: list[Record | Rejection], out: Path) -> None:
     import json
 
-    from synth.checks import build_checks
     from synth.fileio import atomic_file
     from synth.records import Record
-    from synth.stages.select import apply_checks
 
     kept = 0
     with atomic_file(out) as file:
-        for result in apply_checks(records, build_checks(settings.checks)):
+        for result in results:
             if isinstance(result, Record):
                 kept += 1
                 file.write((json.dumps(result.to_dict()) + "\n").encode())
@@ -115,3 +249,30 @@ def _print(found: dict[str, Any], with_samples: bool) -> None:
     for c in found["checks"] if with_samples else ():
         for sample in c["samples"]:
             say(f"{c['name']}: {sample['verdict']}\n  [{sample['id']}] {sample['instruction'][:300]}")
+
+
+def _histograms(results: list[Record | Rejection]) -> dict[str, dict[str, int]]:
+    """Criterion -> grade -> rows, of all rows that carry grades, kept or not."""
+    from synth.stages.select import graded_values
+
+    return {
+        name: {f"{value:g}": values.count(value) for value in sorted(frozenset(values))}
+        for name, values in graded_values(results).items()
+    }
+
+
+def _print_grades(results: list[Record | Rejection]) -> None:
+    from synth.judge import flat_grades
+    from synth.stages.select import graded_values
+
+    graded = graded_values(results)
+    for name, values in graded.items():
+        counts = {value: values.count(value) for value in sorted(frozenset(values))}
+        if len(counts) > 20:
+            continue
+        most = max(counts.values())
+        rows = [[f"{value:g}", str(n), "█" * round(BARS * n / most)] for value, n in counts.items()]
+        print_table(f"Grades of {name}, {len(values)} rows", ["grade", "rows", ""], rows)
+    by_model = {name: Counter(values) for name, values in graded.items() if name not in ("complexity", "ifd")}
+    if warning := flat_grades(by_model):
+        log(f"warning: {warning}")

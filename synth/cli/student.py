@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from synth.recipe import Recipe
     from synth.records import Record
     from synth.stages.evaluate import EvaluateSettings
+    from synth.student.items import EvalItem
     from synth.student.presets import TrainSettings
 
 Source = Annotated[Path | None, typer.Argument(help="A run folder.", show_default=False)]
@@ -72,7 +74,9 @@ def evaluate(
     ablation: Annotated[
         bool, typer.Option(help="Base, seeds, + bootstrap, + evolution, + checks at equal steps.")
     ] = False,
-    harness: Annotated[str | None, typer.Option(help="Tasks of lm-evaluation-harness, by comma.")] = None,
+    harness: Annotated[
+        str | None, typer.Option(help="Tasks of lm-evaluation-harness, by comma; synth_held_out is our own.")
+    ] = None,
     max_tasks: Annotated[int | None, typer.Option(help="The first so many tasks only.")] = None,
     json: Json = False,
     debug: Debug = False,
@@ -86,10 +90,7 @@ def evaluate(
 
         settings = EvaluateSettings(max_tasks=max_tasks)
         if harness:
-            from synth.student.harness import run_harness
-
-            folder = source / "student" if (source / "student").is_dir() else source
-            print_json(run_harness(str(folder), harness.split(","), source / "harness"))
+            print_json(_harness(source, tasks, harness.split(","), settings))
         elif ablation:
             _ablation(source, tasks, settings, json)
         else:
@@ -137,33 +138,71 @@ def _told(step: int, of: int, loss: float) -> None:
         log(f"step {step} of {of}, loss {loss:.3f}")
 
 
-def _examine(source: Path, tasks: Path | None, settings: EvaluateSettings, json: bool) -> None:
+def _items(source: Path, tasks: Path | None) -> list[EvalItem]:
+    """What to examine on: the tasks named, else the run's held-out inputs, else the held-out tasks of the project."""
     from synth.pipeline import EVAL_FILE
-    from synth.stages.evaluate import evaluate as examine
     from synth.stages.formats import read_records
     from synth.stages.seeds import read_seed_tasks
+    from synth.student.items import items_from
 
-    students = {source.name: str(source)}
     held_out = source / "held_out.jsonl"
-    if (source / "student").is_dir():
-        found = {
-            "untrained": source / "base",
-            "seeds only": source / "students" / "seeds-only",
-            "student": source / "student",
-        }
-        students = {name: str(path) for name, path in found.items() if path.is_dir()}
     if tasks is None and held_out.is_file():
-        items: Any = read_records(held_out)
-    else:
-        items = read_seed_tasks(tasks or EVAL_FILE)
-    result = examine(students, items, settings)
+        return items_from(read_records(held_out))
+    return items_from(read_seed_tasks(tasks or EVAL_FILE))
+
+
+def _harness(source: Path, tasks: Path | None, names: list[str], settings: EvaluateSettings) -> dict[str, Any]:
+    """Results of lm-evaluation-harness; our own items are written as a task of it beforehand."""
+    from synth.student.generate import trained_template
+    from synth.student.harness import run_harness, write_task
+    from synth.student.templates import template_named
+    from synth.student.weights import load_tokenizer
+
+    folder = source / "student" if (source / "student").is_dir() else source
+    template = template_named(trained_template(str(folder)) or "chat", load_tokenizer(str(folder)))
+    items = _items(source, tasks)[: settings.max_tasks]
+    write_task(items, source / "harness", template, settings.max_tokens)
+    return run_harness(str(folder), names, source / "harness", os.environ.get("SYNTH_LM_EVAL", "lm_eval"))
+
+
+def _examine(source: Path, tasks: Path | None, settings: EvaluateSettings, json: bool) -> None:
+    from synth.stages.evaluate import evaluate as examine
+
+    students, training = _students(source)
+    result = examine(students, _items(source, tasks), settings, training=training)
     if json:
         print_json(result.to_dict())
-    else:
-        print_table("The student", ["student", "metric", "value", "95 % interval", "n"], result.rows())
-        for one in result.differences:
-            gap = f"{one.value:+.3f} ({one.low:+.3f} to {one.high:+.3f})"
-            say(f"{one.student} against {one.against}, {one.metric}: {gap}, {one.verdict}")
+        return
+    print_table("The student", ["student", "metric", "value", "95 % interval", "n"], result.rows())
+    for one in result.differences:
+        gap = f"{one.value:+.3f} ({one.low:+.3f} to {one.high:+.3f})"
+        say(f"{one.student} against {one.against}, {one.metric}: {gap}, {one.verdict}")
+    for note in result.notes:
+        say(note)
+    if training:
+        say(f"contamination: {len(result.given_away)} items are given away by the training data and left out")
+
+
+def _students(source: Path) -> tuple[dict[str, str], list[Record]]:
+    """The students of a run folder in the order base first, own last, and all that they learned from; or one model."""
+    if not (source / "student").is_dir():
+        return {source.name: str(source)}, []
+    from synth.pipeline import read_run_recipe, seed_records, split_held_out
+    from synth.stages.seeds import read_seed_tasks
+    from synth.student.arms import answered_records
+
+    found = {"untrained": source / "base"}
+    found |= {path.name.replace("-", " "): path for path in sorted((source / "students").glob("*"), reverse=True)}
+    found |= {"student": source / "student"}
+    recipe = read_run_recipe(source)
+    _, held_out = split_held_out(recipe, source)
+    gone = {record.id for record in held_out}
+    training = [record for record in answered_records(source) if record.id not in gone]
+    training += seed_records(read_seed_tasks(recipe.seeds.path))
+    return {name: str(path) for name, path in found.items() if path.is_dir()}, training
+
+
+ABLATION = ["arm", "records", "steps", "tokens", "correct", "95 % interval", "each training", "against the arm before"]
 
 
 def _ablation(source: Path, tasks: Path | None, settings: EvaluateSettings, json: bool) -> None:
@@ -172,15 +211,8 @@ def _ablation(source: Path, tasks: Path | None, settings: EvaluateSettings, json
     result = run_ablation(source, tasks, settings)
     if json:
         print_json(result.to_dict())
-    else:
-        header = [
-            "arm",
-            "records",
-            "steps",
-            "tokens",
-            "correct",
-            "95 % interval",
-            "each training",
-            "against the arm before",
-        ]
-        print_table("What the data did", header, result.rows())
+        return
+    print_table("What the data did", ABLATION, result.rows())
+    arms = [arm.name for arm in result.arms if arm.num_records]
+    print_table("Items that the training data give away", ["evaluation set", *arms], result.contamination_rows())
+    say(f"{len(result.given_away)} items were left out for all arms; {result.num_items} were examined on.")

@@ -7,6 +7,8 @@ of 429s; then a little more at a time, with longer and longer strides while all 
   no more answers per second (requests in flight over latency, Little's law), the limit goes back.
 - 429s that do not get fewer when less is sent have nothing to do with us. Once a cut has shown that, they are
   background noise: each is obeyed by its own request, and no longer pauses or shrinks the rest.
+
+Where a server tells how full it is (`load`), the limit follows that instead (`follow`), and 429s alone still cut it.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 START, MAX = 16, 256
+MAX_LED = 1000
+"""The most for a server that tells its load; a client's connections to one server end there too."""
 CUT = 0.75
 TOO_MANY = 0.05
 """Share of 429s in a round that leads to a cut."""
@@ -84,6 +88,15 @@ class AdaptiveLimit:
         self._patient_until = 0.0
         self._before: tuple[int, _Round] | None = None
         self._cut_from: tuple[int, _Round] | None = None
+        self._is_led = False
+
+    def follow(self, wanted: int | None) -> None:
+        """Take the number that the server's load calls for; with None find it by watching answers again."""
+        self._is_led = wanted is not None
+        if wanted is None:
+            self.limit = min(self.limit, self.maximum)
+        elif wanted < self.limit or self._share < FEW:  # where 429s came lately, its load is not all there is to it
+            self.limit = max(1, min(wanted, MAX_LED))
 
     def pause(self, retry_after: float | None) -> None:
         """Send nothing for so many seconds."""
@@ -159,7 +172,7 @@ class AdaptiveLimit:
         if seen.share > 1.5 * self.background:
             return
         self._good = self.limit
-        if seen.peak >= 0.8 * self.limit:
+        if seen.peak >= 0.8 * self.limit and not self._is_led:
             self._grow(seen)
 
     def _judge_cut(self, seen: _Round, limit: int, before: _Round) -> bool:

@@ -38,7 +38,7 @@ _INSERT_SENT = (
 _SAVE_ANSWER = (
     "UPDATE requests SET state='answered', text=?, reasoning=?, choices=?, finish_reason=?, answered_by=?,"
     " prompt_tokens=?, completion_tokens=?, checksum=?, cost=cost+?, tokens=tokens+?, attempts=attempts+?,"
-    " answered_at=?, error=NULL WHERE key=?"
+    " sent_at=coalesce(?, sent_at), answered_at=?, error=NULL WHERE key=?"
 )
 _SAVE_FAILURE = (
     "UPDATE requests SET state=?, error=?, cost=cost+?, tokens=tokens+?, attempts=attempts+?, answered_at=? WHERE key=?"
@@ -107,6 +107,12 @@ class LedgerReader:
         """Every kept record and every rejection of `stage`, in item order, one at a time."""
         for (text,) in self.rows("SELECT results FROM outcomes WHERE stage=? ORDER BY ordinal", stage):
             yield from results_from_json(text)
+
+    def outcomes(self, stage: str, start: int, count: int) -> list[tuple[str, Outcome]]:
+        """(item, outcome) of at most `count` items from number `start` on, in order; damaged ones are left out."""
+        sql = f"SELECT checksum, {OUTCOME_COLUMNS} FROM outcomes WHERE stage=? AND ordinal>=? ORDER BY ordinal LIMIT ?"
+        rows = self.query(sql, stage, start, count)
+        return [(row[2], Outcome(row[3], row[4], row[5], bool(row[6]))) for row in rows if row[0] == checksum(*row[1:])]
 
     def records(self, stage: str) -> Iterator[Record]:
         """What `stage` kept, in item order."""
@@ -201,13 +207,15 @@ class Ledger(LedgerReader):
         row = (key, *where, *who, request, time.time(), worst.cost, worst.tokens)
         await asyncio.shield(self._writer.put(_INSERT_SENT, row))
 
-    async def save_answer(self, answer: Completion, spent: Reservation, attempts: int) -> None:
-        """Store a raw answer under `answer.key`; `spent` by all its attempts."""
+    async def save_answer(
+        self, answer: Completion, spent: Reservation, attempts: int, left_at: float | None = None
+    ) -> None:
+        """Store a raw answer under `answer.key`; `spent` by all its attempts, the last of which left at `left_at`."""
         usage, choices = answer.usage, json.dumps(answer.choices)
         said = (answer.text, answer.reasoning, choices, answer.finish_reason, answer.model)
         row = (*said, usage.prompt_tokens, usage.completion_tokens)
         proof = checksum(answer.key, *row)
-        whole = (*row, proof, spent.cost, spent.tokens, attempts, time.time(), answer.key)
+        whole = (*row, proof, spent.cost, spent.tokens, attempts, left_at, time.time(), answer.key)
         await asyncio.shield(self._writer.put(_SAVE_ANSWER, whole))
 
     def save_failure(self, key: str, error: str, spent: Reservation, attempts: int) -> asyncio.Future[None]:

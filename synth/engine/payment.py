@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -48,6 +49,13 @@ class RoleModel:
             request = replace(request, sampling=replace(request.sampling, max_tokens=self.max_tokens))
         return request
 
+    def stop(self, reason: SynthError) -> None:
+        """Send nothing more, and do not wait for a server that the model is still starting."""
+        self.throttle.stop(reason)
+        stop_starting = getattr(self.model, "stop_starting", None)
+        if stop_starting is not None:
+            stop_starting()
+
 
 def request_key(endpoint: str, model: str, request: str) -> str:
     """SHA-256 of the canonical JSON of `[endpoint, model, request]`; `request` is given as its canonical JSON."""
@@ -74,6 +82,7 @@ class Payment:
         self._worst = engine.budget.worst_case(who.model.name, request)
         self._spent = NOTHING
         self._attempts = 0
+        self._left_at = 0.0  # wall clock of the last attempt, for the report's time line
         self._waiting = 0
         self._noted = self._reserved = self._has_slot = self._naps = False
         self._in_flight = False  # from the moment it is sent until its answer is stored or it has failed
@@ -99,7 +108,7 @@ class Payment:
             await self._enter()
             seed = int(self.key[:16], 16)
             answer = await with_retries(self._attempt, seed, options.max_attempts, options.deadline_s, self._wait)
-            await ledger.save_answer(answer, self._spent, self._attempts)
+            await ledger.save_answer(answer, self._spent, self._attempts, self._left_at)
             self._in_flight = False
             return answer
         except RequestFailed as error:
@@ -148,6 +157,7 @@ class Payment:
         self._attempts += 1
         crash_point("sent")
         sent_at = clock()
+        self._left_at = time.time()
         self._in_flight = True
         try:
             answer = self._received(await self.who.model.complete(self.request))

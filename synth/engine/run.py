@@ -225,7 +225,7 @@ class Engine:
         self.stopped.set()
         self.ready.stop(reason)
         for who in self.roles.values():
-            who.throttle.stop(reason)
+            who.stop(reason)
         asyncio.get_running_loop().call_later(self.options.grace_s, self._give_up)
 
     def _give_up(self) -> None:

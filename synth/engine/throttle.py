@@ -1,7 +1,8 @@
 """Slots for requests: everyone waits here for a turn, those of a later stage first.
 
-How many slots there are is found by `AdaptiveLimit`, up to a maximum. A request that was refused for load (429) keeps
-its slot while it waits to try again, so a server that is full is not hammered by the next in line.
+How many slots there are is found by `AdaptiveLimit`, up to a maximum, or told by the server's load where a model offers
+a look at it. A request that was refused for load (429) keeps its slot while it waits to try again, so a server that is
+full is not hammered by the next in line.
 """
 
 from __future__ import annotations
@@ -13,14 +14,23 @@ import time
 from collections.abc import Callable
 
 from synth.engine.adaptive import MAX, START, AdaptiveLimit
+from synth.engine.load import LoadFollower, Look
+
+LOOK_S, LONGEST_LOOK_S = 0.25, 2.0
+"""Seconds between two looks at a server's load: after a change of the limit, and at most."""
 
 
 class Throttle:
     """Slots towards one endpoint and model: `concurrency`, or fewer if the server cannot take them; None finds out."""
 
     def __init__(
-        self, concurrency: int | None = None, maximum: int = MAX, clock: Callable[[], float] = time.monotonic
+        self,
+        concurrency: int | None = None,
+        maximum: int = MAX,
+        clock: Callable[[], float] = time.monotonic,
+        look: Look | None = None,
     ) -> None:
+        """`look`: the load of the server, where it can be had; a fixed number of slots has no use for it."""
         self.control = AdaptiveLimit(concurrency or START, concurrency or maximum, clock)
         self.clock = clock
         self.in_flight = 0
@@ -32,6 +42,8 @@ class Throttle:
         self._order = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
         self._stopped: BaseException | None = None
+        self._look = look if concurrency is None else None
+        self._watcher: asyncio.Task[None] | None = None
 
     @property
     def limit(self) -> int:
@@ -81,10 +93,25 @@ class Throttle:
                 waiter.set_exception(reason)
                 waiter.exception()
         self._waiting.clear()
+        if self._watcher is not None:
+            self._watcher.cancel()
 
     def _count(self, change: int) -> None:
         self.in_flight += change
         self.peak = max(self.peak, self.in_flight)
+        if change > 0 and self._look is not None and (self._watcher is None or self._watcher.done()):
+            self._watcher = asyncio.create_task(self._watch(self._look))
+
+    async def _watch(self, look: Look) -> None:
+        """Follow the server's load while requests are out; look less often while nothing changes."""
+        follower, pause = LoadFollower(), LOOK_S
+        while self.in_flight:
+            load, before = await look(), self.limit
+            self.control.follow(None if load is None else follower.wanted(load, before, self.in_flight))
+            self._grant()
+            is_new = load is None or self.limit != before
+            pause = LOOK_S if is_new else min(LONGEST_LOOK_S, 1.5 * pause)
+            await asyncio.sleep(pause)
 
     def _may_start(self) -> bool:
         return self.in_flight < self.limit and self.clock() >= self.control.paused_until

@@ -9,6 +9,7 @@ import asyncio
 import json
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from statistics import median
 from typing import Any, Literal
@@ -21,6 +22,8 @@ ROOM = 6144
 """Tokens that a request of bootstrap may need: prompt and answer with the defaults."""
 ANSWER_TOKENS = 256
 FEW = 4
+LOOK_S = 0.2
+"""Seconds between two looks at a server's queue."""
 _TEXT = {"type": "string", "maxLength": 200}
 _TASK = {
     "type": "object",
@@ -114,13 +117,22 @@ async def _context(model: ChatModel) -> list[Finding]:
 
 
 async def _structured(model: ChatModel, kind: Literal["chat", "completion"]) -> Finding:
+    """Do answers keep to a schema? One cut at the token cap says nothing about that, so it is told apart."""
     requests = [sample_request(number, kind, SCHEMA) for number in range(FEW)]
     answers = await asyncio.gather(*(_try(model, request) for request in requests))
-    fitting = sum(isinstance(answer, Completion) and _fits(answer.text) for answer in answers)
-    figures = {"asked": FEW, "fitting": fitting}
+    whole = [answer for answer in answers if isinstance(answer, Completion) and answer.finish_reason != "length"]
+    cut = sum(isinstance(answer, Completion) for answer in answers) - len(whole)
+    fitting = sum(_fits(answer.text) for answer in whole)
+    figures = {"asked": FEW, "fitting": fitting, "cut": cut}
     said = f"{fitting} of {FEW} answers keep to a JSON schema"
+    said += f", {cut} did not end within {requests[0].sampling.max_tokens} tokens" if cut else ""
     if fitting == FEW:
         return Finding("structured", "fine", said, figures=figures)
+    if fitting + cut == FEW:
+        advice = "it keeps to schemas but is wordy: give answers room (max_tokens, bootstrap.sampling.max_tokens)"
+        if not fitting:
+            advice = "no answer came to its end: raise max_tokens, or set bootstrap.structured to sections"
+        return Finding("structured", "poor", said, advice, figures)
     refusal = next((answer.message for answer in answers if isinstance(answer, SynthError)), "")
     advice = "bootstrap reads headed sections too: set bootstrap.structured to sections"
     return Finding("structured", "poor", f"{said}{': ' * bool(refusal)}{refusal}", advice, figures)
@@ -128,8 +140,12 @@ async def _structured(model: ChatModel, kind: Literal["chat", "completion"]) -> 
 
 async def _throughput(model: ChatModel, kind: Literal["chat", "completion"], num_requests: int) -> Finding:
     few = await _timed(model, [sample_request(1000 + n, kind) for n in range(FEW)], 1)
+    queue = asyncio.create_task(_longest_queue(model))
     many = await _timed(model, [sample_request(2000 + n, kind) for n in range(num_requests)], num_requests)
-    figures = {"one_at_a_time": few, "at_once": many | {"requests": num_requests}}
+    queue.cancel()
+    waited, kv_use = await queue
+    figures: dict[str, Any] = {"one_at_a_time": few, "at_once": many | {"requests": num_requests}}
+    figures |= {"waited": waited, "kv_use": kv_use} if hasattr(model, "load") else {}
     rate, alone = many["tokens_per_s"], few["tokens_per_s"]
     hours = 10_000 * 300 / max(rate, 0.1) / 3600
     said = (
@@ -139,10 +155,34 @@ async def _throughput(model: ChatModel, kind: Literal["chat", "completion"], num
     if many["failed"]:
         said += f"; {many['failed']} failed: {many['error']}"
         return Finding("throughput", "poor", said, "set concurrency lower, or leave it at auto", figures)
-    if num_requests >= 8 and rate < 2 * alone:
-        advice = "it hardly works in parallel: check the server's limit (vLLM: max_num_seqs, KV cache; others: slots)"
-        return Finding("throughput", "poor", said, advice, figures)
-    return Finding("throughput", "fine", said, figures=figures)
+    advice = _advice(num_requests, rate / max(alone, 0.1), waited, kv_use)
+    return Finding("throughput", "poor" if advice else "fine", said, advice, figures)
+
+
+def _advice(num_requests: int, gain: float, waited: int, kv_use: float) -> str:
+    """What would make it faster: from the gain by asking at once, the requests kept waiting and the cache in use."""
+    if waited > num_requests // 4:
+        room = "gpu_memory_utilization, or lower max_model_len" if kv_use > 0.8 else "max_num_seqs"
+        return f"{waited} of {num_requests} requests had to wait in the server's queue: raise {room}"
+    if num_requests >= 8 and gain < 2:
+        return "it hardly works in parallel: check the server's limit (vLLM: max_num_seqs, KV cache; others: slots)"
+    return ""
+
+
+async def _longest_queue(model: ChatModel) -> tuple[int, float]:
+    """The most requests that waited at two looks in a row, and the cache in use then, seen until cancelled.
+
+    By `load()`, an optional part of the protocol; (0, 0.0) where there is none.
+    """
+    look, before, found = getattr(model, "load", None), 0, (0, 0.0)
+    with suppress(asyncio.CancelledError):
+        while look is not None:
+            load = await look()
+            if load is not None:
+                found = max(found, (min(before, load.waiting), load.kv_use))
+                before = load.waiting
+            await asyncio.sleep(LOOK_S)
+    return found
 
 
 async def _timed(model: ChatModel, requests: Sequence[ChatRequest], slots: int) -> dict[str, Any]:

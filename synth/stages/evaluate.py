@@ -7,10 +7,11 @@ records an arm of an ablation has is the caller's choice, and so is how an arm i
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -26,6 +27,7 @@ from synth.student.scores import (
     as_row,
     by_metric,
     difference,
+    difference_of_tables,
     mark,
     score,
     two_level_interval,
@@ -42,6 +44,8 @@ class EvaluateSettings(BaseModel):
     `max_length`: longest text, in tokens, whose loss is taken. `template`: None takes the one a student was trained
     with.
     `keep_given_away`: also examine on items that the training data give away. `seeds`: of an ablation's trainings.
+    `arms`: students that a run trains for comparison, for as many steps and tokens as its own: on the seed tasks alone,
+    or on all that the teacher answered, whatever the checks said ("no checks").
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -55,6 +59,7 @@ class EvaluateSettings(BaseModel):
     keep_given_away: bool = False
     seed: int = Field(default=0, ge=0)
     seeds: tuple[int, ...] = (0, 1, 2)
+    arms: tuple[Literal["seeds only", "no checks"], ...] = ("seeds only",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,7 @@ class EvalResult:
 
     `differences` are against the first student. `given_away`: item id -> the training record that gave it away; those
     items are left out of every number unless the settings keep them. `by_group`: group -> student -> share correct.
+    `notes`: sentences that belong beside the numbers.
     """
 
     scores: list[Score]
@@ -80,6 +86,7 @@ class EvalResult:
     answers: dict[str, list[ItemAnswer]]
     given_away: dict[str, str] = field(default_factory=dict)
     by_group: dict[str, dict[str, float]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def rows(self) -> list[list[str]]:
         """A table: student, metric, value, 95 % interval, number of items."""
@@ -102,6 +109,7 @@ class EvalResult:
             "differences": [as_row(one) for one in self.differences],
             "given_away": self.given_away,
             "by_group": self.by_group,
+            "notes": self.notes,
             "answers": {name: [asdict(one) for one in answers] for name, answers in self.answers.items()},
         }
 
@@ -142,7 +150,18 @@ def evaluate(
         answers,
         away,
         _by_group(items, answers),
+        [note for note in (_constant_answer(items),) if note],
     )
+
+
+def _constant_answer(items: Sequence[EvalItem]) -> str:
+    """What somebody would reach who always gives the same answer, the best there is among the references."""
+    common = Counter(item.reference for item in items if item.reference).most_common(20)
+    shares = [(mean([mark(item, answer).get("correct", 0.0) for item in items]), answer) for answer, _ in common]
+    if not shares:
+        return ""
+    share, answer = max(shares, key=lambda one: one[0])
+    return f"One and the same answer to every item would be correct on {share:.3f} of them at best ({answer[:80]!r})."
 
 
 def _examine(
@@ -235,12 +254,17 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class AblationResult:
-    """The arms in their order, and how far their tokens lie apart (largest over smallest, the untrained base aside)."""
+    """The arms in their order, and how far their tokens lie apart (largest over smallest, the untrained base aside).
+
+    `given_away`: items that some arm's data gave away, left out for all arms. `contamination`: evaluation set -> arm ->
+    items given away, for every set at hand.
+    """
 
     arms: list[Arm]
     num_items: int
     token_ratio: float
     given_away: dict[str, str]
+    contamination: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def rows(self) -> list[list[str]]:
         """A table: arm, records, steps, tokens, correct, 95 % interval, each training, against the arm before."""
@@ -254,6 +278,10 @@ class AblationResult:
             table.append([arm.name, *numbers, interval, each, told])
         return table
 
+    def contamination_rows(self) -> list[list[str]]:
+        """A table: evaluation set, then for each arm with records how many items its data give away."""
+        return [[name, *(str(count) for count in counts.values())] for name, counts in self.contamination.items()]
+
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
         arms = [
@@ -265,7 +293,7 @@ class AblationResult:
             for arm in self.arms
         ]
         rest = {"num_items": self.num_items, "token_ratio": self.token_ratio, "given_away": self.given_away}
-        return {"arms": arms, **rest}
+        return {"arms": arms, **rest, "contamination": self.contamination}
 
 
 def ablation(
@@ -340,7 +368,7 @@ def _arms(
         values = [mean(row) for row in table]
         results = trained.get(name, ())
         gaps = [
-            _gap(other, name, tables[other], tables[name], seed)
+            difference_of_tables((name, tables[name]), (other, tables[other]), seed)
             for other in ([names[0], names[number - 1]] * (number > 0))
         ]
         made.append(
@@ -357,15 +385,3 @@ def _arms(
             )
         )
     return made
-
-
-def _gap(
-    against: str, name: str, before: list[dict[str, float]], after: list[dict[str, float]], seed: int
-) -> Difference:
-    """Training by training (equal seeds belong together; a lone base stands against each of them)."""
-    pairs = [
-        (before[min(i, len(before) - 1)], after[min(i, len(after) - 1)]) for i in range(max(len(before), len(after)))
-    ]
-    table = [[new[item] - old[item] for item in new] for old, new in pairs]
-    low, high = two_level_interval(table, seed)
-    return Difference(name, against, "correct", mean([mean(row) for row in table]), low, high, len(table[0]))

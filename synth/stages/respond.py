@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from synth.engine.run import Ask, Engine, Item, StagePlan
 from synth.models.base import Sampling
@@ -23,7 +24,8 @@ class RespondSettings(BaseModel):
     `reanswer`: answer again what has an answer already (the way of GPT-4-LLM, arXiv 2304.03277); the old one is kept in
     `meta.previous_output`, which makes preference pairs. `num_draws`: with more than one, the answer that most draws
     agree on is taken, and tasks on which fewer than `min_agreement` of them agree are thrown away (self-consistency,
-    arXiv 2203.11171); meant for short checkable answers. `prompt_path`: your own .jinja in place of `answer`.
+    arXiv 2203.11171); meant for short checkable answers. `confirm`: the same for tasks that have an answer already,
+    which counts as their first draw. `prompt_path`: your own .jinja in place of `answer`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -32,7 +34,14 @@ class RespondSettings(BaseModel):
     reanswer: bool = False
     num_draws: int = Field(1, ge=1, le=32)
     min_agreement: float = Field(0.5, ge=0, le=1)
+    confirm: bool = False
     prompt_path: str | None = None
+
+    @model_validator(mode="after")
+    def _confirms_by_drawing(self) -> RespondSettings:
+        if self.confirm and self.num_draws < 2:
+            raise ValueError("confirm compares an answer with further draws: set num_draws to 2 or more")
+        return self
 
     @property
     def prompt(self) -> str:
@@ -46,10 +55,10 @@ async def respond(
     """Yield each record with its answer, or its rejection, in order."""
 
     async def work(record: Record, ask: Ask, _rng: random.Random) -> list[Result]:
-        if record.output and not settings.reanswer:
+        if record.output and not (settings.reanswer or settings.confirm):
             return [record]
         answered = await answer(record, ask, settings)
-        if record.output and isinstance(answered, Record):
+        if record.output and settings.reanswer and isinstance(answered, Record):
             answered = replace(answered, meta=answered.meta | {"previous_output": record.output})
         return [answered]
 
@@ -64,17 +73,23 @@ async def respond(
 
 
 async def answer(record: Record, ask: Ask, settings: RespondSettings, stage: str = STAGE) -> Result:
-    """`record` with the teacher's answer, or why there is none."""
+    """`record` with the teacher's answer, or why there is none.
+
+    Where another than the first draw is taken, the first is noted in `meta.first_answer`.
+    """
     prompt = render(settings.prompt, instruction=record.instruction, input=record.input)
-    answers = [await ask(prompt, settings.sampling, draw=draw) for draw in range(settings.num_draws)]
-    spoken = [" ".join(a.text.split()).casefold() for a in answers]
+    given = bool(record.output) and settings.confirm and not settings.reanswer
+    drawn = [await ask(prompt, settings.sampling, draw=draw) for draw in range(int(given), settings.num_draws)]
+    answers = [(record.output, None)] * given + [(one.text.strip(), one.key) for one in drawn]
+    spoken = [" ".join(text.split()).casefold() for text, _ in answers]
     common = max(spoken, key=lambda text: (spoken.count(text), -spoken.index(text)))
-    chosen = answers[spoken.index(common)]
-    agreement = spoken.count(common) / len(spoken)
-    answered = record.answered(chosen.text.strip(), chosen.key)
+    chosen = spoken.index(common)
+    answered = record.answered(*answers[chosen])
     if settings.num_draws == 1:
         return answered
-    answered = replace(answered, meta=answered.meta | {"agreement": round(agreement, 3)})
+    agreement = spoken.count(common) / len(spoken)
+    noted: dict[str, Any] = {"agreement": round(agreement, 3)} | ({"first_answer": answers[0][0]} if chosen else {})
+    answered = replace(answered, meta=answered.meta | noted)
     if agreement < settings.min_agreement:
         return Rejection(
             answered, stage, "agreement", "draws_disagree", f"{agreement:.2f} of {settings.num_draws} draws"

@@ -1,6 +1,7 @@
 """The same training for those who do it elsewhere: a ready config for axolotl, LLaMA-Factory or TRL, with its data.
 
-Also the sharding configs of the big sizes. Nothing is started here, and no config is checked by its own tool.
+Also the sharding configs of the big sizes. Nothing is started here. The keys were checked against axolotl 0.19.0,
+LLaMA-Factory 0.9.5 and TRL 1.16; those tools' own prompts may differ from ours in a line break (see `LLAMA_TEMPLATES`).
 """
 
 from __future__ import annotations
@@ -18,11 +19,15 @@ from synth.student.templates import TEMPLATES, conversation_of
 
 DATA = "train.jsonl"
 
+# Ours -> LLaMA-Factory's; None: the one in the model's tokenizer. Its alpaca writes a line break after "### Response:"
+# and the input below the instruction.
+LLAMA_TEMPLATES = {"alpaca": "alpaca", "alpaca-newline": "alpaca", "vicuna": "vicuna", "chatml": "chatml", "chat": None}
+
 
 def emit(kind: str, records: Sequence[Record], out_dir: Path, settings: TrainSettings) -> list[Path]:
     """Write the config, the data and the sharding files for `kind` of EMITTERS; returns the paths written.
 
-    Raises UsageError for an unknown kind or a student made from scratch.
+    Raises UsageError for an unknown kind, a template that the tool does not have, or a student made from scratch.
     """
     if kind not in EMITTERS:
         raise UsageError(f"no config can be written for {kind!r}", f"choose one of: {', '.join(EMITTERS)}")
@@ -31,7 +36,7 @@ def emit(kind: str, records: Sequence[Record], out_dir: Path, settings: TrainSet
             "a student made from scratch cannot be trained elsewhere", "set `model` to a folder or hub name"
         )
     out_dir.mkdir(parents=True, exist_ok=True)
-    files = EMITTERS[kind](settings) | _sharding(settings)
+    files = EMITTERS[kind](settings, len(records)) | _sharding(settings)
     row = _prompt_row if kind == "trl" and settings.template != "chat" else _messages_row
     files[DATA] = "".join(json.dumps(row(record, settings), ensure_ascii=False) + "\n" for record in records)
     for name, text in files.items():
@@ -68,7 +73,15 @@ def _accumulation(settings: TrainSettings) -> int:
     return max(1, round(settings.batch_size / (settings.micro_batch_size * settings.num_processes)))
 
 
-def _axolotl(settings: TrainSettings) -> dict[str, str]:
+def _warmup_steps(settings: TrainSettings, num_records: int) -> int:
+    """In steps, for tools whose version decides whether a share is understood."""
+    if settings.warmup >= 1:
+        return round(settings.warmup)
+    per_epoch = -(-num_records // (settings.micro_batch_size * settings.num_processes * _accumulation(settings)))
+    return round(settings.warmup * (settings.max_steps or per_epoch * settings.epochs))
+
+
+def _axolotl(settings: TrainSettings, num_records: int) -> dict[str, str]:
     """https://docs.axolotl.ai: chat_template data, answer-only loss, sample packing."""
     is_own = settings.template in ("chat", "chatml")
     values: dict[str, Any] = {
@@ -93,8 +106,12 @@ def _axolotl(settings: TrainSettings) -> dict[str, str]:
         "gradient_checkpointing": settings.activation_checkpointing,
         "bf16": "auto",
         "seed": settings.seed,
-        ("warmup_ratio" if settings.warmup < 1 else "warmup_steps"): settings.warmup,
+        "warmup_steps": _warmup_steps(settings, num_records),
     }
+    if settings.sharding == "zero3":
+        values["deepspeed"] = "deepspeed_zero3.json"
+    elif settings.sharding == "fsdp":
+        values |= {"fsdp_version": 2, "fsdp_config": {k: v for k, v in fsdp_config().items() if k != "version"}}
     if settings.method != "full":
         values |= {"adapter": settings.method, "load_in_4bit": settings.method == "qlora" or None}
         values |= {"lora_r": settings.lora_rank, "lora_alpha": settings.lora_alpha}
@@ -102,19 +119,21 @@ def _axolotl(settings: TrainSettings) -> dict[str, str]:
     return {"axolotl.yaml": _yaml(values)}
 
 
-def _llamafactory(settings: TrainSettings) -> dict[str, str]:
+def _llamafactory(settings: TrainSettings, num_records: int) -> dict[str, str]:
     """https://llamafactory.readthedocs.io: a dataset_info.json entry beside the data, and an SFT config."""
     tags = {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant"}
     tags |= {"system_tag": "system"}
     entry = {"file_name": DATA, "formatting": "sharegpt", "columns": {"messages": "messages"}, "tags": tags}
-    templates = {"alpaca": "alpaca", "alpaca-newline": "alpaca", "vicuna": "vicuna", "chatml": "chatml"}
+    if settings.template not in LLAMA_TEMPLATES:
+        known = ", ".join(LLAMA_TEMPLATES)
+        raise UsageError(f"LLaMA-Factory has no template {settings.template!r}", f"set template to one of: {known}")
     values: dict[str, Any] = {
         "stage": "sft",
         "do_train": True,
         "model_name_or_path": settings.model,
         "dataset_dir": ".",
         "dataset": "synth",
-        "template": templates.get(settings.template, "default"),
+        "template": LLAMA_TEMPLATES[settings.template],
         "finetuning_type": "full" if settings.method == "full" else "lora",
         "output_dir": "out",
         "cutoff_len": settings.max_length,
@@ -129,7 +148,7 @@ def _llamafactory(settings: TrainSettings) -> dict[str, str]:
         "val_size": settings.held_out or None,
         "bf16": True,
         "seed": settings.seed,
-        ("warmup_ratio" if settings.warmup < 1 else "warmup_steps"): settings.warmup,
+        "warmup_steps": _warmup_steps(settings, num_records),
     }
     if settings.method != "full":
         values |= {"lora_rank": settings.lora_rank, "lora_alpha": settings.lora_alpha, "lora_target": "all"}
@@ -139,7 +158,7 @@ def _llamafactory(settings: TrainSettings) -> dict[str, str]:
     return {"llamafactory.yaml": _yaml(values), "dataset_info.json": json.dumps({"synth": entry}, indent=1) + "\n"}
 
 
-def _trl(settings: TrainSettings) -> dict[str, str]:
+def _trl(settings: TrainSettings, num_records: int) -> dict[str, str]:
     """https://huggingface.co/docs/trl: for `trl sft --config trl.yaml`."""
     values: dict[str, Any] = {
         "model_name_or_path": settings.model,
@@ -198,7 +217,7 @@ def _sharding(settings: TrainSettings) -> dict[str, str]:
     return {}
 
 
-EMITTERS: dict[str, Callable[[TrainSettings], dict[str, str]]] = {
+EMITTERS: dict[str, Callable[[TrainSettings, int], dict[str, str]]] = {  # settings, number of records -> file texts
     "axolotl": _axolotl,
     "llamafactory": _llamafactory,
     "trl": _trl,

@@ -15,12 +15,12 @@ from typing import Any
 from synth.errors import SynthError, UsageError
 from synth.fileio import atomic_write
 from synth.student.items import EvalItem
-from synth.student.templates import TurnTemplate
+from synth.student.templates import Template
 
 TASK = "synth_held_out"
 
 
-def write_task(items: Sequence[EvalItem], out_dir: Path, template: TurnTemplate, max_tokens: int = 256) -> Path:
+def write_task(items: Sequence[EvalItem], out_dir: Path, template: Template, max_tokens: int = 256) -> Path:
     """Write the items with a reference as a generate_until task (exact match): a YAML file and its JSON lines.
 
     Prompts are written out with the student's template, so the harness adds nothing to them. Raises UsageError where no
@@ -82,7 +82,7 @@ def run_harness(model: str, tasks: Sequence[str], out_dir: Path, executable: str
     if shutil.which(executable) is None:
         raise UsageError(
             f"{executable} is not installed",
-            'pip install "lm-eval[hf]" (in an environment of its own if you like, naming its lm_eval)',
+            'pip install "lm-eval[hf]" (in an environment of its own if you like: name its lm_eval in SYNTH_LM_EVAL)',
         )
     command = harness_command(model, tasks, out_dir, executable)
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -89,11 +89,36 @@ def score(student: str, metric: str, values: Sequence[float], seed: int = 0) -> 
 def difference(
     metric: str, student: tuple[str, Mapping[str, float]], against: tuple[str, Mapping[str, float]], seed: int = 0
 ) -> Difference:
-    """Two students' (name, item id -> value) compared on the items both have."""
+    """Two students' (name, item id -> value) compared on the items both have.
+
+    Where no item differs, the interval is as wide as the share of differing items may be (Wilson's upper end).
+    """
     shared = [item for item in student[1] if item in against[1]]
     gaps = [student[1][item] - against[1][item] for item in shared]
-    low, high = bootstrap_interval(gaps, seed)
+    low, high = bootstrap_interval(gaps, seed) if any(gaps) else _no_difference(len(gaps))
     return Difference(student[0], against[0], metric, mean(gaps), low, high, len(gaps))
+
+
+def difference_of_tables(
+    student: tuple[str, Sequence[Mapping[str, float]]], against: tuple[str, Sequence[Mapping[str, float]]], seed: int
+) -> Difference:
+    """Two arms (name, one row item id -> value for each training) compared, with the interval of `two_level_interval`.
+
+    Equal trainings belong together; a lone one stands against each of the other arm's.
+    """
+    (name, after), (other, before) = student, against
+    pairs = [
+        (before[min(i, len(before) - 1)], after[min(i, len(after) - 1)]) for i in range(max(len(before), len(after)))
+    ]
+    table = [[new[item] - old[item] for item in new] for old, new in pairs]
+    is_flat = not any(any(row) for row in table)
+    low, high = _no_difference(len(table[0])) if is_flat else two_level_interval(table, seed)
+    return Difference(name, other, "correct", mean([mean(row) for row in table]), low, high, len(table[0]))
+
+
+def _no_difference(num_items: int) -> tuple[float, float]:
+    high = wilson_interval(0, num_items)[1]
+    return -high, high
 
 
 def by_metric(marks: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
@@ -108,14 +133,17 @@ def by_metric(marks: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, f
 def two_level_interval(values: Sequence[Sequence[float]], seed: int, resamples: int = 10_000) -> tuple[float, float]:
     """The 95 % bootstrap interval of the mean of a table (training seeds by items), rows and columns both redrawn.
 
-    It covers the luck of training and of the choice of items. With three training seeds the former is coarse. An empty
-    table gives (nan, nan).
+    It covers the luck of training and of the choice of items. With three training seeds the former is coarse. Where all
+    values are 0, or all 1, redrawing shows no spread: then it is Wilson's interval over the items. An empty table gives
+    (nan, nan).
     """
     import numpy as np
 
     table = np.asarray(values, dtype=np.float64)
     if not table.size:
         return math.nan, math.nan
+    if table.min() == table.max() and table.max() in (0.0, 1.0):
+        return wilson_interval(int(table.max()) * table.shape[1], table.shape[1])
     generator = np.random.default_rng(seed)
     means = np.empty(resamples)
     for number in range(resamples):

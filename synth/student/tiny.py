@@ -24,6 +24,8 @@ PAD, END = "<|pad|>", "<|end|>"
 # 0.06).
 INITIAL_SPREAD = 0.1
 
+LEAST_HEAD = 32
+
 # A word with the space before it, one digit, one other sign, or a run of line breaks and spaces.
 _PIECES = r" ?\p{L}+| ?\p{N}| ?[^\s\p{L}\p{N}]|\s+(?!\S)|\s+"
 _WORD = re.compile(r" ?[^\W\d_]+")
@@ -63,7 +65,8 @@ def make_tokenizer(texts: Iterable[str], max_words: int = 4096) -> PreTrainedTok
 def make_model(vocab_size: int, *, seed: int, hidden: int = 64, layers: int = 2, heads: int = 4) -> Any:
     """A LlamaForCausalLM with random weights drawn from `seed`, tied embeddings, feed-forward three times `hidden`.
 
-    The global generators are left as they were.
+    A head is 32 wide at least, whatever `hidden` is, since vLLM serves no narrower ones. The global generators are left
+    as they were.
     """
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -74,6 +77,7 @@ def make_model(vocab_size: int, *, seed: int, hidden: int = 64, layers: int = 2,
         num_hidden_layers=layers,
         num_attention_heads=heads,
         num_key_value_heads=heads,
+        head_dim=max(LEAST_HEAD, hidden // heads),
         max_position_embeddings=4096,
         tie_word_embeddings=True,
         bos_token_id=None,

@@ -134,7 +134,7 @@ def test_is_let_pass(check: str, record: dict[str, str]) -> None:
 
 
 def test_every_check_is_tried_here_or_in_a_file_of_its_own() -> None:
-    tried = {check for check, *_ in REFUSED} | {"novelty", "contamination", "privacy", "repeated_task"}
+    tried = {check for check, *_ in REFUSED} | {"novelty", "contamination", "privacy", "repeated_task", "agreement"}
     assert tried == set(CHECKS)
 
 
@@ -161,6 +161,13 @@ def test_the_second_of_two_equal_tasks_is_refused() -> None:
     assert str(check(first)).startswith("duplicate")
     assert str(check(Record("Add the numbers.", "1 2", "4"))).startswith("conflict")
     assert check(Record("Add the numbers.", "1 3", "4")) is None
+
+
+def test_answers_on_which_too_few_draws_agree_are_refused() -> None:
+    ((_, check),) = build_checks([{"agreement": {"min_share": 0.6}}])
+    assert check(Record("Add 1 and 1.", "", "2", meta={"agreement": 0.8})) is None
+    assert check(Record("Add 1 and 1.", "", "2")) is None
+    assert check(Record("Add 1 and 1.", "", "3", meta={"agreement": 0.4})) == "draws_disagree: 40% agree"
 
 
 @pytest.mark.parametrize(

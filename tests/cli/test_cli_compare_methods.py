@@ -55,6 +55,13 @@ def test_the_ratio_is_of_sums_and_its_interval_widens_with_the_spread() -> None:
     assert Figures("c").interval == (0, 0)
 
 
+def test_what_a_step_would_need_if_nothing_were_lost_stands_beside_what_it_took(folder: Path) -> None:
+    figures = {one["method"]: one for one in json.loads(run(folder, "--json"))["methods"]}
+    assert figures["self_instruct"]["ideal_requests"] == {"tasks": 2, "classification": 12, "instances": 12}
+    assert figures["diverse"]["ideal_requests"] == {"tasks": 1, "answers": 12}
+    assert "for answers (ideal) | 0 | 0 | 12 (12) | 0 |" in run(folder, "--markdown")
+
+
 def test_the_table_has_a_column_for_each_and_a_row_for_each_reason() -> None:
     one, other = Figures("a", nearest_seed=[0.25, 1.0]), Figures("b")
     one.rejected["novelty: too_similar"] = 3

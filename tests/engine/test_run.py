@@ -305,3 +305,18 @@ def test_counts_add_up_in_the_request_states(tmp_path: Path) -> None:
     assert reader.query("SELECT state, count(*) FROM request_states GROUP BY 1") == [("kept", 5)]
     assert isinstance(next(reader.results("respond")), Record | Rejection)
     reader.close()
+
+
+def test_a_request_counts_as_under_way_from_when_it_left_not_from_when_it_was_noted(tmp_path: Path) -> None:
+    async def slow(_request: ChatRequest) -> str:
+        await asyncio.sleep(0.05)
+        return "An answer."
+
+    async def main() -> None:
+        async with engine_over(tmp_path, Scripted(slow), slots=2) as engine:
+            await answer_all(engine, tasks(20))
+
+    asyncio.run(main())
+    spans = LedgerReader(tmp_path).query("SELECT sent_at, answered_at FROM requests")
+    out = [sum(sent <= at < answered for sent, answered in spans) for at, _ in spans]
+    assert max(out) <= 3  # two slots; the next may leave while an answer is being written

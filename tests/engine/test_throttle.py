@@ -10,8 +10,10 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from virtual_time import FakeServer, VirtualLoop, flood, run_virtual
 
-from synth.engine.adaptive import MAX, AdaptiveLimit
+from synth.engine.adaptive import MAX, MAX_LED, AdaptiveLimit
+from synth.engine.load import LoadFollower
 from synth.engine.throttle import Throttle
+from synth.models.vllm.metrics import Load
 
 STEPS = ((0.0, 8), (60.0, 32), (120.0, 4))
 
@@ -80,6 +82,109 @@ def test_an_unlimited_server_gets_all_that_is_allowed() -> None:
     _, throttle, trace = flooded(20, seats=((0.0, 10**6),), latency=0.2, backlog=600)
     assert throttle.limit == MAX and throttle.control.cuts == 0
     assert next(at for at, limit in trace if limit == MAX) < 5
+
+
+# -- servers that tell their load ------------------------------------------------------------------------------------
+
+
+def led(seconds: float, others: int = 0, **about: Any) -> tuple[FakeServer, list[tuple[float, int]]]:
+    """A flooded server that queues, and says what runs and waits; `others` requests of other clients are there too."""
+
+    async def main(loop: VirtualLoop) -> tuple[FakeServer, list[tuple[float, int]]]:
+        server = FakeServer(loop, queue=True, **about)
+
+        async def look() -> Load:
+            await asyncio.sleep(0.01)
+            return Load(server.inside, len(server.line), 0.2, generated_tokens=int(1000 * loop.time()))
+
+        async def other() -> None:
+            while True:
+                await server.call()
+
+        strangers = [asyncio.create_task(other()) for _ in range(others)]
+        trace = await flood(server, Throttle(clock=loop.time, look=look), seconds, 1500)
+        for task in strangers:
+            task.cancel()
+        return server, trace
+
+    return run_virtual(main)
+
+
+@pytest.mark.parametrize("sigma", [0.0, 0.8])
+@pytest.mark.parametrize("seats", [24, 90, 700])
+def test_a_server_that_tells_its_load_is_full_within_seconds_and_its_queue_short(seats: int, sigma: float) -> None:
+    server, trace = led(40, seats=((0.0, seats),), sigma=sigma, latency=2.0, seed=seats)
+    assert server.working(4, 38) >= 0.97 * seats
+    assert all(limit <= 1.4 * seats + 4 for at, limit in trace if at > 10)
+
+
+def test_the_load_is_followed_when_seats_come_and_go() -> None:
+    server, trace = led(180, seats=STEPS)
+    for start, seats in STEPS:
+        assert server.working(start + 20, start + 60) >= 0.9 * seats, start
+        assert all(limit <= 1.5 * seats + 5 for at, limit in trace if start + 30 < at <= start + 60), start
+
+
+def test_a_server_shared_with_others_is_not_flooded_by_us() -> None:
+    server, trace = led(60, others=60, seats=((0.0, 40),), latency=2.0)
+    assert server.working(10, 58) >= 0.97 * 40
+    assert all(limit <= 60 for at, limit in trace if at > 20)
+
+
+def test_where_the_load_cannot_be_had_the_answers_are_watched() -> None:
+    async def main(loop: VirtualLoop) -> tuple[FakeServer, int]:
+        async def look() -> None:
+            return None
+
+        server = FakeServer(loop, ((0.0, 24),), queue=True)
+        await flood(server, throttle := Throttle(clock=loop.time, look=look), 100)
+        return server, throttle.limit
+
+    server, limit = run_virtual(main)
+    assert server.working(40, 98) >= 0.85 * 24 and limit < 60
+
+
+def test_a_fixed_number_of_slots_is_not_led() -> None:
+    async def main(loop: VirtualLoop) -> int:
+        async def look() -> Load:
+            raise AssertionError("nobody should look")
+
+        throttle = Throttle(4, clock=loop.time, look=look)
+        await flood(FakeServer(loop, ((0.0, 24),), queue=True), throttle, 10)
+        return throttle.limit
+
+    assert run_virtual(main) == 4
+
+
+def followed(*looks: Load, limit: int = 100, in_flight: int = 100) -> list[int]:
+    follower = LoadFollower()
+    return [follower.wanted(look, limit, in_flight) for look in looks]
+
+
+def test_a_fuller_cache_lets_fewer_in_and_a_preemption_sends_some_away() -> None:
+    assert followed(*(Load(100, 0, use) for use in (0.0, 0.45, 0.8, 0.95))) == [200, 150, 111, 100]
+    thrown_out = Load(100, 0, 0.95, preemptions=3)
+    assert followed(Load(100, 0, 0.95), thrown_out, Load(90, 9, 0.95, 3), Load(90, 8, 0.95, 3)) == [100, 90, 100, 90]
+
+
+def test_a_server_that_still_reads_prompts_is_not_full() -> None:
+    looks = [Load(4, 12), Load(4, 12), Load(10, 6), Load(16, 0)]
+    assert followed(*looks, limit=16, in_flight=16) == [16, 16, 16, 32]
+    looks = [Load(16, 48, generated_tokens=100), Load(16, 48, generated_tokens=200)]
+    assert followed(*looks, limit=64, in_flight=64) == [64, 20]
+
+
+def test_a_limit_with_little_to_do_stays_as_it_is() -> None:
+    assert LoadFollower().wanted(Load(3, 0), 64, 3) == 64
+    assert LoadFollower().wanted(Load(16, 0), 64, 64) == 64, "the server has not yet seen the others"
+
+
+@given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300), st.floats(0, 1), st.integers(0, 5)), max_size=50))
+def test_no_load_leads_out_of_bounds(looks: list[tuple[int, int, float, int]]) -> None:
+    control, follower = AdaptiveLimit(clock=Clock()), LoadFollower()
+    for look in looks:
+        control.follow(follower.wanted(Load(*look), control.limit, min(control.limit, 40)))
+        assert 1 <= control.limit <= MAX_LED
 
 
 class Clock:

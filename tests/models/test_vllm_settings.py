@@ -8,6 +8,7 @@ import json
 import os
 import runpy
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -17,12 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from synth.errors import CredentialsError, RequestRefused, RetryableError, SynthError, UsageError
 from synth.models import check_options, connect
 from synth.models.base import ChatRequest, Completion, Sampling
-from synth.models.vllm import Settings, VllmModel, metrics, model, settings, traces
+from synth.models.vllm import Settings, VllmModel, managed, metrics, settings, traces
 from synth.models.vllm.server import Server
+from synth.recipe import read_recipe
 
 FAKE = Path(__file__).parent / "fake_vllm.py"
 QUIET = "--disable-uvicorn-access-log"
@@ -34,7 +37,7 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     """Traces in a folder of the test; nothing may be left running after it."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr(model, "BACKOFF_S", 0.01)
+    monkeypatch.setattr(managed, "BACKOFF_S", 0.01)
     monkeypatch.setattr(traces, "GROUP_S", 0.3)
     yield
     left = [trace for path in traces.folder().glob("*.json") if traces.is_running(trace := read_trace(path))]
@@ -108,6 +111,11 @@ def test_one_line_is_enough_and_leaves_all_else_to_vllm(vllm: str) -> None:
         ({"reasoning_parser": "qwen3", "seed": 7}, "--reasoning-parser qwen3 --seed 7"),
         ({"chat_template": "t.jinja", "trust_remote_code": True}, "--trust-remote-code --chat-template t.jinja"),
         ({"revision": "abc", "tokenizer": "org/t"}, "--revision abc --tokenizer org/t"),
+        ({"generation_config": "vllm"}, "--generation-config vllm"),
+        (
+            {"lora_modules": {"a": "org/a"}, "max_lora_rank": 8},
+            "--enable-lora --max-lora-rank 8 --lora-modules a=org/a",
+        ),
         ({"extra_args": ["--swap-space", "8"]}, "--swap-space 8"),
         ({"lora_modules": {"ada": "org/lora"}}, "--enable-lora --max-lora-rank 16 --lora-modules ada=org/lora"),
     ],
@@ -116,6 +124,16 @@ def test_settings_become_the_flags_of_the_same_name(vllm: str, options: dict[str
     check_options("vllm", {"model": "org/model"} | options)
     line = words(vllm, **options).replace(f" {QUIET}", "")
     assert line.endswith(" " + flags)
+
+
+def test_the_example_for_one_gpu_starts_the_server_it_says(vllm: str) -> None:
+    recipe = read_recipe(FAKE.parent.parent.parent / "examples" / "vllm.yaml")
+    found = check_options("vllm", recipe.teacher.options | {"executable": vllm, "device": "gpu"})
+    assert " ".join(settings.command_line(found, 8000)).removesuffix(f" {QUIET}") == (
+        f"{vllm}/bin/vllm serve Qwen/Qwen3-8B --host 127.0.0.1 --port 8000 --served-model-name Qwen/Qwen3-8B"
+        " --dtype bfloat16 --max-model-len 8192 --gpu-memory-utilization 0.92 --enable-prefix-caching"
+        " --reasoning-parser qwen3"
+    )
 
 
 def test_a_cpu_keeps_prompts_whole_and_does_not_compile(vllm: str, tmp_path: Path) -> None:
@@ -223,16 +241,6 @@ def test_what_is_no_load_gives_none(text: str) -> None:
     assert metrics.read_load(text) is None
 
 
-def test_a_queue_is_kept_short_and_an_empty_one_asks_for_more() -> None:
-    assert metrics.suggest(metrics.Load(running=8, waiting=56)) == 12
-    assert metrics.suggest(metrics.Load(running=200, waiting=1)) == 250
-    assert metrics.suggest(metrics.Load(running=64, waiting=0, kv_use=0.1)) == 128
-    assert metrics.suggest(metrics.Load(running=100, waiting=0, kv_use=0.76)) == 125
-    assert metrics.suggest(metrics.Load(running=0)) == 16
-    assert metrics.suggest(metrics.Load(running=100, waiting=9, kv_use=1.0), preempted=True) == 90
-    assert metrics.suggest(metrics.Load(running=1, waiting=3, kv_use=1.0), preempted=True) == 1
-
-
 # -- a server's life -------------------------------------------------------------------------------------------------
 
 
@@ -242,10 +250,10 @@ def test_the_server_starts_with_the_first_request_and_ends_with_close(vllm: str)
         pids = await asyncio.gather(*(pid_of(found) for _ in range(8)))
         assert len(set(pids)) == 1
         assert len(traces.group(pids[0])) == 2
-        return pids[0], await found.facts(), await found.suggested_concurrency()
+        return pids[0], await found.facts(), await found.load()
 
-    pid, facts, suggested = using({"executable": vllm}, work)
-    assert facts["version"] == "0.32.0" and facts["max_model_len"] == 1000 and suggested == 12
+    pid, facts, load = using({"executable": vllm}, work)
+    assert facts["version"] == "0.32.0" and facts["max_model_len"] == 1000 and load.waiting == 56
     assert not traces.group(pid) and not [p for p in traces.folder().iterdir() if p.suffix in (".json", ".log")]
 
 
@@ -302,17 +310,91 @@ def test_closing_during_the_start_leaves_nothing_running(vllm: str) -> None:
         waiting = asyncio.create_task(pid_of(found))
         await asyncio.sleep(0.5)
         await found.close()
-        with pytest.raises(asyncio.CancelledError):
+        with pytest.raises(RetryableError, match="called off"):
             await waiting
 
     using({"executable": vllm, "env": {"FAKE_START": "never_ready"}}, work)
+
+
+def test_a_start_can_be_called_off_and_leaves_nothing_running(vllm: str) -> None:
+    async def work(found: VllmModel) -> None:
+        waiting = [asyncio.create_task(pid_of(found)) for _ in range(4)]
+        await asyncio.sleep(0.5)
+        found.stop_starting()
+        for one in waiting:
+            with pytest.raises(RetryableError, match="called off"):
+                await one
+
+    started = time.monotonic()
+    using({"executable": vllm, "env": {"FAKE_START": "never_ready"}}, work)
+    assert time.monotonic() - started < 5
+
+
+def test_ctrl_c_while_the_server_starts_ends_the_run_at_once(vllm: str, tmp_path: Path) -> None:
+    teacher = GIVEN | {"backend": "vllm", "executable": vllm, "env": {"FAKE_START": "never_ready"}}
+    recipe = {"teacher": teacher, "judge": teacher, "bootstrap": {"num_tasks": 5}, "respond": None}
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    command = [sys.executable, "-m", "synth", "run", str(tmp_path / "recipe.yaml"), "--run", str(tmp_path / "run")]
+    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    assert run.stderr
+    wait_for(lambda: bool(list(traces.folder().glob("*.json"))), 30)
+    [trace] = map(read_trace, traces.folder().glob("*.json"))
+    time.sleep(0.5)
+    asked = time.monotonic()
+    run.send_signal(signal.SIGINT)
+    said = run.communicate(timeout=20)[1]
+    assert run.returncode == 130 and time.monotonic() - asked < 8, said
+    assert not traces.is_running(trace)
+    with sqlite3.connect(tmp_path / "run" / "ledger.sqlite") as ledger:
+        assert not ledger.execute("SELECT count(*) FROM requests WHERE state = 'sent'").fetchone()[0]
+
+
+# -- one server for several models -----------------------------------------------------------------------------------
+
+
+def test_models_with_equal_settings_share_a_server_until_the_last_has_closed(vllm: str) -> None:
+    async def work(teacher: VllmModel) -> int:
+        judge = connect("vllm", GIVEN | {"executable": vllm, "extra_body": {"top_k": 1}})
+        assert isinstance(judge, VllmModel)
+        pids = await asyncio.gather(*(pid_of(one) for one in (teacher, judge, teacher, judge)))
+        assert len(set(pids)) == 1
+        await judge.close()
+        assert await pid_of(teacher) == pids[0]
+        return pids[0]
+
+    assert not traces.group(using({"executable": vllm}, work))
+
+
+def test_a_shared_server_that_dies_is_replaced_once(vllm: str) -> None:
+    async def work(teacher: VllmModel) -> None:
+        judge = connect("vllm", GIVEN | {"executable": vllm})
+        assert isinstance(judge, VllmModel)
+        first = await pid_of(judge)
+        with pytest.raises(RetryableError):
+            await teacher.complete(ask("die"))
+        pids = await asyncio.gather(*(pid_of(one) for one in (teacher, judge, teacher, judge)))
+        assert len(set(pids)) == 1 and first not in pids
+        assert teacher.restarts == judge.restarts == 1
+        await judge.close()
+
+    using({"executable": vllm}, work)
+
+
+def test_models_with_other_settings_have_servers_of_their_own(vllm: str) -> None:
+    async def work(teacher: VllmModel) -> None:
+        judge = connect("vllm", GIVEN | {"executable": vllm, "max_model_len": 500})
+        assert isinstance(judge, VllmModel)
+        assert await pid_of(judge) != await pid_of(teacher)
+        await judge.close()
+
+    using({"executable": vllm}, work)
 
 
 @pytest.mark.parametrize("word", ["die", "freeze"])
 def test_a_server_that_dies_costs_the_answers_in_flight_and_is_replaced(
     vllm: str, word: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(model, "RECOVERY_S", 0.2)
+    monkeypatch.setattr(managed, "RECOVERY_S", 0.2)
 
     async def work(found: VllmModel) -> None:
         first = await pid_of(found)
@@ -330,7 +412,7 @@ def test_a_failure_of_a_healthy_server_restarts_nothing(vllm: str) -> None:
     async def work(found: VllmModel) -> None:
         first = await pid_of(found)
         assert found._held is not None
-        found._held.is_suspect = True
+        found._suspect(found._held.server)
         assert await pid_of(found) == first and found.restarts == 0
 
     using({"executable": vllm}, work)
@@ -394,16 +476,14 @@ def test_what_is_left_of_a_dead_servers_group_is_ended_too(vllm: str) -> None:
     assert not traces.group(pid)
 
 
-def test_a_server_whose_run_lives_is_left_alone(vllm: str) -> None:
+def test_the_server_of_another_run_that_lives_is_left_alone(vllm: str) -> None:
     async def work(first: VllmModel) -> None:
         pid = await pid_of(first)
-        second = connect("vllm", GIVEN | {"executable": vllm})
-        assert isinstance(second, VllmModel)
-        assert await pid_of(second) != pid
-        await second.close()
+        assert left_behind({"executable": vllm}) != pid
         assert await pid_of(first) == pid
 
     using({"executable": vllm}, work)
+    assert using({"executable": vllm}, pid_of)  # ends what the killed run left
 
 
 def test_a_process_that_got_the_number_of_a_dead_server_is_not_touched() -> None:
@@ -422,8 +502,8 @@ def test_a_broken_trace_is_thrown_away() -> None:
     assert traces.orphans() == [] and not (traces.folder() / "1.json").exists()
 
 
-def wait_for(is_true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
+def wait_for(is_true: Callable[[], bool], seconds: float = 5) -> None:
+    deadline = time.monotonic() + seconds
     while not is_true() and time.monotonic() < deadline:
         time.sleep(0.02)
     assert is_true()

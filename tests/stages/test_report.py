@@ -294,3 +294,25 @@ def test_records_with_foreign_notes_break_nothing(tmp_path: Path) -> None:
     odd = Record("\ud800 odd", "", "out", Lineage("bootstrap", model="m\x00"), meta=meta)
     make_run(tmp_path / "run", roots=3, extra=[odd])
     assert "quality.a" in report(tmp_path / "run").read_text("utf-8")
+
+
+def test_grades_of_all_graded_records_are_shown_with_means_by_source_and_a_warning(tmp_path: Path) -> None:
+    from synth.pipeline import run as run_recipe
+    from synth.recipe import build_recipe
+
+    wanted = {"seed": 5, "bootstrap": {"num_tasks": 30}, "respond": {}, "export": None}
+    wanted |= {"select": {"grade": {"complexity": True}, "keep": {"by": "deita", "top_k": 10}}}
+    run_recipe(build_recipe(wanted), tmp_path / "run", until="report")
+    page = (tmp_path / "run" / "report.html").read_text("utf-8")
+    found = Tables(page).found
+    ledger = LedgerReader(tmp_path / "run")
+    graded = [record for record in ledger.records("grade")]
+    ledger.close()
+    table = found["Records by complexity"]
+    assert table[0] == ["complexity", "kept", "thrown away"]
+    both = {float(row[0]): number(row[1]) + number(row[2]) for row in table[1:]}
+    assert both == Counter(record.meta["complexity"] for record in graded)
+    assert sum(number(row[1]) for row in table[1:]) == 10
+    (row,) = found["Mean grades by source, with 95 % intervals"][1:]
+    assert row[:2] == ["diverse", "30"] and "5.00 (5.00 to 5.00)" in row
+    assert "hardly tells answers apart" in page

@@ -13,10 +13,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from synth.engine.throttle import Throttle
 from synth.errors import CredentialsError, RequestRefused, SynthError
 from synth.models import connect
 from synth.models.base import ChatRequest, Completion, Sampling
-from synth.models.vllm import VllmModel
+from synth.models.checkup import check_up, sample_request
+from synth.models.vllm import VllmModel, traces
 from synth.models.vllm.metrics import Load
 
 pytestmark = pytest.mark.vllm
@@ -169,19 +171,51 @@ def test_a_wrong_name_and_a_wrong_key_end_the_run(served: dict[str, Any], monkey
         using(served, lambda model: model.complete(chat()))
 
 
-def test_a_queue_is_seen_and_the_suggestion_stays_near_what_runs(served: dict[str, Any]) -> None:
-    async def work(model: VllmModel) -> tuple[Any, int | None]:
-        long = Sampling(max_tokens=400)
-        tasks = [asyncio.create_task(model.complete(chat(f"{n}", sampling=long))) for n in range(64)]
-        load = await until(model, lambda load: load.waiting > 8)
-        suggested = await model.suggested_concurrency()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        return load, suggested
+def test_the_limit_follows_the_load_to_16_places_and_a_short_queue(served: dict[str, Any]) -> None:
+    async def work(model: VllmModel) -> tuple[list[int], int]:
+        throttle, limits, longest = Throttle(look=model.load), list[int](), 0
+        await model.facts()
 
-    load, suggested = using(served, work)
-    assert load.running <= 16 and load.waiting > 8 and suggested is not None and suggested <= 20
+        async def one(number: int) -> None:
+            await throttle.acquire()
+            try:
+                sampling = Sampling(max_tokens=200, seed=number)
+                await model.complete(chat(f"{number}", sampling=sampling, extra_body={"ignore_eos": True}))
+            finally:
+                limits.append(throttle.limit)
+                throttle.release()
+
+        tasks = [asyncio.create_task(one(number)) for number in range(160)]
+        while not all(task.done() for task in tasks):
+            load = await model.load()
+            longest = max(longest, load.waiting if load else 0)
+            await asyncio.sleep(0.1)
+        await asyncio.gather(*tasks)
+        return limits, longest
+
+    limits, longest = using(served, work)
+    assert limits[-40:] == [20] * 40, limits
+    assert longest <= 48
+
+
+def test_prompts_of_a_stage_find_their_beginning_in_the_servers_cache(served: dict[str, Any]) -> None:
+    async def work(model: VllmModel) -> float:
+        await model.complete(sample_request(0))
+        before = await model.load()
+        await asyncio.gather(*(model.complete(sample_request(number)) for number in range(1, 17)))
+        after = await model.load()
+        assert before and after
+        return (after.prefix_hits - before.prefix_hits) / (after.prefix_queries - before.prefix_queries)
+
+    assert using(served, work) > 0.5
+
+
+def test_the_doctor_finds_a_small_model_working_but_its_server_narrow(served: dict[str, Any]) -> None:
+    found = {one.name: one for one in using(served, lambda model: check_up(model, "chat"))}
+    assert found["answers"].state == "fine" and "2,048 tokens" in found["context"].said
+    assert found["structured"].figures and sum(found["structured"].figures[name] for name in ("fitting", "cut")) == 4
+    assert found["throughput"].figures and found["throughput"].figures["at_once"]["failed"] == 0
+    assert found["throughput"].figures["waited"] > 0
 
 
 def test_cancelled_requests_free_their_places(served: dict[str, Any]) -> None:
@@ -216,6 +250,21 @@ def test_a_student_is_served_and_chatted_with(managed: dict[str, Any], tmp_path:
     done = CliRunner().invoke(app, [str(tmp_path), "sort the words", *words])
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["completion_tokens"] in range(1, 10)
+
+
+def test_a_teacher_and_a_judge_with_equal_settings_share_one_server(managed: dict[str, Any]) -> None:
+    async def work(teacher: VllmModel) -> None:
+        judge = connect("vllm", managed | {"extra_body": {"top_k": 1}})
+        assert isinstance(judge, VllmModel)
+        before = set(traces.folder().glob("*.json"))
+        await asyncio.gather(teacher.complete(chat()), judge.complete(chat()))
+        [path] = set(traces.folder().glob("*.json")) - before
+        await teacher.close()
+        assert (await judge.complete(chat())).text and path.exists()
+        await judge.close()
+        assert not path.exists()
+
+    using(managed, work)
 
 
 def test_a_model_that_is_not_there_ends_the_start_and_says_so(managed: dict[str, Any], tmp_path: Path) -> None:

@@ -33,7 +33,6 @@ class Run:
             "teacher": {"backend": "vllm", "concurrency": 2} | teacher,
             "bootstrap": bootstrap | {"structured": "json", "sampling": {"temperature": 1.0, "max_tokens": 500}},
             "respond": None,
-            "engine": {"grace_s": 2},
         }
         self.path = folder / "recipe.yaml"
         self.path.write_text(yaml.safe_dump(recipe))
@@ -106,12 +105,14 @@ def test_a_run_outlives_kill_9_of_itself_and_of_its_engine(managed: dict[str, An
     assert not [path for path in traces.folder().glob("*.json") if json.loads(path.read_text())["owner"] == second.pid]
 
 
-def test_ctrl_c_ends_the_server_with_the_run(managed: dict[str, Any], tmp_path: Path) -> None:
+def test_ctrl_c_during_the_start_ends_run_and_server_at_once(managed: dict[str, Any], tmp_path: Path) -> None:
     run = Run(tmp_path, managed)
     process = run.start()
     wait_until(lambda: "loading" in run.said.lower() or "starting" in run.said, process, run)
     time.sleep(3)
     trace = run.trace()
+    asked = time.monotonic()
     process.send_signal(signal.SIGINT)
     assert process.wait(90) == 130, run.said[-2000:]
+    assert time.monotonic() - asked < 10
     assert not traces.is_running(trace)

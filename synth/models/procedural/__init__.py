@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from synth.errors import RequestRefused, UsageError
 from synth.models.base import ChatModel, ChatRequest, Completion, FinishReason, Sampling, Usage
-from synth.models.procedural import evolve, judge, propose
+from synth.models.procedural import evolve, judge, optimiser, propose
 from synth.models.procedural.answer import answer
 from synth.models.procedural.draws import Draw
 from synth.models.procedural.generate import Wish
@@ -95,6 +95,8 @@ def _text(prompt: Prompt, request: ChatRequest, settings: Settings, choice: int)
         "level": lambda: judge.level(prompt),
         "rate": lambda: judge.rate(prompt),
         "prefer": lambda: judge.prefer(prompt),
+        "find faults": lambda: optimiser.find_faults(prompt),
+        "improve": lambda: optimiser.improve(prompt, draw),
         "answer": lambda: _answer(prompt.text),
     }
     try:

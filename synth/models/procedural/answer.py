@@ -87,9 +87,11 @@ def _sentence(link: Link) -> str:
     if isinstance(value, Quantity) and operation.name.startswith("count") and value.unit:
         return f"There {'is' if value.value == 1 else 'are'} {show_quantity(value)}."
     name = "result" if operation.role in ("change", "finish") else operation.title(link.step.args)
-    text = (
-        show_quantity(value) if isinstance(value, Quantity) else value.text if isinstance(value, Name) else write(value)
-    )
+    if isinstance(value, Quantity):
+        has_unit = bool(value.unit) and name.endswith(f"of {value.unit}")
+        text = show_number(value.value, value.places) if has_unit else show_quantity(value)
+    else:
+        text = value.text if isinstance(value, Name) else write(value)
     return f"The {name} is {text}."
 
 

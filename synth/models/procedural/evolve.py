@@ -21,11 +21,13 @@ from synth.models.procedural.generate import (
     further_question,
     require_binding,
 )  # fmt: skip
+from synth.models.procedural.judge import difficulty
 from synth.models.procedural.material import TABLE_FORMS, write, write_table
 from synth.models.procedural.operations import OPERATIONS
+from synth.models.procedural.optimiser import advice
 from synth.models.procedural.plan import Link, Outcome, Step, kind_of, run, step
 from synth.models.procedural.reader import kind_of_sentence, normal, sentences
-from synth.models.procedural.recognise import Prompt
+from synth.models.procedural.recognise import Prompt, divided
 from synth.models.procedural.scenes import PURPOSE_WORDS, RECIPIENT_WORDS, write_purpose, write_recipient, write_scene
 from synth.models.procedural.task import fitting_domains, understand
 from synth.models.procedural.values import Numbers, Pair, Quantity, Table, Text, Unfit, Value, Words
@@ -38,7 +40,7 @@ ALIASES: tuple[tuple[str, str], ...] = (
     ("rarer", "concretise"), ("reason", "increase_reasoning"), ("more_steps", "increase_reasoning"),
     ("upward", "increase_reasoning"), ("input", "complicate_input"),
 )  # fmt: skip
-"""Part of an operator's name to the ability that comes nearest; "auto", a method in free words, takes any of them.
+"""Part of an operator's name to the ability that comes nearest; "auto" is a method in free words, read by `optimiser`.
 
 `code_` operators speak of programs to be written: those are declined."""
 
@@ -56,15 +58,33 @@ Method = Callable[[Task, Draw], Evolved | None]
 
 def rewrite(prompt: Prompt, draw: Draw) -> str:
     """The reply to `# Rewrite a task`: the first sound change of 10 to 20 words, else the sound one that comes nearest."""
-    task = understand(prompt.block("instruction"), prompt.block("input"))
+    task = _given(prompt)
     name = prompt.operator
     method = next((ability for part, ability in ALIASES if part in name), "")
-    method = draw.pick(tuple(METHODS)) if name == "auto" else method
-    if task is None or not method or name.startswith("code_"):
+    free = advice(prompt.method) if name == "auto" else None
+    if task is None or not (method or free) or name.startswith("code_"):
         raise RequestRefused(f"the task or the method {name!r} is outside the teacher's grammar", "unsupported")
+    ways = draw.shuffled(free.ways) if free else [method]
+    best: tuple[int, Evolved] | None = None
+    for way in ways if free and free.tries_others else ways[:1]:
+        found = _nearest(task, METHODS[way], draw)
+        best = found if found and (best is None or found[0] < best[0]) else best
+        if best and (not best[0] or not (free and free.is_bounded)):
+            break
+    if best is None:
+        raise RequestRefused(f"the task cannot be evolved further by {name!r}", "unsupported")
+    return reply(best[1].instruction, best[1].material, apart=bool(prompt.block("input")))
+
+
+def _given(prompt: Prompt) -> Task | None:
+    return understand(*divided(prompt.block("instruction"), prompt.block("input")))
+
+
+def _nearest(task: Task, method: Method, draw: Draw) -> tuple[int, Evolved] | None:
+    """(words off from 10 to 20 more, the sound change that comes nearest to that); None where there is none."""
     best: tuple[int, Evolved] | None = None
     for _ in range(TRIES):
-        evolved = _attempt(task, METHODS[method], draw)
+        evolved = _attempt(task, method, draw)
         if evolved is None:
             continue
         added = len(evolved.instruction.split()) - len(task.instruction.split())
@@ -73,9 +93,7 @@ def rewrite(prompt: Prompt, draw: Draw) -> str:
             best = (excess, evolved)
         if not excess:
             break
-    if best is None:
-        raise RequestRefused(f"the task cannot be evolved further by {name!r}", "unsupported")
-    return reply(best[1].instruction, best[1].material)
+    return best
 
 
 def _attempt(task: Task, method: Method, draw: Draw) -> Evolved | None:
@@ -86,15 +104,19 @@ def _attempt(task: Task, method: Method, draw: Draw) -> Evolved | None:
     return evolved if evolved and _is_sound(task, evolved) else None
 
 
-def reply(instruction: str, material: str) -> str:
-    """In the form that the evolution prompts ask for."""
+def reply(instruction: str, material: str, *, apart: bool = True) -> str:
+    """In the form that the evolution prompts ask for; the material behind the instruction where it was not `apart`."""
+    if not apart and material:
+        instruction, material = f"{instruction}\n\n{material}", ""
     return f"### Instruction\n{instruction}\n### Input\n{material or 'No input'}"
 
 
 def _is_sound(task: Task, evolved: Evolved) -> bool:
-    """Is the new text understood, with another plan or other material, and does every filter have an effect?"""
+    """Is the new text understood, with another plan or other material, and has every step something to work on?"""
     found = understand(evolved.instruction, evolved.material)
     if found is None or (found.plan == task.plan and evolved.material == task.input):
+        return False
+    if any(_is_bare(link.before) for link in found.outcome.links[1:]):
         return False
     try:
         require_binding(found.plan, found.material, found.outcome)
@@ -104,8 +126,8 @@ def _is_sound(task: Task, evolved: Evolved) -> bool:
 
 
 def invent(prompt: Prompt, draw: Draw, base: Wish) -> str:
-    """The reply to `# Invent a task`: the same domain and length, another and longer chain of steps."""
-    old = understand(prompt.block("instruction"), prompt.block("input"))
+    """The reply to `# Invent a task`: another chain of steps in the same domain, as long and as difficult as the old."""
+    old = _given(prompt)
     if old is None:
         raise RequestRefused("the task is outside the teacher's grammar", "unsupported")
     wish = replace(
@@ -114,12 +136,57 @@ def invent(prompt: Prompt, draw: Draw, base: Wish) -> str:
         steps=min(len(old.plan.steps), base.max_steps),
         kinds=(old.plan.source,),
         avoid=frozenset({old.plan.skeleton}) if not base.operations else frozenset(),
+        scene=1.0 if old.plan.setting else 0.0,
     )
+    best: tuple[float, Task] | None = None
+    for _ in range(INVENTIONS):
+        task = _grown_to(_drawn(draw, wish, base), old, draw, may_grow=not base.operations)
+        miss = _distance(task, old)
+        best = (miss, task) if best is None or miss < best[0] else best
+        if miss <= NEAR_ENOUGH:
+            break
+    assert best is not None
+    return reply(best[1].instruction, best[1].input, apart=bool(prompt.block("input")))
+
+
+INVENTIONS = 10
+NEAR_ENOUGH = 0.1
+"""Tasks tried in breadth, and how far from the old one is near enough: the same difficulty, a tenth of the words off."""
+
+
+def _drawn(draw: Draw, wish: Wish, base: Wish) -> Task:
     try:
-        task = draw_task(draw, wish)
+        return draw_task(draw, wish)
     except Unfit:
-        task = draw_task(draw, base)
-    return reply(task.instruction, task.input)
+        return draw_task(draw, base)
+
+
+def _distance(task: Task, old: Task) -> float:
+    """How far two tasks are apart in length and difficulty: a point of difficulty counts as a fifth of the words."""
+    words = abs(_words(task) - _words(old)) / max(1, _words(old))
+    return words + abs(difficulty(task) - difficulty(old)) / 5
+
+
+def _words(task: Task) -> int:
+    return len(task.instruction.split())
+
+
+def _grown_to(task: Task, old: Task, draw: Draw, *, may_grow: bool) -> Task:
+    """`task` made harder and longer, step by step, as long as that brings it nearer to `old`."""
+    for _ in range(INVENTIONS if may_grow else 0):
+        is_easier = difficulty(task) < difficulty(old)
+        if not is_easier and _words(task) >= _words(old):
+            break
+        method = draw.pick((add_constraint, deepen, increase_reasoning) if is_easier else (concretise, _ask_for_form))
+        evolved = _attempt(task, method, draw)
+        grown = understand(evolved.instruction, evolved.material) if evolved else None
+        if (
+            grown is not None
+            and grown.plan.skeleton != old.plan.skeleton
+            and _distance(grown, old) < _distance(task, old)
+        ):
+            task = grown
+    return task
 
 
 def domain_of(task: Task) -> Domain | None:
@@ -184,10 +251,18 @@ def _filter_material(task: Task, draw: Draw) -> Evolved | None:
         return None
     one = step(operation.name, args)
     outcome = run(replace(task.plan, steps=normal((one, *task.plan.steps))), base, OPERATIONS)
-    if write(outcome.result) == write(task.outcome.result):
+    if write(outcome.result) == write(task.outcome.result) or any(
+        _is_bare(later.before) for later in outcome.links[1:]
+    ):
         return None
     link = Link(one, base, base)
     return Evolved(_place(task, _writer(task, link, draw).note(link), 2), task.input)
+
+
+def _is_bare(value: Value) -> bool:
+    """Is a single item left, with which nothing can be done that makes sense?"""
+    items = value.rows if isinstance(value, Table) else value.values if isinstance(value, Words | Numbers) else (0, 1)
+    return len(set(items)) < 2
 
 
 def _ask_for_form(task: Task, draw: Draw) -> Evolved | None:

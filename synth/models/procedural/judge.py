@@ -7,12 +7,12 @@ from synth.models.procedural.answer import answer, is_right, plain
 from synth.models.procedural.generate import Task
 from synth.models.procedural.operations import OPERATIONS
 from synth.models.procedural.reader import read
-from synth.models.procedural.recognise import Prompt
+from synth.models.procedural.recognise import Prompt, divided
 from synth.models.procedural.task import understand
 
 
 def _understood(prompt: Prompt) -> Task:
-    task = understand(prompt.block("instruction"), prompt.block("input"))
+    task = understand(*divided(prompt.block("instruction"), prompt.block("input")))
     if task is None:
         raise RequestRefused("the task is outside the teacher's grammar", "unsupported")
     return task
@@ -20,7 +20,7 @@ def _understood(prompt: Prompt) -> Task:
 
 def compare(prompt: Prompt) -> str:
     """Equal where plan and material are the same, however worded; equal too where the texts are."""
-    texts = [(prompt.block(title), prompt.block(title, 1)) for title in ("first task", "second task")]
+    texts = [divided(prompt.block(title), prompt.block(title, 1)) for title in ("first task", "second task")]
     if plain(texts[0][0]) == plain(texts[1][0]):
         same = plain(texts[0][1]) == plain(texts[1][1])
     else:

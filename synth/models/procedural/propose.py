@@ -12,6 +12,7 @@ from synth.errors import RequestRefused
 from synth.models.procedural.answer import answer, labels_for
 from synth.models.procedural.draws import Draw
 from synth.models.procedural.generate import Task, Wish, draw_task
+from synth.models.procedural.plan import Plan
 from synth.models.procedural.reader import read
 from synth.models.procedural.recognise import Prompt, count, examples
 from synth.models.procedural.task import new_material, plans_of, variants
@@ -57,6 +58,13 @@ PREFERENCES: tuple[tuple[str, tuple[str, ...]], ...] = tuple(
     )
 )
 """Words of a category to the operations that come closest to it."""
+BY_VALUE = (
+    (r"easy|medium|hard", "difficulty"),
+    (r"(?:an? )?(?:order|question)|.*scenario.*|.*\bformat", "form"),
+    (r"short|long", "length"),
+    (r"in \w+", "language"),
+)
+"""What an attribute without its name says, and which one it is then."""
 STEPS = {"easy": 1, "medium": 2, "hard": 3}
 _PLAIN = {
     "the",
@@ -142,10 +150,22 @@ def _wanted(prompt: Prompt) -> list[str]:
     return [re.sub(r"^\d+\. ", "", line) for line in lines] or [""] * count(prompt, "tasks", 5)
 
 
+def _attributes(line: str) -> dict[str, str]:
+    """The attributes of a line by name: as it names them itself, the rest by what they say, in the order of the prompt."""
+    found: dict[str, str] = {}
+    for part in filter(None, (part.strip().lower() for part in line.split(";"))):
+        name, colon, value = (word.strip() for word in part.partition(":"))
+        if not colon:
+            value = part.removeprefix("in ")
+            known = next((known for pattern, known in BY_VALUE if re.fullmatch(pattern, part)), "")
+            name = known or ("domain" if "category" in found else "category")
+        found.setdefault(name, value)
+    return found
+
+
 def _wish(line: str, topic: str, base: Wish) -> Wish | None:
     """What a line of attributes comes to; None if it asks for another language."""
-    pairs = [part.partition(":") for part in line.split(";")]
-    wanted = {name.strip().lower(): value.strip().lower() for name, _, value in pairs}
+    wanted = _attributes(line)
     if wanted.get("language", "") not in ENGLISH:
         return None
     category, form = wanted.get("category", ""), wanted.get("form", "")
@@ -239,17 +259,37 @@ def instances(prompt: Prompt, draw: Draw) -> str:
 def labels(prompt: Prompt, draw: Draw) -> str:
     """The reply to `# Labels and inputs`: the labels in turn, each with material to which it applies."""
     wanted = count(prompt, "examples?|instances?|inputs?", 2)
-    for plan in plans_of(prompt.block("instruction")):
+    found = _labelled(prompt.block("instruction"))
+    if found is None:
+        raise RequestRefused("the instruction is no classification within the teacher's grammar", "unsupported")
+    plan, names = found
+    order = draw.shuffled(names)
+    tasks = [new_material(plan, draw, label=order[turn % len(order)]) for turn in range(wanted)]
+    return _examples([("Label", answer(task), "Input", task.input) for task in tasks])
+
+
+@functools.lru_cache(maxsize=4096)
+def _labelled(instruction: str) -> tuple[Plan, tuple[str, ...]] | None:
+    """The plan of a classification and those of its labels to which material can be found; None if there are not two.
+
+    Steps to be shown, or a further question, make an answer more than one of a few labels.
+    """
+    for plan in plans_of(instruction):
         names = labels_for(plan.steps[-1].op, plan.steps[-1].args)
-        if not names or plan.also or plan.layout or plan.working:
+        if not names or plan.also or plan.working:
             continue
-        order = draw.shuffled(names)
-        try:
-            tasks = [new_material(plan, draw, label=order[turn % len(order)]) for turn in range(wanted)]
-        except Unfit:
-            continue
-        return _examples([("Label", answer(task), "Input", task.input) for task in tasks])
-    raise RequestRefused("the instruction is outside the teacher's grammar", "unsupported")
+        found = tuple(name for name in names if _has_material(plan, name))
+        if len(found) > 1:
+            return plan, found
+    return None
+
+
+def _has_material(plan: Plan, label: str) -> bool:
+    try:
+        new_material(plan, Draw("label", label), label=label)
+    except Unfit:
+        return False
+    return True
 
 
 def _examples(rows: list[tuple[str, str, str, str]]) -> str:
@@ -261,10 +301,8 @@ def _examples(rows: list[tuple[str, str, str, str]]) -> str:
 
 
 def is_classification(prompt: Prompt) -> str:
-    """The reply to `# Classification or not`, about the last task named."""
+    """The reply to `# Classification or not`, about the last task named: yes where `labels` can then be asked for."""
     tasks = re.findall(r"^Task: (.+)$", prompt.text, re.MULTILINE)
-    plans = read(tasks[-1]) if tasks else ()
-    if not plans:
+    if not tasks or not read(tasks[-1]):
         raise RequestRefused("the task is outside the teacher's grammar", "unsupported")
-    one = plans[0]
-    return "Yes" if not one.also and labels_for(one.steps[-1].op, one.steps[-1].args) else "No"
+    return "Yes" if _labelled(tasks[-1]) else "No"

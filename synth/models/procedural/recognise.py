@@ -23,6 +23,8 @@ HEADINGS = {
     "rate the difficulty": "rate",
     "rate an answer": "level",
     "which answer is better": "prefer",
+    "find faults of a rewriting method": "find faults",
+    "improve a rewriting method": "improve",
 }
 _FENCE = re.compile(r"(`{3,})[a-z]*")
 _NO_INPUT = "no input"
@@ -69,6 +71,11 @@ class Prompt:
     def operator(self) -> str:
         """What follows `## Method:`."""
         return self.section("method").title.partition(":")[2].strip().lower()
+
+    @property
+    def method(self) -> str:
+        """What stands under `## Method:`."""
+        return " ".join(" ".join(self.section("method").lines).split())
 
 
 def recognise(messages: Sequence[dict[str, str]]) -> Prompt:
@@ -134,6 +141,11 @@ def examples(prompt: Prompt) -> list[Shown]:
         elif block.label.endswith("input:") and found:
             found[-1] = Shown(found[-1].instruction, block.text)
     return found
+
+
+def divided(instruction: str, material: str) -> tuple[str, str]:
+    """Instruction and material; where there is no material, what stands behind the first blank line is it."""
+    return (instruction, material) if material else split_task(instruction)
 
 
 def split_task(text: str) -> tuple[str, str]:

@@ -59,11 +59,11 @@ _PURPOSES = (
     "a letter to the members", "the local paper", "the accountant", "a school project", "the archive", "the town council",
     "next month's plan", "a quiz evening", "the training of new staff", "a thank-you letter", "the spring budget", "a short speech",
     "the handover to my successor", "a grant application", "the opening day", "the weekly summary",
-    "the new price list", "a poster by the door", "the order of new stock", "the customers' survey", "an audit", "the shift plan",
+    "the pinboard", "a poster by the door", "the filing cabinet", "the customers' survey", "an audit", "the shift plan",
     "a press release", "the insurance papers", "the anniversary booklet", "a presentation to the board", "a parents' evening",
-    "the holiday schedule", "the safety briefing", "a radio interview", "the inventory", "a staff quiz", "the annual dinner",
+    "the holiday schedule", "the safety briefing", "a radio interview", "the card index", "a staff quiz", "the annual dinner",
     "the visitors' guide", "a bet with my brother", "the club's diary", "the tax return", "my logbook", "the opening speech",
-    "the suppliers", "the guest book", "a comparison with last year", "the minutes", "the window display", "a lesson plan",
+    "the record book", "the guest book", "a comparison with last year", "the minutes", "the window display", "a lesson plan",
 )  # fmt: skip
 
 

@@ -84,8 +84,9 @@ def new_material(plan: Plan, draw: Draw, *, label: str = "") -> Task:
             require_binding(plan, value, outcome)
         except Unfit:
             continue
-        if not label or write(outcome.result) == label:
-            return Task(plan, value, outcome, "", write(value, form_for(value, draw)))
+        text = write(value, form_for(value, draw))
+        if text != write(outcome.result) and (not label or write(outcome.result) == label):
+            return Task(plan, value, outcome, "", text)
     raise Unfit("no material found for the plan")
 
 

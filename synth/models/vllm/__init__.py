@@ -2,7 +2,8 @@
 
 vLLM runs as a process of its own (`vllm serve`), from another environment where `executable` says so; nothing of it is
 imported here. With `base_url` or `base_urls` a running server is used as it is. `settings` says what can be set,
-`server` starts and stops, `traces` finds what a killed run left behind, `metrics` reads how full the server is.
+`server` starts and stops, `managed` restarts and shares, `traces` finds what a killed run left behind, `metrics` reads
+how full the server is.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""How full a vLLM server is, read from its `/metrics` (Prometheus text), and how many requests it should be given.
+"""How full a vLLM server is, read from its `/metrics` (Prometheus text).
 
-vLLM never answers 429: it queues. A client that sends everything at once only moves the queue to where it can no longer
-order or withdraw it. Pure functions; who asks the server is `model`.
+vLLM never answers 429: it queues. What follows from a load is settled by whoever sends. Pure functions; who asks the
+server is `model`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,6 @@ from dataclasses import dataclass
 
 _LINE = re.compile(r"^vllm:(\w+)(?:\{[^\n]*\})? ([-+.\deEinfaN]+)", re.M)
 _KV = ("kv_cache_usage_perc", "gpu_cache_usage_perc")
-FULL = 0.95
-"""KV-cache use up to which more requests are useful; past it vLLM starts to preempt and recompute."""
-QUEUE_SHARE, SHORTEST_QUEUE = 0.25, 4
-"""How long a queue to keep, as a share of what runs: a freed place is then filled at the next step."""
-FIRST = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +64,3 @@ def add_loads(loads: Iterable[Load]) -> Load:
         pairs = {name: getattr(together, name) + getattr(one, name) for name in Load.__slots__}
         together = Load(**(pairs | {"kv_use": max(together.kv_use, one.kv_use)}))
     return together
-
-
-def suggest(load: Load, preempted: bool = False) -> int:
-    """How many requests to have in flight, given the load at the present number. Always at least 1.
-
-    With a queue: what runs, and a quarter of it waiting. Without one: up to twice as many, as far as the KV cache will
-    hold them. `preempted`: requests were thrown out of the cache since the last look, so fewer than what runs now.
-    """
-    if preempted:
-        return max(1, load.running - max(1, load.running // 10))
-    if load.waiting:
-        return load.running + max(SHORTEST_QUEUE, int(load.running * QUEUE_SHARE))
-    room = FULL / load.kv_use if load.kv_use > 0 else 2.0
-    return max(FIRST if load.kv_use < FULL / 2 else 1, int(load.running * min(2.0, room)))

@@ -1,7 +1,7 @@
-"""A vLLM server as a ChatModel: starts it with the first request, asks it through the OpenAI client, restarts it.
+"""A vLLM server as a ChatModel: has it started with the first request and asks it through the OpenAI client.
 
 What it adds to that client: prompts are measured against the context length before they are sent, the server's load can
-be read, and a server that dies costs the answers in flight and a wait, not the run.
+be read, and a server that dies (see `managed`) costs the answers in flight and a wait, not the run.
 """
 
 from __future__ import annotations
@@ -17,14 +17,12 @@ from synth.errors import CredentialsError, RequestRefused, RetryableError
 from synth.models import openai
 from synth.models.base import ChatRequest, Completion
 from synth.models.vllm import metrics
-from synth.models.vllm.server import Server, ServerEnded, say_on_stderr, start
+from synth.models.vllm.managed import ManagedServer, share
+from synth.models.vllm.server import Server
 from synth.models.vllm.settings import Settings, old_names
 
 SUSPICIOUS = ("connection", "server_error", "timeout", "bad_body", "broken_off")
 """Failures after which a look at the server's health is due."""
-RECOVERY_S = 20.0
-"""A server whose process runs but whose `/health` fails is given up after so long."""
-BACKOFF_S, LONGEST_BACKOFF_S = 2.0, 60.0
 SMALLEST_ANSWER = 16
 """Tokens of answer that must fit behind the prompt (or `max_tokens`, where that is less)."""
 TEMPLATE_TOKENS = 64
@@ -40,13 +38,13 @@ class _Link:
     key: str
     max_model_len: int | None = None
     server: Server | None = None
-    is_suspect: bool = False
+    tells_load: bool = True
 
 
 class VllmModel:
     """A ChatModel over one managed server, or over running ones. `name` is the model's (or adapter's) name.
 
-    Beyond the protocol: `structured_outputs`, `suggested_concurrency()`, `load()`, `facts()`.
+    Beyond the protocol: `structured_outputs`, `load()`, `facts()`, `stop_starting()`.
     """
 
     structured_outputs = True
@@ -54,15 +52,19 @@ class VllmModel:
     def __init__(self, settings: Settings) -> None:
         self.name = settings.name
         self.endpoint = settings.endpoint
-        self.restarts = 0
         self._settings = settings
-        self._opening: asyncio.Task[_Link] | None = None
+        self._managed: ManagedServer | None = None
+        self._opening: tuple[Server | None, asyncio.Task[_Link]] | None = None
         self._held: _Link | None = None
-        self._preemptions = 0
         self._http: Any = None
 
     def __repr__(self) -> str:
         return f"VllmModel({self.name!r}, {self.endpoint!r})"
+
+    @property
+    def restarts(self) -> int:
+        """How often the managed server had to be started anew."""
+        return self._managed.restarts if self._managed else 0
 
     async def complete(self, request: ChatRequest) -> Completion:
         """Ask once. Raises RetryableError, RequestRefused, CredentialsError; SynthError when no server can be had."""
@@ -74,7 +76,8 @@ class VllmModel:
         try:
             return await link.client.complete(request)
         except RetryableError as error:
-            link.is_suspect |= link.server is not None and error.reason in SUSPICIOUS
+            if error.reason in SUSPICIOUS:
+                self._suspect(link.server)
             raise
         except RequestRefused as error:
             if re.search(r"chat.?template", error.message, re.I):
@@ -83,79 +86,64 @@ class VllmModel:
                 ) from None
             raise
 
+    def stop_starting(self) -> None:
+        """Call off a start of the server under way; who waits for it gets a RetryableError. Other requests go on."""
+        if self._managed is not None:
+            self._managed.stop_starting()
+
     async def close(self) -> None:
-        """End the server, if it is ours, and close all connections."""
+        """Close all connections, and end the server if it is ours and no other model uses it."""
         opening, self._opening = self._opening, None
         if opening is not None:
-            opening.cancel()
-            await asyncio.gather(opening, return_exceptions=True)
+            opening[1].cancel()
+            await asyncio.gather(opening[1], return_exceptions=True)
         await self._let_go()
         if self._http is not None:
             await self._http.close()
             self._http = None
+        managed, self._managed = self._managed, None
+        if managed is not None:
+            await managed.release()
 
-    async def _let_go(self, keep_log: bool = False) -> None:
+    # -- the way to the server -------------------------------------------------------------------------------------
+
+    async def _link(self) -> _Link:
+        """The open link to the server as it is now; the first caller opens it, everyone waits."""
+        server = await self._server()
+        if self._opening is None or self._opening[0] is not server:
+            self._opening = server, asyncio.create_task(self._open(server))
+        opening = self._opening
+        try:
+            return await asyncio.shield(opening[1])
+        except RetryableError:
+            if self._opening is opening:
+                self._opening = None
+            self._suspect(server)
+            raise
+
+    async def _server(self) -> Server | None:
+        """The managed server, running; None where running servers were named."""
+        if self._settings.urls:
+            return None
+        if self._managed is None:
+            self._managed = share(self._settings)
+        return await self._managed.server()
+
+    def _suspect(self, server: Server | None) -> None:
+        if self._managed is not None and server is not None:
+            self._managed.suspect(server)
+
+    async def _open(self, server: Server | None) -> _Link:
+        await self._let_go()
+        if server is not None:
+            return await self._connect((server.url,), server.key, server)
+        key = os.environ.get(self._settings.api_key_env, "").strip() or "none"
+        return await self._connect(self._settings.urls, key, None)
+
+    async def _let_go(self) -> None:
         link, self._held = self._held, None
         if link is not None:
             await link.client.close()
-            if link.server is not None:
-                await link.server.end(keep_log or not link.server.is_alive)
-
-    # -- the server ------------------------------------------------------------------------------------------------
-
-    async def _link(self) -> _Link:
-        """The open link; the first caller opens it, everyone waits. A server that died is started anew here."""
-        while True:
-            if self._opening is None:
-                self._opening = asyncio.create_task(self._open())
-            opening = self._opening
-            try:
-                link = await asyncio.shield(opening)
-            except RetryableError:
-                if self._opening is opening:
-                    self._opening = None
-                raise
-            if link.server is None or (link.server.is_alive and not link.is_suspect):
-                return link
-            if self._opening is opening:
-                self._opening = asyncio.create_task(self._reopen(link, link.server))
-
-    async def _open(self) -> _Link:
-        if self._settings.urls:
-            key = os.environ.get(self._settings.api_key_env, "").strip() or "none"
-            return await self._connect(self._settings.urls, key, None)
-        from synth.models.vllm.settings import check_machine
-
-        check_machine(self._settings)
-        server = await start(self._settings)
-        try:
-            return await self._connect((server.url,), server.key, server)
-        except BaseException:
-            await server.end()
-            raise
-
-    async def _reopen(self, link: _Link, server: Server) -> _Link:
-        """The same link if the server is well after all; else a new server, after a pause. Raises ServerEnded."""
-        deadline = asyncio.get_running_loop().time() + RECOVERY_S
-        while server.is_alive and asyncio.get_running_loop().time() < deadline:
-            if await server.is_healthy():
-                link.is_suspect = False
-                return link
-            await asyncio.sleep(0.5)
-        error = server.ended("the vLLM server died" if not server.is_alive else "the vLLM server no longer answers")
-        await self._let_go(keep_log=True)
-        while True:
-            self.restarts += 1
-            if self.restarts > self._settings.max_restarts:
-                raise ServerEnded(f"{error.message}\n  restarted {self.restarts - 1} time(s) before", error.hint)
-            pause = min(LONGEST_BACKOFF_S, BACKOFF_S * 2 ** (self.restarts - 1))
-            say_on_stderr(error.message)
-            say_on_stderr(f"restart {self.restarts} of {self._settings.max_restarts} in {pause:g} s")
-            await asyncio.sleep(pause)
-            try:
-                return await self._open()
-            except (ServerEnded, RetryableError) as again:
-                error = again if isinstance(again, ServerEnded) else error
 
     async def _connect(self, urls: Sequence[str], key: str, server: Server | None) -> _Link:
         settings = self._settings
@@ -232,9 +220,9 @@ class VllmModel:
     # -- load ------------------------------------------------------------------------------------------------------
 
     async def load(self) -> metrics.Load | None:
-        """What the servers are doing now, together; None while none runs or where they do not say."""
-        link = self._opened()
-        if link is None:
+        """What the servers are doing now, together; None while none runs, and where they do not say."""
+        link = self._held
+        if link is None or not link.tells_load:
             return None
         loads = []
         for root in link.roots:
@@ -244,20 +232,10 @@ class VllmModel:
                 return None
             found = metrics.read_load(text) if status == 200 and isinstance(text, str) else None
             if found is None:
+                link.tells_load = False
                 return None
             loads.append(found)
         return metrics.add_loads(loads)
-
-    async def suggested_concurrency(self) -> int | None:
-        """How many requests to have in flight now, from the servers' load; None where that cannot be known.
-
-        Optional part of the protocol: ask about once a second, at most.
-        """
-        load = await self.load()
-        if load is None:
-            return None
-        preempted, self._preemptions = load.preemptions > self._preemptions, load.preemptions
-        return metrics.suggest(load, preempted)
 
     async def facts(self) -> dict[str, Any]:
         """What is known about the server once it runs (it is started for this): version, context length, restarts."""
@@ -270,12 +248,6 @@ class VllmModel:
             "max_model_len": link.max_model_len,
             "restarts": self.restarts,
         }
-
-    def _opened(self) -> _Link | None:
-        task = self._opening
-        if task is None or not task.done() or task.cancelled() or task.exception() is not None:
-            return None
-        return task.result()
 
     async def _get(self, url: str, key: str, body: Any = None) -> tuple[int, Any]:
         """Status and body (JSON where it is) of a small request beside the answers. Raises RetryableError."""

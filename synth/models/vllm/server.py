@@ -24,6 +24,8 @@ from synth.models.vllm import traces
 from synth.models.vllm.settings import Settings, command_line, fingerprint, server_environment
 
 POLL_S, SAY_EVERY_S = 0.25, 10.0
+UNREADY_TERM_S = 1.0
+"""Seconds for a server that never answered to end by itself: it has nothing to finish."""
 TAIL_LINES, TAIL_BYTES = 15, 64 * 1024
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _ADVICE = {
@@ -110,15 +112,15 @@ class Server:
         lines = [plain(line.replace(self.key, "[key]")) for line in text.splitlines() if line.strip()]
         return lines[-count:]
 
-    async def end(self, keep_log: bool = False) -> None:
-        """End the process and its group, and remove its log."""
-        await asyncio.to_thread(self._end_now)
+    async def end(self, keep_log: bool = False, term_s: float = traces.TERM_S) -> None:
+        """End the process and its group, `term_s` seconds after it was asked to at the latest, and remove its log."""
+        await asyncio.to_thread(self._end_now, term_s)
         if not keep_log:
             self.log_path.unlink(missing_ok=True)
 
-    def _end_now(self) -> None:
+    def _end_now(self, term_s: float = traces.TERM_S) -> None:
         atexit.unregister(self._end_now)
-        traces.end(self.trace)
+        traces.end(self.trace, term_s)
         if self.process is not None:
             self.process.wait()
 
@@ -147,7 +149,7 @@ async def start(settings: Settings, say: Callable[[str], None] = say_on_stderr) 
     try:
         await server.wait_ready(settings.start_timeout_s, say)
     except BaseException as error:
-        await server.end(keep_log=isinstance(error, ServerEnded))
+        await server.end(keep_log=isinstance(error, ServerEnded), term_s=UNREADY_TERM_S)
         raise
     say(f"{settings.model} is ready after {time.monotonic() - started:.0f} s")
     return server

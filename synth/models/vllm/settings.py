@@ -207,7 +207,8 @@ def _check_fit(settings: Settings, config: Mapping[str, Any]) -> None:
     if head and head not in CPU_HEAD_SIZES and is_cpu(settings):
         raise UsageError(
             f"vLLM has no CPU kernel for {settings.model}: its attention heads are {head} wide",
-            f"it has them for {', '.join(map(str, CPU_HEAD_SIZES))}; the transformers backend takes any",
+            f"it has them for {', '.join(map(str, CPU_HEAD_SIZES))}; the transformers backend takes any."
+            " The width is hidden_size / num_heads, where a student is trained from scratch",
         )
     longest, wanted = config.get("max_position_embeddings"), settings.max_model_len
     if longest and wanted and wanted > longest and not config.get("rope_scaling"):

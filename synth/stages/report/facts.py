@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from synth.engine.ledger import LedgerReader
 from synth.metrics import count_words, distinct_n, self_bleu, vendi_score
 from synth.records import Record
 from synth.stages.report.evolution import EvolutionFacts, collect_evolution
+from synth.stages.report.quality import QualityCollector, QualityFacts
 from synth.stages.report.similarity import nearest, nearest_within
 from synth.stages.report.traffic import Traffic, collect_traffic
 
@@ -26,19 +26,16 @@ MAX_TEXTS = 60_000
 """Instructions held for the measures of diversity; of more, an even sample is taken."""
 DISTINCT_SAMPLE = 5_000
 REFERENCE_TEACHER = "procedural"
-GRADE_WORDS = ("grade", "score", "quality", "correctness", "completeness", "ifd", "agreement", "following")
-NOT_GRADES = ("nearest_score", "most_similar.score")
 
 
 @dataclass(slots=True)
 class RecordFacts:
-    """What the final records are like. `words`: field -> words -> texts; `grades`: name -> grade -> records."""
+    """What the final records are like. `words`: field -> words -> texts."""
 
     total: int = 0
     from_reference_teacher: int = 0
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     words: dict[str, Counter[int]] = field(default_factory=dict)
-    grades: dict[str, Counter[float]] = field(default_factory=dict)
     instructions: list[str] = field(default_factory=list)
     seeds: list[str] = field(default_factory=list)
 
@@ -56,8 +53,6 @@ class RecordFacts:
             if text:
                 words = len(text.split()) if text.isascii() else count_words(text)
                 self.words.setdefault(name, Counter())[words] += 1
-        for name, grade in grades_of(record.meta).items():
-            self.grades.setdefault(name, Counter())[grade] += 1
         if len(self.instructions) < MAX_TEXTS:
             self.instructions.append(record.instruction)
         elif (place := rng.randrange(self.total)) < MAX_TEXTS:
@@ -84,6 +79,7 @@ class RunFacts:
     records: RecordFacts
     diversity: Diversity
     evolution: EvolutionFacts
+    quality: QualityFacts
     traffic: Traffic
     stages: dict[str, dict[str, Any]]
     meta: dict[str, str]
@@ -102,8 +98,10 @@ def collect(run_dir: Path, embeddings_path: str | None = None) -> RunFacts:
     try:
         records = RecordFacts()
         rng = random.Random(run_dir.name)
+        quality = QualityCollector(ledger)
         for record in final_records(ledger):
             records.add(record, rng)
+            quality.see(record)
         records.seeds = _seed_texts(run_dir)
         meta = {str(key): str(value) for key, value in ledger.query("SELECT key, value FROM meta ORDER BY key")}
         return RunFacts(
@@ -113,6 +111,7 @@ def collect(run_dir: Path, embeddings_path: str | None = None) -> RunFacts:
             records=records,
             diversity=_diversity(records, embeddings_path),
             evolution=collect_evolution(ledger),
+            quality=quality.facts(),
             traffic=collect_traffic(ledger),
             stages=_in_order(ledger.stages()),
             meta=meta,
@@ -132,18 +131,6 @@ def _in_order(stages: dict[str, Any]) -> dict[str, Any]:
     """The stages in the order of the data's way: as streams they begin in another."""
     known = [name for name in DATA_STAGES if name in stages]
     return {name: stages[name] for name in [*known, *(name for name in stages if name not in known)]}
-
-
-def grades_of(meta: Mapping[str, Any]) -> dict[str, float]:
-    """The notes of a record that are grades of its quality: numbers named so, also one level down."""
-    found: dict[str, float] = {}
-    for key, value in meta.items():
-        inner = {f"{key}.{name}": one for name, one in value.items()} if isinstance(value, dict) else {key: value}
-        for name, one in inner.items():
-            is_number = isinstance(one, int | float) and not isinstance(one, bool) and one == one
-            if is_number and name not in NOT_GRADES and any(word in name for word in GRADE_WORDS):
-                found[name] = round(float(one), 1)
-    return found
 
 
 def _diversity(records: RecordFacts, embeddings_path: str | None) -> Diversity:

@@ -12,9 +12,10 @@ from synth.engine.funnel import DATA_STAGES, StageCount
 from synth.metrics import mean
 from synth.records import Record, Rejection
 from synth.stages.report import charts
-from synth.stages.report.blocks import Block, Cell, Figure, Listing, Note, Numbers, Piece, Samples, Steps, Table, show
+from synth.stages.report.blocks import Block, Figure, Listing, Note, Numbers, Piece, Samples, Steps, Table, show
 from synth.stages.report.evolution import word_difference
 from synth.stages.report.facts import RunFacts
+from synth.stages.report.quality import quality_blocks
 from synth.stages.report.student import audit_blocks, student_blocks
 
 STAGES = (*DATA_STAGES, "export", "train", "evaluate", "report")
@@ -285,32 +286,8 @@ def _lineage(number: int, chain: Sequence[Record]) -> Steps:
 
 
 def quality(facts: RunFacts) -> list[Block]:
-    """Grades noted with the records, and the audit by a person."""
-    blocks: list[Block] = []
-    for name, grades in sorted(facts.records.grades.items()):
-        few = len(grades) <= 21
-        rows: list[tuple[Cell, Cell]] = [(g, grades[g]) for g in sorted(grades)] if few else _grade_bins(grades)
-        chart = charts.histogram(
-            f"Records by {name}",
-            [(f"{label:g}" if isinstance(label, float) else str(label), {"records": float(n)}) for label, n in rows],
-            name,
-        )
-        total = sum(grades.values())
-        average = sum(grade * count for grade, count in grades.items()) / total
-        note = f"{total:,} of {facts.records.total:,} records carry it; mean {average:.2f}."
-        blocks.append(Figure(f"Records by {name}", chart, Table(f"Records by {name}", (name, "records"), rows), note))
-    if not blocks:
-        blocks.append(Note("No grades of quality were made in this run."))
-    return blocks + audit_blocks(facts.audit)
-
-
-def _grade_bins(grades: Counter[float]) -> list[tuple[Cell, Cell]]:
-    low, high = min(grades), max(grades)
-    width = (high - low) / 20 or 1
-    grouped = Counter[int]()
-    for grade, count in grades.items():
-        grouped[min(int((grade - low) / width), 19)] += count
-    return [(f"{low + place * width:.2f}", grouped[place]) for place in range(20)]
+    """Grades of the answers, and the audit by a person."""
+    return [*quality_blocks(facts.quality), *audit_blocks(facts.audit)]
 
 
 def student(facts: RunFacts) -> list[Block]:

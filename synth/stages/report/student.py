@@ -61,7 +61,21 @@ def _ablation(ablation: Mapping[str, Any]) -> list[Block]:
         told = (*_three(gap, "+.4g"), _verdict(gap)) if isinstance(gap, dict) else ("", "", "", "")
         counts = (_cell(arm.get(key, "")) for key in ("num_records", "steps", "tokens"))
         cells.append((show(str(arm.get("name", "?")), 80), *counts, *told))
-    return [figure, Table("Each arm against the one before, trained for equal steps and tokens", header, cells)]
+    table = Table("Each arm against the one before, trained for equal steps and tokens", header, cells)
+    return [figure, table, *_contamination(ablation.get("contamination"))]
+
+
+def _contamination(sets: Any) -> list[Block]:
+    """How many items of each evaluation set the arms' data give away."""
+    rows = [
+        (show(str(name), 80), show(str(arm), 80), _cell(count))
+        for name, arms in (sets.items() if isinstance(sets, dict) else ())
+        for arm, count in (arms.items() if isinstance(arms, dict) else ())
+    ]
+    if not rows:
+        return []
+    header = ("evaluation set", "training data of", "items given away")
+    return [Table("Contamination between training data and evaluation sets", header, rows[:MAX_ROWS])]
 
 
 def _three(row: Mapping[str, Any], form: str) -> tuple[str, str, str]:

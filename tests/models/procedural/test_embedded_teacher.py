@@ -234,3 +234,16 @@ def test_hostile_material_changes_nothing_else() -> None:
         table = f"loaf,price (euros)\nrye loaf,2.50\n{hostile},1.20"
         found = understand("What is the total price of the loaves?", table)
         assert found is None or answer(found) == "3.70 euros"
+
+
+def test_what_it_calls_classification_it_can_label_and_no_answer_repeats_its_input() -> None:
+    listed = [ask(prompt("self_instruct", instructions=[SEED["instruction"]], num_new=40), draw=n) for n in range(3)]
+    found = [task.instruction for text in listed for task in parse_numbered(text, 2)]
+    called = {text: ask(prompt("is_classification", instruction=text, examples=[])) for text in found}
+    assert len(called) > 100 and set(called.values()) == {"Yes", "No"}
+    for text, verdict in called.items():
+        name = "instances_output_first" if verdict == "Yes" else "instances"
+        made = parse_instances(
+            ask(prompt(name, instruction=text, num_instances=2, examples=[])), wants_label=verdict == "Yes"
+        )
+        assert made and all(one.input != one.output for one in made)

@@ -1,11 +1,15 @@
 """Each evolution changes what is asked, keeps the rest, and its answer is known."""
 
+import statistics
+from dataclasses import replace
+
 import pytest
 from models.procedural.asking import ask, evolve, known, prompt, tasks
 
 from synth.errors import RequestRefused
 from synth.models.procedural.answer import answer
 from synth.models.procedural.generate import Task, Wish
+from synth.models.procedural.judge import difficulty
 from synth.models.procedural.material import write
 from synth.models.procedural.operations import OPERATIONS
 from synth.models.procedural.plan import run
@@ -98,6 +102,28 @@ def test_breadth_stays_in_the_domain_and_is_another_task() -> None:
         assert found.plan.skeleton != before.plan.skeleton
         if before.plan.source == "table" and found.plan.source == "table":
             assert found.material.noun == before.material.noun  # type: ignore[union-attr]
+
+
+def test_breadth_keeps_length_and_difficulty() -> None:
+    pairs = [(before, known(after)) for before, after in evolved("breadth", 40)]
+    grown = [(before, known(after)) for before, after in evolved("increase_reasoning", 40)]
+    pairs += [(found, known(evolve(found, "breadth"))) for _, found in grown]
+    words = [len(new.instruction.split()) - len(old.instruction.split()) for old, new in pairs]
+    points = [difficulty(new) - difficulty(old) for old, new in pairs]
+    assert abs(statistics.mean(words)) <= 3 and statistics.mean(map(abs, words)) <= 6, words
+    assert abs(statistics.mean(points)) <= 0.3 and statistics.mean(map(abs, points)) <= 0.5, points
+
+
+def test_material_behind_the_instruction_stays_there() -> None:
+    for operator in ("add_constraint", "complicate_input", "breadth"):
+        for start in tasks("inline", 12):
+            whole = replace(start, instruction=f"{start.instruction}\n\n{start.input}", input="")
+            try:
+                after = evolve(whole, operator)
+            except RequestRefused:
+                continue
+            instruction, _, material = after.instruction.partition("\n\n")
+            assert not after.input and material and understand(instruction, material) is not None
 
 
 def test_four_generations_in_a_row_are_understood() -> None:

@@ -238,7 +238,7 @@ def _explain_split(before: Quantity, args: Args, after: Quantity) -> str:
 
 TIMES = (
     *say("do", "multiply {it} by {n}", "take {it} {n} times", "work out {n} times {that}"),
-    *say("post", "multiplied by {n}", "taken {n} times", "[times|scaled by] {n}"),
+    *say("post", "multiplied by [|a factor of ]{n}", "[times|scaled by] {n}"),
     *say(
         "ask",
         "how much is {n} times {that}",

@@ -139,7 +139,7 @@ fee: 24-190 euros; dancers#: 6-34; lesson time: 45-120 minutes
 
 kindergarten | a kindergarten | the kindergarten teacher
 child: @firstchildren
-group name <in the * group>: fox, owl, hedgehog; pick-up <picked up by a *>: parent, grandparent, neighbour
+play group <in the * group>: fox, owl, hedgehog; pick-up <picked up by a *>: parent, grandparent, neighbour
 height~: 88-126 cm; sick days#: 1-17; drawings#: 2-45
 
 knitting club | a knitting club | the club secretary

@@ -1,0 +1,173 @@
+"""Texts to vectors: a model2vec folder on this machine, or any OpenAI-compatible `/embeddings` server.
+
+The server is asked through the engine, text by text, so its answers lie in the run's ledger like all others and are
+never paid for twice; `EmbeddingModel` puts those that wait at the same time into one request. Nothing is downloaded
+unless a model of the hub is named.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from synth.checks.semantic import Vectors, unit_length
+from synth.errors import RetryableError, SynthError, UsageError
+from synth.models.base import ChatRequest, Completion, Sampling, Usage
+from synth.models.openai import Settings, connect
+from synth.models.openai_replies import read_failure
+
+TIMEOUT_S = 120.0
+GATHER_S, GATHER_AGAIN_S = 0.01, 1.0
+"""How long the first text of a request waits for others; longer after a failure, since retries come one by one."""
+
+
+def static_vectors(model: str) -> Vectors:
+    """Vectors by a model2vec model in a folder or of the hub. Raises UsageError where it cannot be loaded."""
+    try:
+        from model2vec import StaticModel
+    except ImportError as error:
+        raise UsageError("model2vec is not installed", "pip install 'synth-instruct[semantic]'") from error
+    try:
+        loaded = StaticModel.from_pretrained(model)
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise UsageError(f"{model}: no model2vec model can be loaded ({reason})", "name its folder") from error
+    return lambda texts: unit_length(loaded.encode(list(texts), use_multiprocessing=False))
+
+
+def embedding_request(text: str) -> ChatRequest:
+    """The request that asks for the vector of one text; `read_vector` reads its answer.
+
+    `max_tokens` is for the budget: no answer of many tokens has to be reserved for.
+    """
+    return ChatRequest(({"role": "user", "content": text},), Sampling(max_tokens=1))
+
+
+def read_vector(text: str) -> Any:
+    """The numbers in a stored answer: little-endian float32 in base64."""
+    import numpy as np
+
+    return np.frombuffer(base64.b64decode(text), np.dtype("<f4"))
+
+
+async def ask_vectors(texts: Sequence[str], ask: Callable[[ChatRequest], Awaitable[Completion]]) -> list[Any]:
+    """The vectors of texts, asked for all at once; in place of one that could not be had, its RequestFailed."""
+    from synth.errors import RequestFailed
+
+    answers = await asyncio.gather(*(ask(embedding_request(text)) for text in texts), return_exceptions=True)
+    for answer in answers:
+        if isinstance(answer, BaseException) and not isinstance(answer, RequestFailed):
+            raise answer
+    return [answer if isinstance(answer, BaseException) else read_vector(answer.text) for answer in answers]
+
+
+@dataclass(slots=True)
+class _Waiting:
+    text: str
+    vector: asyncio.Future[Completion]
+
+
+class EmbeddingModel:
+    """A ChatModel whose answer to a text is its vector, as base64 of float32."""
+
+    def __init__(self, model: str, base_url: str, api_key_env: str, batch_size: int) -> None:
+        import httpx2
+
+        server = connect(Settings(model, base_url, api_key_env=api_key_env))  # checks the address, finds the key
+        self._client, self._about = server._servers[0].client, server._servers[0].asked
+        self._close = server.close
+        self._raw = httpx2.Response
+        self.name, self.endpoint = model, f"{server.endpoint}/embeddings"
+        self._batch_size = batch_size
+        self._gather_s = GATHER_S
+        self._waiting: list[_Waiting] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def complete(self, request: ChatRequest) -> Completion:
+        """The vector of the request's one text. Raises RetryableError, RequestRefused or CredentialsError."""
+        mine = _Waiting(request.messages[0]["content"], asyncio.get_running_loop().create_future())
+        self._waiting.append(mine)
+        if len(self._waiting) >= self._batch_size:
+            self._start(0.0)
+        elif len(self._waiting) == 1:
+            self._start(self._gather_s)
+        return await mine.vector
+
+    def _start(self, delay: float) -> None:
+        task = asyncio.create_task(self._send(delay))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _send(self, delay: float) -> None:
+        await asyncio.sleep(delay)
+        batch, self._waiting = self._waiting[: self._batch_size], self._waiting[self._batch_size :]
+        if not batch:
+            return
+        outcome = await self._asked([one.text for one in batch])
+        self._gather_s = GATHER_AGAIN_S if isinstance(outcome, SynthError) else GATHER_S
+        for number, one in enumerate(batch):
+            if one.vector.done():
+                continue
+            if isinstance(outcome, SynthError):
+                one.vector.set_exception(outcome)
+            else:
+                one.vector.set_result(outcome[number])
+        if self._waiting:
+            self._start(0.0)
+
+    async def _asked(self, texts: list[str]) -> list[Completion] | SynthError:
+        """One request. Errors are returned, so that none carries the SDK's exception (and its headers) along."""
+        import openai
+
+        body = {"model": self.name, "input": texts}
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                response = await self._client.post("/embeddings", cast_to=self._raw, body=body)
+        except TimeoutError:
+            return RetryableError(f"{self.endpoint} gave no whole answer within {TIMEOUT_S:g} s", "timeout")
+        except openai.APIStatusError as error:
+            return read_failure(error.status_code, _said(error.response), error.response.headers, self._about)
+        except (openai.OpenAIError, OSError) as error:
+            return RetryableError(f"{self.endpoint}: the connection failed ({type(error).__name__})", "connection")
+        return _read(response.content, texts, self.name, self.endpoint)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for task in self._tasks:
+            task.cancel()
+        await self._close()
+
+
+def _said(response: Any) -> Any:
+    try:
+        return response.json()
+    except (ValueError, RecursionError):
+        return response.text
+
+
+def _read(body: bytes, texts: Sequence[str], model: str, where: str) -> list[Completion] | RetryableError:
+    """A vector for each text, in their order; the tokens of the whole request are spread over them."""
+    import numpy as np
+
+    try:
+        data = json.loads(body)
+        rows = sorted(data["data"], key=lambda row: int(row["index"]))
+        given = [row["embedding"] for row in rows]
+        vectors = [read_vector(one) if isinstance(one, str) else np.asarray(one, dtype="<f4") for one in given]
+        usable = [vector.ndim == 1 and vector.size > 0 and bool(np.isfinite(vector).all()) for vector in vectors]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return RetryableError(f"{where} sent a body of another shape than embeddings have", "bad_body")
+    if len(vectors) != len(texts) or not all(usable) or len({vector.size for vector in vectors}) > 1:
+        return RetryableError(f"{where} sent {len(vectors)} vectors for {len(texts)} texts", "bad_body")
+    total = (data.get("usage") or {}).get("prompt_tokens")
+    bills = [Usage()] * len(texts)
+    if isinstance(total, int) and total >= 0:
+        bills = [Usage((n + 1) * total // len(texts) - n * total // len(texts), 0) for n in range(len(texts))]
+    return [
+        Completion(base64.b64encode(vector.tobytes()).decode(), usage=bill, model=model)
+        for vector, bill in zip(vectors, bills, strict=True)
+    ]

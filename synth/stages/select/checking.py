@@ -1,0 +1,45 @@
+"""Records through checks: each comes out as a Record or a Rejection. All checks look at every record, so that a report
+can show how they overlap; the first one that refuses gives the rejection its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from synth.checks.base import Check, split_reason
+from synth.records import Record, Rejection
+
+STAGE = "select"
+Result = Record | Rejection
+NamedChecks = Sequence[tuple[str, Check]]
+
+
+def apply_checks(records: Iterable[Record], checks: NamedChecks, stage: str = STAGE) -> Iterator[Result]:
+    """One Record or Rejection for each record, in order. What was kept is shown to the checks that keep state.
+
+    A rejection's detail ends with the other checks that refused the record too: `... (also: refusal, truncated)`.
+    """
+    for record in records:
+        refused = refusals(record, checks)
+        if not refused:
+            yield admit(record, checks)
+            continue
+        name, verdict = refused[0]
+        reason, detail = split_reason(verdict)
+        others = f"(also: {', '.join(other for other, _ in refused[1:])})" if refused[1:] else ""
+        yield Rejection(record, stage, name, reason, " ".join(filter(None, (detail, others))))
+
+
+def refusals(record: Record, checks: NamedChecks) -> list[tuple[str, str]]:
+    """The names of the checks that refuse a record, each with what it said."""
+    verdicts = ((name, check(record)) for name, check in checks)
+    return [(name, verdict) for name, verdict in verdicts if verdict is not None]
+
+
+def admit(record: Record, checks: NamedChecks) -> Record:
+    """Show a kept record to the checks that keep state; what they made of it."""
+    for _, check in checks:
+        admitted = getattr(check, "admitted", None)
+        if admitted is not None:
+            record = admitted(record) or record
+    return record

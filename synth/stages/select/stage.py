@@ -1,0 +1,177 @@
+"""The stage: records through the checks, then, where a recipe wants it, grades, and who stays by them.
+
+Checks, grades and `keep` work on streams that keep the order; `keep` alone waits for all records. What comes out is a
+Record or a Rejection for each record that went in.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from synth.checks import build_checks
+from synth.checks.embeddings import EmbeddingModel, ask_vectors, static_vectors
+from synth.checks.semantic import Semantic, unit_length
+from synth.engine.remembered import Remembered
+from synth.engine.run import Ask, Engine, Item, StagePlan, request_failure
+from synth.errors import RequestFailed
+from synth.models.base import ChatModel
+from synth.records import Record, digest
+from synth.stages.select.checking import STAGE, NamedChecks, Result, admit, apply_checks
+from synth.stages.select.grading import Checked, graded
+from synth.stages.select.keep import keep, text_of
+from synth.stages.select.settings import EmbeddingSettings, SelectSettings
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vector = NDArray[np.float32]
+
+CHUNK = 256
+"""Records whose vectors are asked for at once."""
+EMBEDDER = "embedder"
+"""The engine's role that gives vectors, where they come from a server."""
+
+Embed = Callable[[Sequence[str]], Awaitable[list[Any]]]
+"""Texts to vectors, or to the RequestFailed of one that could not be had."""
+
+
+async def select(
+    engine: Engine, records: AsyncIterator[Record], settings: SelectSettings
+) -> AsyncIterator[list[Result]]:
+    """Yield each record, or its rejection, in order."""
+    decided = _decided(engine, records, settings)
+    results: deque[Result] = deque()
+
+    async def items() -> AsyncIterator[Item]:
+        async for record, result in decided:
+            results.append(result)
+            yield Item(_item_id(record), record)
+
+    async def work(record: Record, _ask: Ask, _rng: random.Random) -> list[Result]:
+        return [record]
+
+    def settle(_made: list[Result]) -> list[Result]:
+        return [results.popleft()]
+
+    dump = settings.model_dump(mode="json")
+    async for settled in engine.stage(StagePlan(STAGE, digest(dump), dump), items(), work, settle):
+        yield settled
+
+
+async def _decided(engine: Engine, records: AsyncIterator[Record], settings: SelectSettings) -> AsyncIterator[Checked]:
+    """Each record with what becomes of it."""
+    if not (settings.embeddings or settings.grade or settings.ifd or settings.keep):
+        async for one in _checked_again(engine, records, settings):
+            yield one
+        return
+    vectors: dict[str, Vector] = {}
+    embed = _embedder(engine, settings)
+    stream = _checked(records, settings, embed, vectors)
+    if settings.grade or settings.ifd:
+        stream = graded(engine, stream, settings, wants_complexity(settings))
+    if settings.keep is None:
+        async for one in stream:
+            yield one
+        return
+    all_of_them = [one async for one in stream]
+    kept = keep([result for _, result in all_of_them], settings.keep, vectors if embed else None)
+    for (record, _), result in zip(all_of_them, kept, strict=True):
+        yield record, result
+
+
+async def _checked_again(
+    engine: Engine, records: AsyncIterator[Record], settings: SelectSettings
+) -> AsyncIterator[Checked]:
+    """The checks alone. What an earlier process found of a record stands, so a run that goes on does so at once."""
+    checks = named_checks(settings, None)
+    before = Remembered(engine.ledger, STAGE)
+    async for record in records:
+        known = before.results(_item_id(record))
+        if known is None:
+            yield record, next(apply_checks([record], checks))
+        else:
+            yield record, admit(record, checks) if isinstance(known[0], Record) else known[0]
+
+
+def _item_id(record: Record) -> str:
+    return digest(record.to_dict())[:16]
+
+
+def wants_complexity(settings: SelectSettings) -> bool:
+    """Whether the task's difficulty is graded as well."""
+    by_deita = settings.keep is not None and settings.keep.by == "deita"
+    return settings.grade is not None and (settings.grade.complexity or by_deita)
+
+
+async def _checked(
+    records: AsyncIterator[Record], settings: SelectSettings, embed: Embed | None, vectors: dict[str, Vector]
+) -> AsyncIterator[Checked]:
+    """The checks, on chunks where vectors are wanted; these are put into `vectors` where `keep` needs them."""
+    semantic = Semantic(settings.semantic) if settings.semantic is not None else None
+    checks = named_checks(settings, semantic)
+    is_kept = settings.keep is not None and settings.keep.distance is not None
+    async for chunk in _chunks(records, CHUNK if embed else 1):
+        failed: dict[str, RequestFailed] = {}
+        found: dict[str, Any] = {}
+        if embed:
+            found = dict(zip((record.id for record in chunk), await embed([*map(text_of, chunk)]), strict=True))
+            failed = {key: one for key, one in found.items() if isinstance(one, RequestFailed)}
+            ready = [record for record in chunk if record.id not in failed]
+            rows: Any = unit_length([found[record.id] for record in ready]) if ready else []
+            found = {record.id: row for record, row in zip(ready, rows, strict=True)}
+            if semantic and ready:
+                semantic.prepare(ready, rows)
+        for record in chunk:
+            if record.id in failed:
+                yield record, request_failure(record, STAGE, failed[record.id])
+                continue
+            result = next(apply_checks([record], checks))
+            if is_kept and isinstance(result, Record) and record.id in found:
+                vectors[result.id] = found[record.id]
+            yield record, result
+
+
+def named_checks(settings: SelectSettings, semantic: Semantic | None) -> NamedChecks:
+    """The checks of the settings by name, the one of meaning last."""
+    checks: list[tuple[str, Any]] = list(build_checks(settings.checks))
+    return [*checks, ("semantic", semantic)] if semantic else checks
+
+
+async def _chunks(records: AsyncIterator[Record], size: int) -> AsyncIterator[list[Record]]:
+    chunk: list[Record] = []
+    async for record in records:
+        chunk.append(record)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def embedding_model(settings: EmbeddingSettings) -> ChatModel:
+    """The model for the role of the embedder. Raises UsageError and CredentialsError as `models.connect` does."""
+    assert settings.base_url is not None
+    return EmbeddingModel(settings.model, settings.base_url, settings.api_key_env, settings.batch_size)
+
+
+def _embedder(engine: Engine, settings: SelectSettings) -> Embed | None:
+    """How vectors are had, None where nobody wants any."""
+    by_distance = settings.keep is not None and settings.keep.distance is not None
+    if settings.embeddings is None or not (settings.semantic is not None or by_distance):
+        return None
+    if settings.embeddings.base_url is None:
+        local = static_vectors(settings.embeddings.model)
+
+        async def encode(texts: Sequence[str]) -> list[Any]:
+            return list(local(texts))
+
+        return encode
+
+    async def asked(texts: Sequence[str]) -> list[Any]:
+        return await ask_vectors(texts, lambda request: engine.answer(STAGE, "vectors", EMBEDDER, request))
+
+    return asked
