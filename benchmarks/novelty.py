@@ -25,7 +25,7 @@ from made_texts import instructions, synthesised
 from rouge_score.rouge_scorer import RougeScorer, _score_lcs
 
 from synth.checks.novelty import NoveltyIndex, novel_subset
-from synth.checks.tokens import rouge_tokens
+from synth.tokens import rouge_tokens
 
 POOLS = (1_000, 2_000, 5_000)
 CANDIDATES = 3

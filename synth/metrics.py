@@ -13,23 +13,16 @@ import zlib
 from collections import Counter
 from collections.abc import Sequence
 
-# Scripts that put no spaces between words: each letter counts as a word of its own.
-_SPACELESS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_TOKEN = re.compile(rf"[{_SPACELESS}]|[^\W_{_SPACELESS}]+(?:[\u0300-\u036f\u0900-\u0dff]+[^\W_{_SPACELESS}]*)*")
+from synth.tokens import NO_SPACES
+from synth.tokens import unicode_tokens as tokens
 
-
-def tokens(text: str) -> list[str]:
-    """Lower-case words of letters and digits in any script; on ASCII text exactly the tokens of `rouge-score`.
-
-    That package keeps a-z and 0-9 only, so Chinese or Russian texts have no tokens there and never look alike.
-    """
-    return _TOKEN.findall(unicodedata.normalize("NFKC", text).lower())
+_SPACELESS = re.compile(f"[{NO_SPACES}]")
 
 
 def count_words(text: str) -> int:
     """Words between spaces; in scripts that write no spaces each letter counts as one."""
-    letters = len(re.findall(rf"[{_SPACELESS}]", text))
-    return letters + len(re.sub(rf"[{_SPACELESS}]", " ", text).split()) if letters else len(text.split())
+    letters = len(_SPACELESS.findall(text))
+    return letters + len(_SPACELESS.sub(" ", text).split()) if letters else len(text.split())
 
 
 def rouge_l(one: str, other: str) -> float:

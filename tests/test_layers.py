@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent / "synth"
 LAYERS = {
-    "errors": 0, "records": 0, "fileio": 0, "models": 0, "prompts": 0, "parsing": 0, "verify": 0, "metrics": 0,
+    "errors": 0, "records": 0, "fileio": 0, "models": 0, "prompts": 0, "parsing": 0, "verify": 0, "metrics": 0, "tokens": 0,
     "diversity": 0, "engine": 1, "checks": 2, "judge": 2, "student": 2, "stages": 3, "recipe": 4, "pipeline": 5,
     "cli": 6, "review": 6, "__main__": 6, "__init__": 0,
 }  # fmt: skip

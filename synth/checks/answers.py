@@ -15,10 +15,10 @@ from collections.abc import Callable, Sequence
 
 from synth.checks import phrases
 from synth.checks.base import Check, full_text
-from synth.checks.tokens import unicode_tokens
 from synth.metrics import count_words
 from synth.parsing import NO_INPUT
 from synth.records import Record
+from synth.tokens import unicode_tokens
 from synth.verify.language import FUNCTION_WORDS, detect_language
 
 _URL_ONLY = re.compile(r"\s*<?(?:https?://|www\.)\S+>?\s*")

@@ -19,9 +19,9 @@ from typing import Any
 
 from synth.checks.base import Check, full_text
 from synth.checks.novelty import NoveltyIndex
-from synth.checks.tokens import unicode_tokens
 from synth.errors import InputError, UsageError
 from synth.records import Record
+from synth.tokens import unicode_tokens
 
 OWN_TASKS = Path(__file__).parents[2] / "seed_tasks" / "eval_tasks.jsonl"
 TASK_FIELDS = ("instruction", "prompt", "question", "problem", "query", "input", "context", "text")

@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable
 
 from synth.checks.base import PairCheck
-from synth.checks.tokens import unicode_tokens
 from synth.metrics import count_words, rouge_l_tokens
 from synth.records import Record
+from synth.tokens import unicode_tokens
 from synth.verify.language import FUNCTION_WORDS, detect_language
 
 _PROMPT_WORDS = re.compile(

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Sequence
 
 from synth.checks.base import Check
-from synth.checks.tokens import unicode_tokens
 from synth.metrics import count_words
 from synth.records import Record
+from synth.tokens import unicode_tokens
 from synth.verify.language import FUNCTION_WORDS, SCRIPTS, detect_language, main_script
 
 _OTHER_LANGUAGE = re.compile(

@@ -21,9 +21,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from synth.checks.base import Check
-from synth.checks.tokens import TOKENIZERS
 from synth.errors import UsageError
 from synth.records import Record
+from synth.tokens import TOKENIZERS
 
 if TYPE_CHECKING:
     import numpy as np

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from synth.checks.novelty import NoveltyIndex, fmeasure
-from synth.checks.tokens import TOKENIZERS
+from synth.tokens import TOKENIZERS
 
 if TYPE_CHECKING:
     import numpy as np

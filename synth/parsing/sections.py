@@ -12,7 +12,7 @@ import itertools
 import re
 from dataclasses import dataclass, field
 
-from synth.parsing.layout import strip_fence, unwrap, without_postamble
+from synth.parsing.layout import TALK_AFTER, strip_fence, unwrap, without_postamble
 
 _WORDS = {
     "instruction": "instruction instrucción instrução istruzione anweisung aufgabenstellung consigne 指令 指示 "
@@ -82,7 +82,8 @@ def split_items(text: str, order: tuple[str, ...]) -> list[Item]:
     ]
     if items and items[-1].fields:
         last = list(items[-1].fields)[-1]
-        items[-1].fields[last] = without_postamble(items[-1].fields[last])
+        text = without_postamble(items[-1].fields[last])
+        items[-1].fields[last] = "" if last != order[0] and TALK_AFTER.fullmatch(text) else text
     return items
 
 

@@ -2,59 +2,33 @@
 
 Ids, argument names and verdicts follow the benchmark, so its data can be used as it is (arguments that are null count
 as not given). Written anew, with three differences: keywords are literal text and not regular expressions, sentences
-are split by rules of our own (the original loads an NLTK model), and the language is told by `language.py`. An empty
+are split by `sentences.py` (the original loads an NLTK model), and the language is told by `language.py`. An empty
 answer follows nothing. The constraint's arguments must have passed `constraint_mistakes` first.
+
+`benchmarks/ifeval_agreement.py` compares the verdicts with those of lm-evaluation-harness.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from synth.verify.language import is_language
+from synth.verify.language import detect_language, is_language
+from synth.verify.sentences import split_sentences
 
 RELATIONS = ("at least", "less than")
 CLOSED_ANSWERS = ("My answer is yes.", "My answer is no.", "My answer is maybe.")
 
-# A full stop after one of the first never ends a sentence, after one of the second only before a capital.
-TITLES = frozenset(
-    ["mr", "mrs", "ms", "dr", "prof", "st", "vs", "e.g", "i.e", "cf", "approx", "fig", "vol", "u.s", "u.k"]
-)
-ABBREVIATIONS = frozenset(["jr", "sr", "etc", "inc", "ltd", "co", "dept", "est", "a.m", "p.m"])
-_SENTENCE_END = re.compile(r"""(?P<stop>[.!?]+)["'”’)\]*]*(?=\s|$)|[。！？।؟۔]+["'”’)）」』]*""")
 _CLITIC = re.compile(r"(?i)(n['’]t|['’](?:s|m|d|re|ve|ll))$")
 
 
-def split_sentences(text: str) -> list[str]:
-    """The sentences of `text`, by its punctuation. A line break alone ends none, as in the tokenizer of the original.
-
-    Abbreviations, initials ("J. Verne") and the numbers of list items ("2. Stir") do not end a sentence.
-    """
-    sentences, start = [], 0
-    for match in _SENTENCE_END.finditer(text):
-        after = text[match.end() :][:2].strip()
-        is_pause = match["stop"] == "..." and after.islower()
-        if is_pause or (match["stop"] == "." and _is_no_end(text[start : match.start()], after)):
-            continue
-        sentences.append(text[start : match.end()].strip())
-        start = match.end()
-    return [sentence for sentence in [*sentences, text[start:].strip()] if sentence]
-
-
-def _is_no_end(before: str, after: str) -> bool:
-    word = before.split()[-1].lstrip("(\"'*") if before.split() else ""
-    if not after or not word:
-        return not word
-    is_initial = len(word) == 1 and word.isalpha() and word.isupper() and word != "I"
-    is_list_number = word.isdigit() and before.rsplit("\n", 1)[-1].strip() == word
-    is_short = word.lower() in TITLES or (word.lower() in ABBREVIATIONS and not after[0].isupper())
-    return is_initial or is_list_number or is_short
-
-
 def count_words(text: str) -> int:
-    r"""Words as IFEval counts them: runs of letters, digits and underscores, so "it's" is two."""
+    r"""Words as IFEval counts them: runs of letters (with their vowel signs), digits and underscores; "it's" is two."""
+    if not text.isascii():
+        text = "".join("_" if unicodedata.category(letter)[0] == "M" else letter for letter in text)
     return len(re.findall(r"\w+", text))
 
 
@@ -298,6 +272,8 @@ def follows(answer: str, constraint: dict[str, Any], *, loose: bool = False) -> 
     function, wanted = CONSTRAINTS[constraint["type"]]
     arguments = {key: constraint[key] for key in wanted}
     variants = loose_variants(answer) if loose else [answer]
+    if constraint["type"] == "language:response_language" and detect_language(answer):
+        variants = [variant for variant in variants if detect_language(variant)]  # too short a rest is in no language
     return any(variant.strip() and function(variant, **arguments) for variant in variants)
 
 

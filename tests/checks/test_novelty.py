@@ -15,9 +15,9 @@ from rouge_score.tokenize import tokenize
 
 from synth.checks import build_checks
 from synth.checks.novelty import NoveltyIndex, Verdict, novel_subset
-from synth.checks.tokens import rouge_tokens, unicode_tokens
 from synth.errors import UsageError
 from synth.records import Record
+from synth.tokens import rouge_tokens, unicode_tokens
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 THRESHOLDS = (0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 1.0)

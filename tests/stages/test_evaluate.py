@@ -13,7 +13,7 @@ from synth.records import Instance, Record, SeedTask
 from synth.stages.evaluate import EvaluateSettings, ablation, evaluate, save_result
 from synth.stages.train import TrainSettings, train
 from synth.student.items import EvalItem, given_away, items_from
-from synth.student.scores import Difference, difference, mark, score, two_level_interval
+from synth.student.scores import Difference, difference, difference_of_tables, mark, score, two_level_interval
 from synth.student.templates import Conversation, Turn
 
 EVAL_TASKS = Path(__file__).parents[2] / "seed_tasks" / "eval_tasks.jsonl"
@@ -166,6 +166,7 @@ def test_a_trained_student_beats_its_base_and_the_table_says_so(student: Path, t
     assert verdicts["correct"] == verdicts["held_out_loss"] == "better"
     assert shown[-1] == ("student", 39, 39)
     assert result.rows()[0][:2] == ["base", "correct"]
+    assert result.notes == ["One and the same answer to every item would be correct on 0.128 of them at best ('blue')."]
     save_result(result, tmp_path / "evaluation.json")
     assert json.loads((tmp_path / "evaluation.json").read_text())["scores"][0]["student"] == "base"
 
@@ -218,3 +219,21 @@ def test_an_ablation_trains_all_arms_from_one_base_for_equal_steps_and_tokens(tm
 def test_an_ablation_without_fixed_steps_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="equal steps and tokens"):
         ablation({"a": colours(0, 8)}, colours(8, 9), tmp_path, train, settings(max_steps=None))
+
+
+def test_where_no_item_is_right_the_intervals_still_have_a_width() -> None:
+    nothing = dict.fromkeys(map(str, range(100)), 0.0)
+    low, high = two_level_interval([list(nothing.values())] * 3, 0)
+    assert (low, round(high, 3)) == (0.0, 0.037)
+    assert two_level_interval([[1.0] * 100], 0)[0] == pytest.approx(1 - high)
+    gap = difference("correct", ("s", nothing), ("b", nothing))
+    assert (gap.low, gap.high) == (-high, high) and gap.verdict == "no difference is visible"
+    arms = difference_of_tables(("s", [nothing] * 3), ("b", [nothing]), 0)
+    assert (arms.low, arms.high) == (-high, high)
+
+
+def test_arms_are_compared_training_by_training() -> None:
+    before = [{str(i): float(i % 2) for i in range(100)}]
+    after = [dict.fromkeys(before[0], 1.0)] * 3
+    gap = difference_of_tables(("s", after), ("b", before), 0)
+    assert gap.value == pytest.approx(0.5) and gap.verdict == "better" and gap.num_items == 100

@@ -109,6 +109,17 @@ def test_a_task_that_fails_returns_to_the_pool_and_is_evolved_again_from_the_sam
     assert all(one[2].lineage.parents == (one[0].id,) for one in seen)  # type: ignore[union-attr]
 
 
+def test_the_same_operator_on_the_same_parent_asks_for_another_answer(tmp_path: Path) -> None:
+    seen: Counter[str] = Counter()
+
+    def fails_once(prompt: str) -> str:
+        seen[prompt] += 1
+        return section(prompt, "Instruction") if "# Rewrite" in prompt and seen[prompt] == 1 else good(prompt)
+
+    results, _ = run(tmp_path, fails_once, rounds=2, operators={"deepen": 1})
+    assert all(isinstance(one[1], Rejection) and isinstance(one[2], Record) for one in results)
+
+
 def test_operator_shares_are_uniform_by_chi_square(tmp_path: Path) -> None:
     results, _ = run(tmp_path, good, count=600, rounds=1, judge=False, answer=False, checks=[])
     counts = Counter(r.lineage.operator for r in children(results) if isinstance(r, Record))

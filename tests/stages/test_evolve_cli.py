@@ -75,8 +75,12 @@ def test_lineage_prints_the_operator_and_the_text_of_each_step(tasks: Path, tmp_
             [{"instruction": "one"}, {"messages": [{"role": "user", "content": "hi"}]}, {"instruction": "a", "response": ""}],
             ["jsonl:2: is in the format messages", "jsonl:3: is in the format dolly"],
         ),
+        (
+            [{"instruction": "one", "output": "1"}, {"instruction": "two", "output": ""}, {"instruction": "", "output": "3"}],
+            ["jsonl:2: `output` is", "jsonl:3: `instruction` is empty"],
+        ),
     ],
-    ids=["empty", "huge", "mixed"],
+    ids=["empty", "huge", "mixed", "unanswered"],
 )  # fmt: skip
 def test_mistakes_of_the_file_and_of_the_flags_are_listed_at_once(tmp_path: Path, rows: Any, said: list[str]) -> None:
     path = table(tmp_path / "bad.jsonl", *rows)
@@ -123,7 +127,8 @@ def test_a_tuned_method_is_written_and_used_by_the_next_run(tasks: Path, tmp_pat
     code, printed, words = synth("evolve", "tune", "--from", tasks, "--run", tmp_path / "t", "--out", out, *flags)
     found = json.loads(printed)
     assert code == 0 and out.read_text().strip() == found["method"], words
-    assert [row["step"] for row in found["history"]] == [0, 1] and "gave no answer" in found["history"][1]["problem"]
+    assert found["history"][0]["kept"] and found["history"][-1]["step"] > 0
+    assert found["failure_rate"] == min(row["failure_rate"] for row in found["history"])
     code, printed, words = synth(
         "evolve", "--from", tasks, "--rounds", "1", "--run", tmp_path / "run", "--method-path", out, "--json"
     )
@@ -146,3 +151,46 @@ def test_a_conversation_passes_as_it_is_and_a_single_exchange_is_evolved(tmp_pat
     found = json.loads(printed)["stages"]["evolve"]
     assert code == 0 and "1 conversation(s)" in words, words
     assert found["kept"] + sum(found["rejected"].values()) == 3
+
+
+def written(folder: Path, name: str) -> Path:
+    """The tasks as a file of a format."""
+    from synth.records import Record
+
+    rows = [{"instruction": text, "input": given, "output": "x"} for text, given in TASKS]
+    said = [(f"{text}\n\n{given}", "x") for text, given in TASKS]
+    path = folder / {"alpaca": "a.json", "sharegpt": "s.json", "parquet": "p.parquet"}.get(name, f"{name}.jsonl")
+    if name == "alpaca":
+        path.write_text(json.dumps(rows))
+    elif name == "parquet":
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    elif name == "sharegpt":
+        turns = [[{"from": "human", "value": asked}, {"from": "gpt", "value": answer}] for asked, answer in said]
+        path.write_text(json.dumps([{"conversations": one} for one in turns]))
+    elif name == "messages":
+        turns = [[{"role": "user", "content": a}, {"role": "assistant", "content": b}] for a, b in said]
+        table(path, *({"messages": one} for one in turns))
+    else:
+        table(path, *(Record(text, given, "x").to_dict() for text, given in TASKS))
+    return path
+
+
+@pytest.mark.parametrize("name", ["alpaca", "messages", "sharegpt", "parquet", "records"])
+def test_a_file_of_any_format_is_evolved_and_its_tasks_come_first(name: str, tmp_path: Path) -> None:
+    from synth.engine.ledger import LedgerReader
+
+    folder = tmp_path / "run"
+    code, _, words = synth("evolve", "--from", written(tmp_path, name), "--rounds", "2", "--run", folder, "--json")
+    assert code == 0, words
+    reader = LedgerReader(folder)
+    results = list(reader.records("evolve"))
+    reader.close()
+    given = [one for one in results if not one.lineage.generation]
+    made = [one for one in results if one.lineage.generation]
+    assert [one.instruction.partition("\n")[0] for one in given] == [text for text, _ in TASKS]
+    assert len(made) >= 4 and all(one.output and one.lineage.parents for one in made)
+    apart = name not in ("messages", "sharegpt")
+    assert all(bool(one.input) is apart for one in made)

@@ -188,6 +188,21 @@ def test_lora_is_merged_and_the_merged_student_is_what_is_saved(tmp_path: Path) 
     assert changed_weights and all("proj" in name for name in changed_weights)
 
 
+@pytest.mark.slow
+def test_qlora_learns_over_a_4_bit_model_and_is_merged_into_the_whole_one(tmp_path: Path) -> None:
+    pytest.importorskip("bitsandbytes", reason="bitsandbytes is not installed: QLoRA was not tried")
+    from safetensors.torch import load_file
+
+    base = train(records(), tmp_path / "base", settings(hidden_size=64)).path
+    changed = {"preset": "qlora", "model": str(base), "template": "short", "lora_rank": 4, "learning_rate": 0.005}
+    changed |= {"hidden_size": 64, "max_steps": 12, "precision": "float32", "activation_checkpointing": False}
+    result = train(records(), tmp_path / "qlora", TrainSettings(**(TINY | changed)))
+    assert result.loss_last < result.loss_first
+    before, after = load_file(base / "model.safetensors"), load_file(result.path / "model.safetensors")
+    assert before.keys() == after.keys()  # no 4-bit layer is left
+    assert any((before[name] - after[name]).abs().max() > 0 for name in before if "proj" in name)
+
+
 def test_an_adapter_cannot_learn_new_end_tokens(tmp_path: Path) -> None:
     base = train(records(), tmp_path / "base", settings()).path
     changed = {"preset": "lora", "model": str(base), "template": "chatml"}

@@ -62,7 +62,7 @@ def test_the_big_sizes_come_with_their_sharding(tmp_path: Path) -> None:
     emitted("trl", tmp_path / "fsdp", preset="alpaca-7b", num_processes=4)
     fsdp = yaml.safe_load((tmp_path / "fsdp/accelerate_fsdp.yaml").read_text())
     assert fsdp["num_processes"] == 4 and fsdp["fsdp_config"]["fsdp_version"] == 2
-    config = emitted("llamafactory", tmp_path / "zero", preset="wizardlm-7b", num_processes=8)
+    config = emitted("llamafactory", tmp_path / "zero", preset="wizardlm-7b", template="vicuna", num_processes=8)
     assert config["deepspeed"] == "deepspeed_zero3.json" and config["gradient_accumulation_steps"] == 1
     zero = json.loads((tmp_path / "zero/deepspeed_zero3.json").read_text())
     assert zero["zero_optimization"]["stage"] == 3
@@ -73,3 +73,43 @@ def test_unknown_tools_and_students_from_scratch_are_refused(tmp_path: Path) -> 
         emit("megatron", RECORDS, tmp_path, TrainSettings(preset="lora", model="some/model"))
     with pytest.raises(UsageError, match="made from scratch"):
         emit("trl", RECORDS, tmp_path, TrainSettings())
+
+
+def test_a_template_that_llama_factory_does_not_have_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no template 'wizardlm'"):
+        emit("llamafactory", RECORDS, tmp_path, TrainSettings(preset="wizardlm-7b", model="some/model"))
+
+
+# The keys that the tools know, read once from their own sources: axolotl 0.19.0 (utils/schemas) and LLaMA-Factory 0.9.5
+# (hparams, and the TrainingArguments of the Transformers it allows).
+AXOLOTL = """adapter base_model bf16 chat_template chat_template_jinja datasets deepspeed fsdp_config fsdp_version
+gradient_accumulation_steps gradient_checkpointing learning_rate load_in_4bit lora_alpha lora_dropout lora_r
+lora_target_linear lr_scheduler max_steps micro_batch_size num_epochs optimizer output_dir sample_packing seed
+sequence_len val_set_size warmup_steps weight_decay"""
+LLAMAFACTORY = """bf16 cutoff_len dataset dataset_dir deepspeed do_train finetuning_type gradient_accumulation_steps
+learning_rate lora_alpha lora_dropout lora_rank lora_target lr_scheduler_type max_steps model_name_or_path neat_packing
+num_train_epochs output_dir packing per_device_train_batch_size quantization_bit seed stage template val_size
+warmup_steps"""
+
+
+@pytest.mark.parametrize(("kind", "known"), [("axolotl", AXOLOTL), ("llamafactory", LLAMAFACTORY)])
+@pytest.mark.parametrize("preset", ["alpaca-7b", "wizardlm-7b", "lora", "qlora"])
+def test_every_key_is_one_that_the_tool_knows(kind: str, known: str, preset: str, tmp_path: Path) -> None:
+    config = emitted(kind, tmp_path, preset=preset, template="chatml", packing=True, held_out=0.1, num_processes=4)
+    assert set(config) <= set(known.split())
+    assert isinstance(config["warmup_steps"], int)
+
+
+@pytest.mark.parametrize("preset", ["alpaca-7b", "wizardlm-7b", "lora", "qlora"])
+def test_trl_itself_reads_its_config(preset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trl = pytest.importorskip("trl", reason="the extra [train] is not installed")
+    from trl.scripts.utils import DatasetMixtureConfig
+
+    emitted("trl", tmp_path, preset=preset)
+    monkeypatch.chdir(tmp_path)
+    parser = trl.TrlParser((trl.ScriptArguments, trl.SFTConfig, trl.ModelConfig, DatasetMixtureConfig))
+    _, sft, model, data = parser.parse_args_and_config(["--config", "trl.yaml", "--bf16", "false"])
+    settings = TrainSettings(preset=preset, model="some/model")
+    assert (sft.max_length, sft.learning_rate) == (settings.max_length, settings.learning_rate)
+    assert sft.completion_only_loss is True and sft.packing is True
+    assert model.use_peft == (settings.method != "full") and data.datasets[0].data_files == "train.jsonl"

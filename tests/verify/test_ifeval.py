@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from synth.verify import verify
-from synth.verify.ifeval import CONSTRAINTS, constraint_mistakes, follows, loose_variants, split_sentences
+from synth.verify.ifeval import CONSTRAINTS, constraint_mistakes, follows, loose_variants
+from synth.verify.sentences import split_sentences
 
 MOST = {"relation": "at least"}
 FEW = {"relation": "less than"}
@@ -49,10 +50,15 @@ CASES: list[tuple[str, dict[str, Any], list[str], list[str]]] = [
     (
         "length_constraints:number_sentences",
         {"num_sentences": 3, **MOST},
-        ["A b. C d! E f?"],
+        ["Bo bid. Cy did! Ed fit?"],
         ["Dr. Oh met Mr. Lee. Fine."],
     ),
-    ("length_constraints:number_sentences", {"num_sentences": 2, **FEW}, ["About 3.5 km, e.g. by bus"], ["One. Two."]),
+    (
+        "length_constraints:number_sentences",
+        {"num_sentences": 2, **FEW},
+        ["About 3.5 km, 5 p.m. by bus"],
+        ["One. Two."],
+    ),
     (
         "length_constraints:number_paragraphs",
         {"num_paragraphs": 2},
@@ -197,7 +203,7 @@ def test_loose_mode_forgives_an_opening_line_a_closing_line_and_asterisks() -> N
     [
         ("Dr. Oh lives at 3.5 Main St. in town. She works.", 2),
         ("J. R. Hall wrote it. Really?! Yes.", 3),
-        ("1. Stir.\n2. Wait.\n3. Eat.", 3),
+        ("1. Stir.\n2. Wait.\n3. Eat.", 6),
         ("今日は晴れです。明日は雨？はい！", 3),
         ("यह एक है। वह दो है।", 2),
         ('He said "Go." Then he left.', 2),
@@ -208,5 +214,5 @@ def test_loose_mode_forgives_an_opening_line_a_closing_line_and_asterisks() -> N
         ("", 0),
     ],
 )
-def test_sentences_are_counted_as_a_reader_would(text: str, number: int) -> None:
+def test_sentences_are_counted_as_punkt_does(text: str, number: int) -> None:
     assert len(split_sentences(text)) == number

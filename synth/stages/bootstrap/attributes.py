@@ -15,18 +15,25 @@ CATEGORIES = (
     "give feedback", "spot the false premise",
 )  # fmt: skip
 DOMAINS = (
-    "a bakery", "a public library", "a marathon club", "a hospital ward", "a repair shop", "beekeeping", "sailing",
-    "a school kitchen", "a train station", "a small farm", "an online shop", "a museum", "home renovation", "astronomy",
-    "tax forms", "a choir", "a chess club", "a chemistry lab", "city traffic", "a veterinary practice", "insurance",
-    "a call centre", "hiking", "open-source software", "a weather station", "a theatre", "a law office", "logistics",
-    "a vineyard", "a football league", "language learning", "a pharmacy", "a print shop", "genealogy", "a fish market",
-    "data privacy", "gardening", "a fire brigade", "a film festival", "a university seminar", "energy at home",
-    "personal finance", "pottery", "an airport", "a newspaper", "board games", "cycling", "a nursing home",
-    "machine maintenance", "a recycling yard", "archaeology", "photography", "a ski school", "elections", "podcasts",
+    "bakery", "public library", "marathon club", "hospital ward", "repair shop", "beekeeping", "sailing", "astronomy",
+    "school kitchen", "train station", "small farm", "online shop", "museum", "home renovation", "tax forms", "choir",
+    "chess club", "chemistry lab", "city traffic", "veterinary practice", "insurance", "call centre", "hiking",
+    "open-source software", "weather station", "theatre", "law office", "logistics", "vineyard", "football league",
+    "language learning", "pharmacy", "print shop", "genealogy", "fish market", "data privacy", "gardening",
+    "fire brigade", "film festival", "university seminar", "energy at home", "personal finance", "pottery", "airport",
+    "newspaper", "board games", "cycling", "nursing home", "machine maintenance", "recycling yard", "archaeology",
+    "photography", "ski school", "elections", "podcasts", "radio", "dance", "kindergarten", "knitting", "quiz night",
+    "hotel", "restaurant", "gym", "car rental", "brewery", "orchard", "flower shop", "toys", "swimming pool", "camping",
+    "cheese dairy", "coffee roastery", "bookshop", "tea", "aquarium", "bus company", "dentist", "food bank",
+    "wind farm", "forestry", "riding stable", "bank branch", "charity shop", "zoo", "blood donation", "escape room",
+    "furniture", "tailor", "ferry", "seed bank", "street market", "space flight", "opera", "bird watching", "housing",
+    "wedding planning", "computer games", "neighbourhood council", "plumbing", "first aid", "job hunting", "geology",
+    "science fiction", "school exams", "city history", "model railways", "travel abroad", "network security",
 )  # fmt: skip
 DIFFICULTIES = ("easy", "medium", "hard")
-FORMS = ("an order", "a question", "a scenario first, then the request", "a request with a fixed answer format")
-LENGTHS = ("short", "medium", "long")
+FORMS = ("order", "question", "scenario first", "fixed answer format")
+LENGTHS = ("short", "", "long")
+"""Empty: as it comes."""
 LANGUAGE_NAMES = {
     "en": "English", "de": "German", "fr": "French", "es": "Spanish", "it": "Italian", "pt": "Portuguese",
     "nl": "Dutch", "pl": "Polish", "ru": "Russian", "uk": "Ukrainian", "tr": "Turkish", "ar": "Arabic", "hi": "Hindi",
@@ -48,8 +55,8 @@ def draw_attributes(
         row = {"category": kinds[number % len(kinds)]}
         row |= {} if settings.topic else {"domain": domains[number % len(domains)]}
         row |= {"difficulty": rng.choice(DIFFICULTIES), "form": rng.choice(FORMS), "length": rng.choice(LENGTHS)}
-        code = draw_language(settings, rng)
-        drawn.append(row | ({"language": code} if code else {}))
+        row["language"] = draw_language(settings, rng) or ""
+        drawn.append({name: value for name, value in row.items() if value})
     return drawn
 
 
@@ -64,8 +71,8 @@ def language_name(code: str | None) -> str | None:
 
 
 def describe(attributes: dict[str, str]) -> str:
-    """The attributes as one line of the prompt."""
+    """The attributes as one line of the prompt. Their names are left out: a line is paid for with every task."""
     shown = attributes | {"category": attributes["category"].replace("_", " ")}
     if "language" in attributes:
-        shown["language"] = LANGUAGE_NAMES.get(attributes["language"], attributes["language"])
-    return "; ".join(f"{name}: {value}" for name, value in shown.items())
+        shown["language"] = f"in {LANGUAGE_NAMES.get(attributes['language'], attributes['language'])}"
+    return "; ".join(shown.values())

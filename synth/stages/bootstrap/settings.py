@@ -26,8 +26,8 @@ DIVERSE_SAMPLING = Sampling(temperature=1.0, top_p=0.95, max_tokens=3072)
 SECOND_CLASSIFICATION_SAMPLING = Sampling(temperature=0.7, max_tokens=1024)
 """For an answer that could not be read: at temperature 0 it would come again, and a model that thinks needs room."""
 
-TASKS_PER_REQUEST = {"self_instruct": 8, "alpaca": 20, "diverse": 10}
-"""Self-Instruct stops its list of 8 + 8 at number 16; Alpaca asks for 20 tasks."""
+TASKS_PER_REQUEST = {"self_instruct": 8, "alpaca": 20, "diverse": 20}
+"""Self-Instruct stops its list of 8 + 8 at number 16; Alpaca asks for 20 tasks, which share the price of a prompt."""
 NUM_EXAMPLES = {"self_instruct": 8, "alpaca": 3, "diverse": 3}
 NUM_MACHINE_EXAMPLES = {"self_instruct": 2, "alpaca": 0, "diverse": 1}
 WITH_OUTPUTS = {"self_instruct": False, "alpaca": True, "diverse": False}
@@ -43,7 +43,7 @@ class BootstrapSettings(BaseModel):
 
     `num_tasks`: accepted tasks wanted, exactly. `window`: requests that may be under way without seeing each other's
     tasks, after a start with few; it shapes the result (concurrency never does): keep it at 4 times the slots or more.
-    `tasks_per_request`: tasks asked for at once (8, 20, 10). `num_examples`: tasks shown (8, 3, 3), of which
+    `tasks_per_request`: tasks asked for at once (8, 20, 20). `num_examples`: tasks shown (8, 3, 3), of which
     `num_machine_examples` at most are machine-made once there are any (2, 0, 1). `classification_only`: the variant of
     Self-Instruct that asks for classification tasks. `instances_per_task`: inputs with answers for each task, at most
     (5, 1, 1); where it is 1, alpaca and diverse spare the request. `classification_examples`: tasks of both kinds shown

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from synth.stages.evolve.operators import OPERATOR_SETS, OPERATORS, Operator
 STAGE = "evolve"
 Result = Record | Rejection
 JUDGE_SAMPLING = Sampling(temperature=0.0, max_tokens=256)
+PROMPT_NAMES = ("evolve_depth", "evolve_breadth", "judge_equal", "answer", "rate_complexity")
 TUNED = "auto"
 """Name of the one operator of a tuned method."""
 
@@ -74,6 +76,16 @@ class EvolveSettings(BaseModel):
     sampling: Sampling = Sampling(temperature=1.0, top_p=0.9, max_tokens=2048)
     answer_sampling: Sampling = Sampling(temperature=0.7, max_tokens=2048)
     prompt_paths: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("prompt_paths")
+    @classmethod
+    def _known_prompts(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, path in value.items():
+            if name not in PROMPT_NAMES:
+                raise ValueError(f"there is no prompt {name!r} here; there are {', '.join(PROMPT_NAMES)}")
+            if not path.endswith(".jinja"):
+                raise ValueError(f"{path} must be a .jinja file")
+        return value
 
     @field_validator("operators", mode="before")
     @classmethod
@@ -135,20 +147,23 @@ class Evolver:
     @property
     def versions(self) -> list[str]:
         """Names and versions of the prompts, and the wording of the operators in use."""
-        names = ("evolve_depth", "evolve_breadth", "judge_equal", "answer", "rate_complexity")
         operators = [self.operators[name].method for name in sorted(self.weights)]
-        return [version(self.settings.prompt(name)) for name in names] + operators
+        return [version(self.settings.prompt(name)) for name in PROMPT_NAMES] + operators
 
     async def generations(self, record: Record, ask: Ask) -> list[Result]:
         """`record`, then the child or the rejection of each generation."""
         results: list[Result] = [record]
         current = record
+        failed: Counter[str] = Counter()
         for generation in range(1, self.settings.rounds + 1):
             name = self._draw_operator(record, generation)
-            child = await self._generation(current, name, generation, ask)
+            child = await self._generation(current, name, generation, ask, failed[name])
             results.append(child)
             if isinstance(child, Record):
                 current = child
+                failed.clear()
+            else:
+                failed[name] += 1
         return results
 
     def _draw_operator(self, root: Record, generation: int) -> str:
@@ -156,10 +171,11 @@ class Evolver:
         names = sorted(name for name, weight in self.weights.items() if weight > 0)
         return rng.choices(names, [self.weights[name] for name in names])[0]
 
-    async def _generation(self, parent: Record, name: str, generation: int, ask: Ask) -> Result:
+    async def _generation(self, parent: Record, name: str, generation: int, ask: Ask, draw: int) -> Result:
+        """`draw`: how often the operator has failed on this parent; another answer is asked for then."""
         place = replace(parent, output="", lineage=replace(parent.lineage, operator=name, generation=generation))
         try:
-            child = await self._rewrite(parent, name, generation, ask)
+            child = await self._rewrite(parent, name, generation, ask, draw)
             for step in (self._compare, self._judge, self._answer, self._rate):
                 if isinstance(child, Rejection):
                     break
@@ -168,7 +184,7 @@ class Evolver:
         except RequestFailed as error:
             return request_failure(place, STAGE, error)
 
-    async def _rewrite(self, parent: Record, name: str, generation: int, ask: Ask) -> Result:
+    async def _rewrite(self, parent: Record, name: str, generation: int, ask: Ask, draw: int) -> Result:
         operator = self.operators[name]
         prompt = render(
             self.settings.prompt(operator.prompt),
@@ -178,7 +194,7 @@ class Evolver:
             instruction=parent.instruction,
             input=parent.input,
         )
-        answer = await ask(prompt, self.settings.sampling)
+        answer = await ask(prompt, self.settings.sampling, draw=draw)
         parsed = parse_rewrite(answer.text)
         kept_input = "" if operator.changes_input else parent.input
         line = Lineage("evolve", (parent.id,), name, generation, answer.model, prompt.version, (answer.key,))

@@ -5,6 +5,7 @@ Whether a task is good is for the checks: only what cannot be sent to a teacher,
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,23 +21,29 @@ MAX_WORDS = 5_000
 
 
 def read_given(path: Path) -> list[Record]:
-    """The records of `path`, answered or not.
+    """The records of `path`: all of them answered, or none.
 
-    Raises InputError with every mistake: rows that are broken or empty, rows in another format than the first, texts
-    of more than MAX_WORDS words.
+    Raises InputError with every mistake: rows that are broken or empty, rows without an output among rows with one,
+    rows in another format than the first, texts of more than MAX_WORDS words.
     """
     rows: list[Row] = []
-    records: list[Record] = []
-    mistakes: list[str] = []
-    try:
+    with contextlib.suppress(InputError):
         rows = open_rows(path, [], None)
-        records = read_records(path, require_output=False)
-    except InputError as error:
-        mistakes += error.mistakes
+    records, mistakes = _read(path, require_output=False)
+    _, strict = _read(path, require_output=True)
+    unanswered = [one for one in strict if one not in mistakes]
+    mistakes += unanswered if len(unanswered) + len(mistakes) < len(rows) else []
     mistakes += [*_mixed(rows), *_too_long(rows)]
     if mistakes:
         raise InputError(f"{path} has {len(mistakes)} mistake(s):", mistakes, "correct them; nothing was sent")
     return records
+
+
+def _read(path: Path, *, require_output: bool) -> tuple[list[Record], list[str]]:
+    try:
+        return read_records(path, require_output=require_output), []
+    except InputError as error:
+        return [], list(error.mistakes)
 
 
 def _mixed(rows: Sequence[Row]) -> Iterator[str]:

@@ -109,7 +109,8 @@ class _Tuner:
         prompt = render("evolve_improve", method=method, faults=faults.text)
         draws = range(self.tuning.num_candidates)
         answers = await asyncio.gather(*(self.ask(prompt, OPTIMISER_SAMPLING, draw=n, keep_cut=True) for n in draws))
-        return list(dict.fromkeys(answer.text.strip() for answer in answers))
+        texts = dict.fromkeys(answer.text.strip() for answer in answers)
+        return [text for text in texts if text and text != method]
 
 
 def _step(result: Record | Rejection) -> dict[str, str]:

@@ -1,0 +1,60 @@
+"""Which records each arm of a comparison learns from, read from a run folder. Nothing is trained here.
+
+The arms of an ablation stand in the order in which each adds to the one before. What the checks refused is in the
+ledger, so the arm without checks needs no second run: it is all that the teacher answered, as it first answered it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from synth.engine.ledger import LedgerReader
+from synth.records import Record, Rejection
+from synth.student.items import EvalItem, given_away
+
+ANSWERING_STAGES = ("respond", "evolve", "bootstrap")  # the last of them that a run has decides
+SEEDS_ONLY, NO_CHECKS = "seeds only", "no checks"
+
+
+def answered_records(run_dir: Path) -> list[Record]:
+    """Every task that the teacher answered, with its first answer, whether or not it was kept afterwards.
+
+    What bootstrap and evolution throw away themselves (tasks too like others, say) is no part of it.
+    """
+    reader = LedgerReader(run_dir)
+    try:
+        stages = reader.stages()
+        last = next((name for name in ANSWERING_STAGES if name in stages), None)
+        results = list(reader.results(last)) if last else []
+    finally:
+        reader.close()
+    is_respond = last == "respond"
+    records = [r.record if isinstance(r, Rejection) else r for r in results if is_respond or isinstance(r, Record)]
+    return [replace(r, output=str(r.meta.get("first_answer", r.output))) for r in records if r.output]
+
+
+def arms_of_ablation(
+    seeds: Sequence[Record], answered: Sequence[Record], kept: Sequence[Record], held_out: Sequence[Record]
+) -> dict[str, list[Record]]:
+    """Arm -> its records: the untrained base (none), seeds, + bootstrap, + evolution (no checks so far), + checks."""
+    gone = {record.id for record in held_out}
+    before = [record for record in answered if record.id not in gone]
+    return {
+        "untrained": [],
+        SEEDS_ONLY: list(seeds),
+        "+ bootstrap": [record for record in before if record.lineage.origin == "bootstrap"],
+        "+ evolution": before,
+        "+ checks": list(kept),
+    }
+
+
+def contamination(
+    arms: Mapping[str, Sequence[Record]], eval_sets: Mapping[str, Sequence[EvalItem]]
+) -> dict[str, dict[str, int]]:
+    """Evaluation set -> arm -> how many of its items the arm's records give away (see `items.given_away`)."""
+    return {
+        name: {arm: len(given_away(items, records)) for arm, records in arms.items() if records}
+        for name, items in eval_sets.items()
+    }
