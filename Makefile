@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 RUN    ?= runs/quickstart
 ARGS   ?=
 # The claims about speed and memory; vllm_throughput needs `make test-vllm` first and is run by itself.
-BENCHES := teacher novelty engine bench_checks evolve_faults export_report training
+BENCHES := teacher novelty engine bench_checks bootstrap_faults evolve_faults export_report training
 
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false

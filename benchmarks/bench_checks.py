@@ -1,6 +1,6 @@
 """What parsing and checks make of each known fault of the embedded teacher: recall, precision, neighbours lost.
 
-    python benchmarks/bench_checks.py [--replies 24] [--fault NAME] [--json]
+    python benchmarks/bench_checks.py [--replies 24] [--fault NAME] [--json] [--refused]
 
 Real prompts of every stage are answered by the embedded teacher; each answer is spoiled with one fault at a time and
 read again as the stages read it (same parsers, same checks, same pool). What the clean answer already loses is left
@@ -9,6 +9,9 @@ out, so a figure speaks of the fault alone. A third of the items of a reply get 
 recall: share of the faults that came out as expected (retried, recovered, rejected, stopped; for `judged` faults, that
 no parser or check is meant to see, the share that was caught all the same). precision: of all items thrown away, those
 with the fault. lost: clean neighbours thrown away. The embedded teacher's replies are tidy: recall is an upper bound.
+
+Below the table: what the default checks of select refuse of the seeds and, where the data is there, of 999 rows of
+Alpaca's answers by ChatGPT. The rows named in FALSE_ALARMS were judged good by hand, all other refused ones dirt.
 """
 
 from __future__ import annotations
@@ -51,6 +54,12 @@ from synth.stages.select import DEFAULT_CHECKS, apply_checks
 
 SEEDS = Path(__file__).resolve().parents[1] / "seed_tasks" / "seed_tasks.jsonl"
 METHOD_OF = {"list": "self_instruct", "tasks": "diverse", "full_tasks": "alpaca"}
+DEMO = SEEDS.parents[2] / "shared" / "data" / "alpaca_en_demo.json"
+FALSE_ALARMS = {
+    "Find the angle given two sides of a triangle.": "says rightly that it cannot be known",
+    "Organize the sentences chronologically.": "they were in order already",
+    "Summarize the timeline of important events leading to World War II.": "whole, but without a full stop",
+}
 GRADES = ("Correctness", "Instruction-following", "Completeness")
 ITEM_RATE = 0.34
 Content = tuple[str, ...]
@@ -324,6 +333,23 @@ def _line(name: str, score: Score) -> str:
     return f"{fault.stage:10} {name:20} {fault.expect:10} {score.faults:6} {shares}  {reasons}"
 
 
+def _alarms(show_all: bool) -> None:
+    """What the default checks refuse of rows that people wrote or kept, and which of it they should not have."""
+    seeds = [Record(s.instruction, i.input, i.output) for s in read_seed_tasks(SEEDS) for i in s.instances]
+    rows = json.loads(DEMO.read_text("utf-8")) if DEMO.exists() else []
+    demo = [Record(row["instruction"], row["input"], row["output"]) for row in rows]
+    for name, records in (("seed instances", seeds), ("rows of alpaca_en_demo", demo)):
+        results = apply_checks(records, build_checks(DEFAULT_CHECKS))
+        refused = [result for result in results if isinstance(result, Rejection)]
+        wrong = [one for one in refused if one.record.instruction in FALSE_ALARMS or name == "seed instances"]
+        good = len(records) - len(refused) + len(wrong)
+        share = len(wrong) / max(1, good)
+        print(f"{len(records)} {name}: {len(refused)} refused, {len(wrong)} of {good} good ones ({share:.2%})")
+        for one in refused if show_all else wrong:
+            why = FALSE_ALARMS.get(one.record.instruction, "")
+            print(f"    {one.check}: {one.record.instruction[:80]}" + (f" (false alarm: {why})" if why else ""))
+
+
 async def _main(options: argparse.Namespace) -> None:
     settings = procedural.Settings()
     bench = Bench(lambda request: procedural.reply(request, settings), read_seed_tasks(SEEDS), options.replies)
@@ -348,6 +374,7 @@ async def _main(options: argparse.Namespace) -> None:
             print(f"{expect:10} {len(chosen):3} faults, mean recall {mean:.1%}, least {least:.1%}")
     neighbours, lost = (sum(getattr(score, what) for score in scores.values()) for what in ("neighbours", "lost"))
     print(f"clean neighbours lost: {lost} of {neighbours} ({lost / max(1, neighbours):.2%})")
+    _alarms(options.refused)
 
 
 if __name__ == "__main__":
@@ -355,4 +382,5 @@ if __name__ == "__main__":
     parser.add_argument("--replies", type=int, default=24, help="replies of each kind of prompt")
     parser.add_argument("--fault", choices=sorted(FAULTS), help="this fault only")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--refused", action="store_true", help="list every refused row, not the false alarms alone")
     asyncio.run(_main(parser.parse_args()))

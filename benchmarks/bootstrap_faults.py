@@ -209,7 +209,8 @@ def _verdict(
             reason = result.reason if isinstance(result, Rejection) and class_ is None else "read"
             asked_again = reason == "unreadable_answer" and label["fault"] in ("undecided", "label_outside", "cut")
             is_good = class_ is (clean == "Yes") or asked_again
-            tally.scores[label["fault"]].add(is_good, reason, instruction)
+            if reason not in NO_TEXT:  # the second reply may have been filtered away
+                tally.scores[label["fault"]].add(is_good, reason, instruction)
 
 
 def _reply(
@@ -240,7 +241,7 @@ def _reply(
             continue  # what it repeats was itself changed, so it stands there once
         if fault in RIGHT:
             right = reasons & set(RIGHT[fault])
-            if reasons != {"surplus"}:
+            if right or "surplus" not in reasons:
                 tally.scores[fault].add(bool(right), min(right or reasons), text)
         elif fault and FAULTS[fault].expect == "recovered":
             tally.scores[fault].add(not reasons & LOST, min(reasons), text)

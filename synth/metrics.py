@@ -13,9 +13,9 @@ import zlib
 from collections import Counter
 from collections.abc import Sequence
 
-from synth.tokens import NO_SPACES
-from synth.tokens import unicode_tokens as tokens
+from synth.tokens import NO_SPACES, unicode_tokens
 
+tokens = unicode_tokens  # the words that all measures here count
 _SPACELESS = re.compile(f"[{NO_SPACES}]")
 
 

@@ -174,6 +174,9 @@ def _beside(recipe: Recipe, base: Path) -> Recipe:
         changes[name] = section.model_copy(update={"prompt_paths": paths})
     if recipe.evolve and recipe.evolve.method_path:
         changes["evolve"] = changes["evolve"].model_copy(update={"method_path": base / recipe.evolve.method_path})
+    if recipe.select and recipe.select.grade and recipe.select.grade.prompt_path:
+        grade = recipe.select.grade.model_copy(update={"prompt_path": str(base / recipe.select.grade.prompt_path)})
+        changes["select"] = recipe.select.model_copy(update={"grade": grade})
     return recipe.model_copy(update=changes)
 
 

@@ -62,7 +62,7 @@ def select(
         changes += [f"keep.top_k={top_k}"] if top_k is not None else []
         if grade or run:
             _grade(
-                source, run, _settings(source, check, [*changes, "grade={}"]), (teacher, base_url, concurrency), json
+                source, run, _settings(source, check, ["grade={}", *changes]), (teacher, base_url, concurrency), json
             )
             return
         needs_vectors = (what_if or "").startswith(("semantic.", "keep.min_distance"))

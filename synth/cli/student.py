@@ -86,9 +86,7 @@ def evaluate(
     Example: synth evaluate runs/quickstart --ablation
     """
     with guard(json=json, debug=debug):
-        from synth.stages.evaluate import EvaluateSettings
-
-        settings = EvaluateSettings(max_tasks=max_tasks)
+        settings = _evaluate_settings(source, max_tasks)
         if harness:
             print_json(_harness(source, tasks, harness.split(","), settings))
         elif ablation:
@@ -131,6 +129,20 @@ def _settings(
             raise UsageError(f"--set {change}: not of the form key=value", "for example --set max_steps=50")
         given[name] = yaml.safe_load(value)
     return validated(TrainSettings, given, "training settings")
+
+
+def _evaluate_settings(source: Path, max_tasks: int | None) -> EvaluateSettings:
+    """Those of the run folder's recipe, with the template its students were trained with; else the defaults."""
+    from synth.pipeline import RECIPE_FILE, read_run_recipe
+    from synth.stages.evaluate import EvaluateSettings
+
+    settings = EvaluateSettings()
+    if (source / RECIPE_FILE).is_file():
+        recipe = read_run_recipe(source)
+        settings = recipe.evaluate or settings
+        template = recipe.train.template if recipe.train else None
+        settings = settings.model_copy(update={"template": settings.template or template})
+    return settings.model_copy(update={"max_tasks": max_tasks or settings.max_tasks})
 
 
 def _told(step: int, of: int, loss: float) -> None:
@@ -216,3 +228,4 @@ def _ablation(source: Path, tasks: Path | None, settings: EvaluateSettings, json
     arms = [arm.name for arm in result.arms if arm.num_records]
     print_table("Items that the training data give away", ["evaluation set", *arms], result.contamination_rows())
     say(f"{len(result.given_away)} items were left out for all arms; {result.num_items} were examined on.")
+    say(f"All trained arms took the same steps; their tokens differ by a factor of {result.token_ratio:.2f} at most.")

@@ -76,9 +76,9 @@ class ItemAnswer:
 class EvalResult:
     """All that came of an examination.
 
-    `differences` are against the first student. `given_away`: item id -> the training record that gave it away; those
-    items are left out of every number unless the settings keep them. `by_group`: group -> student -> share correct.
-    `notes`: sentences that belong beside the numbers.
+    `differences` are against the first student, and of the last against those between. `given_away`: item id -> the
+    training record that gave it away; those items are left out of every number unless the settings keep them.
+    `by_group`: group -> student -> share correct. `notes`: sentences that belong beside the numbers.
     """
 
     scores: list[Score]
@@ -123,7 +123,7 @@ def evaluate(
     training: Sequence[Record] = (),
     progress: Progress | None = None,
 ) -> EvalResult:
-    """Examine `students` (name -> folder or model) on the items of `source`, the first of them as the one to beat.
+    """Examine `students` (name -> folder or model) on the items of `source`: the one to beat first, one's own last.
 
     `held_out`: records whose answers' loss is taken. `training`: what the students were trained on, to find the items
     it gives away. Raises UsageError where no item is left or a model cannot be loaded.
@@ -191,11 +191,12 @@ def _examine(
 
 def _differences(values: Mapping[str, Mapping[str, Mapping[str, float]]], seed: int) -> list[Difference]:
     first, *others = values
+    pairs = [(name, first) for name in others] + [(others[-1], name) for name in others[:-1]]
     return [
-        difference(metric, (name, values[name][metric]), (first, values[first][metric]), seed)
-        for name in others
+        difference(metric, (name, values[name][metric]), (against, values[against][metric]), seed)
+        for name, against in pairs
         for metric in values[name]
-        if metric in values[first]
+        if metric in values[against]
     ]
 
 

@@ -38,16 +38,17 @@ def answered_records(run_dir: Path) -> list[Record]:
 def arms_of_ablation(
     seeds: Sequence[Record], answered: Sequence[Record], kept: Sequence[Record], held_out: Sequence[Record]
 ) -> dict[str, list[Record]]:
-    """Arm -> its records: the untrained base (none), seeds, + bootstrap, + evolution (no checks so far), + checks."""
+    """Arm -> its records: the untrained base (none), seeds, + bootstrap, + evolution (no checks so far), + checks.
+
+    An arm that a run has nothing for, since it neither bootstraps nor evolves, is left out.
+    """
     gone = {record.id for record in held_out}
     before = [record for record in answered if record.id not in gone]
-    return {
-        "untrained": [],
-        SEEDS_ONLY: list(seeds),
-        "+ bootstrap": [record for record in before if record.lineage.origin == "bootstrap"],
-        "+ evolution": before,
-        "+ checks": list(kept),
-    }
+    bootstrapped = [record for record in before if record.lineage.origin == "bootstrap"]
+    evolved = before if len(before) > len(bootstrapped) else []
+    own, left = list(seeds), list(kept)
+    arms = {"untrained": [], SEEDS_ONLY: own, "+ bootstrap": bootstrapped, "+ evolution": evolved, "+ checks": left}
+    return {name: records for name, records in arms.items() if records or name == "untrained"}
 
 
 def contamination(

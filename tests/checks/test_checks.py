@@ -115,6 +115,11 @@ PASSED = [
     ("control_characters", {"output": "tab\tline\r\nfamily 👨‍👩‍👧 é ไทย"}),
     ("mojibake", {"output": "Ångström, naïve, Ärger, São Paulo, Привет, 你好, …“”"}),
     ("self_identity", {"output": "ChatGPT was developed by OpenAI in 2022."}),
+    ("self_identity", {"output": "The last update of the law came into force in 2021."}),
+    ("asks_back", {"input": "a b c", "output": "Could you please provide the text you mean?"}),
+    ("empty_output", {"output": "0"}),
+    ("invented_source", {"instruction": "Sum up https://a.example/b.", "output": "According to https://a.example/b, yes."}),
+    ("ends_with_colon", {"output": "The steps are: one, two."}),
     ("language", {"instruction": "Explain why the sky is blue."}),
     ("language", {"instruction": "Convert 50 mph to m/s."}),
     ("language", {"instruction": 'Translate "Où sont les toilettes ?" to English'}),
@@ -136,6 +141,12 @@ def test_is_let_pass(check: str, record: dict[str, str]) -> None:
 def test_every_check_is_tried_here_or_in_a_file_of_its_own() -> None:
     tried = {check for check, *_ in REFUSED} | {"novelty", "contamination", "privacy", "repeated_task", "agreement"}
     assert tried == set(CHECKS)
+
+
+def test_the_toxic_words_are_off_by_default() -> None:
+    from synth.stages.select import DEFAULT_CHECKS
+
+    assert "toxic_words" in CHECKS and "toxic_words" not in DEFAULT_CHECKS
 
 
 texts = st.text(max_size=120)

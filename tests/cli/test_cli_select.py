@@ -43,7 +43,8 @@ def tasks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def graded(tasks: Path) -> Path:
     folder = tasks.parent / "run"
-    code, shown = synth("select", str(tasks), "--grade", "--run", str(folder), "--check", "empty_output")
+    drawn = ("--set", "grade.num_draws=2")
+    code, shown = synth("select", str(tasks), "--grade", "--run", str(folder), "--check", "empty_output", *drawn)
     assert code == 0, shown
     return folder
 
@@ -57,7 +58,7 @@ def test_a_graded_run_answers_what_if_without_a_call(graded: Path) -> None:
     ledger = LedgerReader(graded)
     before = ledger.query("SELECT count(*) FROM requests")[0][0]
     ledger.close()
-    assert before == 6
+    assert before == 6 * 2
     found = facts("select", str(graded), "--what-if", "keep.min_grade.correctness=1,4")
     assert found["rows"] == 6 and found["refused"] == {"1": 0, "4": 3}
     assert facts("select", str(graded), "--what-if", "keep.top_k=2,5")["refused"] == {"2": 4, "5": 1}

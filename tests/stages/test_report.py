@@ -161,7 +161,7 @@ def test_the_student_and_its_intervals_are_shown(tables: dict[str, list[list[str
     (_, *differences) = tables["Differences item by item, with 95 % intervals"]
     assert [row[-1] for row in differences] == ["better", "better"]
     (_, _, seeds_only) = tables["Each arm against the one before, trained for equal steps and tokens"]
-    assert seeds_only == ["seeds only", "175", "200", "81920", "+0.05", "-0.01", "+0.1", "no difference is visible"]
+    assert seeds_only == ["seeds only", "175", "200", "81920", "+0.050", "-0.010", "+0.100", "no difference is visible"]
 
 
 def test_a_missing_outcome_is_told_as_a_warning(tmp_path: Path) -> None:
@@ -306,7 +306,7 @@ def test_grades_of_all_graded_records_are_shown_with_means_by_source_and_a_warni
     page = (tmp_path / "run" / "report.html").read_text("utf-8")
     found = Tables(page).found
     ledger = LedgerReader(tmp_path / "run")
-    graded = [record for record in ledger.records("grade")]
+    graded = list(ledger.records("grade"))
     ledger.close()
     table = found["Records by complexity"]
     assert table[0] == ["complexity", "kept", "thrown away"]

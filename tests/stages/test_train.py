@@ -177,7 +177,10 @@ def test_new_tokens_start_as_the_mean_of_the_known_ones() -> None:
 
 
 def test_lora_is_merged_and_the_merged_student_is_what_is_saved(tmp_path: Path) -> None:
+    import torch
+    from peft import PeftModel
     from safetensors.torch import load_file
+    from transformers import AutoModelForCausalLM
 
     base = train(records(), tmp_path / "base", settings()).path
     changed = {"preset": "lora", "model": str(base), "template": "short", "lora_rank": 2, "learning_rate": 0.01}
@@ -186,6 +189,11 @@ def test_lora_is_merged_and_the_merged_student_is_what_is_saved(tmp_path: Path) 
     before, after = load_file(base / "model.safetensors"), load_file(result.path / "model.safetensors")
     changed_weights = [name for name in before if (before[name] - after[name]).abs().max() > 0]
     assert changed_weights and all("proj" in name for name in changed_weights)
+    adapted = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), str(result.path / "adapter")).eval()
+    merged = AutoModelForCausalLM.from_pretrained(result.path).eval()
+    probe = torch.arange(2, 34).reshape(2, 16)
+    with torch.no_grad():
+        assert (adapted(input_ids=probe).logits - merged(input_ids=probe).logits).abs().max() <= 1e-5
 
 
 @pytest.mark.slow

@@ -88,11 +88,20 @@ def _sentence(link: Link) -> str:
         return f"There {'is' if value.value == 1 else 'are'} {show_quantity(value)}."
     name = "result" if operation.role in ("change", "finish") else operation.title(link.step.args)
     if isinstance(value, Quantity):
-        has_unit = bool(value.unit) and name.endswith(f"of {value.unit}")
-        text = show_number(value.value, value.places) if has_unit else show_quantity(value)
-    else:
-        text = value.text if isinstance(value, Name) else write(value)
-    return f"The {name} is {text}."
+        return _figure_sentence(name, value)
+    return f"The {name} is {value.text if isinstance(value, Name) else write(value)}."
+
+
+def _figure_sentence(name: str, value: Quantity) -> str:
+    """What is counted is named once: "The average number of sheets is 12", not "The average sheets is 12 sheets"."""
+    number, unit = show_number(value.value, value.places), value.unit
+    if name.startswith("letter "):
+        return f"The {name} occurs {number} time{'' if value.value == 1 else 's'}."
+    if unit and name.endswith(f"of {unit}"):
+        return f"The {name} is {number}."
+    if unit and name.endswith(f" {unit}") and " " not in name.removesuffix(f" {unit}"):
+        return f"The {name.removesuffix(unit)}number of {unit} is {number}."
+    return f"The {name} is {show_quantity(value)}."
 
 
 def _label_sentence(link: Link, value: Label) -> str:

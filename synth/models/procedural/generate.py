@@ -242,6 +242,8 @@ def _is_sensible(operation: Operation, steps: list[Step], value: Value) -> bool:
         "multiply",
     ):
         return False
+    if operation.name.startswith("sort") and used[-1].startswith("reverse"):
+        return False
     roles, last = _roles(used), OPERATIONS[used[-1]]
     if last.role == "finish":
         return False

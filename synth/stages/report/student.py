@@ -40,7 +40,7 @@ def _differences(rows: list[dict[str, Any]]) -> list[Block]:
     cells = [
         (
             *(show(str(row.get(key, "?")), 80) for key in ("student", "against", "metric")),
-            *_three(row, "+.4g"),
+            *_three(row, "+.3f"),
             _verdict(row),
         )
         for row in rows[:MAX_ROWS]
@@ -58,7 +58,7 @@ def _ablation(ablation: Mapping[str, Any]) -> list[Block]:
     cells = []
     for arm in arms[:MAX_ROWS]:
         gap = arm.get("against_last")
-        told = (*_three(gap, "+.4g"), _verdict(gap)) if isinstance(gap, dict) else ("", "", "", "")
+        told = (*_three(gap, "+.3f"), _verdict(gap)) if isinstance(gap, dict) else ("", "", "", "")
         counts = (_cell(arm.get(key, "")) for key in ("num_records", "steps", "tokens"))
         cells.append((show(str(arm.get("name", "?")), 80), *counts, *told))
     table = Table("Each arm against the one before, trained for equal steps and tokens", header, cells)
@@ -104,6 +104,7 @@ def _metric(metric: str, arms: list[dict[str, Any]]) -> Figure:
         high = float(arm["high"]) if _is_number(arm.get("high")) else value
         rows.append((str(arm.get("name", "?")), value, low, high))
     is_share = all(low >= 0 and high <= 1 for _, _, low, high in rows)
+    form = ".3f" if is_share else ".4g"
     highest = max(high for *_, high in rows)
     bottom = 0.0 if is_share else min(low for *_, low, _ in rows)
     top = min(1.0, math.ceil(highest * 11) / 10) if is_share else highest
@@ -111,7 +112,7 @@ def _metric(metric: str, arms: list[dict[str, Any]]) -> Figure:
         f"{show(metric, 80)}, with 95 % intervals",
         ("arm", "value", "low", "high", "n"),
         [
-            (show(name, 80), f"{value:.4g}", f"{low:.4g}", f"{high:.4g}", _cell(arm.get("n", "")))
+            (show(name, 80), *(format(number, form) for number in (value, low, high)), _cell(arm.get("n", "")))
             for (name, value, low, high), arm in zip(rows, arms, strict=False)
         ],
     )

@@ -66,7 +66,8 @@ class GradeSettings(_Section):
 
     `num_draws`: independent gradings of each answer; the grade is their mean, which is finer than whole numbers where a
     grader gives nearly everything the same (drawn with `temperature`; a single one with 0). `complexity`: grade the
-    task's difficulty too, 1 to 10, where the record has no such grade yet; `keep.by: deita` needs it.
+    task's difficulty too, 1 to 10, where the record has no such grade yet; `keep.by: deita` needs it. `structured`: ask
+    by JSON schema where the model is known to keep to one. `prompt_path`: your own .jinja in place of `grade`.
     """
 
     num_draws: int = Field(1, ge=1, le=20)

@@ -14,7 +14,11 @@ from synth.models.procedural.values import Column, Numbers, Table, Unfit, Words,
 NAMES = (
     *say("nps", "the names of {rows}", "the names of all {noun}", "a list of {rows}"),
     *say(
-        "do", "[list|name] {them}", "pass on only the names of {rows}", "list the names of {rows}", "write down the names of {rows}"
+        "do",
+        "[list|name] {them}",
+        "pass on only the names of {rows}",
+        "list the names of {rows}",
+        "write down the names of {rows}",
     ),
     *say("ask", "which {noun} [are listed|are there|does the table list]"),
 )

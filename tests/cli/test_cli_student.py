@@ -1,0 +1,104 @@
+"""`synth evaluate` over a real run: what is printed beside the shares, and what is refused. The students are very small."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from synth.cli.app import app
+from synth.pipeline import run
+from synth.recipe import build_recipe
+from synth.student.arms import NO_CHECKS, SEEDS_ONLY
+
+pytest.importorskip("trl", reason="the extra [train] is not installed")
+
+TEACHER = {"operations": ["topic", "mentions"], "max_steps": 1, "short": True, "faults": "wrong_output=0.5"}
+SMALL = {"hidden_size": 32, "num_layers": 1, "num_heads": 2, "max_length": 128, "batch_tokens": 128, "max_steps": 20}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    recipe = build_recipe(
+        {
+            "teacher": TEACHER,
+            "bootstrap": {"num_tasks": 12, "window": 8, "instances_per_task": 6, "with_outputs": True},
+            "respond": {"confirm": True, "num_draws": 2, "min_agreement": 1},
+            "hold_out": {"num_inputs": 8},
+            "train": SMALL,
+            "evaluate": {"arms": [SEEDS_ONLY, NO_CHECKS], "max_tokens": 8, "num_threads": 1},
+        }
+    )
+    place = tmp_path_factory.mktemp("runs") / "finished"
+    run(recipe, place)
+    return place
+
+
+def synth(*words: str) -> tuple[int, str]:
+    done = CliRunner().invoke(app, list(words))
+    return done.exit_code, done.output
+
+
+def told(*words: str) -> dict[str, Any]:
+    code, output = synth(*words, "--json")
+    assert code == 0, output
+    return dict(json.loads(output[output.index("{") :]))
+
+
+def test_a_run_examines_every_arm_it_trained_and_its_report_shows_them(finished: Path) -> None:
+    scores = json.loads((finished / "evaluation.json").read_text("utf-8"))
+    assert {s["student"] for s in scores["scores"]} == {"untrained", SEEDS_ONLY, NO_CHECKS, "student"}
+    against = {(d["student"], d["against"]) for d in scores["differences"]}
+    assert ("student", NO_CHECKS) in against and ("student", "untrained") in against
+    assert "no checks" in (finished / "report.html").read_text("utf-8")
+
+
+def test_all_arms_saw_equal_steps_and_nearly_equal_tokens(finished: Path) -> None:
+    folders = [finished / "student", *(finished / "students").iterdir()]
+    manifests = [json.loads((folder / "train.json").read_text("utf-8")) for folder in folders]
+    assert {manifest["steps"] for manifest in manifests} == {20}
+    tokens = [manifest["tokens"] for manifest in manifests]
+    assert max(tokens) / min(tokens) < 1.4  # rows of 128 tokens are filled less well by long seeds
+
+
+def test_evaluating_by_hand_finds_the_same_and_tells_the_contamination(finished: Path) -> None:
+    found = told("evaluate", str(finished))
+    before = json.loads((finished / "evaluation.json").read_text("utf-8"))
+    assert found["given_away"] == before["given_away"]
+    assert [s["value"] for s in found["scores"]] == [s["value"] for s in before["scores"]]
+    code, output = synth("evaluate", str(finished))
+    assert code == 0 and "items are given away by the training data and left out" in output
+
+
+@pytest.mark.slow
+def test_an_ablation_prints_one_table_and_the_contamination_of_every_set(finished: Path) -> None:
+    found = told("evaluate", str(finished), "--ablation")
+    assert [arm["name"] for arm in found["arms"]] == ["untrained", SEEDS_ONLY, "+ bootstrap", "+ checks"]
+    assert all(len(arm["values"]) == 3 for arm in found["arms"][1:])
+    assert all(arm["high"] > 0 for arm in found["arms"])
+    assert found["token_ratio"] < 1.4 and set(found["contamination"]) == {"eval_tasks.jsonl", "held-out inputs"}
+    code, output = synth("evaluate", str(finished), "--ablation")
+    assert code == 0 and "What the data did" in output and "Items that the training data give away" in output
+
+
+def test_the_harness_is_named_when_it_is_missing(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNTH_LM_EVAL", "no_such_lm_eval")
+    code, output = synth("evaluate", str(finished), "--harness", "synth_held_out")
+    assert code == 2 and "is not installed" in output
+    assert (finished / "harness" / "synth_held_out.yaml").is_file()
+
+
+@pytest.mark.slow
+def test_the_harness_runs_our_held_out_set_offline(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    executable = os.environ.get("SYNTH_LM_EVAL", "lm_eval")
+    if shutil.which(executable) is None:
+        pytest.skip("lm_eval is not installed (name another one in SYNTH_LM_EVAL)")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_DATASETS_OFFLINE", "1")
+    found = told("evaluate", str(finished), "--harness", "synth_held_out")
+    assert 0 <= found["synth_held_out"]["exact_match,stripped"] <= 1
