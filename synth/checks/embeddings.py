@@ -17,7 +17,7 @@ from typing import Any
 from synth.checks.semantic import Vectors, unit_length
 from synth.errors import RetryableError, SynthError, UsageError
 from synth.models.base import ChatRequest, Completion, Sampling, Usage
-from synth.models.openai import Settings, connect
+from synth.models.openai import Settings, open_server
 from synth.models.openai_replies import read_failure
 
 TIMEOUT_S = 120.0
@@ -75,13 +75,8 @@ class EmbeddingModel:
     """A ChatModel whose answer to a text is its vector, as base64 of float32."""
 
     def __init__(self, model: str, base_url: str, api_key_env: str, batch_size: int) -> None:
-        import httpx2
-
-        server = connect(Settings(model, base_url, api_key_env=api_key_env))  # checks the address, finds the key
-        self._client, self._about = server._servers[0].client, server._servers[0].asked
-        self._close = server.close
-        self._raw = httpx2.Response
-        self.name, self.endpoint = model, f"{server.endpoint}/embeddings"
+        self._server = open_server(Settings(model, base_url, api_key_env=api_key_env))
+        self.name, self.endpoint = model, f"{self._server.asked.url}/embeddings"
         self._batch_size = batch_size
         self._gather_s = GATHER_S
         self._waiting: list[_Waiting] = []
@@ -120,26 +115,19 @@ class EmbeddingModel:
             self._start(0.0)
 
     async def _asked(self, texts: list[str]) -> list[Completion] | SynthError:
-        """One request. Errors are returned, so that none carries the SDK's exception (and its headers) along."""
-        import openai
-
-        body = {"model": self.name, "input": texts}
-        try:
-            async with asyncio.timeout(TIMEOUT_S):
-                response = await self._client.post("/embeddings", cast_to=self._raw, body=body)
-        except TimeoutError:
-            return RetryableError(f"{self.endpoint} gave no whole answer within {TIMEOUT_S:g} s", "timeout")
-        except openai.APIStatusError as error:
-            return read_failure(error.status_code, _said(error.response), error.response.headers, self._about)
-        except (openai.OpenAIError, OSError) as error:
-            return RetryableError(f"{self.endpoint}: the connection failed ({type(error).__name__})", "connection")
+        """One request; an error is returned, not raised, since several texts wait for it."""
+        response = await self._server.post("/embeddings", {"model": self.name, "input": texts}, TIMEOUT_S)
+        if isinstance(response, SynthError):
+            return response
+        if not response.is_success:
+            return read_failure(response.status_code, _said(response), response.headers, self._server.asked)
         return _read(response.content, texts, self.name, self.endpoint)
 
     async def close(self) -> None:
         """Close the connections."""
         for task in self._tasks:
             task.cancel()
-        await self._close()
+        await self._server.client.close()
 
 
 def _said(response: Any) -> Any:

@@ -11,6 +11,7 @@ import asyncio
 import os
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
@@ -87,13 +88,41 @@ def _read_key(name: str, urls: list[str]) -> str:
 
 
 @dataclass(slots=True, eq=False)
-class _Server:
-    """One of the servers behind the model."""
+class Server:
+    """One server: its connections, and how busy they are."""
 
     client: AsyncOpenAI
     asked: Asked
     in_flight: int = 0
     resting_until: float = 0.0
+
+    async def post(self, path: str, body: dict[str, Any], timeout_s: float, **headers: str) -> Any:
+        """The HTTP response, of whatever status, or a RetryableError where there is none.
+
+        Errors are returned, so that none carries the SDK's exception (and its headers) along.
+        """
+        import httpx2
+        import openai
+
+        options: Any = {"headers": headers} if headers else {}
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self.client.post(path, cast_to=httpx2.Response, body=body, options=options)
+        except TimeoutError:
+            return RetryableError(f"{self.asked.url} gave no whole answer within {timeout_s:g} s", "timeout")
+        except openai.APIStatusError as error:
+            return error.response
+        except BodyTooBig as error:
+            return RetryableError(f"{self.asked.url}: {error}", "body_too_big")
+        except _connection_errors() as error:
+            self.resting_until = asyncio.get_running_loop().time() + REST_S
+            return _connection_failure(error, self.asked)
+
+
+def open_server(settings: Settings) -> Server:
+    """The server at `base_url`, for other questions than chat. Raises UsageError and CredentialsError as `connect`."""
+    url = _checked(settings.base_url)
+    return _server(settings, url, _read_key(settings.api_key_env, [url]))
 
 
 class OpenAIModel:
@@ -103,8 +132,6 @@ class OpenAIModel:
     """
 
     def __init__(self, settings: Settings, urls: list[str], key: str) -> None:
-        import httpx2
-
         self.name = settings.model
         extra = f"#{digest(settings.extra_body)[:8]}" if settings.extra_body else ""
         self.endpoint = urls[0] + extra
@@ -113,8 +140,6 @@ class OpenAIModel:
         self._settings = settings
         self._sends_schema = settings.structured != "off"
         self._max_tokens_field = "max_tokens"
-        self._raw = httpx2.Response
-        self._broken = _connection_errors()
         self._servers = [_server(settings, url, key) for url in urls]
 
     def __repr__(self) -> str:
@@ -140,7 +165,7 @@ class OpenAIModel:
         """The names that the first server knows; empty where it does not say."""
         return await self._model_names(self._servers[0])
 
-    def _least_busy(self) -> _Server:
+    def _least_busy(self) -> Server:
         if len(self._servers) == 1:
             return self._servers[0]
         now = asyncio.get_running_loop().time()
@@ -155,25 +180,14 @@ class OpenAIModel:
         finally:
             server.in_flight -= 1
 
-    async def _send(self, server: _Server, request: ChatRequest, body: dict[str, Any]) -> Completion | SynthError:
-        """The request itself. Errors are returned, so that none carries the SDK's exception (and its headers) along."""
-        import openai
-
+    async def _send(self, server: Server, request: ChatRequest, body: dict[str, Any]) -> Completion | SynthError:
         path = "/chat/completions" if request.kind == "chat" else "/completions"
-        options: Any = {"headers": {"x-draw": str(request.draw)}} if request.draw else {}
-        limit = self._settings.timeout_s
-        try:
-            async with asyncio.timeout(limit):
-                response = await server.client.post(path, cast_to=self._raw, body=body, options=options)
-        except TimeoutError:
-            return RetryableError(f"{server.asked.url} gave no whole answer within {limit:g} s", "timeout")
-        except openai.APIStatusError as error:
-            return await self._failure(server, error.status_code, error.response)
-        except BodyTooBig as error:
-            return RetryableError(f"{server.asked.url}: {error}", "body_too_big")
-        except self._broken as error:
-            server.resting_until = asyncio.get_running_loop().time() + REST_S
-            return _connection_failure(error, server.asked)
+        headers = {"x-draw": str(request.draw)} if request.draw else {}
+        response = await server.post(path, body, self._settings.timeout_s, **headers)
+        if isinstance(response, SynthError):
+            return response
+        if not response.is_success:
+            return await self._failure(server, response.status_code, response)
         return read_reply(response.content, request, server.asked)
 
     def _body(self, request: ChatRequest) -> dict[str, Any]:
@@ -205,7 +219,7 @@ class OpenAIModel:
             return True
         return False
 
-    async def _failure(self, server: _Server, status: int, response: Any) -> SynthError:
+    async def _failure(self, server: Server, status: int, response: Any) -> SynthError:
         try:
             said = response.json()
         except (ValueError, RecursionError):
@@ -217,18 +231,20 @@ class OpenAIModel:
                 error.hint = f"{server.asked.url} has no model {self.name!r}; it has: {', '.join(names[:10])}"
         return error
 
-    async def _model_names(self, server: _Server) -> list[str]:
+    async def _model_names(self, server: Server) -> list[str]:
+        import httpx2
+
         try:
             async with asyncio.timeout(5):
-                response = await server.client.get("/models", cast_to=self._raw)
+                response = await server.client.get("/models", cast_to=httpx2.Response)
             return [server.asked.quote(model["id"]) for model in response.json()["data"]]
         except (BodyTooBig, ValueError, KeyError, TypeError):
             return []
-        except self._broken:
+        except _connection_errors():
             return []
 
 
-def _server(settings: Settings, url: str, key: str) -> _Server:
+def _server(settings: Settings, url: str, key: str) -> Server:
     import httpx2
     from openai import AsyncOpenAI, DefaultAioHttpClient
 
@@ -252,7 +268,7 @@ def _server(settings: Settings, url: str, key: str) -> _Server:
     def hide(text: str) -> str:
         return text.replace(key, "[key]") if len(key) >= 6 else text
 
-    return _Server(client, Asked(url, settings.model, settings.api_key_env, hide))
+    return Server(client, Asked(url, settings.model, settings.api_key_env, hide))
 
 
 class BodyTooBig(Exception):
@@ -284,6 +300,7 @@ def _cap(limit: int) -> Any:
     return hook
 
 
+@cache
 def _connection_errors() -> tuple[type[Exception], ...]:
     import aiohttp
     import httpx2

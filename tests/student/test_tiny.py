@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("transformers", reason="the extra [train] is not installed")
 
-from synth.student.tiny import END, PAD, frequent_words, make_model, make_tiny, make_tokenizer
+from synth.student.tiny import END, PAD, frequent_words, make_tiny, make_tokenizer
 
 TEXTS = ["Sort the numbers 12, 5 and 33.", " Sort the cities by name.\nLima, Oslo", "Füße und 漢字"]
 TOKENIZER = make_tokenizer(TEXTS * 2)
@@ -49,10 +49,3 @@ def test_the_same_texts_and_seed_give_the_same_bytes_and_leave_the_global_genera
         return (tmp_path / name / "model.safetensors").read_bytes()
 
     assert weights("one") == weights("other") != weights("third")
-
-
-@pytest.mark.parametrize(("hidden", "heads", "width"), [(64, 4, 32), (256, 4, 64)])
-def test_heads_are_wide_enough_for_vllm(hidden: int, heads: int, width: int) -> None:
-    model = make_model(64, seed=0, hidden=hidden, layers=1, heads=heads)
-    assert model.config.head_dim == width
-    assert model.model.layers[0].self_attn.q_proj.weight.shape == (heads * width, hidden)
