@@ -161,9 +161,8 @@ def verb_noun(instruction: str) -> tuple[str | None, str | None]:
     weak: tuple[str | None, str | None] | None = None
     sentences = [text for text in _SENTENCE.split(instruction[:MAX_CHARS].strip()) if text.strip()]
     for sentence in sentences[:6]:
-        clauses = [words for part in _CLAUSE.split(sentence) if (words := _words(part))]
-        for words in clauses:
-            found = _request(words)
+        for part in _CLAUSE.split(sentence):
+            found = _request(_words(part))
             if found and found[0] in _WEAK:
                 weak = weak or found
             elif found:

@@ -23,7 +23,8 @@ class StatefulCheck(Protocol):
     """A check that wants to see what was kept.
 
     `admitted` is called once for each kept record, in order. What it returns, if anything, is kept in its place: the
-    same record with a note in `meta`, or with text masked.
+    same record with a note in `meta`, or with text masked. `recalled`, where a check has it, takes its place when a run
+    goes on, for records that were kept before: it need not work out the note again.
     """
 
     def __call__(self, record: Record, /) -> str | None: ...

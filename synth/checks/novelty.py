@@ -376,6 +376,11 @@ class Novelty:
         note = {"id": self._ids[verdict.nearest], "score": round(verdict.score, 6)}
         return replace(record, meta=record.meta | {"most_similar": note})
 
+    def recalled(self, record: Record) -> None:
+        """Adds to the pool a record that was kept before."""
+        self._index.add(self._text(record))
+        self._ids.append(record.id)
+
     def _text(self, record: Record) -> str:
         return f"{record.instruction}\n{record.input}" if self._with_input and record.input else record.instruction
 

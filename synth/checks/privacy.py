@@ -189,6 +189,9 @@ class Privacy:
             )
         return replace(record, meta=record.meta | {"private": found})
 
+    def recalled(self, record: Record) -> None:
+        """Nothing is kept of records that came before."""
+
     def _found(self, record: Record) -> list[str]:
         """The kinds found, as `field:kind`, each once, in order."""
         texts = {name: getattr(record, name) for name in ("instruction", "input", "output")}

@@ -196,7 +196,8 @@ class Engine:
     @property
     def max_active(self) -> int:
         """Items of one stage that may be at work now."""
-        return ACTIVE_PER_SLOT * sum(throttle.limit for throttle in {who.throttle for who in self.roles.values()})
+        slots = sum(throttle.limit for throttle in {who.throttle for who in self.roles.values()})
+        return ACTIVE_PER_SLOT * max(1, slots)
 
     async def breathe(self) -> None:
         """Every few milliseconds let other tasks run, until they have little to do: answers and requests come first."""
@@ -256,7 +257,7 @@ def _rare_collections() -> Iterator[None]:
     """Let Python look for cyclic garbage less often: with thousands of tasks alive, a third of the engine's time."""
     before = gc.get_threshold()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
+    gc.set_threshold(50_000, 20, 50)
     try:
         yield
     finally:

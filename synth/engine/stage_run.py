@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from synth.engine.crash import crash_point
-from synth.engine.ledger import Outcome, Result, results_from_json, results_to_json
+from synth.engine.ledger import Ledger, Outcome, Result, results_from_json, results_to_json
 from synth.engine.work import (
     NO_STORED_ANSWER,
     Ask,
@@ -25,11 +25,13 @@ from synth.engine.work import (
 from synth.errors import RequestFailed, RequestRefused, SynthError
 from synth.models.base import ChatRequest, Completion, Sampling
 from synth.prompts import Prompt
-from synth.records import Record, Rejection, digest
+from synth.records import Lineage, Record, Rejection, digest
 
 if TYPE_CHECKING:
     from synth.engine.run import Engine
 
+PAGE = 500
+"""Stored outcomes read at a time."""
 LOOKAHEAD = 8_192
 """Items of a free stage started but not yet committed, at most: one slow answer holds up the order, not the others."""
 
@@ -46,6 +48,26 @@ class Started:
     stored: Outcome | None
 
 
+class StoredOutcomes:
+    """What earlier processes stored of a stage. It is looked up ahead, in order, since items mostly come as before."""
+
+    def __init__(self, ledger: Ledger, stage: str) -> None:
+        self._ledger, self._stage = ledger, stage
+        self._ahead: dict[str, Outcome] = {}
+        self._read = 0
+        self._is_empty = not ledger.has_outcomes(stage)
+
+    def find(self, item_id: str) -> Outcome | None:
+        """The outcome of an item; None where there is none or it is damaged."""
+        if self._is_empty:
+            return None
+        if not self._ahead:
+            self._ahead = dict(self._ledger.outcomes(self._stage, self._read, PAGE))
+            self._read += PAGE
+        found = self._ahead.pop(item_id, None)
+        return found or self._ledger.outcome(self._stage, item_id)
+
+
 class StageRun:
     """One stage under way: its tasks, its counters."""
 
@@ -57,7 +79,7 @@ class StageRun:
         self.room = asyncio.Semaphore(LOOKAHEAD)
         self._item_done = asyncio.Event()
         self._as_before = True
-        self._has_stored = engine.ledger.has_outcomes(plan.name)
+        self._stored = StoredOutcomes(engine.ledger, plan.name)
         self._seen: dict[str, int] = {}
         self._tasks: set[asyncio.Task[list[Result]]] = set()
 
@@ -82,11 +104,12 @@ class StageRun:
         self.engine.check()
         repeat = self._seen[item.id] = self._seen.get(item.id, 0) + 1
         item_id = item.id if repeat == 1 else f"{item.id}#{repeat}"
-        mark = _mark(item.value)
-        stored = self.engine.ledger.outcome(self.name, item_id) if self._has_stored else None
+        mark = input_mark(item.value)
+        stored = self._stored.find(item_id)
         if stored is not None and stored.final and stored.input == mark:
             return Started(item_id, mark, results_from_json(stored.results), stored)
-        task = asyncio.create_task(self._work(item_id, item, work))
+        value = item.make() if item.make else item.value
+        task = asyncio.create_task(self._work(item_id, value, work))
         self._tasks.add(task)
         task.add_done_callback(self._done)
         return Started(item_id, mark, task, None)
@@ -96,12 +119,12 @@ class StageRun:
         self._item_done.set()
         retrieve(task)
 
-    async def _work(self, item_id: str, item: Item, work: Work) -> list[Result]:
+    async def _work(self, item_id: str, value: Any, work: Work) -> list[Result]:
         rng = random.Random(int(digest(self.engine.options.run_seed, self.name, item_id)[:16], 16))
         try:
-            return await work(item.value, self._asker(item_id), rng)
+            return await work(value, self._asker(item_id), rng)
         except RequestFailed as error:
-            record = item.value if isinstance(item.value, Record) else Record("")
+            record = value if isinstance(value, Record) else Record("")
             return [request_failure(record, self.name, error)]
 
     def _asker(self, item_id: str) -> Ask:
@@ -177,9 +200,13 @@ class StageRun:
             task.cancel()
 
 
-def _mark(value: Any) -> str:
+def input_mark(value: Any) -> str:
     """A hash of what goes into an item, so that a stored outcome is not taken for another input of the same id."""
-    return blake2b(repr(value).encode(), digest_size=8).hexdigest() if isinstance(value, Record) else ""
+    if not isinstance(value, Record):
+        return ""
+    line = [getattr(value.lineage, name) for name in Lineage.__slots__]
+    whole = repr((value.instruction, value.input, value.output, value.messages, value.meta, line))
+    return blake2b(whole.encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
 def retrieve(task: asyncio.Task[Any]) -> None:

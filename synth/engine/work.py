@@ -43,10 +43,14 @@ Recall = Callable[[list[Result]], None]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One piece of work: its id is unique within the stage; `value` is what the coroutine gets."""
+    """One piece of work: its id is unique within the stage; `value` is what the coroutine gets.
+
+    `make`, where given, makes the value as the item starts; it is not called for an item whose outcome is stored.
+    """
 
     id: str
-    value: Any
+    value: Any = None
+    make: Callable[[], Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,9 +36,11 @@ async def bootstrap(
     checks = _checks(method, settings)
 
     def next_item(number: int) -> Item:
-        rng = random.Random(int(digest(engine.options.run_seed, "bootstrap request", number)[:16], 16))
-        request = replace(method.request(pool, rng), number=number, lost=pool.lost)
-        return Item(f"{settings.method}-{number}", request)
+        def make() -> Request:
+            rng = random.Random(int(digest(engine.options.run_seed, "bootstrap request", number)[:16], 16))
+            return replace(method.request(pool, rng), number=number, lost=pool.lost)
+
+        return Item(f"{settings.method}-{number}", make=make)
 
     async def work(request: Request, ask: Ask, _rng: random.Random) -> list[Result]:
         asker = Asker(ask, teacher.kind == "completion")

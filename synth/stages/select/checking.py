@@ -43,3 +43,20 @@ def admit(record: Record, checks: NamedChecks) -> Record:
         if admitted is not None:
             record = admitted(record) or record
     return record
+
+
+def recall(record: Record, result: Result, checks: NamedChecks) -> Result:
+    """What an earlier process found of a record, shown to the checks that keep state if it was kept."""
+    if isinstance(result, Rejection):
+        return result
+    if _text(result) != _text(record):  # a check changed it, and those before that check saw another text
+        return admit(record, checks)
+    for _, check in checks:
+        note = getattr(check, "recalled", None) or getattr(check, "admitted", None)
+        if note is not None:
+            note(record)
+    return result
+
+
+def _text(record: Record) -> tuple[object, ...]:
+    return record.instruction, record.input, record.output, record.messages

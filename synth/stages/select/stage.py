@@ -19,7 +19,7 @@ from synth.engine.run import Ask, Engine, Item, StagePlan, request_failure
 from synth.errors import RequestFailed
 from synth.models.base import ChatModel
 from synth.records import Record, digest
-from synth.stages.select.checking import STAGE, NamedChecks, Result, admit, apply_checks
+from synth.stages.select.checking import STAGE, NamedChecks, Result, apply_checks, recall
 from synth.stages.select.grading import Checked, graded
 from synth.stages.select.keep import keep, text_of
 from synth.stages.select.settings import EmbeddingSettings, SelectSettings
@@ -49,7 +49,7 @@ async def select(
     async def items() -> AsyncIterator[Item]:
         async for record, result in decided:
             results.append(result)
-            yield Item(_item_id(record), record)
+            yield Item(record.id, record)
 
     async def work(record: Record, _ask: Ask, _rng: random.Random) -> list[Result]:
         return [record]
@@ -90,15 +90,11 @@ async def _checked_again(
     checks = named_checks(settings, None)
     before = Remembered(engine.ledger, STAGE)
     async for record in records:
-        known = before.results(_item_id(record))
+        known = before.results(Item(record.id, record))
         if known is None:
             yield record, next(apply_checks([record], checks))
         else:
-            yield record, admit(record, checks) if isinstance(known[0], Record) else known[0]
-
-
-def _item_id(record: Record) -> str:
-    return digest(record.to_dict())[:16]
+            yield record, recall(record, known[0], checks)
 
 
 def wants_complexity(settings: SelectSettings) -> bool:
