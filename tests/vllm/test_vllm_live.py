@@ -231,7 +231,10 @@ def test_cancelled_requests_free_their_places(served: dict[str, Any]) -> None:
         long: dict[str, Any] = {"sampling": Sampling(max_tokens=1900), "extra_body": {"ignore_eos": True}}
         tasks = [asyncio.create_task(model.complete(chat(f"{n}", **long))) for n in range(8)]
         clock = asyncio.get_running_loop().time
-        await until(model, lambda load: load.running >= 4)
+        try:
+            await until(model, lambda load: load.running >= 4)
+        except AssertionError as error:
+            raise AssertionError([repr(task.exception()) if task.done() else "under way" for task in tasks]) from error
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
