@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,7 +39,7 @@ class Request:
     lost: int = 0
 
 
-class Method:
+class Method(ABC):
     """What the methods have in common. `checks` are those the method was published with, `sampling` its own."""
 
     checks: Sequence[str | dict[str, Any]] = ()
@@ -60,9 +61,9 @@ class Method:
         used |= {"is_classification", "instances_output_first"} if self.classifies else set()
         return sorted(version(self.settings.prompt(name)) for name in used)
 
+    @abstractmethod
     def request(self, pool: Pool, rng: random.Random) -> Request:
         """Draw the next request from the pool as it stands."""
-        raise NotImplementedError
 
     async def propose(self, request: Request, ask: Asker) -> list[Result]:
         """Ask for new tasks and read the reply: candidates, and rejections of what cannot be used."""
