@@ -45,17 +45,17 @@ def admit(record: Record, checks: NamedChecks) -> Record:
     return record
 
 
-def recall(record: Record, result: Result, checks: NamedChecks) -> Result:
-    """What an earlier process found of a record, shown to the checks that keep state if it was kept."""
+def recall(record: Record, result: Result, checks: NamedChecks) -> None:
+    """Show the checks that keep state a record again that an earlier process let through."""
     if isinstance(result, Rejection):
-        return result
+        return
     if _text(result) != _text(record):  # a check changed it, and those before that check saw another text
-        return admit(record, checks)
+        admit(record, checks)
+        return
     for _, check in checks:
         note = getattr(check, "recalled", None) or getattr(check, "admitted", None)
         if note is not None:
             note(record)
-    return result
 
 
 def _text(record: Record) -> tuple[object, ...]:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from synth.checks import build_checks
 from synth.checks.embeddings import EmbeddingModel, ask_vectors, static_vectors
 from synth.checks.semantic import Semantic, unit_length
-from synth.engine.remembered import Remembered
 from synth.engine.run import Ask, Engine, Item, StagePlan, request_failure
 from synth.errors import RequestFailed
 from synth.models.base import ChatModel
@@ -43,6 +42,10 @@ async def select(
     engine: Engine, records: AsyncIterator[Record], settings: SelectSettings
 ) -> AsyncIterator[list[Result]]:
     """Yield each record, or its rejection, in order."""
+    if not (settings.embeddings or settings.grade or settings.ifd or settings.keep):
+        async for settled in _checked_only(engine, records, settings):
+            yield settled
+        return
     decided = _decided(engine, records, settings)
     results: deque[Result] = deque()
 
@@ -57,17 +60,42 @@ async def select(
     def settle(_made: list[Result]) -> list[Result]:
         return [results.popleft()]
 
-    dump = settings.model_dump(mode="json")
-    async for settled in engine.stage(StagePlan(STAGE, digest(dump), dump), items(), work, settle):
+    async for settled in engine.stage(_plan(settings), items(), work, settle):
         yield settled
+
+
+async def _checked_only(
+    engine: Engine, records: AsyncIterator[Record], settings: SelectSettings
+) -> AsyncIterator[list[Result]]:
+    """The checks alone. What an earlier process found of a record stands, so a run that goes on does so at once."""
+    checks = named_checks(settings, None)
+    came: deque[Record] = deque()
+
+    async def items() -> AsyncIterator[Item]:
+        async for record in records:
+            came.append(record)
+            yield Item(record.id, record)
+
+    async def work(record: Record, _ask: Ask, _rng: random.Random) -> list[Result]:
+        return [record]
+
+    def settle(_made: list[Result]) -> list[Result]:
+        return list(apply_checks([came.popleft()], checks))
+
+    def recalled(results: list[Result]) -> None:
+        recall(came.popleft(), results[0], checks)
+
+    async for settled in engine.stage(_plan(settings), items(), work, settle, recalled):
+        yield settled
+
+
+def _plan(settings: SelectSettings) -> StagePlan:
+    dump = settings.model_dump(mode="json")
+    return StagePlan(STAGE, digest(dump), dump)
 
 
 async def _decided(engine: Engine, records: AsyncIterator[Record], settings: SelectSettings) -> AsyncIterator[Checked]:
     """Each record with what becomes of it."""
-    if not (settings.embeddings or settings.grade or settings.ifd or settings.keep):
-        async for one in _checked_again(engine, records, settings):
-            yield one
-        return
     vectors: dict[str, Vector] = {}
     embed = _embedder(engine, settings)
     stream = _checked(records, settings, embed, vectors)
@@ -81,20 +109,6 @@ async def _decided(engine: Engine, records: AsyncIterator[Record], settings: Sel
     kept = keep([result for _, result in all_of_them], settings.keep, vectors if embed else None)
     for (record, _), result in zip(all_of_them, kept, strict=True):
         yield record, result
-
-
-async def _checked_again(
-    engine: Engine, records: AsyncIterator[Record], settings: SelectSettings
-) -> AsyncIterator[Checked]:
-    """The checks alone. What an earlier process found of a record stands, so a run that goes on does so at once."""
-    checks = named_checks(settings, None)
-    before = Remembered(engine.ledger, STAGE)
-    async for record in records:
-        known = before.results(Item(record.id, record))
-        if known is None:
-            yield record, next(apply_checks([record], checks))
-        else:
-            yield record, recall(record, known[0], checks)
 
 
 def wants_complexity(settings: SelectSettings) -> bool:
