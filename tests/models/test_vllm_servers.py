@@ -1,0 +1,429 @@
+"""The life and death of a vLLM server, its orphans, and its answers.
+
+The server here is `fake_vllm.py`, a real process with vLLM's flags and answers. The real one: tests/vllm.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from synth.errors import CredentialsError, RequestRefused, RetryableError, SynthError
+from synth.models import connect
+from synth.models.base import ChatRequest, Completion, Sampling
+from synth.models.vllm import VllmModel, managed, traces
+from synth.models.vllm.server import Server
+
+FAKE = Path(__file__).parent / "fake_vllm.py"
+GIVEN = {"model": "org/model", "device": "gpu"}
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Traces in a folder of the test; nothing may be left running after it."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(managed, "BACKOFF_S", 0.01)
+    monkeypatch.setattr(traces, "GROUP_S", 0.3)
+    yield
+    left = [trace for path in traces.folder().glob("*.json") if traces.is_running(trace := read_trace(path))]
+    for trace in left:
+        traces.end(trace, term_s=1)
+    assert not left
+
+
+def read_trace(path: Path) -> traces.Trace:
+    return traces.Trace(**json.loads(path.read_text()))
+
+
+def ask(text: str = "hello", **sampling: Any) -> ChatRequest:
+    return ChatRequest(({"role": "user", "content": text},), Sampling(**sampling))
+
+
+def using(options: dict[str, Any], work: Callable[[VllmModel], Awaitable[Any]]) -> Any:
+    """Run `work` on a connected model and close it."""
+
+    async def run() -> Any:
+        found = connect("vllm", GIVEN | options)
+        assert isinstance(found, VllmModel)
+        try:
+            return await work(found)
+        finally:
+            await found.close()
+
+    return asyncio.run(run())
+
+
+async def pid_of(found: VllmModel) -> int:
+    return int((await found.complete(ask())).text.split()[0])
+
+
+def wait_for(is_true: Callable[[], bool], seconds: float = 5) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_true() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert is_true()
+
+
+# -- a server's life -------------------------------------------------------------------------------------------------
+
+
+def test_the_server_starts_with_the_first_request_and_ends_with_close(vllm: str) -> None:
+    async def work(found: VllmModel) -> tuple[int, Any, Any]:
+        assert not list(traces.folder().glob("*.json")) and await found.load() is None
+        pids = await asyncio.gather(*(pid_of(found) for _ in range(8)))
+        assert len(set(pids)) == 1
+        assert len(traces.group(pids[0])) == 2
+        return pids[0], await found.facts(), await found.load()
+
+    pid, facts, load = using({"executable": vllm}, work)
+    assert facts["version"] == "0.32.0" and facts["max_model_len"] == 1000 and load.waiting == 56
+    assert not traces.group(pid) and not [p for p in traces.folder().iterdir() if p.suffix in (".json", ".log")]
+
+
+def test_closing_what_was_never_used_starts_nothing(vllm: str) -> None:
+    async def work(found: VllmModel) -> None:
+        await found.close()
+
+    using({"executable": vllm}, work)
+    assert not list(traces.folder().iterdir())
+
+
+def test_no_key_is_on_disk_but_for_the_log_and_none_is_shown(vllm: str) -> None:
+    async def work(found: VllmModel) -> None:
+        await pid_of(found)
+        link = found._held
+        assert link is not None and link.server is not None
+        for path in traces.folder().glob("*.json"):
+            assert link.key not in path.read_text()
+        assert link.server.tail(1) == ["INFO [engine] loading org/model with the key [key]"]
+
+    using({"executable": vllm}, work)
+
+
+def test_a_server_that_cannot_start_tells_why_and_what_to_do(vllm: str) -> None:
+    with pytest.raises(SynthError) as raised:
+        using({"executable": vllm, "env": {"FAKE_START": "no_memory"}}, pid_of)
+    assert raised.value.exit_code == 1 and "CUDA out of memory" in raised.value.message
+    assert "exit code 1" in raised.value.message and "gpu_memory_utilization" in raised.value.hint
+
+
+def test_the_cause_is_picked_from_a_long_log_and_what_followed_from_it_is_not(tmp_path: Path) -> None:
+    log = tmp_path / "vllm.log"
+    told = [
+        "INFO Engine 000: CPU KV cache usage: 0.1%, running 2",
+        "WARNING fd limit errors like `OSError: [Errno 24] Too many open files`",
+        "(Worker pid=3) ERROR torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB",
+        *[f"  File {number}, in step" for number in range(40)],
+        "ERROR vllm.v1.engine.exceptions.EngineDeadError: See stack trace (above) for the root cause.",
+        "INFO [shutdown] MPClient: complete",
+    ]
+    log.write_text("\n".join(told))
+    error = Server(traces.Trace(1, "", 1, "", 1, "", "m", str(log)), "key-of-the-server").ended("it died")
+    assert error.message.splitlines()[1].strip() == told[2] and "[shutdown]" not in error.message
+    assert "gpu_memory_utilization" in error.hint
+
+
+def test_a_server_that_never_becomes_ready_is_ended(vllm: str) -> None:
+    with pytest.raises(SynthError, match=r"not ready after 0 s(.|\n)*loading org/model"):
+        using({"executable": vllm, "start_timeout_s": 0.5, "env": {"FAKE_START": "never_ready"}}, pid_of)
+
+
+def test_closing_during_the_start_leaves_nothing_running(vllm: str) -> None:
+    async def work(found: VllmModel) -> None:
+        waiting = asyncio.create_task(pid_of(found))
+        await asyncio.sleep(0.5)
+        await found.close()
+        with pytest.raises(RetryableError, match="called off"):
+            await waiting
+
+    using({"executable": vllm, "env": {"FAKE_START": "never_ready"}}, work)
+
+
+def test_a_start_can_be_called_off_and_leaves_nothing_running(vllm: str) -> None:
+    async def work(found: VllmModel) -> None:
+        waiting = [asyncio.create_task(pid_of(found)) for _ in range(4)]
+        await asyncio.sleep(0.5)
+        found.stop_starting()
+        for one in waiting:
+            with pytest.raises(RetryableError, match="called off"):
+                await one
+
+    started = time.monotonic()
+    using({"executable": vllm, "env": {"FAKE_START": "never_ready"}}, work)
+    assert time.monotonic() - started < 5
+
+
+def test_ctrl_c_while_the_server_starts_ends_the_run_at_once(vllm: str, tmp_path: Path) -> None:
+    teacher = GIVEN | {"backend": "vllm", "executable": vllm, "env": {"FAKE_START": "never_ready"}}
+    recipe = {"teacher": teacher, "judge": teacher, "bootstrap": {"num_tasks": 5}, "respond": None}
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    command = [sys.executable, "-m", "synth", "run", str(tmp_path / "recipe.yaml"), "--run", str(tmp_path / "run")]
+    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    assert run.stderr
+    wait_for(lambda: bool(list(traces.folder().glob("*.json"))), 30)
+    [trace] = map(read_trace, traces.folder().glob("*.json"))
+    time.sleep(0.5)
+    asked = time.monotonic()
+    run.send_signal(signal.SIGINT)
+    said = run.communicate(timeout=20)[1]
+    assert run.returncode == 130 and time.monotonic() - asked < 8, said
+    assert not traces.is_running(trace)
+    with sqlite3.connect(tmp_path / "run" / "ledger.sqlite") as ledger:
+        assert not ledger.execute("SELECT count(*) FROM requests WHERE state = 'sent'").fetchone()[0]
+
+
+# -- one server for several models -----------------------------------------------------------------------------------
+
+
+def test_models_with_equal_settings_share_a_server_until_the_last_has_closed(vllm: str) -> None:
+    async def work(teacher: VllmModel) -> int:
+        judge = connect("vllm", GIVEN | {"executable": vllm, "extra_body": {"top_k": 1}})
+        assert isinstance(judge, VllmModel)
+        pids = await asyncio.gather(*(pid_of(one) for one in (teacher, judge, teacher, judge)))
+        assert len(set(pids)) == 1
+        await judge.close()
+        assert await pid_of(teacher) == pids[0]
+        return pids[0]
+
+    assert not traces.group(using({"executable": vllm}, work))
+
+
+def test_a_shared_server_that_dies_is_replaced_once(vllm: str) -> None:
+    async def work(teacher: VllmModel) -> None:
+        judge = connect("vllm", GIVEN | {"executable": vllm})
+        assert isinstance(judge, VllmModel)
+        first = await pid_of(judge)
+        with pytest.raises(RetryableError):
+            await teacher.complete(ask("die"))
+        pids = await asyncio.gather(*(pid_of(one) for one in (teacher, judge, teacher, judge)))
+        assert len(set(pids)) == 1 and first not in pids
+        assert teacher.restarts == judge.restarts == 1
+        await judge.close()
+
+    using({"executable": vllm}, work)
+
+
+def test_models_with_other_settings_have_servers_of_their_own(vllm: str) -> None:
+    async def work(teacher: VllmModel) -> None:
+        judge = connect("vllm", GIVEN | {"executable": vllm, "max_model_len": 500})
+        assert isinstance(judge, VllmModel)
+        assert await pid_of(judge) != await pid_of(teacher)
+        await judge.close()
+
+    using({"executable": vllm}, work)
+
+
+@pytest.mark.parametrize("word", ["die", "freeze"])
+def test_a_server_that_dies_costs_the_answers_in_flight_and_is_replaced(
+    vllm: str, word: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(managed, "RECOVERY_S", 0.2)
+
+    async def work(found: VllmModel) -> None:
+        first = await pid_of(found)
+        with pytest.raises(RetryableError):
+            await found.complete(ask(word))
+        assert await pid_of(found) != first
+        assert found.restarts == 1 and not traces.group(first)
+
+    using({"executable": vllm}, work)
+    said = capfd.readouterr().err
+    assert "restart 1 of 3" in said and "loading org/model" in said
+
+
+def test_a_failure_of_a_healthy_server_restarts_nothing(vllm: str) -> None:
+    async def work(found: VllmModel) -> None:
+        first = await pid_of(found)
+        assert found._held is not None
+        found._suspect(found._held.server)
+        assert await pid_of(found) == first and found.restarts == 0
+
+    using({"executable": vllm}, work)
+
+
+def test_restarts_end_with_exit_1_and_the_last_lines(vllm: str, tmp_path: Path) -> None:
+    async def work(found: VllmModel) -> None:
+        with pytest.raises(RetryableError):
+            await found.complete(ask("die"))
+        for _ in range(2):
+            with pytest.raises(SynthError, match=r"restarted 2 time\(s\)(.|\n)*") as raised:
+                await found.complete(ask())
+            assert raised.value.exit_code == 1 and "initialization failed" in raised.value.message
+
+    env = {"FAKE_START": "only_once", "FAKE_MARKER": str(tmp_path / "marker")}
+    using({"executable": vllm, "max_restarts": 2, "env": env}, work)
+
+
+# -- orphans ---------------------------------------------------------------------------------------------------------
+
+KILLED = """
+import asyncio, json, os, signal, sys
+from synth.models import connect
+from synth.models.base import ChatRequest
+async def main():
+    model = connect("vllm", json.loads(sys.argv[1]))
+    print((await model.complete(ChatRequest(({"role": "user", "content": "hi"},)))).text.split()[0], flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+asyncio.run(main())
+"""
+
+
+def left_behind(options: dict[str, Any]) -> int:
+    """The server of a process that was killed with -9."""
+    given = json.dumps(GIVEN | options)
+    done = subprocess.run([sys.executable, "-c", KILLED, given], capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    pid = int(done.stdout)
+    assert traces.group(pid)
+    return pid
+
+
+def test_the_server_of_a_killed_run_is_used_again_when_the_arguments_are_the_same(vllm: str) -> None:
+    pid = left_behind({"executable": vllm})
+    assert using({"executable": vllm}, pid_of) == pid
+    assert not traces.group(pid)
+
+
+def test_the_server_of_a_killed_run_is_ended_when_the_arguments_differ(vllm: str) -> None:
+    pid = left_behind({"executable": vllm, "max_model_len": 500})
+    assert using({"executable": vllm}, pid_of) != pid
+    assert not traces.group(pid)
+
+
+def test_what_is_left_of_a_dead_servers_group_is_ended_too(vllm: str) -> None:
+    pid = left_behind({"executable": vllm})
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: traces.identity(pid) is None)
+    assert traces.group(pid)
+    assert using({"executable": vllm}, pid_of) != pid
+    assert not traces.group(pid)
+
+
+def test_the_server_of_another_run_that_lives_is_left_alone(vllm: str) -> None:
+    async def work(first: VllmModel) -> None:
+        pid = await pid_of(first)
+        assert left_behind({"executable": vllm}) != pid
+        assert await pid_of(first) == pid
+
+    using({"executable": vllm}, work)
+    assert using({"executable": vllm}, pid_of)  # ends what the killed run left
+
+
+def test_a_process_that_got_the_number_of_a_dead_server_is_not_touched() -> None:
+    bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+    trace = traces.Trace(bystander.pid, "another boot 1", 1, "gone", 1, "f", "m", str(traces.folder() / "x.log"))
+    trace.path.write_text(json.dumps({name: getattr(trace, name) for name in trace.__dataclass_fields__}))
+    assert traces.orphans() == [] and not trace.path.exists()
+    traces.end(trace)
+    assert bystander.poll() is None
+    bystander.kill()
+    bystander.wait()
+
+
+def test_a_broken_trace_is_thrown_away() -> None:
+    (traces.folder() / "1.json").write_text("{not json")
+    assert traces.orphans() == [] and not (traces.folder() / "1.json").exists()
+
+
+# -- answers ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_prompt_too_long_is_refused_with_its_numbers_and_others_go_on(vllm: str) -> None:
+    async def work(found: VllmModel) -> None:
+        with pytest.raises(RequestRefused) as raised:
+            await found.complete(ask("word " * 95))
+        assert raised.value.reason == "context_overflow" and "95 tokens" in raised.value.message
+        assert "100" in raised.value.message
+        assert (await found.complete(ask())).text
+
+    using({"executable": vllm, "max_model_len": 100}, work)
+
+
+def test_max_tokens_is_cut_to_the_room_behind_the_prompt(vllm: str) -> None:
+    async def cap(found: VllmModel, text: str, max_tokens: int | None) -> str:
+        return str((await found.complete(ask(text, max_tokens=max_tokens))).text.split()[1])
+
+    async def work(found: VllmModel) -> list[str]:
+        return [
+            await cap(found, "word " * 60, 2048),
+            await cap(found, "word " * 60, 20),
+            await cap(found, "word " * 60, None),
+        ]
+
+    assert using({"executable": vllm, "max_model_len": 100}, work) == ["40", "20", "None"]
+
+
+def test_a_base_model_asked_to_chat_stops_the_run_and_says_what_to_set(vllm: str) -> None:
+    with pytest.raises(CredentialsError) as raised:
+        using({"executable": vllm}, lambda found: found.complete(ask("template")))
+    assert "api: completion" in raised.value.hint
+
+
+def test_an_old_name_of_structured_outputs_is_refused(vllm: str) -> None:
+    request = ChatRequest(ask().messages, extra_body={"guided_json": {}})
+    with pytest.raises(RequestRefused, match="structured_outputs"):
+        using({"executable": vllm}, lambda found: found.complete(request))
+
+
+# -- running servers -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def running() -> Iterator[str]:
+    """The address of a server that someone else started, with the key `right`."""
+    from synth.models.vllm.server import _answers, free_port
+
+    port = free_port()
+    command = [sys.executable, str(FAKE), "serve", "org/model", "--port", str(port)]
+    command += ["--served-model-name", "org/model"]
+    process = subprocess.Popen(command, env=os.environ | {"VLLM_API_KEY": "right"}, stdout=subprocess.DEVNULL)
+    wait_for(lambda: _answers(f"http://127.0.0.1:{port}/health"))
+    yield f"http://127.0.0.1:{port}/v1"
+    process.terminate()
+    process.wait()
+
+
+def test_a_running_server_is_used_and_left_running(running: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VLLM_API_KEY", "right")
+
+    async def work(found: VllmModel) -> Completion:
+        assert (await found.facts())["server"] == "running"
+        return await found.complete(ask())
+
+    answer = using({"base_url": running}, work)
+    os.kill(int(answer.text.split()[0]), 0)
+
+
+def test_a_running_server_is_asked_for_its_models_and_checks_the_key(
+    running: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(CredentialsError) as raised:
+        using({"base_url": running}, pid_of)
+    assert "$VLLM_API_KEY" in raised.value.hint
+    monkeypatch.setenv("VLLM_API_KEY", "right")
+    with pytest.raises(CredentialsError) as raised:
+        using({"base_url": running, "model": "other"}, pid_of)
+    assert "no model 'other'" in raised.value.message and "org/model" in raised.value.hint
+
+
+def test_a_server_not_there_yet_is_worth_another_try(running: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(found: VllmModel) -> None:
+        with pytest.raises(RetryableError):
+            await found.complete(ask())
+        object.__setattr__(found._settings, "base_url", running)
+        await found.complete(ask())
+
+    monkeypatch.setenv("VLLM_API_KEY", "right")
+    using({"base_url": "http://127.0.0.1:9/v1"}, work)
