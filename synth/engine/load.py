@@ -15,8 +15,9 @@ QUEUE_SHARE, SHORTEST_QUEUE = 0.25, 4
 """How long a queue to keep, as a share of what runs."""
 FULL = 0.9
 """Cache use up to which more requests are useful; beyond it answers that grow push others out, to be computed again."""
-BUSY = 0.8
-"""Share of the slots in use, and of these at work in the server, from which on their number is what holds us back."""
+BUSY = 0.9
+"""Share of the slots in use, and of these at work in the server, from which on their number is what holds us back.
+Well above 1 / (1 + QUEUE_SHARE): a queue that is empty for a moment does not mean that the server could hold more."""
 MEMORY = 8
 """Looks of which the most that ran counts as what the server holds; while it reads prompts it runs fewer."""
 

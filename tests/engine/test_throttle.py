@@ -174,6 +174,11 @@ def test_a_server_that_still_reads_prompts_is_not_full() -> None:
     assert followed(*looks, limit=64, in_flight=64) == [64, 20]
 
 
+def test_a_queue_that_is_empty_for_a_moment_does_not_raise_the_limit() -> None:
+    looks = Load(16, 9, 0.2), Load(16, 4, 0.3), Load(16, 0, 0.4)
+    assert followed(*looks, limit=20, in_flight=20) == [20, 20, 20]
+
+
 def test_a_limit_with_little_to_do_stays_as_it_is() -> None:
     assert LoadFollower().wanted(Load(3, 0), 64, 3) == 64
     assert LoadFollower().wanted(Load(16, 0), 64, 64) == 64, "the server has not yet seen the others"

@@ -54,15 +54,14 @@ def using(options: dict[str, Any], work: Callable[[VllmModel], Awaitable[Any]]) 
 
 
 async def until(model: VllmModel, is_so: Callable[[Load], bool]) -> Load:
-    """The server's load as soon as it is as wanted, looked at every 50 ms for 15 s."""
-    seen = []
+    """The server's load as soon as it is as wanted, in at most 300 looks."""
+    load = None
     for _ in range(300):
         load = await model.load()
         if load is not None and is_so(load):
             return load
-        seen.append(load and (load.running, load.waiting))
         await asyncio.sleep(0.05)
-    raise AssertionError(f"never so in 15 s: {seen}")
+    raise AssertionError(f"never so, at last {load}")
 
 
 @pytest.mark.parametrize(
@@ -200,7 +199,7 @@ def test_the_limit_follows_the_load_to_16_places_and_a_short_queue(served: dict[
         return limits, longest
 
     limits, longest = using(served, work)
-    # 20 on a quiet machine; where the looks come late, as many may wait as there are at work, never more.
+    # 20 on a quiet machine. Doubling ends once something waits, so that even late looks leave no more than 32.
     assert min(limits[-40:]) >= 16 and max(limits[-40:]) <= 32, limits[-40:]
     assert longest <= 48
 
@@ -218,7 +217,7 @@ def test_prompts_of_a_stage_find_their_beginning_in_the_servers_cache(served: di
 
 
 def test_the_doctor_finds_a_small_model_working_but_its_server_narrow(served: dict[str, Any]) -> None:
-    found = {one.name: one for one in using(served, lambda model: check_up(model, "chat"))}
+    found = {one.name: one for one in using(served, lambda model: check_up(model, "chat", 64))}
     assert found["answers"].state == "fine" and "2,048 tokens" in found["context"].said
     structured = found["structured"].figures
     assert structured and structured["fitting"] + structured["cut"] >= 3  # its text can end in the middle of a letter
@@ -226,23 +225,25 @@ def test_the_doctor_finds_a_small_model_working_but_its_server_narrow(served: di
     assert found["throughput"].figures["waited"] > 0
 
 
-def test_cancelled_requests_free_their_places(served: dict[str, Any]) -> None:
-    async def work(model: VllmModel) -> float:
-        long: dict[str, Any] = {"sampling": Sampling(max_tokens=1900), "extra_body": {"ignore_eos": True}}
-        tasks = [asyncio.create_task(model.complete(chat(f"{n}", **long))) for n in range(8)]
-        clock = asyncio.get_running_loop().time
-        try:
-            await until(model, lambda load: load.running >= 4)
-        except AssertionError as error:
-            raise AssertionError([repr(task.exception()) if task.done() else "under way" for task in tasks]) from error
+def test_cancelled_requests_free_their_places_and_leave_the_queue(served: dict[str, Any]) -> None:
+    """Told by what the server wrote in all, not by the clock: a busy machine may wake this process seconds late."""
+    number, length = 96, 1900
+
+    async def work(model: VllmModel) -> int:
+        sampling = Sampling(max_tokens=length)
+        requests = [chat(f"{n}", sampling=sampling, extra_body={"ignore_eos": True}) for n in range(number)]
+        await model.facts()
+        before = await model.load()
+        tasks = [asyncio.create_task(model.complete(request)) for request in requests]
+        await until(model, lambda load: load.running == 16 and load.waiting > 16)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        started = clock()
-        await until(model, lambda load: load.running == 0)
-        return clock() - started
+        after = await until(model, lambda load: load.running == load.waiting == 0)
+        assert before
+        return after.generated_tokens - before.generated_tokens
 
-    assert using(served, work) < 5
+    assert using(served, work) < number * length / 2
 
 
 def test_a_student_is_served_and_chatted_with(managed: dict[str, Any], tmp_path: Path) -> None:
