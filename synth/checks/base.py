@@ -7,7 +7,7 @@ passed every one of them is admitted. So a record that another check refused nev
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from synth.records import Record
 
@@ -18,7 +18,6 @@ class Check(Protocol):
     def __call__(self, record: Record, /) -> str | None: ...
 
 
-@runtime_checkable
 class StatefulCheck(Protocol):
     """A check that wants to see what was kept.
 

@@ -1,8 +1,8 @@
 """Near-duplicates in meaning: the cosine of a record's vector to every one kept before it, exact, the first one stays.
 
-Off unless a recipe names a source of vectors (`synth.checks.embeddings`). What "near" means depends on that model:
-read the pairs before trusting a threshold. Scores are rounded to 6 digits, so that the order in which a processor adds
-up decides nothing.
+Off unless a recipe names a source of vectors: a model2vec model (`static_vectors`) or a server
+(`synth.models.embeddings`). What "near" means depends on that model: read the pairs before trusting a threshold. Scores
+are rounded to 6 digits, so that the order in which a processor adds up decides nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from synth.errors import UsageError
 from synth.records import Record
 
 if TYPE_CHECKING:
@@ -114,6 +115,23 @@ def unit_length(vectors: Any) -> Matrix:
 
 Vectors = Callable[[Sequence[str]], "Matrix"]
 """Texts to vectors of unit length, one row each."""
+
+
+def static_vectors(model: str) -> Vectors:
+    """Vectors by a model2vec model in a folder or of the hub. Raises UsageError where it cannot be loaded.
+
+    Nothing is downloaded unless a model of the hub is named.
+    """
+    try:
+        from model2vec import StaticModel
+    except ImportError as error:
+        raise UsageError("model2vec is not installed", "pip install 'synth-instruct[semantic]'") from error
+    try:
+        loaded = StaticModel.from_pretrained(model)
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise UsageError(f"{model}: no model2vec model can be loaded ({reason})", "name its folder") from error
+    return lambda texts: unit_length(loaded.encode(list(texts), use_multiprocessing=False))
 
 
 def semantic_subset(

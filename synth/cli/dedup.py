@@ -58,9 +58,8 @@ def _found(texts: list[str], threshold: float, strict: bool, tokenizer: str, sem
 
     if semantic is None:
         return novel_subset(texts, threshold=threshold, strict=strict, tokenizer=tokenizer)
-    from synth.checks.embeddings import static_vectors
     from synth.checks.prefix_join import Removed, Subset
-    from synth.checks.semantic import semantic_subset
+    from synth.checks.semantic import semantic_subset, static_vectors
 
     verdicts = semantic_subset(texts, static_vectors(semantic), threshold, strict=strict)
     removed = [Removed(index, *verdict) for index, verdict in enumerate(verdicts) if verdict]

@@ -151,7 +151,7 @@ def _vectors(settings: SelectSettings, reader: Any, wanted: bool) -> Vectors | N
     if settings.embeddings is None or not (wanted or settings.semantic is not None or by_distance):
         return None
     if settings.embeddings.base_url is None:
-        from synth.checks.embeddings import static_vectors
+        from synth.checks.semantic import static_vectors
 
         return static_vectors(settings.embeddings.model)
     if reader is None:

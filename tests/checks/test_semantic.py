@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synth.checks import embeddings
-from synth.checks.semantic import Nearest, Semantic, semantic_subset, unit_length
+from synth.checks.semantic import Nearest, Semantic, semantic_subset, static_vectors, unit_length
 from synth.engine.ledger import LedgerReader
 from synth.errors import UsageError
+from synth.models.embeddings import _read
 from synth.pipeline import final_records
 from synth.pipeline import run as run_recipe
 from synth.recipe import build_recipe
@@ -120,7 +120,7 @@ def test_a_local_model_finds_what_means_the_same_in_other_words(static_model: Pa
         kept["red blue"]
     )
     assert out["three four"].endswith(kept["one two"])
-    vectors = embeddings.static_vectors(str(static_model))
+    vectors = static_vectors(str(static_model))
     records = [Record(text, "", "Done so.") for text in ("red blue", "green pink")]
     found = explain(
         records,
@@ -140,7 +140,7 @@ def test_diversity_of_the_best_is_measured_by_the_vectors(static_model: Path, tm
 def test_a_folder_without_a_model_is_named() -> None:
     pytest.importorskip("model2vec")
     with pytest.raises(UsageError, match="no model2vec model"):
-        embeddings.static_vectors("/nowhere/at/all")
+        static_vectors("/nowhere/at/all")
 
 
 # -- a server --------------------------------------------------------------------------------------------------------
@@ -218,5 +218,5 @@ def test_a_server_is_asked_in_batches_and_each_text_once_also_after_a_failure(tm
     ],
 )
 def test_a_body_that_holds_no_vectors_is_a_failure_to_be_tried_again(body: bytes) -> None:
-    found = embeddings._read(body, ["a"], "m", "http://x")
+    found = _read(body, ["a"], "m", "http://x")
     assert getattr(found, "reason", "") == "bad_body"

@@ -12,11 +12,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from synth.checks import build_checks
-from synth.checks.embeddings import EmbeddingModel, ask_vectors, static_vectors
-from synth.checks.semantic import Semantic, unit_length
+from synth.checks.semantic import Semantic, static_vectors, unit_length
 from synth.engine.run import Ask, Engine, Item, StagePlan, request_failure
 from synth.errors import RequestFailed
 from synth.models.base import ChatModel
+from synth.models.embeddings import EmbeddingModel, ask_vectors
 from synth.records import Record, digest
 from synth.stages.select.checking import STAGE, NamedChecks, Result, apply_checks, recall
 from synth.stages.select.grading import Checked, graded

@@ -1,8 +1,7 @@
-"""Texts to vectors: a model2vec folder on this machine, or any OpenAI-compatible `/embeddings` server.
+"""Vectors of texts from any OpenAI-compatible `/embeddings` server.
 
-The server is asked through the engine, text by text, so its answers lie in the run's ledger like all others and are
-never paid for twice; `EmbeddingModel` puts those that wait at the same time into one request. Nothing is downloaded
-unless a model of the hub is named.
+It is asked through the engine, text by text, so its answers lie in the run's ledger like all others and are never paid
+for twice; `EmbeddingModel` puts those that wait at the same time into one request.
 """
 
 from __future__ import annotations
@@ -14,8 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from synth.checks.semantic import Vectors, unit_length
-from synth.errors import RetryableError, SynthError, UsageError
+from synth.errors import RequestFailed, RetryableError, SynthError
 from synth.models.base import ChatRequest, Completion, Sampling, Usage
 from synth.models.openai import Settings, open_server
 from synth.models.openai_replies import read_failure
@@ -23,20 +21,6 @@ from synth.models.openai_replies import read_failure
 TIMEOUT_S = 120.0
 GATHER_S, GATHER_AGAIN_S = 0.01, 1.0
 """How long the first text of a request waits for others; longer after a failure, since retries come one by one."""
-
-
-def static_vectors(model: str) -> Vectors:
-    """Vectors by a model2vec model in a folder or of the hub. Raises UsageError where it cannot be loaded."""
-    try:
-        from model2vec import StaticModel
-    except ImportError as error:
-        raise UsageError("model2vec is not installed", "pip install 'synth-instruct[semantic]'") from error
-    try:
-        loaded = StaticModel.from_pretrained(model)
-    except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise UsageError(f"{model}: no model2vec model can be loaded ({reason})", "name its folder") from error
-    return lambda texts: unit_length(loaded.encode(list(texts), use_multiprocessing=False))
 
 
 def embedding_request(text: str) -> ChatRequest:
@@ -56,8 +40,6 @@ def read_vector(text: str) -> Any:
 
 async def ask_vectors(texts: Sequence[str], ask: Callable[[ChatRequest], Awaitable[Completion]]) -> list[Any]:
     """The vectors of texts, asked for all at once; in place of one that could not be had, its RequestFailed."""
-    from synth.errors import RequestFailed
-
     answers = await asyncio.gather(*(ask(embedding_request(text)) for text in texts), return_exceptions=True)
     for answer in answers:
         if isinstance(answer, BaseException) and not isinstance(answer, RequestFailed):
