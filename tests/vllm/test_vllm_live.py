@@ -226,7 +226,7 @@ def test_the_doctor_finds_a_small_model_working_but_its_server_narrow(served: di
 
 
 def test_cancelled_requests_free_their_places_and_leave_the_queue(served: dict[str, Any]) -> None:
-    """Told by what the server wrote in all, not by the clock: a busy machine may wake this process seconds late."""
+    """Told by what the server wrote in all, not by the clock: on a busy machine this process may wake late."""
     number, length = 96, 1900
 
     async def work(model: VllmModel) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import os
 import re
 import secrets
 import socket
@@ -21,7 +22,7 @@ from pathlib import Path
 
 from synth.errors import SynthError
 from synth.models.vllm import traces
-from synth.models.vllm.settings import Settings, command_line, fingerprint, server_environment
+from synth.models.vllm.settings import Settings, command_line, fingerprint, is_cpu, server_cores, server_environment
 
 POLL_S, SAY_EVERY_S = 0.25, 10.0
 UNREADY_TERM_S = 1.0
@@ -182,6 +183,8 @@ def _launch(settings: Settings) -> Server:
             env=server_environment(settings, key),
             start_new_session=True,
         )
+    if is_cpu(settings) and (cores := server_cores()):
+        os.sched_setaffinity(process.pid, cores)
     trace = traces.leave(process.pid, port, fingerprint(settings), settings.model, log_path)
     return Server(trace, key, process)
 
