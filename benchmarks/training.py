@@ -150,7 +150,9 @@ def encoded(records: list[Record], base: Path, max_length: int) -> tuple[Encoder
 def make_base(records: list[Record], out_dir: Path, size: str) -> Path:
     """A Llama with random weights and a byte-level BPE trained on the data."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast
+
+    from synth.student.tiny import make_model
 
     hidden, layers, heads, vocabulary = SIZES[size]
     core = Tokenizer(models.BPE())
@@ -163,19 +165,7 @@ def make_base(records: list[Record], out_dir: Path, size: str) -> Path:
     core.train_from_iterator((f"{r.instruction}\n{r.input}\n{r.output}" for r in records), trainer)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, pad_token="<|pad|>", eos_token="<|end|>")
     tokenizer.save_pretrained(out_dir)
-    config = LlamaConfig(
-        vocab_size=vocabulary,
-        hidden_size=hidden,
-        intermediate_size=int(hidden * 8 / 3) // 32 * 32,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        max_position_embeddings=4096,
-        tie_word_embeddings=True,
-        bos_token_id=None,
-        pad_token_id=0,
-        eos_token_id=1,
-    )
-    LlamaForCausalLM(config).save_pretrained(out_dir)
+    make_model(vocabulary, seed=0, hidden=hidden, layers=layers, heads=heads).save_pretrained(out_dir)
     return out_dir
 
 

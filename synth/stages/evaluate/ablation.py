@@ -1,0 +1,188 @@
+"""What did the data do? Students trained on more and more of it, alike in all else, and compared.
+
+Which records an arm has is the caller's choice, and so is how an arm is trained (`fit`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from synth.errors import UsageError
+from synth.metrics import mean
+from synth.records import Record
+from synth.stages.evaluate.examine import EvaluateSettings, Progress, Source, examine
+from synth.student.items import EvalItem, given_away, items_from
+from synth.student.presets import TrainSettings
+from synth.student.scores import Difference, as_row, difference_of_tables, two_level_interval
+
+
+class Trained(Protocol):
+    """What an ablation needs to know of a trained student (a `TrainResult` is one)."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def steps(self) -> int: ...
+    @property
+    def tokens(self) -> int: ...
+
+
+Fit = Callable[[Sequence[Record], Path, TrainSettings], Trained]
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One arm of an ablation. `values`: the share correct of each training; `low`, `high`: over trainings and items.
+
+    `steps` and `tokens` are means over the trainings. `against_first` and `against_last`: the differences to the first
+    arm and to the arm before, with intervals over trainings and items.
+    """
+
+    name: str
+    num_records: int
+    steps: float
+    tokens: float
+    value: float
+    low: float
+    high: float
+    values: list[float]
+    against_first: Difference | None
+    against_last: Difference | None
+
+
+@dataclass(frozen=True, slots=True)
+class AblationResult:
+    """The arms in their order, and how far their tokens lie apart (largest over smallest, the untrained base aside).
+
+    `given_away`: items that some arm's data gave away, left out for all arms. `contamination`: evaluation set -> arm ->
+    items given away, for every set at hand.
+    """
+
+    arms: list[Arm]
+    num_items: int
+    token_ratio: float
+    given_away: dict[str, str]
+    contamination: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def rows(self) -> list[list[str]]:
+        """A table: arm, records, steps, tokens, correct, 95 % interval, each training, against the arm before."""
+        table = []
+        for arm in self.arms:
+            gap = arm.against_last
+            told = f"{gap.value:+.3f} ({gap.low:+.3f} to {gap.high:+.3f}): {gap.verdict}" if gap else ""
+            each = " ".join(f"{value:.3f}" for value in arm.values)
+            interval = f"{arm.low:.3f} to {arm.high:.3f}"
+            numbers = [str(arm.num_records), f"{arm.steps:.0f}", f"{arm.tokens:.0f}", f"{arm.value:.3f}"]
+            table.append([arm.name, *numbers, interval, each, told])
+        return table
+
+    def contamination_rows(self) -> list[list[str]]:
+        """A table: evaluation set, then for each arm with records how many items its data give away."""
+        return [[name, *(str(count) for count in counts.values())] for name, counts in self.contamination.items()]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        arms = [
+            asdict(arm)
+            | {
+                "against_first": as_row(arm.against_first) if arm.against_first else None,
+                "against_last": as_row(arm.against_last) if arm.against_last else None,
+            }
+            for arm in self.arms
+        ]
+        rest = {"num_items": self.num_items, "token_ratio": self.token_ratio, "given_away": self.given_away}
+        return {"arms": arms, **rest, "contamination": self.contamination}
+
+
+def ablation(
+    arms: Mapping[str, Sequence[Record]],
+    source: Source,
+    out_dir: Path,
+    fit: Fit,
+    training: TrainSettings,
+    settings: EvaluateSettings | None = None,
+    progress: Progress | None = None,
+) -> AblationResult:
+    """Train every arm from one and the same base, for equal steps and tokens, with each of the seeds, and compare.
+
+    `arms`: name -> records, in the order in which each adds to the one before; an arm without records is the base
+    itself. `fit` trains (`stages.train.train`). Items that any arm's data give away are left out for all. Raises
+    UsageError unless `training` fixes max_steps and batch_tokens, without which the arms would not be equal.
+    """
+    settings = settings or EvaluateSettings()
+    if training.max_steps is None or training.batch_tokens is None or training.packing is False:
+        raise UsageError(
+            "the arms of an ablation must see equal steps and tokens",
+            "set train.max_steps and train.batch_tokens, and leave packing on",
+        )
+    everything = [record for records in arms.values() for record in records]
+    items = items_from(source)[: settings.max_tasks]
+    away = given_away(items, everything)
+    items = [item for item in items if item.id not in away]
+    base = _shared_base(everything, out_dir, training)
+    trained: dict[str, list[Trained]] = {}
+    tables: dict[str, list[dict[str, float]]] = {}
+    for name, records in arms.items():
+        folders: list[tuple[str, Path | str]] = [(f"{name}, base", base)] if not records else []
+        for seed in settings.seeds if records else ():
+            changed = training.model_copy(update={"model": base, "seed": seed, "packing": True})
+            result = fit(records, out_dir / name / f"seed-{seed}", changed)
+            trained.setdefault(name, []).append(result)
+            folders.append((f"{name}, seed {seed}", result.path))
+        template = settings.model_copy(update={"template": settings.template or training.template})
+        tables[name] = [_correct(label, path, items, template, progress) for label, path in folders]
+    tokens = [mean([one.tokens for one in results]) for results in trained.values()]
+    made = _arms(arms, trained, tables, settings.seed)
+    return AblationResult(made, len(items), max(tokens) / min(tokens) if tokens else 1.0, away)
+
+
+def _shared_base(everything: Sequence[Record], out_dir: Path, training: TrainSettings) -> str:
+    if training.model is not None:
+        return training.model
+    from synth.student.fit import make_base
+    from synth.student.weights import quiet
+
+    with quiet():
+        return str(make_base(everything, out_dir / "base", training))
+
+
+def _correct(
+    label: str, path: Path | str, items: Sequence[EvalItem], settings: EvaluateSettings, progress: Progress | None
+) -> dict[str, float]:
+    answers, _ = examine(label, str(path), items, (), settings, progress)
+    return {one.item: one.marks["correct"] for one in answers if "correct" in one.marks}
+
+
+def _arms(
+    arms: Mapping[str, Sequence[Record]],
+    trained: Mapping[str, Sequence[Trained]],
+    tables: Mapping[str, list[dict[str, float]]],
+    seed: int,
+) -> list[Arm]:
+    made: list[Arm] = []
+    names = list(arms)
+    for number, name in enumerate(names):
+        table = [list(row.values()) for row in tables[name]]
+        values = [mean(row) for row in table]
+        results = trained.get(name, ())
+        gaps = [
+            difference_of_tables((name, tables[name]), (other, tables[other]), seed)
+            for other in ([names[0], names[number - 1]] * (number > 0))
+        ]
+        made.append(
+            Arm(
+                name,
+                len(arms[name]),
+                mean([one.steps for one in results]),
+                mean([one.tokens for one in results]),
+                mean(values),
+                *two_level_interval(table, seed),
+                values,
+                gaps[0] if gaps else None,
+                gaps[1] if gaps else None,
+            )
+        )
+    return made

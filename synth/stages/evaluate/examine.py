@@ -1,0 +1,198 @@
+"""Students examined on the same items: numbers with intervals, and no word beyond them.
+
+A student is a folder that `train` made, or any model with the name of a template; the untrained base is one too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from synth.errors import UsageError
+from synth.metrics import mean
+from synth.records import Record, SeedTask
+from synth.student.items import EvalItem, given_away, items_from
+from synth.student.scores import Difference, Score, as_row, by_metric, difference, mark, score
+
+Source = Sequence[SeedTask | Record | EvalItem]
+Progress = Callable[[str, int, int], None]  # (student, answers so far, of how many)
+
+
+class EvaluateSettings(BaseModel):
+    """How students are examined.
+
+    `max_tasks`: the first so many items (None: all). `max_tokens`: of an answer. `batch_tokens`: in memory at a time.
+    `max_length`: longest text, in tokens, whose loss is taken. `template`: None takes the one a student was trained
+    with.
+    `keep_given_away`: also examine on items that the training data give away. `seeds`: of an ablation's trainings.
+    `arms`: students that a run trains for comparison, for as many steps and tokens as its own: on the seed tasks alone,
+    or on all that the teacher answered, whatever the checks said ("no checks").
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_tasks: int | None = Field(default=None, ge=1)
+    max_tokens: int = Field(default=256, ge=1)
+    batch_tokens: int = Field(default=16_384, ge=64)
+    max_length: int = Field(default=2048, ge=8)
+    template: str | None = None
+    num_threads: int | None = Field(default=None, ge=1)
+    keep_given_away: bool = False
+    seed: int = Field(default=0, ge=0)
+    seeds: tuple[int, ...] = (0, 1, 2)
+    arms: tuple[Literal["seeds only", "no checks"], ...] = ("seeds only",)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemAnswer:
+    """What a student answered to an item, and what that is worth by metric."""
+
+    item: str
+    text: str
+    is_cut: bool
+    marks: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class EvalResult:
+    """All that came of an examination.
+
+    `differences` are against the first student, and of the last against those between. `given_away`: item id -> the
+    training record that gave it away; those items are left out of every number unless the settings keep them.
+    `by_group`: group -> student -> share correct. `notes`: sentences that belong beside the numbers.
+    """
+
+    scores: list[Score]
+    differences: list[Difference]
+    answers: dict[str, list[ItemAnswer]]
+    given_away: dict[str, str] = field(default_factory=dict)
+    by_group: dict[str, dict[str, float]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def rows(self) -> list[list[str]]:
+        """A table: student, metric, value, 95 % interval, number of items."""
+        return [
+            [one.student, one.metric, f"{one.value:.3f}", f"{one.low:.3f} to {one.high:.3f}", str(one.num_items)]
+            for one in self.scores
+        ]
+
+    def score(self, student: str, metric: str = "correct") -> Score:
+        """One of the scores. Raises KeyError where it was not taken."""
+        for one in self.scores:
+            if (one.student, one.metric) == (student, metric):
+                return one
+        raise KeyError((student, metric))
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        return {
+            "scores": [as_row(one) for one in self.scores],
+            "differences": [as_row(one) for one in self.differences],
+            "given_away": self.given_away,
+            "by_group": self.by_group,
+            "notes": self.notes,
+            "answers": {name: [asdict(one) for one in answers] for name, answers in self.answers.items()},
+        }
+
+
+def evaluate(
+    students: Mapping[str, str | Path],
+    source: Source,
+    settings: EvaluateSettings | None = None,
+    *,
+    held_out: Sequence[Record] = (),
+    training: Sequence[Record] = (),
+    progress: Progress | None = None,
+) -> EvalResult:
+    """Examine `students` (name -> folder or model) on the items of `source`: the one to beat first, one's own last.
+
+    `held_out`: records whose answers' loss is taken. `training`: what the students were trained on, to find the items
+    it gives away. Raises UsageError where no item is left or a model cannot be loaded.
+    """
+    settings = settings or EvaluateSettings()
+    items = items_from(source)[: settings.max_tasks]
+    away = given_away(items, training)
+    if not settings.keep_given_away:
+        items = [item for item in items if item.id not in away]
+    if not items and not held_out:
+        raise UsageError(
+            f"no task is left to examine on ({len(away)} were in the training data)" if away else "there are no tasks",
+            "give tasks that the training data do not contain",
+        )
+    answers: dict[str, list[ItemAnswer]] = {}
+    values: dict[str, dict[str, dict[str, float]]] = {}
+    for name, path in students.items():
+        answers[name], losses = examine(name, str(path), items, held_out, settings, progress)
+        values[name] = by_metric({one.item: one.marks for one in answers[name]})
+        values[name] |= {"held_out_loss": losses} if losses else {}
+    return EvalResult(
+        [score(name, metric, list(v.values()), settings.seed) for name in values for metric, v in values[name].items()],
+        _differences(values, settings.seed),
+        answers,
+        away,
+        _by_group(items, answers),
+        [note for note in (_constant_answer(items),) if note],
+    )
+
+
+def _constant_answer(items: Sequence[EvalItem]) -> str:
+    """What somebody would reach who always gives the same answer, the best there is among the references."""
+    common = Counter(item.reference for item in items if item.reference).most_common(20)
+    shares = [(mean([mark(item, answer).get("correct", 0.0) for item in items]), answer) for answer, _ in common]
+    if not shares:
+        return ""
+    share, answer = max(shares, key=lambda one: one[0])
+    return f"One and the same answer to every item would be correct on {share:.3f} of them at best ({answer[:80]!r})."
+
+
+def examine(
+    name: str,
+    path: str,
+    items: Sequence[EvalItem],
+    held_out: Sequence[Record],
+    settings: EvaluateSettings,
+    progress: Progress | None,
+) -> tuple[list[ItemAnswer], dict[str, float]]:
+    """One student's answers to `items`, marked, and its loss per token on each record of `held_out`."""
+    from synth.student.generate import Student
+
+    student = Student.load(path, settings.template, settings.num_threads)
+    written = student.answers(
+        [item.conversation for item in items],
+        settings.max_tokens,
+        settings.batch_tokens,
+        (lambda done, total: progress(name, done, total)) if progress else None,
+    )
+    losses = student.losses(held_out, settings.max_length, settings.batch_tokens) if held_out else {}
+    answers = [
+        ItemAnswer(item.id, answer.text, answer.is_cut, mark(item, answer.text))
+        for item, answer in zip(items, written, strict=True)
+    ]
+    return answers, {name: loss.total / loss.num_tokens for name, loss in losses.items()}
+
+
+def _differences(values: Mapping[str, Mapping[str, Mapping[str, float]]], seed: int) -> list[Difference]:
+    first, *others = values
+    pairs = [(name, first) for name in others] + [(others[-1], name) for name in others[:-1]]
+    return [
+        difference(metric, (name, values[name][metric]), (against, values[against][metric]), seed)
+        for name, against in pairs
+        for metric in values[name]
+        if metric in values[against]
+    ]
+
+
+def _by_group(items: Sequence[EvalItem], answers: Mapping[str, Sequence[ItemAnswer]]) -> dict[str, dict[str, float]]:
+    table: dict[str, dict[str, float]] = {}
+    for group in sorted({item.group for item in items}):
+        members = {item.id for item in items if item.group == group}
+        for name, given in answers.items():
+            marks = [one.marks["correct"] for one in given if one.item in members and "correct" in one.marks]
+            if marks:
+                table.setdefault(group, {})[name] = mean(marks)
+    return table
