@@ -18,6 +18,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from synth.errors import SynthError
@@ -184,7 +185,8 @@ def _launch(settings: Settings) -> Server:
             start_new_session=True,
         )
     if is_cpu(settings) and (cores := server_cores()):
-        os.sched_setaffinity(process.pid, cores)
+        with suppress(OSError):  # a server on all cores is slower, not wrong
+            os.sched_setaffinity(process.pid, cores)
     trace = traces.leave(process.pid, port, fingerprint(settings), settings.model, log_path)
     return Server(trace, key, process)
 
