@@ -199,8 +199,7 @@ def test_the_limit_follows_the_load_to_16_places_and_a_short_queue(served: dict[
         return limits, longest
 
     limits, longest = using(served, work)
-    # 20 on a quiet machine. Doubling ends once something waits, so that even late looks leave no more than 32.
-    assert min(limits[-40:]) >= 16 and max(limits[-40:]) <= 32, limits[-40:]
+    assert min(limits[-40:]) >= 16 and max(limits[-40:]) <= 20, limits[-40:]
     assert longest <= 48
 
 
@@ -217,7 +216,7 @@ def test_prompts_of_a_stage_find_their_beginning_in_the_servers_cache(served: di
 
 
 def test_the_doctor_finds_a_small_model_working_but_its_server_narrow(served: dict[str, Any]) -> None:
-    found = {one.name: one for one in using(served, lambda model: check_up(model, "chat", 64))}
+    found = {one.name: one for one in using(served, lambda model: check_up(model, "chat"))}
     assert found["answers"].state == "fine" and "2,048 tokens" in found["context"].said
     structured = found["structured"].figures
     assert structured and structured["fitting"] + structured["cut"] >= 3  # its text can end in the middle of a letter
@@ -226,8 +225,8 @@ def test_the_doctor_finds_a_small_model_working_but_its_server_narrow(served: di
 
 
 def test_cancelled_requests_free_their_places_and_leave_the_queue(served: dict[str, Any]) -> None:
-    """Told by what the server wrote in all, not by the clock: on a busy machine this process may wake late."""
-    number, length = 96, 1900
+    """Told by what the server wrote, not by the clock: less than half of what the running ones alone would have."""
+    number, places, length = 96, 16, 1900
 
     async def work(model: VllmModel) -> int:
         sampling = Sampling(max_tokens=length)
@@ -235,7 +234,7 @@ def test_cancelled_requests_free_their_places_and_leave_the_queue(served: dict[s
         await model.facts()
         before = await model.load()
         tasks = [asyncio.create_task(model.complete(request)) for request in requests]
-        await until(model, lambda load: load.running == 16 and load.waiting > 16)
+        await until(model, lambda load: load.running == places and load.waiting > places)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -243,7 +242,7 @@ def test_cancelled_requests_free_their_places_and_leave_the_queue(served: dict[s
         assert before
         return after.generated_tokens - before.generated_tokens
 
-    assert using(served, work) < number * length / 2
+    assert using(served, work) < places * length / 2
 
 
 def test_a_student_is_served_and_chatted_with(managed: dict[str, Any], tmp_path: Path) -> None:
