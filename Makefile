@@ -4,6 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 RUN    ?= runs/quickstart
 ARGS   ?=
+# Where real language models are kept: `make models/gemma3-270m/config.json` makes one of examples/real_models.py.
+MODELS ?= models
 # The claims about speed and memory; vllm_throughput needs `make test-vllm` first and is run by itself.
 BENCHES := teacher novelty engine bench_checks bootstrap_faults evolve_faults export_report training
 
@@ -40,6 +42,9 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
 	$(BIN)/python -m pip install --quiet --prefer-binary --constraint constraints.txt --editable '.[train,dev]'
 	touch $@
+
+$(MODELS)/%/config.json: | $(VENV)/ready
+	$(BIN)/python examples/real_models.py $* $(@D)
 
 clean:
 	rm -rf $(VENV) .venv-vllm build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
