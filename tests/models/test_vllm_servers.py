@@ -145,6 +145,15 @@ def test_the_cause_is_picked_from_a_long_log_and_what_followed_from_it_is_not(tm
     assert "gpu_memory_utilization" in error.hint
 
 
+@pytest.mark.parametrize(("number", "word"), [(4, "dtype: float32"), (9, "out of memory"), (7, "signal")])
+def test_a_worker_that_a_signal_ended_is_named_with_what_to_set(tmp_path: Path, number: int, word: str) -> None:
+    log = tmp_path / "vllm.log"
+    died = f"ERROR [multiproc_executor.py] Worker proc VllmWorker-0 died unexpectedly (exit code: -{number}), shutting down"
+    log.write_text(f"INFO ready\n{died}\nINFO [shutdown] MPClient: complete\n")
+    error = Server(traces.Trace(1, "", 1, "", 1, "", "m", str(log)), "key-of-the-server").ended("it died")
+    assert f"exit code: -{number}" in error.message and word in error.hint
+
+
 def test_a_server_that_never_becomes_ready_is_ended(vllm: str) -> None:
     with pytest.raises(SynthError, match=r"not ready after 0 s(.|\n)*loading org/model"):
         using({"executable": vllm, "start_timeout_s": 0.5, "env": {"FAKE_START": "never_ready"}}, pid_of)

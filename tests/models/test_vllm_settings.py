@@ -82,6 +82,15 @@ def test_a_cpu_keeps_prompts_whole_and_does_not_compile(vllm: str, tmp_path: Pat
     assert "--enable-chunked-prefill" in own and "--max-num-batched-tokens" not in own
 
 
+@pytest.mark.parametrize(("width", "dtype"), [(64, "float32"), (256, "float32"), (576, None)])
+def test_a_cpu_computes_tiny_models_in_float32(vllm: str, tmp_path: Path, width: int, dtype: str | None) -> None:
+    (tmp_path / "config.json").write_text(f'{{"hidden_size": {width}}}')
+    line = settings.command_line(Settings(str(tmp_path), executable=vllm, device="cpu"), 1)
+    assert (line[line.index("--dtype") + 1] if "--dtype" in line else None) == dtype
+    chosen = settings.command_line(Settings(str(tmp_path), executable=vllm, device="cpu", dtype="bfloat16"), 1)
+    assert chosen[chosen.index("--dtype") + 1] == "bfloat16"
+
+
 def test_the_rank_for_adapters_is_read_from_them(vllm: str, tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text('{"r": 48}')
     assert "--max-lora-rank 64" in words(vllm, lora_modules={"ada": str(tmp_path)})

@@ -34,6 +34,12 @@ _ADVICE = {
     r"out of memory|OutOfMemory": "lower gpu_memory_utilization or max_model_len, or choose a quantized model",
     r"free memory on device|desired GPU memory": "end what else uses the GPU, or lower gpu_memory_utilization",
     r"available KV cache|cache block": "lower max_model_len, raise gpu_memory_utilization (or VLLM_CPU_KVCACHE_SPACE)",
+    r"died unexpectedly \(exit code: -4\)": "SIGILL: a kernel needs an instruction that this CPU lacks."
+    " Set dtype: float32, or enforce_eager: false to have the kernels compiled for this CPU",
+    r"died unexpectedly \(exit code: -9\)": "SIGKILL, most likely out of memory: lower max_model_len or"
+    " max_num_seqs, or set VLLM_CPU_KVCACHE_SPACE under env",
+    r"died unexpectedly \(exit code: -\d+\)": "a signal ended vLLM's worker: set dtype: float32, or try"
+    " another version of vLLM",
     r"Unsupported CPU attention": "vLLM's CPU build has no kernel for this model's head size: take another model",
     r"gated repo|401 Client Error|restricted": "ask for access to the model on its page and set HF_TOKEN",
     r"not a valid model id|Repository Not Found|does not appear to have a file": "check the name of the model",

@@ -25,6 +25,9 @@ LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 CPU_MAX_MODEL_LEN = 4096
 CPU_HEAD_SIZES = (32, 64, 80, 96, 112, 128, 160, 192, 224, 256, 512)
 """Widths of attention heads that vLLM 0.32 has CPU kernels for (`cpu_attn.py`); others kill it at the first answer."""
+TINY_HIDDEN_SIZE = 512
+"""Up to this width a model is computed in float32 on a CPU: vLLM 0.32 dies of an illegal instruction (SIGILL) at the
+first request to a bfloat16 model of width 64, 128 or 256 on CPUs with AMX when it is not compiled."""
 OURS = ("--host", "--port", "--api-key", "--served-model-name", "--model", "--uds", "--root-path", "--config")
 """Flags that the managed server needs for itself; not to be given in `extra_args`."""
 _FLAGS = (
@@ -320,13 +323,15 @@ def _cpu_values(values: Mapping[str, Any], config: Mapping[str, Any]) -> dict[st
     """What a CPU needs where nothing else was asked for.
 
     vLLM 0.32 dies there when the prompt of a request with a seed is split over steps, so prompts are kept whole.
-    Without compilation a start takes less than half the time.
+    Without compilation a start takes less than half the time. See TINY_HIDDEN_SIZE for `dtype`.
     """
     own = config.get("max_position_embeddings") or CPU_MAX_MODEL_LEN
     length = values["max_model_len"] or min(own, CPU_MAX_MODEL_LEN)
     chosen: dict[str, Any] = {"max_model_len": length, "enforce_eager": True}
     if not values["enable_chunked_prefill"]:
         chosen |= {"enable_chunked_prefill": False, "max_num_batched_tokens": max(length, CPU_MAX_MODEL_LEN)}
+    if config.get("hidden_size", TINY_HIDDEN_SIZE + 1) <= TINY_HIDDEN_SIZE:
+        chosen["dtype"] = "float32"
     return {name: value for name, value in chosen.items() if values[name] is None}
 
 
