@@ -27,12 +27,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from synth import embedded
 from synth.checks import build_checks, build_pair_checks
+from synth.embedded.defects import read_items
+from synth.embedded.faults import FAULTS, Fault, Faults, FaultyModel
 from synth.errors import CredentialsError, RequestRefused, RetryableError
-from synth.models import procedural
 from synth.models.base import ChatRequest, Completion, Sampling
-from synth.models.procedural.defects import read_items
-from synth.models.procedural.faults import FAULTS, Fault, Faults, FaultyModel
 from synth.parsing import (
     ParsedTask,
     parse_choice,
@@ -100,7 +100,7 @@ class Score:
 class Replay:
     """A model that gives the answers it was given before, by request."""
 
-    name, endpoint = "procedural", "replay"
+    name, endpoint = "embedded", "replay"
 
     def __init__(self, cases: Sequence[Case]) -> None:
         self._answers = {json.dumps(case.request.to_dict(), sort_keys=True): case.answer for case in cases}
@@ -351,8 +351,8 @@ def _alarms(show_all: bool) -> None:
 
 
 async def _main(options: argparse.Namespace) -> None:
-    settings = procedural.Settings()
-    bench = Bench(lambda request: procedural.reply(request, settings), read_seed_tasks(SEEDS), options.replies)
+    settings = embedded.Settings()
+    bench = Bench(lambda request: embedded.reply(request, settings), read_seed_tasks(SEEDS), options.replies)
     scores = {name: await bench.score(name) for name in FAULTS if options.fault in (None, name)}
     if options.json:
         rows = {n: replace(s, reasons=dict(s.reasons)).__dict__ | {"recall": s.recall} for n, s in scores.items()}  # type: ignore[arg-type]

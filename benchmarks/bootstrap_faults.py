@@ -27,16 +27,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from synth import embedded
+from synth.embedded.defects import Item, read_items
+from synth.embedded.faults import FAULTS, Faults, parse_faults, prompt_kind, request_digest
 from synth.engine.ledger import LedgerReader
 from synth.errors import RequestRefused
-from synth.models import procedural
 from synth.models.base import ChatRequest, Sampling
-from synth.models.procedural.defects import Item, read_items
-from synth.models.procedural.faults import FAULTS, Faults, parse_faults, prompt_kind, request_digest
 from synth.parsing import clean_input
 from synth.records import Record, Rejection
 
-MODEL = "procedural"
+MODEL = "embedded"
 CHECKS = ["instruction_length", "write_a_program", "starts_with_punctuation", "non_ascii_start", "odd_start",
           "needs_media", "needs_web"]  # fmt: skip
 RIGHT: dict[str, tuple[str, ...]] = {
@@ -169,7 +169,7 @@ def count(folder: Path, labels: Sequence[dict[str, Any]], items: Faults, tally: 
         kind = prompt_kind(request.messages[-1]["content"])
         done = plants.get(request_digest(MODEL, request), [])
         try:
-            clean = procedural.reply(request, procedural.Settings())
+            clean = embedded.reply(request, embedded.Settings())
         except RequestRefused:
             continue
         if kind == "classify":

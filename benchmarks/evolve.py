@@ -16,11 +16,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from synth.embedded.answer import is_right
+from synth.embedded.operations import OPERATIONS
+from synth.embedded.plan import prove
+from synth.embedded.task import understand
 from synth.engine.ledger import LedgerReader
-from synth.models.procedural.answer import is_right
-from synth.models.procedural.operations import OPERATIONS
-from synth.models.procedural.plan import prove
-from synth.models.procedural.task import understand
 from synth.pipeline import RECIPE_FILE, read_run_recipe, run
 from synth.recipe import build_recipe
 from synth.records import Record, Rejection
@@ -125,7 +125,7 @@ def main(options: argparse.Namespace) -> None:
     kept = [result for result in tried if isinstance(result, Record)]
     print(f"{len(results) - len(tried)} tasks, {len(tried)} evolutions tried, {len(kept)} kept\n")
     print("\n".join(table(tried)), shares(tried), sep="\n\n")
-    if read_run_recipe(options.run).teacher.options.get("model", "procedural") == "procedural":
+    if read_run_recipe(options.run).teacher.options.get("model", "embedded") == "embedded":
         print(f"\n{verified(kept)}")
     print("\n".join(lineages(families_of(results), options.lineages)))
 

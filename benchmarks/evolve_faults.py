@@ -21,16 +21,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from synth.embedded import EmbeddedTeacher, Settings
+from synth.embedded.draws import Draw
+from synth.embedded.evolve import domain_of
+from synth.embedded.faults import Faults, FaultyModel, prompt_kind
+from synth.embedded.generate import told
+from synth.embedded.task import understand
+from synth.embedded.values import Unfit
 from synth.engine.ledger import LedgerReader
 from synth.errors import RequestRefused
 from synth.models.base import ChatModel, ChatRequest, Completion, Sampling
-from synth.models.procedural import ProceduralTeacher, Settings
-from synth.models.procedural.draws import Draw
-from synth.models.procedural.evolve import domain_of
-from synth.models.procedural.faults import Faults, FaultyModel, prompt_kind
-from synth.models.procedural.generate import told
-from synth.models.procedural.task import understand
-from synth.models.procedural.values import Unfit
 from synth.parsing import parse_rewrite
 from synth.prompts import Prompt
 from synth.records import Record, Rejection
@@ -82,7 +82,7 @@ CLASSES = (*IN_REWRITES, *OWN, *IN_ANSWERS)
 class Planting:
     """The embedded teacher with one of the OWN classes in its rewrites of `parent`."""
 
-    name = endpoint = "procedural"
+    name = endpoint = "embedded"
 
     def __init__(self, model: ChatModel, plant: Plant) -> None:
         self.model, self.plant = model, plant
@@ -143,7 +143,7 @@ def is_declined(result: Result) -> bool:
 
 async def sound_children(parents: Sequence[Record], wanted: int) -> tuple[dict[str, Record], Counter[str]]:
     """(parent's id -> its child, as many as are wanted; reasons of those eliminated all the same)."""
-    teacher = ProceduralTeacher(Settings())
+    teacher = EmbeddedTeacher(Settings())
     found: dict[str, Record] = {}
     lost: Counter[str] = Counter()
     for parent in parents:
@@ -171,7 +171,7 @@ async def score(name: str, parents: Sequence[Record], sound: dict[str, Record], 
 async def _plant(name: str, parent: Record, sound: Record, found: Score) -> None:
     if name in DEPTH_ONLY and _operator(sound) == "breadth":
         return
-    teacher = ProceduralTeacher(Settings())
+    teacher = EmbeddedTeacher(Settings())
     own = Planting(teacher, OWN[name]) if name in OWN else None
     faults = None if own else Faults(f"{name}=1")
     if own:

@@ -21,12 +21,12 @@ from statistics import mean
 from typing import Any
 
 from synth.checks.novelty import NoveltyIndex
+from synth.embedded import Settings, reply
+from synth.embedded.draws import Draw
+from synth.embedded.generate import Wish, draw_task
+from synth.embedded.reader import read
 from synth.errors import RequestRefused
 from synth.models.base import ChatRequest, Sampling
-from synth.models.procedural import Settings, reply
-from synth.models.procedural.draws import Draw
-from synth.models.procedural.generate import Wish, draw_task
-from synth.models.procedural.reader import read
 from synth.parsing import parse_tasks
 from synth.prompts import render
 from synth.stages.bootstrap.attributes import CATEGORIES, describe, draw_attributes

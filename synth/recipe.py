@@ -56,7 +56,7 @@ class ModelSettings(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    backend: str = "procedural"
+    backend: str = "embedded"
     concurrency: Literal["auto"] | int = "auto"
     max_tokens: int = Field(2048, ge=1)
     api: Literal["chat", "completion"] = "chat"

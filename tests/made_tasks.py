@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from served import prompt_for
 
-from synth.models import procedural
+from synth import embedded
+from synth.embedded import defects
 from synth.models.base import ChatRequest, Sampling
-from synth.models.procedural import defects
 from synth.records import Record
 
 
@@ -20,9 +20,7 @@ def solved_tasks(wanted: int) -> list[Record]:
     for draw in range(wanted):
         if len(records) >= wanted:
             break
-        reply = procedural.reply(
-            ChatRequest(asked.messages, Sampling(temperature=1.0, seed=draw)), procedural.Settings()
-        )
+        reply = embedded.reply(ChatRequest(asked.messages, Sampling(temperature=1.0, seed=draw)), embedded.Settings())
         for item in defects.read_items(reply.text, "full_tasks"):
             records.append(Record(item["instruction"], item.get("input", ""), item["output"]))
     return records[:wanted]

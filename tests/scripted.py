@@ -15,13 +15,13 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Literal
 
+from synth.embedded.faults import prompt_kind
 from synth.engine.budget import Budget
 from synth.engine.ledger import Ledger
 from synth.engine.progress import RunProgress
 from synth.engine.run import Engine, EngineOptions, RoleModel
 from synth.engine.throttle import Throttle
 from synth.models.base import ChatRequest, Completion, Usage
-from synth.models.procedural.faults import prompt_kind
 from synth.records import Record, Rejection, digest
 
 Reply = Callable[[ChatRequest], str | Completion]

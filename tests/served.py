@@ -22,9 +22,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from synth.embedded.faults import Faults, prompt_kind
+from synth.embedded.server import Answer, ServeSettings, TeacherServer
 from synth.models.base import ChatRequest, Completion, Usage
-from synth.models.procedural.faults import Faults, prompt_kind
-from synth.models.procedural.server import Answer, ServeSettings, TeacherServer
 from synth.prompts import Prompt, render
 from synth.records import digest
 
@@ -37,7 +37,7 @@ class ServedTeacher:
     def __init__(self, *flags: str, port: int = 0, env: Mapping[str, str] | None = None) -> None:
         self._flags, self._port, self._env = flags, port, env or {}
         self.url = ""
-        self.model = "procedural"
+        self.model = "embedded"
 
     def __enter__(self) -> ServedTeacher:
         self._folder = tempfile.TemporaryDirectory()
@@ -120,7 +120,7 @@ async def serving(
     from aiohttp import web
 
     spoiler = Faults(faults, seed, label_path)
-    server = TeacherServer("procedural", answer, spoiler, ServeSettings(**settings))
+    server = TeacherServer("embedded", answer, spoiler, ServeSettings(**settings))
     runner = web.ServerRunner(web.Server(server, handler_cancellation=True, access_log=None), shutdown_timeout=0.2)
     await runner.setup()
     try:
@@ -172,4 +172,4 @@ def stand_in(request: ChatRequest) -> Completion:
     texts = (text, *(f"{text} ({choice})" for choice in range(1, request.num_choices)))
     usage = Usage(len(prompt.split()), sum(len(text.split()) for text in texts))
     finish = "unsupported" if "poem" in prompt else "stop"
-    return Completion(text, finish, usage, "procedural", choices=texts if len(texts) > 1 else ())  # type: ignore[arg-type]
+    return Completion(text, finish, usage, "embedded", choices=texts if len(texts) > 1 else ())  # type: ignore[arg-type]

@@ -43,7 +43,7 @@ def run(command: list[str], place: Path) -> subprocess.CompletedProcess[str]:
 
 def prepared(command: str, url: str) -> list[str]:
     """The command with the served teacher in place of services, and a check in place of what needs a GPU."""
-    words = shlex.split(re.sub(r"openai:\S+", "openai:procedural", command.replace("http://localhost:8000/v1", url)))
+    words = shlex.split(re.sub(r"openai:\S+", "openai:embedded", command.replace("http://localhost:8000/v1", url)))
     if NEEDS_A_GPU in words:
         words = ["synth", "validate", NEEDS_A_GPU]
     elif "--teacher" in words and "--base-url" not in words:

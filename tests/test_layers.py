@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent / "synth"
 LAYERS = {
-    "errors": 0, "records": 0, "fileio": 0, "models": 0, "prompts": 0, "parsing": 0, "verify": 0, "metrics": 0, "tokens": 0,
+    "errors": 0, "records": 0, "fileio": 0, "models": 0, "embedded": 0, "prompts": 0, "parsing": 0, "verify": 0, "metrics": 0, "tokens": 0,
     "diversity": 0, "engine": 1, "checks": 2, "judge": 2, "student": 2, "stages": 3, "recipe": 4, "pipeline": 5,
     "cli": 6, "review": 6, "__main__": 6, "__init__": 0,
 }  # fmt: skip
@@ -60,6 +60,13 @@ def test_files_and_functions_stay_short(path: Path) -> None:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert (node.end_lineno or 0) - node.lineno < 60, node.name
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_the_embedded_teacher_has_one_door_and_reads_little_of_the_rest(path: Path) -> None:
+    needed = {"synth.errors", "synth.records", "synth.models.base", "synth.models.openai_replies"}
+    names = {name for name in imports(path) if (part(name) == "embedded") != (ROOT / "embedded" in path.parents)}
+    assert names <= (needed if ROOT / "embedded" in path.parents else {"synth.embedded"}), path
 
 
 def test_nothing_pickles() -> None:

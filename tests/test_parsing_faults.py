@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from synth.embedded.defects import Context
+from synth.embedded.faults import FAULTS
 from synth.models.base import Completion
-from synth.models.procedural.defects import Context
-from synth.models.procedural.faults import FAULTS
 from synth.parsing import parse_instances, parse_numbered, parse_rewrite, parse_tasks
 from synth.stages.seeds import read_seed_tasks
 

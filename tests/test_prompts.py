@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from synth.embedded.recognise import recognise
 from synth.errors import UsageError
-from synth.models.procedural.recognise import recognise
 from synth.prompts import fenced, one_line, render, version
 from synth.records import Instance, Record, SeedTask
 from synth.stages.bootstrap import BootstrapSettings

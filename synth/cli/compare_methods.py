@@ -29,7 +29,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 STEPS = ("tasks", "classification", "instances", "answers")
 RESAMPLES = 2_000
 BINS = 10
-EMBEDDED = "procedural"
+EMBEDDED = "embedded"
 CAVEAT = (
     "This is the embedded teacher, a program that writes tasks of a fixed grammar and no language model. Its figures "
     "show that the methods run and what they cost in requests; of how varied a real teacher would be they say nothing."

@@ -16,7 +16,7 @@ Option = typer.Option
 
 def serve_teacher(
     port: Annotated[int, Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 8008,
-    model: Annotated[str, Option(help="The name it answers to.")] = "procedural",
+    model: Annotated[str, Option(help="The name it answers to.")] = "embedded",
     faults: Annotated[str, Option(help="A profile (light, transport, gpt3-2022) or name=rate,name=rate.")] = "",
     fault_seed: Annotated[int, Option(help="Another number, other faults.")] = 0,
     labels: Annotated[Path | None, Option(help="Write which reply got which fault to this JSON Lines file.")] = None,
@@ -35,23 +35,7 @@ def serve_teacher(
 ) -> None:
     """Serve the embedded teacher to any OpenAI client, for tests and trials. Stops on Ctrl-C."""
     with guard(json=json, debug=debug):
-        from synth.models import procedural
-        from synth.models.procedural.server import ServeSettings, serve
-
-        teacher = procedural.Settings(model=model)
-        settings = ServeSettings(
-            port=port,
-            latency_ms=latency_ms,
-            latency_spread=latency_spread,
-            rpm=rpm,
-            capacity=max_concurrency,
-            queue=queue,
-            retry_after_s=retry_after_s,
-            api_key=_key(api_key_env),
-            max_model_len=max_model_len,
-            hang_s=hang_s,
-            drip_s=drip_s,
-        )
+        from synth import embedded
 
         def ready(url: str) -> None:
             if json:
@@ -61,8 +45,23 @@ def serve_teacher(
                 log("It writes reference data with known truth, not instruction data.")
 
         try:
-            serve(
-                model, lambda request: procedural.reply(request, teacher), settings, faults, fault_seed, labels, ready
+            embedded.serve(
+                model,
+                ready,
+                faults=faults,
+                fault_seed=fault_seed,
+                label_path=labels,
+                port=port,
+                latency_ms=latency_ms,
+                latency_spread=latency_spread,
+                rpm=rpm,
+                capacity=max_concurrency,
+                queue=queue,
+                retry_after_s=retry_after_s,
+                api_key=_key(api_key_env),
+                max_model_len=max_model_len,
+                hang_s=hang_s,
+                drip_s=drip_s,
             )
         except OSError as error:
             raise UsageError(

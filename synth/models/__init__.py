@@ -1,7 +1,7 @@
 """Models by name: `connect("openai", {...})` gives a ChatModel.
 
 A backend is a module of this folder with a `Settings` dataclass and a `connect(settings)`; its file name is its name.
-Nothing is listed anywhere else. A backend is imported only when it is asked for.
+One lives elsewhere, the embedded teacher. A backend is imported only when it is asked for.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from synth.errors import UsageError
 from synth.models.base import ChatModel
 
 _FOLDER = Path(__file__).parent
+_ELSEWHERE = {"embedded": "synth.embedded"}
 
 
 def list_backends() -> list[str]:
@@ -25,7 +26,8 @@ def list_backends() -> list[str]:
     files = [*_FOLDER.glob("*.py"), *_FOLDER.glob("*/__init__.py")]
     named = {path.parent.name if path.name == "__init__.py" else path.stem: path for path in files}
     named.pop(_FOLDER.name, None)
-    return sorted(name for name, path in named.items() if re.search(r"^def connect\(", path.read_text("utf-8"), re.M))
+    here = [name for name, path in named.items() if re.search(r"^def connect\(", path.read_text("utf-8"), re.M)]
+    return sorted([*here, *_ELSEWHERE])
 
 
 def parse_teacher(text: str) -> tuple[str, str]:
@@ -45,20 +47,20 @@ def connect(backend: str, options: Mapping[str, Any]) -> ChatModel:
     CredentialsError where a key is missing. Values are never repeated in an error: one of them could be a key.
     """
     settings = check_options(backend, options)
-    return cast(ChatModel, importlib.import_module(f"synth.models.{backend}").connect(settings))
+    return cast(ChatModel, _module(backend).connect(settings))
 
 
 def check_options(backend: str, options: Mapping[str, Any]) -> Any:
     """The backend's `Settings` made of `options`, without connecting. Raises UsageError as `connect` does."""
     _check_backend(backend)
-    module = importlib.import_module(f"synth.models.{backend}")
+    module = _module(backend)
     return read_settings(module.Settings, options, f"backend {backend}")
 
 
 def not_shaping(backend: str) -> frozenset[str]:
     """Options of a backend that cannot change an answer, such as where its server runs."""
     _check_backend(backend)
-    return frozenset(getattr(importlib.import_module(f"synth.models.{backend}"), "NOT_SHAPING", ()))
+    return frozenset(getattr(_module(backend), "NOT_SHAPING", ()))
 
 
 def read_settings(settings: type[Any], options: Mapping[str, Any], where: str) -> Any:
@@ -74,6 +76,10 @@ def read_settings(settings: type[Any], options: Mapping[str, Any], where: str) -
     except ValidationError as error:
         wrong = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)]
         raise UsageError(f"{where}: " + "; ".join(wrong), f"options are: {', '.join(known)}") from None
+
+
+def _module(backend: str) -> Any:
+    return importlib.import_module(_ELSEWHERE.get(backend, f"synth.models.{backend}"))
 
 
 def _check_backend(backend: str) -> None:

@@ -29,7 +29,7 @@ def run(folder: Path, *flags: str) -> str:
 
 def test_every_variant_makes_the_tasks_and_has_them_answered(folder: Path) -> None:
     figures = json.loads(run(folder, "--json"))
-    assert figures["teacher"] == "procedural"
+    assert figures["teacher"] == "embedded"
     for one in figures["methods"]:
         assert one["tasks"] == one["answered"] == 12
         assert sum(one["nearest_seed_rouge_l"]) == 12

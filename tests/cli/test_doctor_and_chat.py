@@ -23,7 +23,7 @@ def command(function: object, *words: str, stdin: str = "") -> Result:
 
 
 def test_a_good_teacher_gets_figures_for_everything() -> None:
-    done = command(doctor, "--teacher", "procedural", "--requests", "8", "--json")
+    done = command(doctor, "--teacher", "embedded", "--requests", "8", "--json")
     assert done.exit_code == 0, done.output
     findings = {one["name"]: one for one in json.loads(done.stdout)["findings"]}
     assert findings["answers"]["state"] == "fine"
@@ -55,7 +55,7 @@ def test_an_endpoint_that_does_not_answer_exits_1_with_the_reason() -> None:
         (["--option", "nonsense"], "key=value"),
         (["--teacher", "openai:m", "--option", "base_urll=x"], "base_url"),
         (["--teacher", "vllm:m", "--option", "gpu_memory_utilization=9"], "share between 0 and 1"),
-        (["recipe.yaml", "--teacher", "procedural"], "not both"),
+        (["recipe.yaml", "--teacher", "embedded"], "not both"),
     ],
 )
 def test_wrong_flags_exit_2(words: list[str], said: str) -> None:

@@ -22,8 +22,8 @@ respond: {{}}
 select: {{}}
 export: null
 report: null
-teacher: {{backend: procedural}}
-engine: {{prices: {{procedural: {{prompt: 1, completion: 4}}}}}}
+teacher: {{backend: embedded}}
+engine: {{prices: {{embedded: {{prompt: 1, completion: 4}}}}}}
 """
 
 
@@ -72,4 +72,4 @@ def test_a_missing_price_leaves_the_money_open(tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
     path.write_text(RECIPE.format(tasks=60).replace("engine:", "# engine:"))
     assert estimated(path)["all", "", "likely"]["cost"] is None
-    assert estimated(path, "--price", "procedural=1/4")["all", "", "likely"]["cost"] > 0
+    assert estimated(path, "--price", "embedded=1/4")["all", "", "likely"]["cost"] > 0

@@ -46,8 +46,8 @@ SCHEMA = {
 
 
 @contextmanager
-def procedural() -> Iterator[Connect]:
-    yield lambda: connect("procedural", {})
+def embedded() -> Iterator[Connect]:
+    yield lambda: connect("embedded", {})
 
 
 @contextmanager
@@ -56,7 +56,7 @@ def openai() -> Iterator[Connect]:
         yield lambda: connect("openai", {"model": teacher.model, "base_url": teacher.url, "api_key_env": "NO_KEY"})
 
 
-BACKENDS = {"procedural": procedural, "openai": openai}
+BACKENDS = {"embedded": embedded, "openai": openai}
 
 
 @pytest.fixture(scope="module", params=sorted(BACKENDS))
@@ -193,5 +193,5 @@ def test_served_and_embedded_give_the_same_answers() -> None:
     async def answers(model: ChatModel) -> list[Completion]:
         return [await model.complete(request) for request in requests]
 
-    with procedural() as here, openai() as there:
+    with embedded() as here, openai() as there:
         assert using(here, answers) == using(there, answers)

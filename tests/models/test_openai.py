@@ -13,12 +13,12 @@ import pytest
 from aiohttp import web
 from served import serving, stand_in
 
+from synth.embedded.faults import FAULTS
 from synth.errors import CredentialsError, RequestFailed, RequestRefused, RetryableError, UsageError
 from synth.models import connect
 from synth.models.base import ChatModel, ChatRequest, Completion, Sampling
 from synth.models.openai import Settings
 from synth.models.openai import connect as connect_openai
-from synth.models.procedural.faults import FAULTS
 
 KEY = "sk-canary-5f0c1d7e9b"
 QUICK = {"timeout_s": 0.4}
@@ -30,7 +30,7 @@ def ask(text: str = "hello", **fields: Any) -> ChatRequest:
 
 
 def client(*urls: str, **options: Any) -> ChatModel:
-    return connect("openai", {"model": "procedural", "base_urls": urls, "api_key_env": "CANARY_KEY", **options})
+    return connect("openai", {"model": "embedded", "base_urls": urls, "api_key_env": "CANARY_KEY", **options})
 
 
 async def outcome(model: ChatModel, request: ChatRequest) -> Completion | Exception:
@@ -155,7 +155,7 @@ def test_a_wrong_model_names_those_that_exist() -> None:
             return await outcome(client(url, model="nope"), ask())
 
     error = asyncio.run(run())
-    assert isinstance(error, CredentialsError) and "it has: procedural" in error.hint
+    assert isinstance(error, CredentialsError) and "it has: embedded" in error.hint
 
 
 def test_a_wrong_path_says_so() -> None:
@@ -279,7 +279,7 @@ def test_what_is_sent_is_what_was_asked_for() -> None:
 
     got = asyncio.run(run())
     assert isinstance(got, Completion) and got.choices == ("a", "b")
-    body = {"model": "procedural", "prompt": "go", "temperature": 0.7, "top_p": 0.5, "max_tokens": 9}
+    body = {"model": "embedded", "prompt": "go", "temperature": 0.7, "top_p": 0.5, "max_tokens": 9}
     body |= {"stop": ["END"], "seed": 42, "n": 2, "top_k": 3, "min_p": 0.1}
     assert seen == [(body, "/v1/completions")]
 

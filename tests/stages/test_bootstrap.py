@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from scripted import VERBS, Reply, Results, Scripted, collect, draw_for, inventive, jitter, new_task, prompt_of
 
+from synth.embedded.faults import prompt_kind
 from synth.errors import CredentialsError, RequestRefused, StageStopped
 from synth.models.base import ChatRequest, Completion
-from synth.models.procedural.faults import prompt_kind
 from synth.records import Instance, Record, Rejection, SeedTask
 from synth.stages.bootstrap import BootstrapSettings, bootstrap
 from synth.stages.seeds import read_seed_tasks

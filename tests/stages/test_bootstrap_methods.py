@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from scripted import Results, Scripted, collect, draw_for, inventive, new_task, prompt_of
 
+from synth.embedded.faults import prompt_kind
 from synth.errors import UsageError
 from synth.metrics import rouge_l
 from synth.models.base import ChatRequest, Completion
-from synth.models.procedural.faults import prompt_kind
 from synth.parsing import ParsedTask
 from synth.records import Instance, Lineage, Record, Rejection, SeedTask
 from synth.stages.bootstrap import BootstrapSettings, bootstrap

@@ -17,10 +17,10 @@ from pathlib import Path
 from rouge_score import rouge_scorer
 from scripted import Scripted, collect, prompt_of
 
+from synth.embedded.faults import prompt_kind
 from synth.engine.run import Engine
 from synth.errors import StageStopped
 from synth.models.base import ChatRequest
-from synth.models.procedural.faults import prompt_kind
 from synth.records import Record, Rejection
 from synth.stages.bootstrap import BootstrapSettings, bootstrap
 from synth.stages.seeds import read_seed_tasks

@@ -108,7 +108,7 @@ def test_flags_that_make_no_sense_exit_with_2_and_make_no_folder(
     assert code == 2 and said in words and not (tmp_path / "run").exists(), words
 
 
-@pytest.mark.parametrize("flags", [["--rounds", "+x"], ["--rounds", "0"], ["--teacher", "procedural"], ["--seed", "3"]])
+@pytest.mark.parametrize("flags", [["--rounds", "+x"], ["--rounds", "0"], ["--teacher", "embedded"], ["--seed", "3"]])
 def test_a_run_folder_keeps_its_models_and_takes_a_number_of_rounds(
     tasks: Path, tmp_path: Path, flags: list[str]
 ) -> None:

@@ -281,7 +281,7 @@ def test_the_card_shows_foreign_text_and_obeys_none(tmp_path: Path) -> None:
 
 
 def test_records_of_the_embedded_teacher_are_called_a_reference_bench(tmp_path: Path) -> None:
-    export([record(1, lineage=Lineage("bootstrap", model="procedural"))], tmp_path / "a", ExportSettings(), {})
+    export([record(1, lineage=Lineage("bootstrap", model="embedded"))], tmp_path / "a", ExportSettings(), {})
     assert "not instruction data" in (tmp_path / "a" / "README.md").read_text()
     export([record(1)], tmp_path / "b", ExportSettings(), {})
     assert "not instruction data" not in (tmp_path / "b" / "README.md").read_text()

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from synth.checks import build_checks
-from synth.models.procedural import defects
+from synth.embedded import defects
 from synth.records import Record, Rejection
 from synth.stages.select import SelectSettings, apply_checks, explain, what_if
 

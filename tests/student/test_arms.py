@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from synth.models.procedural.answer import is_right
-from synth.models.procedural.task import understand
+from synth.embedded.answer import is_right
+from synth.embedded.task import understand
 from synth.pipeline import comparison_arms, final_records, run, split_held_out
 from synth.recipe import Recipe, build_recipe
 from synth.records import Record

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from synth.metrics import count_words
 from synth.records import Record
 
-REFERENCE_TEACHER = "procedural"
+REFERENCE_TEACHER = "embedded"
 """The embedded teacher. Its records are a reference bench and no instruction data, and are called so everywhere."""
 MOST_KINDS = 2_000
 """Different categories, languages and so on that are told apart; the rest is counted as one."""

@@ -25,7 +25,7 @@ from synth.stages.report.traffic import Traffic, collect_traffic
 MAX_TEXTS = 60_000
 """Instructions held for the measures of diversity; of more, an even sample is taken."""
 DISTINCT_SAMPLE = 5_000
-REFERENCE_TEACHER = "procedural"
+REFERENCE_TEACHER = "embedded"
 
 
 @dataclass(slots=True)

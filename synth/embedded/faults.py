@@ -1,0 +1,421 @@
+"""A bench of known faults: which reply is spoiled in which way, decided by hashing, written down out of band.
+
+`Faults("gpt3-2022")` spoils the answers of the embedded teacher as real teachers and servers do. The choice is a pure
+function of the seed, the request and, for what a plain retry would heal, the number of the attempt. The label of every
+fault goes to a side file and never into a reply, so that precision and recall of parsing and checks can be measured.
+The faults themselves are small functions in `defects` (texts) and `wire` (bytes and sockets); FAULTS below is the list.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+from typing import Any, Literal, TextIO
+
+from synth.embedded import defects, wire
+from synth.embedded.defects import Context, Item
+from synth.errors import RetryableError, SynthError, UsageError
+from synth.models.base import ChatModel, ChatRequest, Completion
+from synth.records import digest
+
+Stage = Literal["transport", "envelope", "list", "proposal", "input", "output", "evolution", "judging"]
+Expect = Literal["retried", "recovered", "rejected", "judged", "stopped"]
+WireFault = wire.WireFault
+EnvelopeFault = Callable[[Completion, Random], Completion]
+ReplyFault = Callable[[str, Context], str | None]
+ItemFault = Callable[[Item, Context], Item | None]
+
+PROPOSE = frozenset({"list", "tasks", "full_tasks"})
+SECTIONS = frozenset({"tasks", "full_tasks", "instances", "labels"})
+JSON = frozenset({"tasks", "full_tasks"})
+OUTPUTS = frozenset({"full_tasks", "instances", "answer"})
+VERDICTS = frozenset({"classify", "equal", "pair"})
+SCORES = frozenset({"grade", "difficulty"})
+ALL = PROPOSE | SECTIONS | OUTPUTS | VERDICTS | SCORES | {"evolve"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`kinds`: the prompts it applies to (see `prompt_kind`). `expect`: what a good pipeline makes of it.
+
+    retried: asked again, then good · recovered: read as if it were clean · rejected: thrown away with a reason ·
+    judged: plausible, only a judge or a verifier can tell · stopped: the run ends. Exactly one function is set.
+    """
+
+    stage: Stage
+    expect: Expect
+    kinds: frozenset[str] = ALL
+    wire: WireFault | None = None
+    envelope: EnvelopeFault | None = None
+    reply: ReplyFault | None = None
+    item: ItemFault | None = None
+
+    @property
+    def group(self) -> str:
+        """Where it strikes: at most one fault of a group strikes in one place. `once`: a plain retry draws anew."""
+        if self.wire or self.envelope:
+            return ("wire" if self.wire else "envelope") + (" once" if self.expect == "retried" else "")
+        if self.reply:
+            return "reply"
+        return self.stage if self.stage in ("input", "output") else "instruction"
+
+
+def prompt_kind(prompt: str) -> str:
+    """Which of our prompts `prompt` is, by its headings and reply format alone; `answer` for any other text."""
+    if re.search(r"^Classification:\s*\Z", prompt, re.M):
+        return "classify"
+    if re.search(r"^\d+\.\s*\Z", prompt, re.M):
+        return "list"
+    if "## Reply format" not in prompt:
+        return "answer"
+    form = prompt.partition("## Reply format")[2]
+    marks = (
+        ("Correctness:", "grade"),
+        ("Difficulty:", "difficulty"),
+        ("Verdict: equal", "equal"),
+        ("Verdict: A", "pair"),
+    )
+    for mark, kind in marks:
+        if mark in form:
+            return kind
+    if "### Label" in form:
+        return "labels"
+    if "## Example 1" in form:
+        return "instances"
+    if "## Task 1" in form:
+        return "full_tasks" if "### Output" in form.partition("## Examples")[0] else "tasks"
+    return "evolve" if "### Instruction" in form else "answer"
+
+
+def request_digest(model: str, request: ChatRequest) -> str:
+    """The identity of a request to `model`, in label files and in the server's counts."""
+    return digest(model, request.to_dict())
+
+
+# --- the envelope --------------------------------------------------------------------------------------------------
+
+
+def _empty(answer: Completion, rng: Random) -> Completion:
+    return replace(answer, text="")
+
+
+def _blank(answer: Completion, rng: Random) -> Completion:
+    return replace(answer, text=" \n\n ")
+
+
+def _none_word(answer: Completion, rng: Random) -> Completion:
+    return replace(answer, text="None")
+
+
+def _cut(answer: Completion, rng: Random) -> Completion:
+    """Stopped by max_tokens in the last third."""
+    least = max(1, len(answer.text) * 2 // 3)
+    most = max(least, len(answer.text) - 2)
+    return replace(answer, text=answer.text[: rng.randint(least, most)], finish_reason="length")
+
+
+def _filtered(answer: Completion, rng: Random) -> Completion:
+    return replace(answer, text="", finish_reason="content_filter")
+
+
+def _think(answer: Completion, rng: Random) -> Completion:
+    return replace(answer, text=f"<think>\nFirst I look at what is asked.\n1. Read.\n</think>\n\n{answer.text}")
+
+
+def _reasoning(answer: Completion, rng: Random) -> Completion:
+    return replace(answer, reasoning="First I look at what is asked.")
+
+
+# --- choosing and applying -----------------------------------------------------------------------------------------
+
+
+def parse_faults(profile: str) -> dict[str, float]:
+    """Rates by name, from profiles and single faults: `""`, `"light"`, `"light,hang=0.1"`, `"html=1"`.
+
+    Raises UsageError for an unknown name (with the nearest) or a rate outside 0 to 1.
+    """
+    rates: dict[str, float] = {}
+    for part in filter(None, (part.strip() for part in profile.split(","))):
+        name, equals, value = part.partition("=")
+        known = list(FAULTS) if equals else list(PROFILES)
+        if name not in known:
+            close = difflib.get_close_matches(name, [*FAULTS, *PROFILES], n=1)
+            raise UsageError(
+                f"no fault {part!r}", f"did you mean {close[0]!r}?" if close else f"one of {', '.join(known)}"
+            )
+        rates |= {name: _rate(value)} if equals else PROFILES[name]
+    return rates
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = -1.0
+    if not 0.0 <= rate <= 1.0:
+        raise UsageError(f"{text!r} is not a rate", "give a number from 0 to 1")
+    return rate
+
+
+class Faults:
+    """The faults of a profile, ready to spoil answers. `counts` says how often each was used.
+
+    `label_path`: a JSON Lines file; one line a fault with the request's digest, attempt, choice, item (or null), fault,
+    stage and kind of prompt.
+    """
+
+    def __init__(self, profile: str = "", seed: int = 0, label_path: Path | None = None) -> None:
+        self.rates = parse_faults(profile)
+        self.counts: Counter[str] = Counter()
+        self._groups: dict[tuple[str, str], list[tuple[str, float]]] = {}
+        self._seed = seed
+        self._labels: TextIO | None = label_path.open("a", encoding="utf-8") if label_path and self.rates else None
+
+    def close(self) -> None:
+        """Close the label file."""
+        if self._labels:
+            self._labels.close()
+
+    def wire_fault(self, request: ChatRequest, identity: str, attempt: int) -> tuple[str, WireFault, Random] | None:
+        """The fault that the transport of this attempt suffers, with its randomness."""
+        if not self.rates:
+            return None
+        kind = prompt_kind(request.messages[-1]["content"])
+        for group, parts in (("wire", (identity,)), ("wire once", (identity, attempt))):
+            name = self._pick(group, kind, *parts)
+            if name and (function := FAULTS[name].wire):
+                self._note(name, kind, identity, attempt)
+                return name, function, self._rng(name, *parts)
+        return None
+
+    def spoil(self, answer: Completion, request: ChatRequest, identity: str, attempt: int) -> Completion:
+        """`answer` with the faults of its items, its text and its envelope."""
+        if not self.rates:
+            return answer
+        prompt = request.messages[-1]["content"]
+        kind = prompt_kind(prompt)
+        texts = [
+            self._spoil_reply(self._spoil_items(text, prompt, kind, identity, choice), prompt, kind, identity, choice)
+            for choice, text in enumerate(answer.choices or (answer.text,))
+        ]
+        answer = replace(answer, text=texts[0], choices=tuple(texts) if answer.choices else ())
+        for group, parts in (("envelope", (identity,)), ("envelope once", (identity, attempt))):
+            name = self._pick(group, kind, *parts)
+            if name and (function := FAULTS[name].envelope):
+                self._note(name, kind, identity, attempt)
+                spoiled = function(answer, self._rng(name, *parts))
+                return replace(spoiled, choices=(spoiled.text, *answer.choices[1:]) if answer.choices else ())
+        return answer
+
+    def _spoil_reply(self, text: str, prompt: str, kind: str, identity: str, choice: int) -> str:
+        name = self._pick("reply", kind, identity, choice)
+        function = FAULTS[name].reply if name else None
+        spoiled = function(text, Context(self._rng(name, identity, choice), prompt)) if function else None
+        if name and spoiled is not None:
+            self._note(name, kind, identity, 0, choice)
+        return text if spoiled is None else spoiled
+
+    def _spoil_items(self, text: str, prompt: str, kind: str, identity: str, choice: int) -> str:
+        """At most one fault for each item's instruction and one for the rest: a wrong input has a wrong output."""
+        if not any(self._group(group, kind) for group in ("instruction", "input", "output")):
+            return text
+        items = defects.read_items(text, kind)
+        spoiled = [self._spoil_item(tuple(items), at, prompt, kind, identity, choice) for at in range(len(items))]
+        return defects.write_items(spoiled, text, kind) if spoiled != items else text
+
+    def _spoil_item(self, items: tuple[Item, ...], at: int, prompt: str, kind: str, identity: str, choice: int) -> Item:
+        item = items[at]
+        for groups in (("instruction",), ("input", "output")):
+            for group in groups:
+                name = self._pick(group, kind, identity, choice, at)
+                function = FAULTS[name].item if name else None
+                context = Context(self._rng(name, identity, choice, at), prompt, items, at)
+                spoiled = function(item, context) if function else None
+                if name and spoiled is not None:
+                    item = spoiled
+                    self._note(name, kind, identity, 0, choice, at)
+                    break
+        return item
+
+    def _group(self, group: str, kind: str) -> list[tuple[str, float]]:
+        """The faults of one group with their rates; at most one of a group is used in one place."""
+        found = self._groups.get((group, kind))
+        if found is None:
+            named = ((name, FAULTS[name], rate) for name, rate in self.rates.items())
+            found = [(name, rate) for name, fault, rate in named if fault.group == group and kind in fault.kinds]
+            self._groups[group, kind] = found
+        return found
+
+    def _pick(self, group: str, kind: str, *parts: Any) -> str | None:
+        faults = self._group(group, kind)
+        point = int(digest(self._seed, group, *parts)[:13], 16) / 16**13 if faults else 1.0
+        for name, rate in faults:
+            point -= rate
+            if point < 0:
+                return name
+        return None
+
+    def _rng(self, *parts: Any) -> Random:
+        return Random(int(digest("fault", self._seed, *parts)[:16], 16))
+
+    def _note(
+        self, name: str, kind: str, identity: str, attempt: int, choice: int = 0, item: int | None = None
+    ) -> None:
+        self.counts[name] += 1
+        if self._labels:
+            row = {"digest": identity, "attempt": attempt, "choice": choice, "item": item, "fault": name}
+            self._labels.write(json.dumps(row | {"stage": FAULTS[name].stage, "prompt": kind}) + "\n")
+            self._labels.flush()
+
+
+class FaultyModel:
+    """A ChatModel that spoils another's answers without a socket: what a client would have seen is what comes back."""
+
+    def __init__(self, model: ChatModel, faults: Faults) -> None:
+        self.name, self.endpoint = model.name, model.endpoint
+        self._model, self._faults = model, faults
+        self._attempts: Counter[str] = Counter()
+
+    async def complete(self, request: ChatRequest) -> Completion:
+        """The spoiled answer, or the error that a client makes of a transport fault."""
+        identity = request_digest(self.name, request)
+        attempt = self._attempts[identity]
+        self._attempts[identity] += 1
+        found = self._faults.wire_fault(request, identity, attempt)
+        answer = self._faults.spoil(await self._model.complete(request), request, identity, attempt)
+        body = json.dumps(wire.chat_body(answer, request, self.name, identity)).encode()
+        name, sent = "", wire.Wire(body)
+        if found is not None:
+            name, function, rng = found
+            sent = function(body, rng)
+        outcome = _received(sent, request, name)
+        if isinstance(outcome, SynthError):
+            raise outcome
+        return outcome
+
+    async def close(self) -> None:
+        """Close the model; the label file stays open for its owner."""
+        await self._model.close()
+
+
+def _received(sent: wire.Wire, request: ChatRequest, name: str) -> Completion | SynthError:
+    from synth.models.openai_replies import Asked, read_failure, read_reply
+
+    asked = Asked("embedded", "embedded", "OPENAI_API_KEY")
+    if sent.manner in ("reset", "hang", "slow") or len(sent.body) > 2**26 or "content-encoding" in sent.headers:
+        return RetryableError(f"the transport failed: {name}", "connection")
+    if sent.status == 200:
+        return read_reply(sent.body, request, asked)
+    try:
+        said = json.loads(sent.body)
+    except ValueError:
+        said = sent.body.decode("utf-8", "replace")
+    return read_failure(sent.status, said, sent.headers, asked)
+
+
+FAULTS: dict[str, Fault] = {
+    "rate_limited": Fault("transport", "retried", wire=wire.rate_limited),
+    "server_error": Fault("transport", "retried", wire=wire.server_error),
+    "overloaded": Fault("transport", "retried", wire=wire.overloaded),
+    "reset": Fault("transport", "retried", wire=wire.reset),
+    "hang": Fault("transport", "retried", wire=wire.hang),
+    "slow_bytes": Fault("transport", "retried", wire=wire.slow_bytes),
+    "late": Fault("transport", "recovered", wire=wire.late),
+    "cut_json": Fault("transport", "retried", wire=wire.cut_json),
+    "html": Fault("transport", "retried", wire=wire.html),
+    "error_object": Fault("transport", "retried", wire=wire.error_object),
+    "twice": Fault("transport", "retried", wire=wire.twice),
+    "wrong_charset": Fault("transport", "retried", wire=wire.wrong_charset),
+    "huge_body": Fault("transport", "retried", wire=wire.huge_body),
+    "gzip_bomb": Fault("transport", "retried", wire=wire.gzip_bomb),
+    "null_content": Fault("transport", "retried", wire=wire.null_content),
+    "no_choices": Fault("transport", "retried", wire=wire.no_choices),
+    "too_few_choices": Fault("transport", "retried", wire=wire.too_few_choices),
+    "wrong_usage": Fault("transport", "recovered", wire=wire.wrong_usage),
+    "bad_request": Fault("transport", "rejected", wire=wire.bad_request),
+    "refusal": Fault("transport", "rejected", wire=wire.refusal),
+    "unauthorized": Fault("transport", "stopped", wire=wire.unauthorized),
+    "no_quota": Fault("transport", "stopped", wire=wire.no_quota),
+    "empty": Fault("envelope", "retried", envelope=_empty),
+    "blank": Fault("envelope", "retried", envelope=_blank),
+    "none_word": Fault("envelope", "rejected", envelope=_none_word),
+    "cut": Fault("envelope", "recovered", envelope=_cut),
+    "content_filter": Fault("envelope", "rejected", envelope=_filtered),
+    "think_block": Fault("envelope", "recovered", envelope=_think),
+    "reasoning_field": Fault("envelope", "recovered", envelope=_reasoning),
+    "numbering_words": Fault("list", "recovered", PROPOSE, reply=defects.numbering_words),
+    "numbering_paren": Fault("list", "recovered", PROPOSE, reply=defects.numbering_paren),
+    "numbering_bold": Fault("list", "recovered", PROPOSE, reply=defects.numbering_bold),
+    "restarts_at_one": Fault("list", "recovered", frozenset({"list"}), reply=defects.restarts_at_one),
+    "bullets": Fault("list", "recovered", frozenset({"list"}), reply=defects.bullets),
+    "merged_line": Fault("list", "recovered", frozenset({"list"}), reply=defects.merged_line),
+    "headings_bold": Fault("list", "recovered", SECTIONS | {"evolve"}, reply=defects.headings_bold),
+    "headings_plain": Fault("list", "recovered", SECTIONS | {"evolve"}, reply=defects.headings_plain),
+    "heading_inline": Fault("list", "recovered", SECTIONS | {"evolve"}, reply=defects.heading_inline),
+    "item_heads_lost": Fault("list", "recovered", SECTIONS, reply=defects.item_heads_lost),
+    "preamble": Fault("list", "recovered", PROPOSE | SECTIONS | {"evolve"}, reply=defects.preamble),
+    "postamble": Fault("list", "recovered", PROPOSE | SECTIONS | {"evolve"}, reply=defects.postamble),
+    "code_fence": Fault("list", "recovered", PROPOSE | SECTIONS | {"evolve"}, reply=defects.code_fence),
+    "single_quotes": Fault("list", "recovered", JSON, reply=defects.single_quotes),
+    "trailing_comma": Fault("list", "recovered", JSON, reply=defects.trailing_comma),
+    "copy_example": Fault("proposal", "rejected", PROPOSE, item=defects.copy_example),
+    "near_copy": Fault("proposal", "rejected", PROPOSE, item=defects.near_copy),
+    "repeat_in_batch": Fault("proposal", "rejected", PROPOSE, item=defects.repeat_in_batch),
+    "too_short": Fault("proposal", "rejected", PROPOSE, item=defects.too_short),
+    "too_long": Fault("proposal", "rejected", PROPOSE, item=defects.too_long),
+    "starts_with_mark": Fault("proposal", "rejected", PROPOSE, item=defects.starts_with_mark),
+    "starts_non_ascii": Fault("proposal", "rejected", PROPOSE, item=defects.starts_non_ascii),
+    "write_program": Fault("proposal", "rejected", frozenset({"list", "full_tasks"}), item=defects.write_program),
+    "asks_image": Fault("proposal", "rejected", PROPOSE, item=defects.asks_image),
+    "asks_link": Fault("proposal", "rejected", PROPOSE, item=defects.asks_link),
+    "other_language": Fault("proposal", "rejected", PROPOSE, item=defects.other_language),
+    "bad_instruction": Fault("proposal", "judged", PROPOSE, item=defects.bad_instruction),
+    "no_input_spelling": Fault("input", "recovered", SECTIONS, item=defects.no_input_spelling),
+    "placeholder_input": Fault("input", "rejected", SECTIONS, item=defects.placeholder_input),
+    "bad_input": Fault("input", "judged", SECTIONS, item=defects.bad_input),
+    "empty_output": Fault("output", "rejected", frozenset({"full_tasks", "instances"}), item=defects.empty_output),
+    "as_an_ai": Fault("output", "rejected", OUTPUTS, item=defects.as_an_ai),
+    "short_sorry": Fault("output", "rejected", OUTPUTS, item=defects.short_sorry),
+    "only_punctuation": Fault("output", "rejected", OUTPUTS, item=defects.only_punctuation),
+    "only_stop_words": Fault("output", "rejected", OUTPUTS, item=defects.only_stop_words),
+    "invented_url": Fault("output", "rejected", OUTPUTS, item=defects.invented_url),
+    "leaks_stop": Fault("output", "rejected", OUTPUTS, item=defects.leaks_stop),
+    "loops": Fault("output", "rejected", OUTPUTS, item=defects.loops),
+    "mojibake": Fault("output", "rejected", OUTPUTS, item=defects.mojibake),
+    "echoes_input": Fault("output", "rejected", frozenset({"full_tasks", "instances"}), item=defects.echoes_input),
+    "wrong_output": Fault("output", "judged", OUTPUTS | {"labels"}, item=defects.wrong_output),
+    "leaks_marker": Fault("evolution", "rejected", frozenset({"evolve"}), item=defects.leaks_marker),
+    "speaks_of_rewriting": Fault("evolution", "rejected", frozenset({"evolve"}), item=defects.speaks_of_rewriting),
+    "unchanged": Fault("evolution", "rejected", frozenset({"evolve"}), item=defects.unchanged),
+    "answers_instead": Fault("evolution", "rejected", frozenset({"evolve"}), item=defects.answers_instead),
+    "loses_input": Fault("evolution", "recovered", frozenset({"evolve"}), item=defects.loses_input),
+    "drifts": Fault("evolution", "judged", frozenset({"evolve"}), item=defects.drifts),
+    "grows": Fault("evolution", "rejected", frozenset({"evolve"}), item=defects.grows),
+    "undecided": Fault("judging", "retried", VERDICTS, reply=defects.undecided),
+    "wordy_verdict": Fault("judging", "recovered", VERDICTS, reply=defects.wordy_verdict),
+    "label_outside": Fault("judging", "retried", VERDICTS, reply=defects.label_outside),
+    "verdict_bold": Fault("judging", "recovered", VERDICTS | SCORES, reply=defects.verdict_bold),
+    "position_bias": Fault("judging", "judged", frozenset({"pair"}), reply=defects.position_bias),
+    "score_too_high": Fault("judging", "retried", SCORES, reply=defects.score_too_high),
+    "score_as_word": Fault("judging", "retried", SCORES, reply=defects.score_as_word),
+    "score_of_ten": Fault("judging", "recovered", frozenset({"grade"}), reply=defects.score_of_ten),
+    "always_top": Fault("judging", "judged", SCORES, reply=defects.always_top),
+}
+
+_TOO_SLOW_FOR_ALL = {"hang", "slow_bytes", "huge_body", "gzip_bomb", "unauthorized", "no_quota"}
+
+PROFILES: dict[str, dict[str, float]] = {
+    "light": {name: 0.01 for name in FAULTS if name not in _TOO_SLOW_FOR_ALL},
+    "transport": {"rate_limited": 0.10, "server_error": 0.10, "cut_json": 0.05, "bad_request": 0.01},
+    "gpt3-2022": {"bad_instruction": 0.08, "bad_input": 0.21, "wrong_output": 0.26}
+    | {name: 0.01 for name, fault in FAULTS.items() if fault.stage == "list"},
+}
+"""`light`: 1 % of each. `gpt3-2022`: Self-Instruct's review of 200 items (arXiv 2212.10560, table 2): 92 % valid
+instructions, 79 % fitting inputs, 58 % correct outputs, 54 % all three. Drawn independently, an output is wrong where
+its input is, and in 26 % of the rest: 0.92, 0.79, 0.79 · 0.74 = 0.585, and 0.92 · 0.585 = 0.538."""

@@ -1,0 +1,205 @@
+"""A plan is what a task asks for: typed steps over one piece of material. Texts and answers are made from it elsewhere.
+
+`run` works a plan out step by step. Every operation carries a second, independent derivation (`check`); the tests hold
+the two against each other, and `prove` does so for a whole plan.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from synth.embedded.draws import Draw
+from synth.embedded.material import write
+from synth.embedded.patterns import Pattern
+from synth.embedded.values import (
+    CENT,
+    Code,
+    Day,
+    Label,
+    Name,
+    Numbers,
+    Pair,
+    Quantity,
+    Span,
+    Table,
+    Text,
+    Unfit,
+    Value,
+    Words,
+)  # fmt: skip
+
+Args = dict[str, str]
+KINDS: dict[type[Any], str] = {
+    Table: "table", Numbers: "numbers", Words: "words", Text: "text", Quantity: "quantity", Label: "label",
+    Name: "name", Day: "day", Span: "span", Pair: "pair", Code: "code",
+}  # fmt: skip
+
+
+def kind_of(value: Value) -> str:
+    """The type of a value, as operations name it."""
+    return KINDS[type(value)]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One operation with its arguments, all as text, in order of their names."""
+
+    op: str
+    pairs: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def args(self) -> Args:
+        """The arguments as a dict."""
+        return dict(self.pairs)
+
+
+def step(op: str, args: Args) -> Step:
+    """A Step from a dict."""
+    return Step(op, tuple(sorted(args.items())))
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A wording of an operation, usable where its step has the arguments `fixed`.
+
+    `form`: np (a noun phrase for one thing), nps (for several), do (a command), ask (a question), cond (what
+    qualifies a row), post (said after a comma), lead, tail and note (said before, after and beside the request).
+    """
+
+    form: str
+    pattern: Pattern
+    fixed: tuple[tuple[str, str], ...] = ()
+
+
+def say(form: str, *patterns: str, **fixed: str) -> tuple[Phrase, ...]:
+    """Phrases of one form."""
+    return tuple(Phrase(form, Pattern(text), tuple(sorted(fixed.items()))) for text in patterns)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One kind of step.
+
+    `role`: filter (commutes with other filters and can stand first), change, order, group, reduce, label or finish.
+    `draw` chooses arguments that have an effect on this value, or None. `solve` and `check` derive the result in two
+    ways. `title` names the result in an answer; `explain` is a line of worked steps.
+    """
+
+    name: str
+    takes: str
+    gives: str
+    role: str
+    phrases: tuple[Phrase, ...]
+    draw: Callable[[Any, Draw], Args | None]
+    solve: Callable[[Any, Args], Any]
+    check: Callable[[Any, Args], Any]
+    title: Callable[[Args], str] = field(default=lambda args: "result")
+    explain: Callable[[Any, Args, Any], str] | None = None
+    labels: tuple[str, ...] = ()
+
+    @property
+    def num_phrasings(self) -> int:
+        """Different wordings, slots not counted."""
+        return sum(phrase.pattern.count for phrase in self.phrases)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that a task asks for.
+
+    `source`: the kind of material. `noun`: what its parts are called (no matter for what is asked). `also`: further questions about the same
+    material. `layout`: the wished form of the answer. `working`: are the steps to be shown? `setting`: place and purpose.
+    """
+
+    source: str
+    noun: str = field(compare=False)
+    steps: tuple[Step, ...]
+    also: tuple[Step, ...] = ()
+    layout: str = ""
+    working: bool = False
+    setting: tuple[str, ...] = ()
+
+    @property
+    def skeleton(self) -> str:
+        """Its operations without their arguments: what makes two tasks the same kind of task."""
+        asked = " > ".join(step.op for step in self.steps)
+        return " & ".join([asked, *(step.op for step in self.also)])
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One step as it was worked out."""
+
+    step: Step
+    before: Value
+    after: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The worked-out plan: each step, and each further question."""
+
+    links: tuple[Link, ...]
+    also: tuple[Link, ...]
+
+    @property
+    def result(self) -> Value:
+        """What the main request comes to."""
+        return self.links[-1].after
+
+
+def run(plan: Plan, material: Value, operations: dict[str, Operation]) -> Outcome:
+    """Work the plan out. Raises Unfit where the material does not allow one clear answer."""
+    links, value = [], material
+    for number, one in enumerate(plan.steps):
+        operation = operations[one.op]
+        after = operation.solve(value, one.args)
+        if number + 1 < len(plan.steps) and not _is_exact(after):
+            raise Unfit("a rounded figure would be worked on")
+        links.append(Link(one, value, after))
+        value = after
+    base = asked_of(material, links)
+    if plan.also and base is not material and not _is_exact(base):
+        raise Unfit("a rounded figure would be asked about")
+    also = [Link(one, base, operations[one.op].solve(base, one.args)) for one in plan.also]
+    return Outcome(tuple(links), tuple(also))
+
+
+def asked_of(material: Value, links: list[Link]) -> Value:
+    """What further questions are about: the last value before the request leaves the material's own kind."""
+    values = [material, *(link.after for link in links)]
+    values = values[1:] if isinstance(material, Pair) else values
+    base = values[0]
+    for value in values[1:]:
+        if type(value) is not type(base):
+            break
+        base = value
+    return base
+
+
+def prove(plan: Plan, material: Value, operations: dict[str, Operation]) -> bool:
+    """Do both derivations agree at every step and every further question?"""
+    outcome = run(plan, material, operations)
+    links = outcome.links + outcome.also
+    return all(same(operations[link.step.op].check(link.before, link.step.args), link.after) for link in links)
+
+
+def same(one: Value, other: Value) -> bool:
+    """Are both the same as written? Quotients that do not come out are compared as shown."""
+    return type(one) is type(other) and write(one) == write(other)
+
+
+def _is_exact(value: Value) -> bool:
+    if isinstance(value, Quantity):
+        return value.value == value.value.quantize(CENT)
+    if isinstance(value, Table):
+        return all(
+            cell == cell.quantize(CENT)
+            for row in value.rows
+            for cell in row
+            if not isinstance(cell, str | datetime.date)
+        )
+    return True

@@ -1,0 +1,64 @@
+"""Asking the embedded teacher with the pipeline's own prompts. Not a test itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from synth.embedded import Settings, reply
+from synth.embedded.draws import Draw
+from synth.embedded.generate import Task, Wish, draw_task
+from synth.embedded.task import understand
+from synth.models.base import ChatRequest
+from synth.parsing import ParsedTask, parse_rewrite
+from synth.prompts import Prompt, render
+from synth.stages.evolve.operators import OPERATORS
+
+USUAL = Settings()
+BLANK: dict[str, Any] = {
+    "topic": "",
+    "language": "",
+    "as_json": False,
+    "with_outputs": False,
+    "verbs": [],
+    "examples": [],
+    "classification_only": False,
+    "reference": "",
+    "num_instances": 2,
+    "changes_input": False,
+}
+SEED = {
+    "instruction": "Write two lines of verse about rain.",
+    "input": "",
+    "output": "Rain.",
+    "is_classification": False,
+}
+
+
+def prompt(name: str, **values: Any) -> Prompt:
+    """A prompt of the pipeline; what is not given is blank."""
+    return render(name, **(BLANK | values))
+
+
+def ask(asked: Prompt | str, settings: Settings = USUAL, **fields: Any) -> str:
+    """The teacher's text."""
+    text = asked if isinstance(asked, str) else asked.text
+    return reply(ChatRequest(({"role": "user", "content": text},), **fields), settings).text
+
+
+def tasks(name: str, count: int, wish: Wish | None = None) -> list[Task]:
+    """Random tasks."""
+    return [draw_task(Draw(name, number), wish or Wish()) for number in range(count)]
+
+
+def evolve(task: Task | ParsedTask, operator: str, **fields: Any) -> ParsedTask:
+    """The task after one operator."""
+    how = OPERATORS[operator]
+    asked = prompt(how.prompt, operator=operator, method=how.method, instruction=task.instruction, input=task.input)
+    return parse_rewrite(ask(asked, **fields))
+
+
+def known(task: Task | ParsedTask) -> Task:
+    """The task as the teacher understands it."""
+    found = understand(task.instruction, task.input)
+    assert found is not None, task.instruction
+    return found

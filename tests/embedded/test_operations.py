@@ -1,0 +1,116 @@
+"""Every operation is derived in two independent ways, and both agree on whatever can be drawn."""
+
+import contextlib
+import io
+
+import pytest
+
+from synth.embedded.draws import Draw
+from synth.embedded.generate import Wish, draw_task, material_for
+from synth.embedded.operations import OPERATIONS, programs
+from synth.embedded.plan import Operation, prove, same
+from synth.embedded.values import Unfit, pluralise, singular
+from synth.embedded.words.domains import columns_by_name, domains, nouns, phrases
+
+
+def agreements(operation: Operation, wanted: int) -> int:
+    """How many of `wanted` worked-out cases both derivations agree on; fails on the first that differs."""
+    found = 0
+    for number in range(wanted * 40):
+        draw = Draw("two derivations", operation.name, number)
+        try:
+            material, _ = material_for(operation.takes, operation, draw.pick(domains()), draw, Wish())
+            args = operation.draw(material, draw)
+            if args is None:
+                continue
+            result = operation.solve(material, args)
+        except Unfit:
+            continue
+        assert same(operation.check(material, args), result), (operation.name, args, material)
+        found += 1
+        if found == wanted:
+            break
+    return found
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_two_derivations_agree_a_thousand_times(name: str) -> None:
+    assert agreements(OPERATIONS[name], 1000) == 1000
+
+
+def test_whole_chains_are_proved_step_by_step() -> None:
+    for number in range(300):
+        task = draw_task(Draw("chains", number), Wish())
+        assert prove(task.plan, task.material, OPERATIONS), task.instruction
+
+
+def test_each_operation_has_ten_wordings() -> None:
+    few = {name: operation.num_phrasings for name, operation in OPERATIONS.items() if operation.num_phrasings < 10}
+    assert not {name for name in few if OPERATIONS[name].role != "filter"}  # filters are said in 60 frames besides
+
+
+def test_each_operation_can_be_asked_for() -> None:
+    for name, operation in OPERATIONS.items():
+        forms = {phrase.form for phrase in operation.phrases}
+        assert forms & {"do", "np", "nps", "cond"}, name
+
+
+def test_at_least_thirty_operations_over_eighty_domains() -> None:
+    assert len(OPERATIONS) >= 30 and len(domains()) >= 80
+
+
+def test_a_program_prints_what_python_prints() -> None:
+    for number in range(150):
+        code = programs.sample(Draw("programs", number))
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(code.text, {})
+        assert str(getattr(programs._run(code, {}), "value", "")) == printed.getvalue().strip()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "print(__import__('os').getcwd())",
+        "print(open('/etc/passwd').read())",
+        "x = 9\nfor i in range(2000):\n    x = x * x\nprint(x)",
+        "for i in range(2000):\n    for j in range(2000):\n        x = i\nprint(x)",
+        "print('a' * 10**9)",
+        "while True:\n    pass",
+        "print(().__class__)",
+        "def f():\n    return f()\nprint(f())",
+        "print(" + "(" * 300 + ")" * 300 + ")",
+    ],
+)
+def test_a_program_outside_the_known_shapes_is_refused_and_never_run(text: str) -> None:
+    with pytest.raises(Unfit):
+        programs._run(programs.Code(text), {})
+
+
+def test_a_column_name_means_one_kind_everywhere() -> None:
+    for name, columns in columns_by_name().items():
+        assert len({(column.kind, column.summable) for column in columns}) == 1, name
+
+
+def test_a_qualifying_phrase_belongs_to_one_column_name() -> None:
+    for phrase, columns in phrases().items():
+        assert len({column.name for column in columns}) == 1, phrase
+
+
+def test_plurals_lead_back_to_their_singulars() -> None:
+    for name, columns in columns_by_name().items():
+        if columns[0].kind == "count":
+            assert pluralise(singular(name)) == name
+        else:
+            assert singular(pluralise(name)) == name
+    assert all(pluralise(singular(noun)) == noun for noun in nouns())
+    assert all(singular(pluralise(new)) == new for domain in domains() for new, _, _ in domain.products)
+
+
+def test_nouns_and_places_are_unique_and_tables_complete() -> None:
+    assert len({domain.noun for domain in domains()}) == len({domain.place for domain in domains()}) == len(domains())
+    for domain in domains():
+        names = [column.name for column in domain.columns]
+        assert len(set(names)) == len(names) and len(set(domain.columns[0].pool)) >= 10
+        assert all({one, other} <= set(names) and new not in names for new, one, other in domain.products)
+        assert not any("," in value or '"' in value for column in domain.columns for value in column.pool)

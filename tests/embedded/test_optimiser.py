@@ -1,0 +1,75 @@
+"""The teacher as optimiser: faults are counted from trajectories, and a method with their remedies fails less often."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from embedded.asking import ask
+from typer.testing import CliRunner
+
+from synth.cli.app import app
+from synth.embedded.optimiser import FAULTS, advice
+from synth.prompts import render
+from synth.recipe import build_recipe
+from synth.stages.evolve.tune import FIRST_METHOD
+
+SORT = "Sort these numbers from low to high.\n\n4, 1, 9, 3"
+LONGER = SORT.replace(".", ". It will be used for a poster by the door.", 1)
+
+
+def faults(*steps: tuple[str, str]) -> str:
+    trajectory = [{"text": text, "reason": reason} for text, reason in steps]
+    return ask(render("evolve_analyse", method=FIRST_METHOD, trajectories=[trajectory]))
+
+
+def test_faults_are_named_by_what_the_trajectories_show() -> None:
+    thrown = faults((SORT, ""), (SORT, "unsupported"), (SORT, "no_gain"), (SORT, "grew_too_much"))
+    assert [FAULTS[name].said in thrown for name in ("unfit", "equal", "long", "lost")] == [True, True, True, False]
+    assert "1 of 3 steps" in thrown
+    assert FAULTS["same"].said in faults((SORT, ""), (LONGER, ""))
+    assert FAULTS["short"].said in faults((SORT, ""), ("Add these numbers up.\n\n4, 1, 9, 3", ""))
+    assert faults((SORT, "")) == "- No fault found."
+
+
+def test_a_better_method_holds_remedies_once_and_without_faults_stays_as_it_is() -> None:
+    said = faults((SORT, ""), (SORT, "unsupported"))
+    better = ask(render("evolve_improve", method=FIRST_METHOD, faults=said))
+    assert better.endswith(FAULTS["unfit"].remedy) and len(better.split()) <= 150
+    assert ask(render("evolve_improve", method=better, faults=said)) == better
+    assert ask(render("evolve_improve", method=better, faults="- No fault found.")) == better
+
+
+def test_a_method_is_read_for_its_ways_and_what_it_forbids() -> None:
+    assert set(advice(FIRST_METHOD).ways) == {"add_constraint", "deepen", "concretise", "increase_reasoning", "complicate_input"}  # fmt: skip
+    assert not advice(FIRST_METHOD).tries_others
+    assert advice("Add a constraint.").ways == ("add_constraint",)
+    told = advice(" ".join([FIRST_METHOD, *(fault.remedy for fault in FAULTS.values())]))
+    assert told.tries_others and told.is_bounded and not {"concretise", "complicate_input"} & set(told.ways)
+
+
+def test_tuning_with_the_embedded_teacher_finds_a_better_method_and_the_same_one_again(tmp_path: Path) -> None:
+    made = CliRunner().invoke(app, ["bootstrap", "--num-tasks", "60", "--run", str(tmp_path / "made"), "--json"])
+    assert made.exit_code == 0, made.output
+    flags = ["evolve", "tune", "--from", str(tasks_of(tmp_path / "made")), "--num-held-out", "40", "--num-sample", "20"]
+    results = []
+    for name in ("one", "other"):
+        out = tmp_path / f"{name}.txt"
+        done = CliRunner().invoke(app, [*flags, "--run", str(tmp_path / name), "--out", str(out), "--json"])
+        assert done.exit_code == 0, done.output
+        results.append((json.loads(done.stdout)["history"], out.read_text()))
+    assert results[0] == results[1]
+    history, text = results[0]
+    assert history[0]["failure_rate"] > min(row["failure_rate"] for row in history) == 0
+    settings = build_recipe({"evolve": {"method_path": str(tmp_path / "one.txt")}}).evolve
+    assert settings is not None and settings.chosen_operators()["auto"].method == text.strip()
+
+
+def tasks_of(run: Path) -> Path:
+    from synth.engine.ledger import LedgerReader
+
+    path, reader = run / "tasks.jsonl", LedgerReader(run)
+    rows = [{"instruction": one.instruction, "input": one.input} for one in reader.records("bootstrap")]
+    reader.close()
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path

@@ -1,0 +1,115 @@
+"""Laws of the small parts: choices, days, numbers in words, rounding, lists and tables as text."""
+
+import datetime
+from decimal import Decimal
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from synth.embedded.draws import Draw
+from synth.embedded.material import read, read_table, write, write_table
+from synth.embedded.operations.days import civil, serial
+from synth.embedded.operations.figures import divided
+from synth.embedded.operations.quantities import spelled
+from synth.embedded.values import (
+    Column,
+    Numbers,
+    Quantity,
+    Table,
+    Unfit,
+    Words,
+    join_and,
+    show_number,
+    show_quantity,
+)
+
+CENTS = st.decimals(min_value=-10_000, max_value=10_000, places=2)
+NAMES = st.text("abcdefghij ", min_size=1, max_size=8).map(str.strip).filter(bool)
+
+
+@given(st.lists(st.integers(), max_size=20), st.integers(0, 25), st.integers())
+def test_a_draw_takes_each_position_once(items: list[int], count: int, seed: int) -> None:
+    taken = Draw(seed).some(items, count)
+    assert len(taken) == min(count, len(items)) and sorted(Draw(seed).shuffled(items)) == sorted(items)
+    rest = list(items)
+    for item in taken:
+        rest.remove(item)
+
+
+def test_draws_are_spread_evenly() -> None:
+    draw = Draw("spread")
+    seen = [draw.below(6) for _ in range(6000)]
+    assert all(900 < seen.count(side) < 1100 for side in range(6))
+    assert {draw.between(2, 4) for _ in range(100)} == {2, 3, 4}
+
+
+@given(st.dates(datetime.date(1900, 1, 1), datetime.date(2100, 12, 31)))
+def test_day_numbers_lead_back_to_their_day(day: datetime.date) -> None:
+    assert civil(serial(day)) == day
+    if day < datetime.date(2100, 12, 31):
+        assert serial(day + datetime.timedelta(days=1)) == serial(day) + 1
+
+
+@given(st.integers(0, 999_999))
+def test_spelling_is_one_to_one_with_the_parts(number: int) -> None:
+    words = spelled(number)
+    assert words.startswith(spelled(number // 1000) + " thousand") if number >= 1000 else "thousand" not in words
+    assert "  " not in words and words == words.strip()
+
+
+def test_some_numbers_in_words() -> None:
+    assert [spelled(n) for n in (0, 13, 21, 100, 342, 1005, 20_417)] == [
+        "zero", "thirteen", "twenty-one", "one hundred", "three hundred and forty-two", "one thousand and five",
+        "twenty thousand four hundred and seventeen",
+    ]  # fmt: skip
+
+
+@given(CENTS, st.integers(0, 2))
+def test_a_shown_number_is_the_number(value: Decimal, places: int) -> None:
+    text = show_number(value, places)
+    assert Decimal(text) == value and len(text.partition(".")[2]) in (places, 1, 2)
+
+
+def test_quotients_are_shown_to_two_decimals_without_useless_zeros() -> None:
+    assert [show_number(Decimal(10) / 3), show_number(Decimal("14.396")), show_number(Decimal(5), 2)] == [
+        "3.33",
+        "14.4",
+        "5.00",
+    ]
+    assert [show_quantity(Quantity(Decimal(n), "pages")) for n in (1, 2)] == ["1 page", "2 pages"]
+    assert show_quantity(Quantity(Decimal(1), "kg")) == "1 kg" and join_and(["a", "b", "c"]) == "a, b and c"
+
+
+@given(st.decimals(0, 1000, places=2), st.integers(1, 12))
+def test_a_division_half_way_between_two_cents_is_refused(total: Decimal, count: int) -> None:
+    is_tie = (total * 1000) % count == 0 and (total * 1000 / count) % 10 == 5
+    try:
+        divided(total, count)
+        assert not is_tie
+    except Unfit:
+        assert is_tie
+
+
+@settings(max_examples=60)
+@given(st.lists(CENTS, min_size=2, max_size=8), st.sampled_from(["", "lines", "titled"]))
+def test_lists_of_numbers_are_read_as_written(values: list[Decimal], form: str) -> None:
+    numbers = Numbers("prices", tuple(values), "euros", 2)
+    found = read("numbers", write(numbers, form))
+    assert isinstance(found, Numbers) and found.values == numbers.values
+    assert form != "titled" or (found.noun, found.unit) == ("prices", "euros")
+
+
+@settings(max_examples=60)
+@given(st.lists(NAMES, min_size=2, max_size=8), st.sampled_from(["", "lines"]))
+def test_lists_of_words_are_read_as_written(values: list[str], form: str) -> None:
+    found = read("words", write(Words("items", tuple(values)), form))
+    assert isinstance(found, Words) and found.values == tuple(values)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(NAMES, CENTS), min_size=1, max_size=6), st.sampled_from(["csv", "markdown", "json"]))
+def test_tables_are_read_as_written(rows: list[tuple[str, Decimal]], form: str) -> None:
+    columns = (Column("loaf", "name"), Column("price", "measure", "euros", 2))
+    table = Table("loaves", columns, tuple(rows))
+    found = read_table(write_table(table, form))
+    assert found.rows == table.rows and [c.header for c in found.columns] == ["loaf", "price (euros)"]
