@@ -50,7 +50,9 @@ def records(num: int, seed: int = 1) -> Iterator[Record]:
             line = Lineage("evolve", (last,), "deepen", 1, "model", "evolve_depth@12345678", (f"{number:064x}",))
             meta |= {"words_added": 9, "complexity_before": 3, "complexity": 5}
         text = f"{rng.choice(VERBS).capitalize()} the {words(rng, 6, 18)} number {number}."
-        record = Record(text, words(rng, 5, 30) if rng.random() < 0.4 else "", words(rng, 10, 80), line, meta=meta)
+        record = Record(
+            text, words(rng, 5, 30) if rng.random() < 0.4 else "", words(rng, 10, 80), lineage=line, meta=meta
+        )
         last = record.id
         yield record
 

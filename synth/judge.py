@@ -18,6 +18,7 @@ from synth.metrics import bootstrap_interval, mean, wilson_interval
 from synth.models.base import Completion, Sampling
 from synth.parsing import find_json, parse_choice, parse_reason, parse_score
 from synth.prompts import Prompt, render
+from synth.records import Record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,12 +35,13 @@ MIN_FOR_LENGTH_CONTROL = 100  # games; with fewer the fitted rate is too uncerta
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two answers to one task, by the systems "one" and "other"."""
+    """Two answers to one task, by the systems "one" and "other". `talk`: see `Record.talk`."""
 
     instruction: str
     input: str
     one: str
     other: str
+    talk: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,12 @@ async def compare(ask: Ask, pair: Pair) -> Comparison:
 async def _verdict(ask: Ask, pair: Pair, is_swapped: bool) -> tuple[Winner | None, str]:
     answers = (pair.other, pair.one) if is_swapped else (pair.one, pair.other)
     prompt = render(
-        "judge_pair", instruction=pair.instruction, input=pair.input, answer_a=answers[0], answer_b=answers[1]
+        "judge_pair",
+        instruction=pair.instruction,
+        input=pair.input,
+        talk=pair.talk,
+        answer_a=answers[0],
+        answer_b=answers[1],
     )
     text = (await ask(prompt, JUDGING)).text
     choice = parse_choice(text, "Verdict", ("A", "B", "tie"))
@@ -92,11 +99,13 @@ async def _verdict(ask: Ask, pair: Pair, is_swapped: bool) -> tuple[Winner | Non
     return ("one" if (choice == "A") != is_swapped else "other"), parse_reason(text)
 
 
-async def rate(ask: Ask, instruction: str, input: str, answer: str, reference: str = "") -> Level | None:
+async def rate(ask: Ask, record: Record, reference: str = "") -> Level | None:
     """The level A to D of Self-Instruct's rubric; D without a question for an empty answer, None when unreadable."""
-    if not answer.strip():
+    if not record.output.strip():
         return "D"
-    prompt = render("rubric", instruction=instruction, input=input, answer=answer, reference=reference)
+    texts = {"instruction": record.instruction, "input": record.input, "talk": record.talk}
+    texts |= {"answer": record.output, "reference": reference}
+    prompt = render("rubric", **texts)
     choice = parse_choice((await ask(prompt, JUDGING)).text, "Level", ("A", "B", "C", "D"))
     return choice  # type: ignore[return-value]
 
@@ -149,9 +158,7 @@ class AskDraw(Protocol):
 
 async def grade(
     ask: AskDraw,
-    instruction: str,
-    input: str,
-    answer: str,
+    record: Record,
     *,
     num_draws: int = 1,
     temperature: float = 0.7,
@@ -163,7 +170,8 @@ async def grade(
     Several draws are averaged: an expected grade without log-probabilities (as G-Eval does, arXiv 2303.16634). A reply
     that cannot be read is asked for once more, with `temperature`.
     """
-    asked = render(prompt, instruction=instruction, input=input, answer=answer, as_json=as_json)
+    texts = {"instruction": record.instruction, "input": record.input, "answer": record.output, "talk": record.talk}
+    asked = render(prompt, **texts, as_json=as_json)
     schema = GRADES_SCHEMA if as_json else None
     warm = Sampling(temperature=temperature, max_tokens=JUDGING.max_tokens)
 

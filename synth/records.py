@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 Origin = Literal["seed", "bootstrap", "evolve", "import"]
@@ -86,25 +87,84 @@ class Lineage:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """One task on its way: `output` is empty until it is answered.
+class OtherAnswer:
+    """A further answer to a record: its text, the model that gave it and its grade, where they are known."""
 
-    `messages` is set for multi-turn data only (OpenAI chat form); `meta` holds small JSON values such as `category`,
-    `language`, `is_classification`, scores and notes of checks.
+    output: str
+    model: str | None = None
+    grade: float | None = None
+
+
+Message = dict[str, str]
+"""One turn in the chat form of OpenAI: `role` (system, user or assistant) and `content`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One task: its last exchange is `instruction`, `input` and `output` (empty until it is answered).
+
+    What came before is `system` (one text) and `history` (pairs of user and assistant text). `others`: further answers
+    to the same task. `meta` holds small JSON values such as `category`, `language`, scores and notes of checks.
     """
 
     instruction: str
     input: str = ""
     output: str = ""
+    system: str = ""
+    history: tuple[tuple[str, str], ...] = ()
+    others: tuple[OtherAnswer, ...] = ()
     lineage: Lineage = field(default_factory=lambda: Lineage("import"))
-    messages: tuple[dict[str, str], ...] | None = None
     meta: dict[str, Any] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
-        """16 hex digits of the hash of the task's content (instruction, input, earlier turns); answering keeps it."""
-        earlier = list(self.messages[:-1]) if self.messages else None
+        """16 hex digits of the hash of all that is asked (no answer to it): answering keeps the id."""
+        earlier = [self.system, self.history] if self.system or self.history else None
         return digest(self.instruction, self.input, earlier)[:16]
+
+    @property
+    def question(self) -> str:
+        """The last turn of the user: the instruction, with the input below it."""
+        return f"{self.instruction}\n\n{self.input}" if self.input else self.instruction
+
+    def earlier(self) -> list[Message]:
+        """The messages before the last question: the system text and the history."""
+        turns = [{"role": "system", "content": self.system}] if self.system else []
+        for user, assistant in self.history:
+            turns += [{"role": "user", "content": user}, {"role": "assistant", "content": assistant}]
+        return turns
+
+    def messages(self) -> list[Message]:
+        """The whole conversation; it ends with the user's question where there is no answer yet."""
+        answer = [{"role": "assistant", "content": self.output}] if self.output else []
+        return [*self.earlier(), {"role": "user", "content": self.question}, *answer]
+
+    def exchanges(self) -> list[Record]:
+        """Each question with its answer as a record of its own; the last one keeps its input and the system text."""
+        before = [Record(user, "", assistant) for user, assistant in self.history]
+        return [*before, replace(self, history=())] if before else [self]
+
+    def asked(self) -> str:
+        """All texts that stand before the answer, a line feed between them; checks compare records by it."""
+        before = [message["content"] for message in self.earlier()]
+        return "\n".join(filter(None, (*before, self.instruction, self.input)))
+
+    @property
+    def talk(self) -> str:
+        """The messages before the last question as one text for a prompt; "" where there are none."""
+        return "\n\n".join(f"{m['role'].capitalize()}: {m['content']}" for m in self.earlier())
+
+    def with_texts(self, change: Callable[[str], str]) -> Record:
+        """The record with `change` applied to every text that a reader of the data sees."""
+        return replace(
+            self,
+            instruction=change(self.instruction),
+            input=change(self.input),
+            output=change(self.output),
+            system=change(self.system),
+            history=tuple((change(user), change(assistant)) for user, assistant in self.history),
+            others=tuple(replace(other, output=change(other.output)) for other in self.others),
+        )
 
     def answered(self, output: str, completion_key: str | None = None) -> Record:
         """The same task with an answer, the request that gave it added to the lineage."""
@@ -112,27 +172,51 @@ class Record:
         return replace(self, output=output, lineage=replace(self.lineage, completion_keys=keys))
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON object that `from_dict` reads back equal."""
+        """A JSON object that `from_dict` reads back equal; a system text, history and others only where there are."""
         lineage = {name: getattr(self.lineage, name) for name in Lineage.__slots__}
         lineage["parents"] = list(self.lineage.parents)
         lineage["completion_keys"] = list(self.lineage.completion_keys)
         row: dict[str, Any] = {"id": self.id, "instruction": self.instruction, "input": self.input}
         row |= {"output": self.output, "lineage": lineage, "meta": self.meta}
-        return row | ({"messages": list(self.messages)} if self.messages else {})
+        row |= {"system": self.system} if self.system else {}
+        row |= {"history": [list(pair) for pair in self.history]} if self.history else {}
+        return row | ({"others": [asdict(other) for other in self.others]} if self.others else {})
 
     @classmethod
     def from_dict(cls, row: dict[str, Any]) -> Record:
-        """The inverse of `to_dict`."""
+        """The inverse of `to_dict`; reads the rows of version 0.1, which held a list of `messages`, as well.
+
+        Raises KeyError, TypeError or ValueError for what `to_dict` does not write.
+        """
         line = dict(row["lineage"])
         line["parents"] = tuple(line["parents"])
         line["completion_keys"] = tuple(line["completion_keys"])
-        messages = tuple(row["messages"]) if row.get("messages") else None
-        return cls(row["instruction"], row["input"], row["output"], Lineage(**line), messages, row["meta"])
+        system, history = row.get("system", ""), [(user, answer) for user, answer in row.get("history", ())]
+        if row.get("messages"):
+            system, history = split_messages(row["messages"][:-2])
+        others = tuple(OtherAnswer(**other) for other in row.get("others", ()))
+        texts = (row["instruction"], row["input"], row["output"], system)
+        return cls(*texts, tuple(history), others, Lineage(**line), row["meta"])
+
+
+def split_messages(messages: Sequence[Message]) -> tuple[str, list[tuple[str, str]]]:
+    """(system text, history) of the messages before a question. Raises ValueError where they are in another order.
+
+    Several system texts at the start are joined by an empty line.
+    """
+    talk = list(messages)
+    system = []
+    while talk and talk[0]["role"] == "system":
+        system.append(talk.pop(0)["content"])
+    if [message["role"] for message in talk] != ["user", "assistant"] * (len(talk) // 2):
+        raise ValueError("the messages must go [system,] user, assistant, user, assistant; reorder them")
+    texts = [message["content"] for message in talk]
+    return "\n\n".join(system), list(zip(texts[::2], texts[1::2], strict=True))
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A record that was thrown away, by which stage and check, and why. `reason` is a short code: `too_short`."""
+    """A record that was rejected, by which stage and check, and why. `reason` is a short code: `too_short`."""
 
     record: Record
     stage: str

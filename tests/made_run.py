@@ -36,7 +36,7 @@ def boot(number: int, rng: random.Random, model: str) -> Result:
     line = Lineage("bootstrap", ("seed-1", "seed-2"), "diverse", 0, model, "diverse@0a1b2c3d", (f"b{number}",))
     meta = {"category": rng.choice(["writing", "extract", "code"]), "language": rng.choice(["en", "en", "en", "de"])}
     meta |= {"nearest": "seed-1", "nearest_score": round(rng.random() * 0.69, 4)}
-    record = Record(sentence(rng), "12, 7 and 9" if rng.random() < 0.3 else "", "", line, meta=meta)
+    record = Record(sentence(rng), "12, 7 and 9" if rng.random() < 0.3 else "", "", lineage=line, meta=meta)
     if number % 9 == 4:
         check, reason = REASONS[number % len(REASONS)]
         return Rejection(record, "bootstrap", check, reason, "ROUGE-L 0.812 to seed-1")
@@ -56,7 +56,7 @@ def evolved(root: Record, rng: random.Random, rounds: int) -> list[Result]:
         )
         before = rng.randrange(2, 6)
         meta = {"words_added": 7, "complexity_before": before, "complexity": before + rng.randrange(0, 4)}
-        child = Record(text, current.input, "", line, meta=root.meta | meta)
+        child = Record(text, current.input, "", lineage=line, meta=root.meta | meta)
         if rng.random() < 0.25:
             results.append(Rejection(child, "evolve", "judge", "no_gain", "both orders said equal"))
         else:

@@ -12,6 +12,7 @@ from synth.errors import UsageError
 from synth.judge import Comparison, Pair, compare, length_controlled, level_shares, rate, weighted_kappa, win_rate
 from synth.models.base import Completion, Sampling
 from synth.prompts import Prompt
+from synth.records import Record
 
 
 def answers_of(prompt: Prompt) -> tuple[str, str]:
@@ -139,8 +140,8 @@ def test_levels_are_read_and_an_empty_answer_is_a_d_without_a_question() -> None
     async def ask(prompt: Prompt, sampling: Sampling) -> Completion:
         return Completion("Reason: fine\nLevel: **B**")
 
-    assert asyncio.run(rate(ask, "Name a river.", "", "The Elbe.", "The Rhine.")) == "B"
-    assert asyncio.run(rate(ask, "Name a river.", "", "  ")) == "D"
+    assert asyncio.run(rate(ask, Record("Name a river.", "", "The Elbe."), "The Rhine.")) == "B"
+    assert asyncio.run(rate(ask, Record("Name a river.", "", "  "))) == "D"
 
 
 def test_level_shares_count_the_readable_ones_and_add_up() -> None:

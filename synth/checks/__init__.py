@@ -13,7 +13,7 @@ from inspect import signature
 from typing import Any
 
 from synth.checks import answers, contamination, evolution, heuristics, language, novelty, privacy
-from synth.checks.base import Check, PairCheck
+from synth.checks.base import Check, PairCheck, each_exchange
 from synth.errors import UsageError
 
 Spec = str | Mapping[str, Mapping[str, Any] | None]
@@ -27,6 +27,10 @@ CHECKS: dict[str, Callable[..., Check]] = {
     **privacy.CHECKS,
 }
 
+EACH_EXCHANGE = {*answers.CHECKS, *heuristics.CHECKS} - {"instruction_length", "repeated_task", "asks_back"}
+"""The checks that look at every exchange of a conversation. The others look at its last one, or at all of it at once;
+asking back is wrong only where nobody replies."""
+
 EVOLUTION_CHECKS: dict[str, Callable[..., PairCheck]] = evolution.EVOLUTION_CHECKS
 
 
@@ -35,7 +39,8 @@ def build_checks(specs: Sequence[Spec]) -> list[tuple[str, Check]]:
 
     Raises UsageError for a check or an option that does not exist, naming the nearest one that does.
     """
-    return [(name, _make(CHECKS, name, options)) for name, options in map(_named, specs)]
+    made = [(name, _make(CHECKS, name, options)) for name, options in map(_named, specs)]
+    return [(name, each_exchange(check) if name in EACH_EXCHANGE else check) for name, check in made]
 
 
 def build_pair_checks(specs: Sequence[Spec] | None = None) -> list[tuple[str, PairCheck]]:

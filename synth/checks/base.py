@@ -42,6 +42,15 @@ def split_reason(verdict: str) -> tuple[str, str]:
 
 
 def full_text(record: Record) -> str:
-    """All that a reader of the record sees: instruction, input and output, one below the other; earlier turns too."""
-    turns = [turn.get("content", "") for turn in record.messages[:-1]] if record.messages else [record.instruction]
-    return "\n".join(part for part in (*turns, record.input, record.output) if part)
+    """All that a reader of the record sees, one text below the other: earlier turns, instruction, input and output."""
+    return "\n".join(filter(None, (record.asked(), record.output)))
+
+
+def each_exchange(check: Check) -> Check:
+    """`check` on every exchange of a conversation, the earliest that it rejects first."""
+
+    def checked(record: Record) -> str | None:
+        verdicts = (check(exchange) for exchange in record.exchanges())
+        return next((verdict for verdict in verdicts if verdict is not None), None)
+
+    return checked

@@ -76,21 +76,27 @@ class Contamination:
         return f"contaminated: {hits[0].kind} {hits[0].place} {hits[0].span[:120]}" if hits else None
 
     def hits(self, record: Record) -> list[Hit]:
-        """All ways in which the record repeats an item, the surest first; of each kind the first or closest item."""
-        task = f"{record.instruction}\n{record.input}".strip()
-        words = unicode_tokens(task)
-        found = []
-        if words and tuple(words) in self._exact:
-            found.append(Hit("exact", self._items[self._exact[tuple(words)]].place, " ".join(words)))
-        found += self._runs(words, self._task_grams, self._task_run)
-        found += self._runs(unicode_tokens(full_text(record)), self._text_grams, self._text_run)
-        verdict = self._index.score(task)
-        if verdict.nearest is not None and not verdict.novel:
-            item = self._items[verdict.nearest]
-            found.append(Hit("rouge-l", item.place, " ".join(unicode_tokens(item.task)), verdict.score))
-        return found
+        """All ways in which the record repeats an item, the surest first; each question of a talk
+        is compared, of each kind with the first or closest item."""
+        tasks = [f"{one.instruction}\n{one.input}".strip() for one in record.exchanges()]
+        words = [unicode_tokens(task) for task in tasks]
+        found = [*map(self._same, words), *(self._run(one, self._task_grams, self._task_run) for one in words)]
+        found.append(self._run(unicode_tokens(full_text(record)), self._text_grams, self._text_run))
+        found += map(self._near, tasks)
+        return [hit for hit in found if hit]
 
-    def _runs(self, words: list[str], grams: dict[tuple[str, ...], int], length: int) -> Iterator[Hit]:
+    def _same(self, words: list[str]) -> Hit | None:
+        number = self._exact.get(tuple(words)) if words else None
+        return None if number is None else Hit("exact", self._items[number].place, " ".join(words))
+
+    def _near(self, task: str) -> Hit | None:
+        verdict = self._index.score(task)
+        if verdict.nearest is None or verdict.novel:
+            return None
+        item = self._items[verdict.nearest]
+        return Hit("rouge-l", item.place, " ".join(unicode_tokens(item.task)), verdict.score)
+
+    def _run(self, words: list[str], grams: dict[tuple[str, ...], int], length: int) -> Hit | None:
         """The first run of words, as long as it goes on, an item has too; two Chinese characters make a word."""
         known = [gram in grams for gram in _grams(words, length)]
         start = 0
@@ -99,9 +105,9 @@ class Contamination:
             span = words[start : end + length - 1]
             if whole and sum(_weight(word) for word in span) >= length:
                 item = self._items[grams[tuple(span[:length])]]
-                yield Hit(f"{length}-gram", item.place, " ".join(span))
-                return
+                return Hit(f"{length}-gram", item.place, " ".join(span))
             start = end
+        return None
 
 
 def _weight(word: str) -> float:

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from synth.checks.base import Check
+from synth.checks.base import Check, full_text
 from synth.metrics import count_words
 from synth.records import Record
 from synth.verify.language import detect_language
@@ -55,6 +55,8 @@ _ABOUT_URLS = re.compile(
 def instruction_length(min_words: int = 4, max_words: int = 150) -> Check:
     """Refuses instructions of fewer or more words. Defaults as published (more than 3, at most 150).
 
+    A question that goes on with a talk ("And in French?") may be shorter.
+
     Where a script writes no spaces each character counts as a word, and as half a word towards `max_words`.
     """
     if not 0 <= min_words <= max_words:
@@ -62,7 +64,7 @@ def instruction_length(min_words: int = 4, max_words: int = 150) -> Check:
 
     def check(record: Record) -> str | None:
         words, spaced = count_words(record.instruction), len(record.instruction.split())
-        if words < min_words:
+        if words < min_words and not record.history:
             return f"too_short: {words} words"
         longest = spaced + max(0, words - spaced) / 2
         return f"too_long: {longest:.0f} words" if longest > max_words else None
@@ -87,7 +89,7 @@ def toxic_words(
     words: Sequence[str] = ("fuck", "shit", "cunt", "bitch", "asshole", "motherfucker", "bastard"),
 ) -> Check:
     """Refuses records with one of these words anywhere. Off by default: a word list knows no context; give your own."""
-    return _word_check(words, "toxic_word", lambda record: f"{record.instruction}\n{record.input}\n{record.output}")
+    return _word_check(words, "toxic_word", full_text)
 
 
 def _word_check(words: Sequence[str], reason: str, text: Callable[[Record], str]) -> Check:

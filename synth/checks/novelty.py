@@ -382,7 +382,7 @@ class Novelty:
         self._ids.append(record.id)
 
     def _text(self, record: Record) -> str:
-        return f"{record.instruction}\n{record.input}" if self._with_input and record.input else record.instruction
+        return (record if self._with_input else replace(record, input="")).asked()
 
 
 def novelty(

@@ -179,14 +179,7 @@ class Privacy:
         if not found:
             return None
         if self._action == "mask":
-            turns = [turn | {"content": mask(turn.get("content", ""), self._kinds)} for turn in record.messages or ()]
-            record = replace(
-                record,
-                instruction=mask(record.instruction, self._kinds),
-                input=mask(record.input, self._kinds),
-                output=mask(record.output, self._kinds),
-                messages=tuple(turns) or None,
-            )
+            record = record.with_texts(lambda text: mask(text, self._kinds))
         return replace(record, meta=record.meta | {"private": found})
 
     def recalled(self, record: Record) -> None:
@@ -195,7 +188,8 @@ class Privacy:
     def _found(self, record: Record) -> list[str]:
         """The kinds found, as `field:kind`, each once, in order."""
         texts = {name: getattr(record, name) for name in ("instruction", "input", "output")}
-        texts["messages"] = "\n".join(turn.get("content", "") for turn in record.messages or ())
+        texts["history"] = "\n".join(message["content"] for message in record.earlier())
+        texts["others"] = "\n".join(other.output for other in record.others)
         found = (f"{name}:{find.kind}" for name, text in texts.items() for find in find_private(text, self._kinds))
         return list(dict.fromkeys(found))
 

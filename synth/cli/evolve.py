@@ -134,9 +134,7 @@ def _recipe_for(source: Path, data: dict[str, Any], run: Path, who: Who) -> Reci
     except InputError as error:
         mistakes += error.mistakes
     try:
-        talks = sum(record.messages is not None for record in read_given(source))
-        if talks:
-            log(f"{source}: {talks} conversation(s) of several turns pass as they are, without being evolved")
+        read_given(source)
     except InputError as error:
         mistakes += error.mistakes
     if mistakes or recipe is None:

@@ -205,7 +205,8 @@ def input_mark(value: Any) -> str:
     if not isinstance(value, Record):
         return ""
     line = [getattr(value.lineage, name) for name in Lineage.__slots__]
-    whole = repr((value.instruction, value.input, value.output, value.messages, value.meta, line))
+    earlier = tuple(value.earlier()) or None
+    whole = repr((value.instruction, value.input, value.output, earlier, value.meta, line, *value.others))
     return blake2b(whole.encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 

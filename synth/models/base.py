@@ -34,9 +34,9 @@ class Sampling:
 class ChatRequest:
     """All that determines an answer.
 
-    `messages`: OpenAI chat messages; for a completions endpoint (`kind="completion"`) one message whose content is the
-    prompt. `schema`: a JSON schema the answer must fit. `draw`: 0, 1, ... for independent answers to the same request.
-    `num_choices`: answers wanted in one reply. `extra_body`: fields of the server's own.
+    `messages`: OpenAI chat messages; a completions endpoint (`kind="completion"`) gets their `text`. `schema`: a JSON
+    schema the answer must fit. `draw`: 0, 1, ... for independent answers to the same request. `num_choices`: answers
+    wanted in one reply. `extra_body`: fields of the server's own.
     """
 
     messages: tuple[dict[str, str], ...]
@@ -46,6 +46,14 @@ class ChatRequest:
     kind: Literal["chat", "completion"] = "chat"
     num_choices: int = 1
     extra_body: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The messages as one text, for a completions endpoint; several are written as a transcript."""
+        if len(self.messages) == 1:
+            return self.messages[0]["content"]
+        said = "".join(f"{message['role'].capitalize()}: {message['content']}\n\n" for message in self.messages)
+        return f"{said}Assistant:"
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON object with all that determines the answer; what is at its default is left out."""

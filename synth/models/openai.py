@@ -195,7 +195,7 @@ class OpenAIModel:
         if request.kind == "chat":
             body["messages"] = request.messages
         else:
-            body["prompt"] = request.messages[0]["content"]
+            body["prompt"] = request.text
         if request.draw and "seed" in body:
             body["seed"] += request.draw
         if request.num_choices != 1:

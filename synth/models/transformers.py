@@ -110,7 +110,7 @@ class TransformersModel:
     def _prompt(tokenizer: Any, request: ChatRequest) -> list[int]:
         messages = list(request.messages)
         if request.kind == "completion":
-            return list(tokenizer(messages[0]["content"])["input_ids"])
+            return list(tokenizer(request.text)["input_ids"])
         if not tokenizer.chat_template:
             raise RequestRefused("the model has no chat template", "unsupported", 'set api to "completion"')
         text = tokenizer.apply_chat_template(

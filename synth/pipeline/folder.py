@@ -135,7 +135,7 @@ def seed_records(seeds: Sequence[SeedTask]) -> list[Record]:
             seed.instruction,
             instance.input,
             instance.output,
-            Lineage("seed", (seed.id,)),
+            lineage=Lineage("seed", (seed.id,)),
             meta={"is_classification": seed.is_classification, "category": seed.category, "language": seed.language},
         )
         for seed in seeds

@@ -25,13 +25,13 @@ _FOLDER = Path(__file__).parent
 class Prompt:
     """A rendered prompt. `version` is `name@` and 8 hex digits of the hash of the template's own text."""
 
-    text: str
+    messages: tuple[dict[str, str], ...]
     version: str
 
     @property
-    def messages(self) -> tuple[dict[str, str], ...]:
-        """The prompt as one user message."""
-        return ({"role": "user", "content": self.text},)
+    def text(self) -> str:
+        """The text of the last message."""
+        return self.messages[-1]["content"]
 
 
 def fenced(text: str) -> str:
@@ -80,7 +80,7 @@ def render(name: str, /, **values: Any) -> Prompt:
         text = template.render(values).strip()
     except TemplateError as error:
         raise UsageError(f"prompt {name}: {error}", "use only the variables of the shipped prompt") from error
-    return Prompt(text, version(name))
+    return Prompt(({"role": "user", "content": text},), version(name))
 
 
 def version(name: str) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from synth.errors import InputError, UsageError
-from synth.records import Lineage, Origin, Record
+from synth.records import Lineage, Origin, Record, split_messages
 from synth.stages.rows import Container, Row, read_rows
 
 ROLES = {
@@ -67,7 +67,28 @@ def _task(fields: Fields, columns: Columns, require_output: bool, meta: dict[str
 
 
 def _alpaca(fields: Fields, require_output: bool) -> list[Record]:
-    return _task(fields, {"instruction": "instruction", "input": "input", "output": "output"}, require_output)
+    """Alpaca's three keys, with `system` and `history` as LLaMA-Factory (pairs) or our tables (messages) have them."""
+    found = _task(fields, {"instruction": "instruction", "input": "input", "output": "output"}, require_output)
+    system, history = fields.text("system", may_be_empty=True), fields.row.value.get("history")
+    if not history and not system:
+        return found
+    before = _history(fields, history or [])
+    return [replace(record, system=system or before[0], history=before[1]) for record in found]
+
+
+def _history(fields: Fields, given: Any) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """(system text, pairs) of a `history` of pairs or of messages."""
+    turns: list[Any] = []
+    for one in given if isinstance(given, list) else [given]:
+        pair = list(one) if isinstance(one, list | tuple) and len(one) == 2 else None
+        turns += [_message("user", pair[0]), _message("assistant", pair[1])] if pair else [one]
+    messages = [message for number, turn in enumerate(turns, 1) if (message := _turn(fields, number, turn))]
+    try:
+        system, history = split_messages(messages)
+    except ValueError as error:
+        fields.bad(f"`history`: {error}")
+        return "", ()
+    return system, tuple(history)
 
 
 def _dolly(fields: Fields, require_output: bool) -> list[Record]:
@@ -99,29 +120,28 @@ def _sharegpt(fields: Fields, require_output: bool) -> list[Record]:
 
 
 def _conversation(fields: Fields, turns: Any, require_output: bool, key: str = "messages") -> list[Record]:
-    """One record: its instruction is the last question, its output the answer to it; `messages` where there is more.
-
-    Without an answer an empty one is put at the end, so that answering keeps the record's id.
-    """
+    """One record: its instruction is the last question, its output the answer to it, if there is one."""
     if not isinstance(turns, list) or not turns:
         fields.bad(f"`{key}` must be a list of turns, not empty")
         return []
     messages = [message for number, turn in enumerate(turns, 1) if (message := _turn(fields, number, turn))]
     if len(messages) < len(turns):
         return []
-    talk = [message for message in messages if message["role"] != "system"]
-    wanted = ["user", "assistant"] * len(talk)
-    if [message["role"] for message in talk] != wanted[: len(talk)] or not talk:
-        fields.bad(f"the turns of `{key}` must go user, assistant, user, assistant; reorder or remove the row")
+    output = messages.pop()["content"] if messages[-1]["role"] == "assistant" else None
+    try:
+        system, history = split_messages(messages[:-1])
+    except ValueError:
+        messages = []
+    if not messages or messages[-1]["role"] != "user":
+        fields.bad(
+            f"the turns of `{key}` must go [system,] user, assistant, user, assistant; reorder or remove the row"
+        )
         return []
-    if len(talk) % 2:
-        if require_output:
-            fields.bad(f"`{key}` ends with the user; add the answer or remove the last turn")
-        messages, talk = [*messages, _message("assistant", "")], [*talk, _message("assistant", "")]
-    elif require_output and not talk[-1]["content"].strip():
+    if require_output and output is None:
+        fields.bad(f"`{key}` ends with the user; add the answer or remove the last turn")
+    elif require_output and not (output or "").strip():
         fields.bad("the last answer is empty; fill it or remove the row")
-    kept = tuple(messages) if len(messages) > 2 else None
-    return [Record(talk[-2]["content"], "", talk[-1]["content"], messages=kept)]
+    return [Record(messages[-1]["content"], "", output or "", system, tuple(history))]
 
 
 def _message(role: str, content: str) -> dict[str, str]:
@@ -153,7 +173,7 @@ def _self_instruct(fields: Fields, require_output: bool) -> list[Record]:
     meta = {key: fields.row.value[key] for key in keys if fields.row.value.get(key) is not None}
     seed_id = fields.row.value.get("id")
     lineage = Lineage("seed", (seed_id,) if isinstance(seed_id, str) else ())
-    return [Record(instruction, one, answer, lineage, meta=dict(meta)) for one, answer in instances]
+    return [Record(instruction, one, answer, lineage=lineage, meta=dict(meta)) for one, answer in instances]
 
 
 def read_instances(fields: Fields, require_output: bool = True) -> list[tuple[str, str]]:
@@ -187,10 +207,11 @@ def _records(fields: Fields, require_output: bool) -> list[Record]:
         record = Record.from_dict(row)
         is_sound = record.lineage.origin in get_args(Origin) and isinstance(record.meta, dict)
         is_sound = is_sound and isinstance(record.lineage.generation, int)
+        is_sound = is_sound and all(isinstance(m["content"], str) for m in record.earlier())
     except (TypeError, KeyError, ValueError, AttributeError):
         is_sound = False
     if not is_sound:
-        fields.bad("`lineage`, `meta` or `messages` is not as synth writes it; export the row anew")
+        fields.bad("`lineage`, `meta`, `system`, `history` or `others` is not as synth writes it; export the row anew")
         return []
     return [record]
 
@@ -267,11 +288,3 @@ def _reader(path: str | Path, rows: list[Row], format: str | None, columns: Colu
             [f"{rows[0].where}: has the fields {keys}; give the format, or name the columns (instruction=NAME ...)"],
         )
     return FORMATS[name][1]
-
-
-def first_exchange(record: Record) -> Record:
-    """The first question and answer of a conversation as a record of its own; any other record as it is."""
-    if record.messages is None:
-        return record
-    talk = [message["content"] for message in record.messages if message["role"] != "system"]
-    return replace(record, instruction=talk[0], input="", output=talk[1], messages=None)

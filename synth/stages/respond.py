@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from synth.engine.run import Ask, Engine, Item, StagePlan
 from synth.models.base import Sampling
-from synth.prompts import render, version
-from synth.records import Record, Rejection, digest
+from synth.prompts import version
+from synth.prompts.answering import answering
+from synth.records import OtherAnswer, Record, Rejection, digest
 
 STAGE = "respond"
 Result = Record | Rejection
@@ -21,9 +22,9 @@ Result = Record | Rejection
 class RespondSettings(BaseModel):
     """How tasks are answered.
 
-    `reanswer`: answer again what has an answer already (the way of GPT-4-LLM, arXiv 2304.03277); the old one is kept in
-    `meta.previous_output`, which makes preference pairs. `num_draws`: with more than one, the answer that most draws
-    agree on is taken, and tasks on which fewer than `min_agreement` of them agree are thrown away (self-consistency,
+    `reanswer`: answer again what has an answer already (the way of GPT-4-LLM, arXiv 2304.03277); the old one is kept
+    among the record's `others`, which makes preference pairs. `num_draws`: with more than one, the answer that most of
+    them agree on is taken, and tasks on which fewer than `min_agreement` of them agree are rejected (self-consistency,
     arXiv 2203.11171); meant for short checkable answers. `confirm`: the same for tasks that have an answer already,
     which counts as their first draw. `prompt_path`: your own .jinja in place of `answer`.
     """
@@ -59,7 +60,8 @@ async def respond(
             return [record]
         answered = await answer(record, ask, settings)
         if record.output and settings.reanswer and isinstance(answered, Record):
-            answered = replace(answered, meta=answered.meta | {"previous_output": record.output})
+            before = OtherAnswer(record.output, record.lineage.model)
+            answered = replace(answered, others=(*record.others, before))
         return [answered]
 
     async def items() -> AsyncIterator[Item]:
@@ -77,7 +79,7 @@ async def answer(record: Record, ask: Ask, settings: RespondSettings, stage: str
 
     Where another than the first draw is taken, the first is noted in `meta.first_answer`.
     """
-    prompt = render(settings.prompt, instruction=record.instruction, input=record.input)
+    prompt = answering(record, settings.prompt)
     given = bool(record.output) and settings.confirm and not settings.reanswer
     drawn = [await ask(prompt, settings.sampling, draw=draw) for draw in range(int(given), settings.num_draws)]
     answers = [(record.output, None)] * given + [(one.text.strip(), one.key) for one in drawn]

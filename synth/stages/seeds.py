@@ -18,7 +18,7 @@ from typing import Any
 from synth.errors import InputError
 from synth.fileio import atomic_write
 from synth.records import Instance, Record, SeedTask
-from synth.stages.formats import Fields, first_exchange, open_rows, read_instances, read_records, recognise
+from synth.stages.formats import Fields, open_rows, read_instances, read_records, recognise
 from synth.stages.rows import Row, read_rows
 from synth.verify import check_mistakes, verify
 
@@ -153,9 +153,9 @@ def import_seed_tasks(
         return _left_out(found, [], unique)
     del rows
     records = read_records(path, format, columns=columns)
-    longer = sum(1 for record in records if record.messages)
+    longer = sum(1 for record in records if record.history)
     notes = [f"{longer} conversations were cut to their first exchange"] if longer else []
-    firsts = [first_exchange(record) for record in records]
+    firsts = [record.exchanges()[0] for record in records]
     answered = [record for record in firsts if record.output.strip()]
     if len(answered) < len(firsts):
         notes.append(f"{len(firsts) - len(answered)} conversations without a first answer were left out")

@@ -80,8 +80,7 @@ class Encoder:
         for record in records:
             ids, labels = self.encode(conversation_of(record))
             row = Row(record.id, ids[:max_length], labels[:max_length])
-            has_answer = bool(record.messages) or bool(record.output.strip())
-            if not has_answer or all(label == UNLEARNED for label in row.labels):
+            if not record.output.strip() or all(label == UNLEARNED for label in row.labels):
                 encoded.unlearnable.append(record.id)
                 continue
             if len(ids) > max_length:

@@ -42,7 +42,7 @@ class Turn:
     @property
     def user_text(self) -> str:
         """Instruction and input as a user would type them into a chat (the form of the prompt `answer`)."""
-        return f"{self.instruction}\n\n{self.input}" if self.input else self.instruction
+        return Record(self.instruction, self.input).question
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +54,9 @@ class Conversation:
 
 
 def conversation_of(record: Record) -> Conversation:
-    """A record as turns. Raises UsageError where its messages are not [system,] user, assistant, and so on in turn."""
-    if not record.messages:
-        return Conversation((Turn(record.instruction, record.input, record.output),))
-    messages = list(record.messages)
-    system = messages.pop(0)["content"] if messages[0]["role"] == "system" else ""
-    roles = [message["role"] for message in messages]
-    if not messages or roles != ["user", "assistant"] * (len(messages) // 2):
-        raise UsageError(f"record {record.id}: its messages are not user and assistant in turn", "correct its messages")
-    texts = [message["content"] for message in messages]
-    return Conversation(
-        tuple(Turn(user, "", answer) for user, answer in zip(texts[::2], texts[1::2], strict=True)), system
-    )
+    """A record as turns."""
+    turns = tuple(Turn(one.instruction, one.input, one.output) for one in record.exchanges())
+    return Conversation(turns, record.system)
 
 
 class Template(Protocol):

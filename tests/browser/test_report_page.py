@@ -103,7 +103,7 @@ def hostile_run(folder: Path) -> None:
     for text in payloads():
         line = Lineage("bootstrap", ("seed-1",), text, 0, text, text)
         meta = {"category": text, "language": text, "grade": 3, "nearest": text}
-        records.append(Record(f"Write a {text}", text, text, line, meta=meta))
+        records.append(Record(f"Write a {text}", text, text, lineage=line, meta=meta))
     make_run(folder, roots=30, extra=records)
     (folder / "recipe.yaml").write_text("".join(payloads()))
     arms = [

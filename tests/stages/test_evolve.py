@@ -72,7 +72,7 @@ def run(path: Path, reply: Reply, count: int = 5, **settings: object) -> tuple[l
 
     async def records() -> AsyncIterator[Record]:
         for n in range(count):
-            yield Record(f"Describe garden number {n} for a visitor", "", "It is green.", Lineage("bootstrap"))
+            yield Record(f"Describe garden number {n} for a visitor", "", "It is green.", lineage=Lineage("bootstrap"))
 
     async def main() -> list[list[Result]]:
         ledger = Ledger(path)

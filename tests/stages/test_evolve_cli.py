@@ -142,15 +142,15 @@ def test_tuning_on_a_bad_file_writes_nothing(tmp_path: Path) -> None:
     assert code == 2 and "evolve.tune.steps" in words and "jsonl:1" in words and not out.exists(), words
 
 
-def test_a_conversation_passes_as_it_is_and_a_single_exchange_is_evolved(tmp_path: Path) -> None:
+def test_a_conversation_is_evolved_like_a_single_exchange(tmp_path: Path) -> None:
     (question, given), said = TASKS[1], {"role": "assistant", "content": "43"}
     asked = {"role": "user", "content": f"{question}\n\n{given}"}
     talk = [{"role": "user", "content": "Add 1 and 2."}, {"role": "assistant", "content": "3"}, asked, said]
     path = table(tmp_path / "talks.jsonl", {"messages": talk}, {"messages": [asked, said]})
     code, printed, words = synth("evolve", "--from", path, "--rounds", "1", "--run", tmp_path / "run", "--json")
     found = json.loads(printed)["stages"]["evolve"]
-    assert code == 0 and "1 conversation(s)" in words, words
-    assert found["kept"] + sum(found["rejected"].values()) == 3
+    assert code == 0, words
+    assert found["kept"] + sum(found["rejected"].values()) == 4
 
 
 def written(folder: Path, name: str) -> Path:

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from synth.errors import StorageError
-from synth.records import Lineage, Record
+from synth.records import Lineage, OtherAnswer, Record
 from synth.stages.export import FORMATS, ExportSettings, Splits, export, verify_manifest
 from synth.stages.export.formats import FILES
 from synth.stages.export.writers import escape_cell, unescape_cell
@@ -31,7 +31,7 @@ def record(number: int, **changes: Any) -> Record:
     meta = {"category": "writing", "language": "en", "nearest_score": 0.25}
     made = Record(
         f"Write line {number}.", "some input" if number % 3 else "", f"line {number}",
-        Lineage("bootstrap", ("seed-1",), "diverse", 0, "some-model", "diverse@12345678"), meta=meta,
+        lineage=Lineage("bootstrap", ("seed-1",), "diverse", 0, "some-model", "diverse@12345678"), meta=meta,
     )  # fmt: skip
     return replace(made, **changes)
 
@@ -64,7 +64,7 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
 
 
 def test_every_format_has_its_rows_a_manifest_and_a_card(tmp_path: Path) -> None:
-    records = [record(n, meta={"previous_output": "an older line"}) for n in range(7)]
+    records = [record(n, others=(OtherAnswer("an older line"),)) for n in range(7)]
     manifest = export(records, tmp_path, ExportSettings(formats=list(FORMATS)), {"name": "demo"})
     assert manifest.records == 7
     for name in FORMATS:
@@ -96,7 +96,7 @@ def test_records_without_an_answer_are_left_out_and_counted(tmp_path: Path) -> N
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(st.tuples(ANSWER, TEXT, ANSWER, ANSWER), min_size=1, max_size=4))
 def test_round_trips_are_equal_in_every_format(tmp_path: Path, texts: list[tuple[str, str, str, str]]) -> None:
-    records = [Record(one, two, three, meta={"previous_output": four}) for one, two, three, four in texts]
+    records = [Record(one, two, three, others=(OtherAnswer(four),)) for one, two, three, four in texts]
     export(records, tmp_path, ExportSettings(formats=list(FORMATS)), {})
     clean = [tuple("".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in t) for t in row) for row in texts]
     for name in ("alpaca", "alpaca_jsonl", "parquet", "datasets", "csv"):
@@ -141,16 +141,15 @@ def test_conversations_keep_their_turns(tmp_path: Path) -> None:
         ("user", "How old?"),
         ("assistant", "Nine"),
     ]
-    talk = Record("How old?", "", "Nine", messages=tuple({"role": r, "content": c} for r, c in turns))
+    talk = Record("How old?", "", "Nine", "Be brief.", (("Hello", "Hi"),))
     export([talk], tmp_path, ExportSettings(formats=list(FORMATS)), {})
     (row,) = rows_of(tmp_path / "messages.jsonl")
     assert [(turn["role"], turn["content"]) for turn in row["messages"]] == turns
     (row,) = rows_of(tmp_path / "alpaca.json")
     assert (row["history"], row["system"]) == ([["Hello", "Hi"]], "Be brief.")
     assert rows_of(tmp_path / "prompt_completion.jsonl")[0]["prompt"].startswith("System: Be brief.\n\nUser: Hello\n\n")
-    for name in ("messages.jsonl", "sharegpt.json"):
-        (back,) = read_records(tmp_path / name)
-        assert back.messages == talk.messages
+    for name in ("messages.jsonl", "sharegpt.json", "alpaca.json", "alpaca.jsonl", "records.parquet"):
+        assert read_records(tmp_path / name) == [talk], name
 
 
 def test_the_same_records_make_the_same_bytes(tmp_path: Path) -> None:

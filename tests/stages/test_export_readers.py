@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from synth.records import Lineage, Record
+from synth.records import Lineage, OtherAnswer, Record
 from synth.stages.export import ExportSettings, Splits, export
 
 TEXTS = ["a plain answer", "", "2024-05-01", '"quoted"\u2028and, more', "漢字", "=1+1"]
@@ -16,8 +16,8 @@ TEXTS = ["a plain answer", "", "2024-05-01", '"quoted"\u2028and, more', "漢字"
 
 def records() -> list[Record]:
     return [
-        Record(f"Question {n}?", text, f"{text} answer {n}", Lineage("bootstrap", ("seed-1",), model="m"),
-               meta={"previous_output": f"older answer {n}", "language": "en"})
+        Record(f"Question {n}?", text, f"{text} answer {n}", lineage=Lineage("bootstrap", ("seed-1",), model="m"),
+               others=(OtherAnswer(f"older answer {n}"),), meta={"language": "en"})
         for n, text in enumerate(TEXTS * 3)
     ]  # fmt: skip
 

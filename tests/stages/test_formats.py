@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from synth.errors import InputError, UsageError
-from synth.records import Lineage, Record
+from synth.records import Lineage, OtherAnswer, Record
 from synth.stages.formats import read_records
 
 QUESTION, ANSWER = "Which river is it,\n\"broad\" or 'long'?", "The Ebro; =1+1"
@@ -28,7 +28,9 @@ SHAPES: dict[str, dict[str, Any]] = {
         "instances": [{"input": "", "output": ANSWER}],
         "is_classification": False,
     },
-    "records": Record(QUESTION, "", ANSWER, Lineage("evolve", ("p",), "deepen", 2), meta={"score": 1}).to_dict(),
+    "records": Record(
+        QUESTION, "", ANSWER, lineage=Lineage("evolve", ("p",), "deepen", 2), meta={"score": 1}
+    ).to_dict(),
 }
 
 
@@ -57,7 +59,7 @@ def test_every_format_is_recognised_in_every_container(name: str, container: str
     for format in (None, name):
         records = read_records(path, format)
         assert [(record.instruction, record.input, record.output) for record in records] == [(QUESTION, "", ANSWER)] * 2
-        assert all(record.messages is None for record in records)
+        assert not any(record.system or record.history for record in records)
 
 
 @pytest.mark.parametrize(("suffix", "separator"), [("csv", ","), ("csv", ";"), ("tsv", "\t")])
@@ -84,10 +86,10 @@ def test_a_longer_conversation_keeps_all_its_turns(tmp_path: Path) -> None:
     sharegpt = [{"from": {"user": "human", "assistant": "gpt"}[role], "value": text} for role, text in TALK]
     one = read_records(jsonl(tmp_path / "a.jsonl", {"messages": messages}))[0]
     other = read_records(jsonl(tmp_path / "b.jsonl", {"conversations": sharegpt, "system": "Be brief."}))[0]
-    assert one == other and one.messages == tuple(messages) and (one.instruction, one.output) == (QUESTION, ANSWER)
+    assert one == other and one.messages() == messages and (one.instruction, one.output) == (QUESTION, ANSWER)
 
 
-def test_an_unanswered_conversation_gets_an_empty_answer_and_keeps_its_id(tmp_path: Path) -> None:
+def test_an_unanswered_conversation_has_no_answer_and_keeps_its_id(tmp_path: Path) -> None:
     turns = [{"role": role, "content": text} for role, text in TALK]
     asked = jsonl(tmp_path / "asked.jsonl", {"messages": turns[:-1]})
     answered = read_records(jsonl(tmp_path / "answered.jsonl", {"messages": turns}))[0]
@@ -124,8 +126,9 @@ def test_each_instance_of_a_seed_becomes_a_record_with_the_seed_as_parent(tmp_pa
 
 
 def test_our_own_records_come_back_equal(tmp_path: Path) -> None:
-    messages = tuple({"role": role, "content": text} for role, text in TALK)
-    record = Record("a", "b", "c", Lineage("evolve", ("x",), "o", 3, "m", "p@1", ("k",)), messages, {"score": 0.5})
+    line = Lineage("evolve", ("x",), "o", 3, "m", "p@1", ("k",))
+    others = (OtherAnswer("d", "model", 0.5), OtherAnswer("e"))
+    record = Record("a", "b", "c", "Be brief.", (("Hi", "Hello"),), others, line, {"score": 0.5})
     assert read_records(jsonl(tmp_path / "a.jsonl", record.to_dict())) == [record]
     broken = record.to_dict() | {"lineage": {"origin": "nowhere"}}
     assert "`lineage`" in mistakes_of(jsonl(tmp_path / "b.jsonl", broken))[0]

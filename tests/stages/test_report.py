@@ -291,7 +291,7 @@ def test_records_with_foreign_notes_break_nothing(tmp_path: Path) -> None:
         "score": True,
         "quality": {"a": 3, "b": []},
     }
-    odd = Record("\ud800 odd", "", "out", Lineage("bootstrap", model="m\x00"), meta=meta)
+    odd = Record("\ud800 odd", "", "out", lineage=Lineage("bootstrap", model="m\x00"), meta=meta)
     make_run(tmp_path / "run", roots=3, extra=[odd])
     assert "quality.a" in report(tmp_path / "run").read_text("utf-8")
 

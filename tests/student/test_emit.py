@@ -16,9 +16,7 @@ from synth.student.presets import TrainSettings
 
 RECORDS = [
     Record("Add the numbers.", "2 and 3", "5"),
-    Record(
-        "And?", messages=tuple({"role": r, "content": t} for r, t in (("user", "Hi"), ("assistant", "Hello\u2028")))
-    ),
+    Record("And?", "", "More", history=(("Hi", "Hello\u2028"),)),
 ]
 
 

@@ -128,15 +128,11 @@ def test_unknown_templates_and_models_without_one_are_refused() -> None:
         template_named("chat", tokenizer)
 
 
-def test_messages_become_turns_and_crooked_ones_are_refused() -> None:
-    roles = ["system", "user", "assistant", "user", "assistant"]
-    messages = tuple({"role": role, "content": f"text {i}"} for i, role in enumerate(roles))
-    record = Record("text 1", output="text 4", messages=messages)
+def test_history_becomes_turns() -> None:
+    record = Record("text 3", "", "text 4", "text 0", (("text 1", "text 2"),))
     assert conversation_of(record) == Conversation(
         (Turn("text 1", "", "text 2"), Turn("text 3", "", "text 4")), "text 0"
     )
-    with pytest.raises(UsageError, match="in turn"):
-        conversation_of(Record("text 1", messages=messages[:2]))
 
 
 def test_prepared_tokenizers_have_an_end_and_a_pad_of_its_own() -> None:

@@ -209,7 +209,7 @@ class VllmModel:
             extra = self._settings.extra_body | request.extra_body
             body |= {name: extra[name] for name in ("chat_template_kwargs",) if name in extra}
         else:
-            body["prompt"] = request.messages[0]["content"]
+            body["prompt"] = request.text
         try:
             status, said = await self._get(f"{link.roots[0]}/tokenize", link.key, body)
         except RetryableError:

@@ -54,7 +54,7 @@ class Asker:
         """One answer; where the prompt gave its first headings, they stand before it."""
         if not self.completes:
             return await self.ask(prompt, sampling, schema=schema, draw=draw, keep_cut=True)
-        led = Prompt(prompt.text + form.lead, prompt.version)
+        led = Prompt(({"role": "user", "content": prompt.text + form.lead},), prompt.version)
         answer = await self.ask(led, replace(sampling, stop=sampling.stop or form.stop), draw=draw, keep_cut=True)
         head = form.lead.strip().split("\n")[0]
         repeated = answer.text.lstrip().startswith(head)

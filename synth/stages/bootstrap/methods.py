@@ -97,7 +97,7 @@ class Method(ABC):
         results: list[Result] = []
         for task in tasks:
             meta = request.notes[task.number - 1] if 0 < task.number <= len(request.notes) else {}
-            record = Record(task.instruction, task.input, task.output, line, meta=dict(meta))
+            record = Record(task.instruction, task.input, task.output, lineage=line, meta=dict(meta))
             results.append(Rejection(record, STAGE, "parsing", task.problem) if task.problem else record)
         return results
 

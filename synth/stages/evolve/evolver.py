@@ -23,6 +23,7 @@ from synth.errors import RequestFailed, UsageError
 from synth.models.base import Sampling
 from synth.parsing import parse_choice, parse_reason, parse_rewrite, parse_score
 from synth.prompts import render, version
+from synth.prompts.answering import answering
 from synth.records import Lineage, Record, Rejection, digest
 from synth.stages.evolve.operators import OPERATOR_SETS, OPERATORS, Operator
 
@@ -193,12 +194,14 @@ class Evolver:
             changes_input=operator.changes_input,
             instruction=parent.instruction,
             input=parent.input,
+            talk=parent.talk,
         )
         answer = await ask(prompt, self.settings.sampling, draw=draw)
         parsed = parse_rewrite(answer.text)
         kept_input = "" if operator.changes_input else parent.input
         line = Lineage("evolve", (parent.id,), name, generation, answer.model, prompt.version, (answer.key,))
-        child = Record(parsed.instruction, parsed.input or kept_input, "", line, meta=_inherited(parent, operator))
+        child = Record(parsed.instruction, parsed.input or kept_input, "", parent.system, parent.history, lineage=line)
+        child = replace(child, meta=_inherited(parent, operator))
         return Rejection(child, STAGE, "parsing", parsed.problem) if parsed.problem else child
 
     async def _compare(self, parent: Record, child: Record, _ask: Ask) -> Result:
@@ -235,7 +238,7 @@ class Evolver:
     async def _answer(self, _parent: Record, child: Record, ask: Ask) -> Result:
         if not self.settings.answer:
             return child
-        prompt = render(self.settings.prompt("answer"), instruction=child.instruction, input=child.input)
+        prompt = answering(child, self.settings.prompt("answer"))
         answer = await ask(prompt, self.settings.answer_sampling)
         answered = child.answered(answer.text.strip(), answer.key)
         for name, check in self.answer_checks:
@@ -249,7 +252,8 @@ class Evolver:
             return child
         grades = {}
         for name, record in (("complexity_before", parent), ("complexity", child)):
-            prompt = render(self.settings.prompt("rate_complexity"), instruction=record.instruction, input=record.input)
+            texts = {"instruction": record.instruction, "input": record.input, "talk": record.talk}
+            prompt = render(self.settings.prompt("rate_complexity"), **texts)
             answer = await ask(prompt, JUDGE_SAMPLING, role="judge", keep_cut=True)
             grades[name] = parse_score(answer.text, "Difficulty", 1, 10)
         return replace(child, meta=child.meta | grades)

@@ -22,7 +22,7 @@ async def evolve(
 ) -> AsyncIterator[list[Result]]:
     """Yield, for each record in order, the record itself and what its generations brought: children and rejections.
 
-    A conversation of several turns passes as it is: its last question may mean nothing without the turns before.
+    Of a conversation the last question is evolved, with the turns before it as context.
 
     Raises StageStopped when the judge eliminates more than `settings.stop_share` of the candidates.
     """
@@ -40,12 +40,11 @@ async def evolve(
         return await evolver.generations(record, ask) if is_evolved else [record]
 
     async def items() -> AsyncIterator[Item]:
-        seen: set[str] = set()
+        seen: set[tuple[object, ...]] = set()
         async for record in _chain(first, records):
-            is_first = settings.every_instance or record.instruction not in seen
-            is_evolved = is_first and record.messages is None
-            if is_evolved:
-                seen.add(record.instruction)
+            task = (record.system, record.history, record.instruction)
+            is_evolved = settings.every_instance or task not in seen
+            seen.add(task)
             yield Item(record.id, (record, is_evolved))
 
     dump = settings.model_dump(mode="json")

@@ -15,40 +15,25 @@ Row = dict[str, Any]
 SPEAKERS = {"user": "human", "assistant": "gpt", "system": "system"}
 
 
-def question(record: Record) -> str:
-    """What the user says last: the instruction, with the input below it."""
-    return f"{record.instruction}\n\n{record.input}" if record.input else record.instruction
-
-
-def earlier_turns(record: Record) -> list[dict[str, str]]:
-    """The turns before the last question, in chat form; empty for a single exchange."""
-    return [_turn(m["role"], m["content"]) for m in record.messages[:-2]] if record.messages else []
-
-
-def _turn(role: str, content: str) -> dict[str, str]:
-    return {"role": role, "content": content}
-
-
 def alpaca(record: Record) -> Row:
     """Alpaca's three keys; `history` (pairs) and `system` as LLaMA-Factory reads them, where a record has them."""
     row: Row = {"instruction": record.instruction, "input": record.input, "output": record.output}
-    turns = earlier_turns(record)
-    talk = [turn["content"] for turn in turns if turn["role"] != "system"]
-    system = [turn["content"] for turn in turns if turn["role"] == "system"]
-    row |= {"history": [list(pair) for pair in zip(talk[::2], talk[1::2], strict=False)]} if talk else {}
-    return row | ({"system": system[0]} if system else {})
+    row |= {"history": [list(pair) for pair in record.history]} if record.history else {}
+    return row | ({"system": record.system} if record.system else {})
 
 
 def messages(record: Record) -> Row:
     """OpenAI's chat form, which TRL reads as well."""
-    turns = [*earlier_turns(record), _turn("user", question(record)), _turn("assistant", record.output)]
-    return {"messages": turns}
+    return {"messages": record.messages()}
 
 
 def prompt_completion(record: Record) -> Row:
     """TRL's standard form. The prompt ends with an empty line, since trainers join the two texts as they are."""
-    said = "".join(f"{turn['role'].capitalize()}: {turn['content']}\n\n" for turn in earlier_turns(record))
-    return {"prompt": f"{said}{question(record)}\n\n", "completion": record.output}
+    return {"prompt": f"{_prompt(record)}\n\n", "completion": record.output}
+
+
+def _prompt(record: Record) -> str:
+    return f"{record.talk}\n\n{record.question}" if record.talk else record.question
 
 
 def sharegpt(record: Record) -> Row:
@@ -60,7 +45,7 @@ def sharegpt(record: Record) -> Row:
 def table(record: Record) -> Row:
     """The columns of a table; `history` holds the earlier turns in chat form."""
     row = {"instruction": record.instruction, "input": record.input, "output": record.output}
-    return row | {"history": earlier_turns(record)}
+    return row | {"history": record.earlier()}
 
 
 def csv(record: Record) -> Row:
@@ -69,14 +54,12 @@ def csv(record: Record) -> Row:
 
 
 def preference(record: Record) -> Row | None:
-    """TRL's preference form, where a task was answered anew and differently; else None.
+    """TRL's preference form, where a record has another answer that differs; else None.
 
-    The newer answer stands as `chosen`. Nobody compared the two: the card says so.
+    The record's own answer is `chosen`, the last other one `rejected`. Nobody compared the two: the card says so.
     """
-    earlier = record.meta.get("previous_output")
-    if not isinstance(earlier, str) or not earlier.strip() or earlier.strip() == record.output.strip():
-        return None
-    return {"prompt": question(record), "chosen": record.output, "rejected": earlier}
+    others = [other.output for other in record.others if other.output.strip() not in ("", record.output.strip())]
+    return {"prompt": _prompt(record), "chosen": record.output, "rejected": others[-1]} if others else None
 
 
 TURNS = "turns"  # the type of a column of chat turns; the others are str, date, int and list[str]

@@ -30,8 +30,8 @@ class Totals:
         """Count one record."""
         self.records += 1
         self.from_reference_teacher += is_from_reference_teacher(record)
-        self.multi_turn += record.messages is not None
-        self.with_system += any(turn["role"] == "system" for turn in record.messages or ())
+        self.multi_turn += bool(record.history)
+        self.with_system += bool(record.system)
         line = record.lineage
         self._count("origin", line.origin)
         self._count("teacher", line.model)

@@ -35,16 +35,11 @@ _ESCAPED = re.compile("'+[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 
 def cleaned(record: Record) -> Record:
     """The record with U+FFFD in place of lone surrogates, the very same one where it has none."""
-    texts = [record.instruction, record.input, record.output]
-    texts += [message["content"] for message in record.messages or ()]
-    earlier = record.meta.get("previous_output")
-    texts += [earlier] if isinstance(earlier, str) else []
+    texts = [record.asked(), record.output, *(other.output for other in record.others)]
     if all(text.isascii() or not _SURROGATES.search(text) for text in texts):
         return record
-    turns = tuple({key: clean_text(value) for key, value in m.items()} for m in record.messages or ()) or None
     meta = {key: clean_text(value) if isinstance(value, str) else value for key, value in record.meta.items()}
-    one, two, three = (clean_text(text) for text in texts[:3])
-    return replace(record, instruction=one, input=two, output=three, messages=turns, meta=meta)
+    return replace(record.with_texts(clean_text), meta=meta)
 
 
 def clean_text(text: str) -> str:

@@ -59,4 +59,4 @@ def recall(record: Record, result: Result, checks: NamedChecks) -> None:
 
 
 def _text(record: Record) -> tuple[object, ...]:
-    return record.instruction, record.input, record.output, record.messages
+    return record.messages(), record.input, record.others

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from synth.checks import build_checks
@@ -92,7 +92,7 @@ class Explanation:
 
 def content_key(record: Record) -> str:
     """What grades are found again by: task and answer."""
-    return digest(record.instruction, record.input, record.output, list(record.messages or ()))
+    return digest(record.instruction, record.input, record.output, record.earlier())
 
 
 def stored_grades(results: Iterable[Result]) -> dict[str, Result]:
@@ -151,9 +151,7 @@ def _graded(record: Record, grades: Mapping[str, Result]) -> Result:
     found = grades.get(content_key(record))
     if isinstance(found, Record):
         noted = {name: found.meta[name] for name in ("grades", "complexity", "ifd") if name in found.meta}
-        return Record(
-            record.instruction, record.input, record.output, record.lineage, record.messages, record.meta | noted
-        )
+        return replace(record, meta=record.meta | noted)
     return Rejection(record, STAGE, "grade", found.reason, found.detail) if found else record
 
 

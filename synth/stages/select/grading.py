@@ -101,12 +101,9 @@ async def _answer_grades(record: Record, ask: Ask, settings: GradeSettings, as_j
     async def asked(prompt: Prompt, sampling: Sampling, *, schema: dict[str, object] | None, draw: int) -> Completion:
         return await ask(prompt, sampling, role=ROLE, schema=schema, draw=draw, keep_cut=True)
 
-    earlier = "\n".join(f"{m['role']}: {m['content']}" for m in record.messages[:-1]) if record.messages else ""
     found = await grade(
         asked,
-        earlier or record.instruction,
-        record.input,
-        record.output,
+        record,
         num_draws=settings.num_draws,
         temperature=settings.temperature,
         as_json=as_json,
@@ -116,7 +113,7 @@ async def _answer_grades(record: Record, ask: Ask, settings: GradeSettings, as_j
 
 
 async def _complexity(record: Record, ask: Ask) -> int | None:
-    prompt = render("rate_complexity", instruction=record.instruction, input=record.input)
+    prompt = render("rate_complexity", instruction=record.instruction, input=record.input, talk=record.talk)
     for draw, temperature in enumerate((0.0, 0.7)):
         sampling = replace(JUDGING, temperature=temperature)
         reply = await ask(prompt, sampling, role=ROLE, draw=draw, keep_cut=True)

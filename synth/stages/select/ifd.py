@@ -39,7 +39,10 @@ class Ifd:
         if self._student is None:
             self._student = Student.load(self.settings.model, self.settings.template, self.settings.num_threads)
         encoder = self._student.encoder
-        ids, labels = encoder.encode(conversation_of(record))
+        conversation = conversation_of(record)
+        ids, labels = encoder.encode(conversation)
+        asked = len(encoder.prompt(conversation))
+        labels = [UNLEARNED] * asked + labels[asked:]  # of a talk the last answer alone is measured
         ids, labels = ids[: self.settings.max_tokens], labels[: self.settings.max_tokens]
         answer = [label for label in labels if label != UNLEARNED]
         if not answer:

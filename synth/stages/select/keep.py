@@ -112,8 +112,8 @@ def _picked(
 
 
 def text_of(record: Record) -> str:
-    """What two records are compared by: the task."""
-    return f"{record.instruction}\n{record.input}" if record.input else record.instruction
+    """What two records are compared by: all that is asked."""
+    return record.asked()
 
 
 def _nearness(distance: float | None, vectors: dict[str, Vector] | None) -> Callable[[Record], str | None] | None:
