@@ -15,6 +15,7 @@ from typing import Any
 from synth.errors import CredentialsError, RequestRefused, RetryableError, SynthError
 from synth.models.base import ChatRequest, Completion, FinishReason, Usage
 from synth.models.retry_after import retry_after
+from synth.parsing.thoughts import split_thoughts
 
 RETRYABLE = {408: "timeout", 409: "conflict", 423: "conflict", 425: "too_early", 429: "rate_limit", 499: "timeout"}
 _FINISH: dict[str, FinishReason] = {"length": "length", "max_tokens": "length", "content_filter": "content_filter"}
@@ -96,29 +97,12 @@ def _choice(choice: dict[str, Any]) -> tuple[str, str, bool]:
     """Text, reasoning and whether it is a refusal, of one chat or completions choice."""
     message = choice.get("message")
     if message is None:
-        text, reasoning = split_reasoning(_text(choice["text"]))
-        return text, reasoning, False
+        return *split_thoughts(_text(choice["text"])), False
     if message.get("refusal"):
         return _text(message["refusal"]), "", True
-    text, inline = split_reasoning(_text(message.get("content")))
-    apart = message.get("reasoning_content") or message.get("reasoning")
-    return text, _text(apart) if apart else inline, False
-
-
-def split_reasoning(text: str) -> tuple[str, str]:
-    """`(answer, reasoning)` of a text with a `<think>` block at its head.
-
-    A block never closed is reasoning to the end. A `</think>` at the end of a line without an opening counts as well:
-    some chat templates put the opening into the prompt.
-    """
-    head = text.lstrip()
-    if head.startswith("<think>"):
-        reasoning, _, answer = head.removeprefix("<think>").partition("</think>")
-        return answer.strip("\n"), reasoning.strip()
-    before, mark, answer = text.partition("</think>")
-    if mark and "<think>" not in before and answer[:1] in ("", "\n"):
-        return answer.strip("\n"), before.strip()
-    return text, ""
+    text, inline = split_thoughts(_text(message.get("content")))
+    apart = _text(message.get("reasoning_content") or message.get("reasoning"))
+    return text, "\n".join(filter(None, (apart, inline))), False
 
 
 def _text(content: Any) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from synth.errors import RequestRefused, UsageError
 from synth.models.base import ChatRequest, Completion, FinishReason, Usage
+from synth.parsing.thoughts import split_thoughts
 from synth.records import digest
 
 if TYPE_CHECKING:
@@ -85,9 +86,9 @@ class TransformersModel:
         finally:
             torch.set_num_threads(before)
         answers = [_read(tokenizer, row[len(ids) :], request.sampling.stop) for row in written.tolist()]
-        text, finish, _ = answers[0]
+        (text, *others), (reasoning, *_) = zip(*(split_thoughts(answer[0]) for answer in answers), strict=True)
         usage = Usage(len(ids), sum(number for _, _, number in answers))
-        return Completion(text, finish, usage, self.name, choices=tuple(answer[0] for answer in answers))
+        return Completion(text, answers[0][1], usage, self.name, reasoning, choices=(text, *others))
 
     def _loaded(self) -> tuple[Any, Any]:
         if self._parts is None:

@@ -8,15 +8,15 @@ Nothing here decides whether a text is good; that is what `synth.checks` is for.
 from __future__ import annotations
 
 from synth.parsing.json_items import find_json
+from synth.parsing.remarks import NO_INPUT, clean_input
 from synth.parsing.tasks import (
-    NO_INPUT,
     ParsedTask,
-    clean_input,
     parse_instances,
     parse_numbered,
     parse_rewrite,
     parse_tasks,
 )
+from synth.parsing.thoughts import split_thoughts
 from synth.parsing.verdicts import parse_choice, parse_reason, parse_score, parse_yes_no
 
 __all__ = [
@@ -32,4 +32,5 @@ __all__ = [
     "parse_score",
     "parse_tasks",
     "parse_yes_no",
+    "split_thoughts",
 ]

@@ -10,74 +10,59 @@ from __future__ import annotations
 
 import itertools
 import re
+from bisect import bisect_left
 from dataclasses import dataclass, field
 
+from synth.parsing.headings import (
+    BOLD,
+    LATER_FIELD,
+    LOOSE,
+    PLAIN,
+    SEVERAL,
+    Heading,
+    heading,
+    item_mark,
+    material,
+    section,
+)
 from synth.parsing.layout import TALK_AFTER, strip_fence, unwrap, without_postamble
 
-_WORDS = {
-    "instruction": "instruction instrucción instrução istruzione anweisung aufgabenstellung consigne 指令 指示 "
-    "инструкция التعليمات निर्देश",
-    "input": "input eingabe entrada entrée 输入 輸入 入力 ввод вход المدخلات الإدخال इनपुट",
-    "output": "output ausgabe salida saída sortie 输出 輸出 出力 вывод выход المخرجات الإخراج आउटपुट",
-    "label": "label class_label étiquette etiqueta 标签 標籤 ラベル метка التصنيف लेबल",
-}
-_ALIASES = {"task": "instruction", "answer": "output", "response": "output"}
-_FIELD_OF = {word.replace("_", " "): name for name, words in _WORDS.items() for word in words.split()}
-_NAMES = "|".join(sorted(map(re.escape, [*_FIELD_OF, *_ALIASES]), key=len, reverse=True))
-_ITEM_WORDS = "task|example|item|aufgabe|beispiel|tarea|ejemplo|tâche|exemple|任务|任務|示例|例|タスク"
-_ITEM_WORDS += "|задача|задание|пример|مهمة|مثال|कार्य|उदाहरण"
-_COLON = "[:\N{FULLWIDTH COLON}]"
-
-# Every repetition is bounded: what a model writes is hostile, and a pattern must not take long on it.
-_HEADING = re.compile(
-    rf"^(?P<lead>[\s>]{{0,9}}(?:\d{{1,4}}\s?[.)]\s?)?[#*_\[(\s>-]{{0,12}})(?P<name>{_NAMES})(?!\w)"
-    rf"(?P<number>[ \t]?\d{{1,4}}(?=[\s*_\])]{{0,9}}{_COLON}))?"
-    rf"(?P<tail>[\])*_\s]{{0,9}}{_COLON}?[*_\s]{{0,9}})(?P<rest>.*)$",
-    re.IGNORECASE,
-)
-_MARK = re.compile(
-    rf"^(?P<lead>[\s>#*_\[(\-]{{0,16}})(?P<word>(?:{_ITEM_WORDS})\s?)?(?:(?:no\.?|number|\#)\s?)?(?P<number>\d{{1,4}})"
-    rf"(?![\d.,]{{0,9}}\d)(?P<tail>[\])*_.、)\s{_COLON[1:-1]}-]{{0,12}})(?P<rest>.*)$",
-    re.IGNORECASE,
-)
-_INLINE = re.compile(rf"(?<=\S)[ \t]+(?=\#{{2,6}}\s{{0,3}}(?:(?:{_ITEM_WORDS})\s?\d+|{_NAMES})(?!\w))", re.IGNORECASE)
-_LATER_FIELD = re.compile(rf"(?<=\S)[ \t]+(?=(?:\*\*)?(?:input|output|label){_COLON}(?:\*\*)?\s)", re.IGNORECASE)
 _FENCE = re.compile(r"^\s{0,9}(`{3,}|~{3,})(.*)$")
-_RULE = re.compile(r"[ \t]{0,9}([-*_=])(?:[ \t]?\1){2,}[ \t]{0,9}")
-
-HASH, BOLD, PLAIN, LOOSE = 6, 4, 2, 0
-"""How well a heading is marked; an alias (Answer for Output) counts one less. LOOSE: `### Output Text on its line`."""
+_RULE = re.compile(r"[ \t]{0,9}(?:([-*_=])(?:[ \t]?\1){2,}|#{2,9})[ \t]{0,9}")
+_BARE_NUMBER = re.compile(r"\s{0,9}\d{1,4}[.)]\s{0,9}")
+_OF_AN_INSTRUCTION = re.compile(
+    r"(?:constraint|requirement|rule|guideline|note|step|format|example|detail|criteri|hint|goal|objective|background"
+    r"|role|tone|style|audience|output format|word limit|expected)",
+    re.IGNORECASE,
+)
+"""Headings that an instruction may hold; any other one in place of Input makes the item unclear."""
 
 
 @dataclass(slots=True)
 class Item:
-    """One item: its number, if its head has one; its fields; `repeated`: a field came twice, so it is unclear."""
+    """One item: its number, if its head has one; its fields; text before the first field (`free`).
+
+    `problem` says why it is unclear: "merged_sections" (a field came twice) or "unknown_section".
+    """
 
     number: int | None = None
     fields: dict[str, str] = field(default_factory=dict)
-    repeated: bool = False
     free: str = ""
+    problem: str | None = None
 
     def text(self, name: str) -> str:
         """The text of a field, "" where there is none."""
         return self.fields.get(name, "")
 
 
-@dataclass(frozen=True, slots=True)
-class _Heading:
-    name: str
-    rank: int
-    rest: str
-
-
 def split_items(text: str, order: tuple[str, ...]) -> list[Item]:
     """The items of a reply whose fields come in `order`. Text before the first item is no item."""
     lines = _lines(text, order)
     inside = _fenced(lines)
-    found = [None if fenced else _heading(line) for line, fenced in zip(lines, inside, strict=True)]
+    found = [None if fenced else _field(line, order) for line, fenced in zip(lines, inside, strict=True)]
     starts = _starts(lines, inside, found, order)
     items = [
-        _item(lines[begin:end], found[begin:end], starts[begin], order)
+        _Cutter(lines[begin:end], found[begin:end], inside[begin:end], order).item(starts[begin])
         for begin, end in itertools.pairwise([*starts, len(lines)])
     ]
     if items and items[-1].fields:
@@ -87,58 +72,92 @@ def split_items(text: str, order: tuple[str, ...]) -> list[Item]:
     return items
 
 
-def _heading(line: str) -> _Heading | None:
-    match = _HEADING.match(line)
-    if match is None:
-        return None
-    word, lead, rest = match["name"].lower(), match["lead"], match["rest"]
-    colon = ":" in match["tail"] or "\N{FULLWIDTH COLON}" in match["tail"]
-    alias = word in _ALIASES
-    name = _ALIASES.get(word) or _FIELD_OF.get(word)  # None: matched by a letter that only looks the same
-    if name is None or (alias and match["number"]):  # "Task 3:" is the head of an item
-        return None
-    if "#" in lead and not colon and rest:
-        return None if alias or not match["name"][0].isupper() else _Heading(name, LOOSE, rest)
-    style = HASH if "#" in lead else BOLD if re.search(r"\*\*|__|\[|\(", lead) else PLAIN if colon else None
-    if style is None:
-        return _Heading(name, LOOSE, "") if not rest and not alias and match["name"][0].isupper() else None
-    if style == BOLD and not colon and rest:
-        return None
-    return _Heading(name, style - alias, rest)
+# --- lines -----------------------------------------------------------------------------------------------------------
 
 
 def _lines(text: str, order: tuple[str, ...]) -> list[str]:
     """The reply's lines; a line that holds several headings, or an item's head and its first field, is divided."""
     lines: list[str] = []
     raw = strip_fence(text).split("\n")
+    openers = _numbered_openers(raw, order)
     for at, line in enumerate(raw):
-        parts = _INLINE.split(line) if len(_INLINE.findall(line)) > 1 or _opens(line, order) else [line]
+        if not line.strip():
+            lines.append(line)
+            continue
+        parts = SEVERAL.split(line) if len(SEVERAL.findall(line)) > 1 or _opens(line, order) else [line]
         for part in parts:
-            mark = _MARK.match(part)
-            first = _heading(mark["rest"]) if mark and mark["rest"] else None
-            if mark and first and first.name == order[0]:
-                lines += [part[: mark.start("rest")].rstrip(), *_divided(mark["rest"], raw[at + 1 : at + 4], order)]
+            mark = item_mark(part)
+            if mark and mark["rest"] and _first_field(mark["rest"], order) and (mark["word"] or at in openers):
+                lines += [part[: mark.start("rest")].rstrip(), *_divided(mark["rest"], raw, at, order)]
             else:
-                lines += _divided(part, raw[at + 1 : at + 4], order)
+                lines += _divided(part, raw, at, order)
     return lines
+
+
+def _numbered_openers(raw: list[str], order: tuple[str, ...]) -> set[int]:
+    """The lines `4. Instruction: ...` that open an item; those inside an output, about tasks, do not.
+
+    A number that does not go on opens an item too, unless the number that would go on comes later, or the lines have no
+    output of their own below an earlier output.
+    """
+    firsts = [_first_field(line, order) for line in raw]
+    least = _least_rank(firsts)
+    numbers = {
+        at: int(mark["number"])
+        for at, (line, first) in enumerate(zip(raw, firsts, strict=True))
+        if first and first.rank >= least and (mark := item_mark(line)) and not mark["word"]
+    }
+    last_at = {number: at for at, number in numbers.items()}
+    outputs = [at for at, line in enumerate(raw) if numbers and (one := heading(line)) and one.name == "output"]
+    openers: set[int] = set()
+    current: int | None = None
+    for (at, number), end in zip(numbers.items(), [*list(numbers)[1:], len(raw)], strict=False):
+        goes_on = current is None or number == current + 1
+        returns = current is not None and last_at.get(current + 1, -1) > at
+        has_own = bisect_left(outputs, at) < bisect_left(outputs, end)
+        is_quoted = outputs[:1] < [at] and not has_own and bool(outputs)
+        if (goes_on and current is not None) or not ((returns and not goes_on) or is_quoted):
+            openers.add(at)
+            current = number
+    return openers
+
+
+def _field(line: str, order: tuple[str, ...]) -> Heading | None:
+    """The heading that `line` is; a numbered first field that was not divided from its number opens nothing."""
+    found = heading(line)
+    return None if found and found.name == order[0] and found.number is not None else found
+
+
+def _first_field(line: str, order: tuple[str, ...]) -> Heading | None:
+    """The heading of an item's first field that the line is."""
+    found = heading(line)
+    return found if found and found.name == order[0] else None
+
+
+def _least_rank(firsts: list[Heading | None]) -> int:
+    """How well a first field must be marked to open an item: nearly as well as the best-marked one of the reply."""
+    best = max((one.rank for one in firsts if one), default=None)
+    return LOOSE if best is None else min(best, BOLD - 1)
 
 
 def _opens(line: str, order: tuple[str, ...]) -> bool:
     """Does the line open an item, by its head or its first field?"""
-    mark, heading = _MARK.match(line), _heading(line)
-    return bool(mark and mark["word"] and "#" in mark["lead"]) or bool(heading and heading.name == order[0])
+    mark = item_mark(line)
+    return bool(mark and mark["word"] and "#" in mark["lead"]) or _first_field(line, order) is not None
 
 
-def _divided(line: str, following: list[str], order: tuple[str, ...]) -> list[str]:
+def _divided(line: str, raw: list[str], at: int, order: tuple[str, ...]) -> list[str]:
     """`Instruction: Add. Input: 1 2 Output: 3` as three lines, unless the other fields have lines of their own."""
-    heading = _heading(line)
-    if heading is None or heading.name != order[0] or heading.rank not in (PLAIN, BOLD) or not heading.rest:
+    first = _first_field(line, order)
+    if first is None or first.rank not in (PLAIN, BOLD) or not first.rest:
         return [line]
-    below = next((one for one in following if one.strip()), "")
-    other = _heading(below)
+    below = next((one for one in raw[at + 1 : at + 4] if one.strip()), "")
+    other = heading(below)
     if other and other.name != order[0]:
         return [line]
-    return _LATER_FIELD.split(line)
+    start = line[: len(line) - len(first.rest)]
+    head, *more = LATER_FIELD.split(first.rest)
+    return [start + head, *more]
 
 
 def _fenced(lines: list[str]) -> list[bool]:
@@ -146,13 +165,16 @@ def _fenced(lines: list[str]) -> list[bool]:
     inside = [False] * len(lines)
     fence, opened, number = "", 0, 0
     for at, line in enumerate(lines):
-        mark = _MARK.match(line)
+        mark = item_mark(line)
         head = bool(mark and mark["word"] and "#" in mark["lead"])
         if mark and head and (not fence or int(mark["number"]) == number + 1):
             fence, number = "", int(mark["number"])
             continue
         tick = _FENCE.match(line)
-        if tick and not fence:
+        field_name = heading(line) if not tick and not fence and ("```" in line or "~~~" in line) else None
+        if field_name and (tick := _FENCE.match(field_name.rest)):  # "Output: ```python"
+            fence, opened = tick[1], at + 1
+        elif tick and not fence:
             fence, opened = tick[1], at
         elif tick and tick[1].startswith(fence) and not tick[2].strip():
             inside[opened : at + 1] = [True] * (at + 1 - opened)
@@ -160,88 +182,160 @@ def _fenced(lines: list[str]) -> list[bool]:
     return inside
 
 
+# --- items -----------------------------------------------------------------------------------------------------------
+
+
 def _starts(
-    lines: list[str], inside: list[bool], found: list[_Heading | None], order: tuple[str, ...]
+    lines: list[str], inside: list[bool], found: list[Heading | None], order: tuple[str, ...]
 ) -> dict[int, int | None]:
     """Line -> number of each item: its head, or, where the head is missing, its first field."""
-    best = max((h.rank for h in found if h and h.name == order[0]), default=None)
-    least = LOOSE if best is None else min(best, BOLD - 1)
-    opens = [bool(h and h.name == order[0] and h.rank >= least) for h in found]
-    marks = [None if fenced else _MARK.match(line) for line, fenced in zip(lines, inside, strict=True)]
-    firsts = [bool(h and h.name == order[0]) for h in found]
-    sure = {at: int(mark["number"]) for at, mark in enumerate(marks) if mark and _is_sure(mark, at, lines, firsts)}
+    firsts = [one if one and one.name == order[0] else None for one in found]
+    least = _least_rank(firsts)
+    marks = [None if fenced else item_mark(line) for line, fenced in zip(lines, inside, strict=True)]
+    sure = {
+        at: int(mark["number"]) for at, mark in enumerate(marks) if mark and _is_sure(mark, at, lines, firsts, least)
+    }
     taken = set(sure.values())
+    by_word, by_number = not any(firsts), not any(firsts) and not any(mark and mark["word"] for mark in marks)
     starts: dict[int, int | None] = {}
     number, has_first = 0, True
-    for at, mark in enumerate(marks):
+    for at, (mark, first) in enumerate(zip(marks, firsts, strict=True)):
         follows = bool(mark) and (not starts or int(mark["number"]) == number + 1)  # type: ignore[index]
-        if mark and _is_head(mark, at in sure, follows, int(mark["number"]) in taken, best is None):
+        if mark and _is_head(mark, at in sure, follows, int(mark["number"]) in taken, (by_word, by_number)):
             number, has_first = int(mark["number"]), False
             starts[at] = number
-        elif firsts[at] and not has_first:
+        elif first and not has_first:
             has_first = True
-        elif opens[at] or _is_leak(found[at], order):
+        elif (first and first.rank >= least) or _is_leak(found[at], order):
             starts[at] = None
-            has_first = opens[at]
-    return starts
+            has_first = first is not None
+    return starts or _bare_outputs(found, order)
 
 
-def _is_sure(mark: re.Match[str], at: int, lines: list[str], firsts: list[bool]) -> bool:
+def _bare_outputs(found: list[Heading | None], order: tuple[str, ...]) -> dict[int, int | None]:
+    """Examples that need no input may come as outputs alone."""
+    if order[0] != "input":
+        return {}
+    best = max((one.rank for one in found if one and one.name == "output"), default=LOOSE)
+    return {at: None for at, one in enumerate(found) if one and one.name == "output" and one.rank == best > LOOSE}
+
+
+def _is_sure(mark: re.Match[str], at: int, lines: list[str], firsts: list[Heading | None], least: int) -> bool:
     """Does the first field of an item follow this line, which looks like the item's head?"""
     dressed = re.search(r"[#*_\[(]", mark["lead"]) or mark["tail"].strip()
     if not mark["word"] and (mark["rest"].strip() or not dressed):
         return False
     below = next((i for i in range(at + 1, min(at + 4, len(lines))) if lines[i].strip()), None)
-    return below is not None and firsts[below]
+    first = firsts[below] if below is not None else None
+    return first is not None and (bool(mark["word"]) or first.rank >= least)
 
 
-def _is_head(mark: re.Match[str], sure: bool, follows: bool, taken: bool, headless: bool) -> bool:
-    """Is this line the head of an item? `sure`: its first field follows; `headless`: no item of the reply has one.
+def _is_head(mark: re.Match[str], sure: bool, follows: bool, taken: bool, headless: tuple[bool, bool]) -> bool:
+    """Is this line the head of an item? `sure`: its first field follows.
 
-    `follows`: its number is the next; `taken`: a sure head has the number, so this one stands in a text.
+    `follows`: its number is the next; `taken`: a sure head has the number, so this one stands in a text. `headless`:
+    no item of the reply has its first field, so a word and a number will do; or, without any word, a number.
     """
     if sure:
         return bool(mark["word"]) or follows
     if not follows or taken:
         return False
     marked = mark["word"] and ("#" in mark["lead"] or "**" in mark["lead"])
-    return bool(marked or (headless and (mark["word"] or (mark["tail"].strip() and mark["rest"]))))
+    by_word, by_number = headless
+    return bool(marked or (by_word and mark["word"]) or (by_number and mark["tail"].strip() and mark["rest"]))
 
 
-def _is_leak(heading: _Heading | None, order: tuple[str, ...]) -> bool:
+def _is_leak(found: Heading | None, order: tuple[str, ...]) -> bool:
     """An instruction where only inputs and outputs were asked for: the model goes on with another task."""
-    return bool(heading and heading.name == "instruction" and "instruction" not in order and heading.rank >= BOLD - 1)
+    return bool(found and found.name == "instruction" and "instruction" not in order and found.rank >= BOLD - 1)
 
 
-def _item(lines: list[str], found: list[_Heading | None], number: int | None, order: tuple[str, ...]) -> Item:
-    """The fields of one item: for each the best-marked heading; the texts run from one such heading to the next."""
-    best: dict[str, int] = {}
-    first = max((h.rank for h in found if h and h.name == order[0]), default=PLAIN)
-    for heading in found:
-        if heading and (heading.name in order or heading.rank >= min(first, BOLD - 1)):
-            best[heading.name] = max(best.get(heading.name, LOOSE), heading.rank)
-    item = Item(number)
-    free: list[str] = []
-    parts: dict[str, list[str]] = {}
-    current = free
-    if number is not None:
-        mark = _MARK.match(lines[0])
-        current.append(mark["rest"] if mark else "")
-        lines, found = lines[1:], found[1:]
-    for line, heading in zip(lines, found, strict=True):
-        if heading and best.get(heading.name) == heading.rank:
-            item.repeated = item.repeated or heading.name in parts
-            current = parts.setdefault(heading.name, [])
-            line = heading.rest
-        current.append(line)
-    item.fields = {name: _text(part) for name, part in parts.items()}
-    item.free = _text(free)
-    return item
+# --- fields ----------------------------------------------------------------------------------------------------------
+
+FREE = ""
+"""Where the lines of an item stand that come before its first field."""
 
 
-def _text(lines: list[str]) -> str:
-    """The text of a field, without the rule that some put between items."""
-    end = len(lines)
-    while end and (not lines[end - 1].strip() or _RULE.fullmatch(lines[end - 1])):
-        end -= 1
-    return unwrap("\n".join(lines[:end]))
+class _Cutter:
+    """The lines of one item, with their headings, cut into fields."""
+
+    def __init__(
+        self, lines: list[str], found: list[Heading | None], inside: list[bool], order: tuple[str, ...]
+    ) -> None:
+        self.lines, self.found, self.inside, self.order = lines, found, inside, order
+        self.parts: dict[str, list[int]] = {FREE: []}
+        self.rests: dict[int, str] = {}
+        self.leads: dict[str, str] = {}
+        self.problem: str | None = None
+
+    def item(self, number: int | None) -> Item:
+        """The item: for each field the best-marked heading; the texts run from one such heading to the next."""
+        if number is not None:
+            mark = item_mark(self.lines[0])
+            self.rests[0] = mark["rest"] if mark else ""
+        self._divide(number)
+        if "input" in self.order and "input" not in self.parts and "output" not in self.order[:1]:
+            self._find_input()
+        fields = {name: self._text(at) for name, at in self.parts.items() if name != FREE}
+        return Item(number, fields, self._text(self.parts[FREE]), self.problem)
+
+    def _divide(self, number: int | None) -> None:
+        best: dict[str, int] = {}
+        first = max((h.rank for h in self.found if h and h.name == self.order[0]), default=PLAIN)
+        ranks = [0 if one is None else one.rank + (one.number == number is not None) for one in self.found]
+        for one, rank in zip(self.found, ranks, strict=True):
+            if one and (one.name in self.order or rank >= min(first, BOLD - 1)):
+                best[one.name] = max(best.get(one.name, LOOSE), rank)
+        current = self.parts[FREE]
+        for at, (one, rank) in enumerate(zip(self.found, ranks, strict=True)):
+            if one and best.get(one.name) == rank and not (at == 0 and number is not None):
+                self.problem = "merged_sections" if one.name in self.parts else self.problem
+                current = self.parts.setdefault(one.name, [])
+                self.rests[at], self.leads[one.name] = one.rest, one.lead.strip()
+            current.append(at)
+
+    def _find_input(self) -> None:
+        """The input that stands under the name of its kind, or without any heading, in the text before the output."""
+        before = FREE if self.order[0] == "input" else self.order[0]
+        own = self.parts.get(before, [])
+        texts = [at for at in own if self._line(at).strip()]
+        if before != "instruction":  # all that follows the label, or precedes the output
+            given = texts[1:] if before == "label" else texts
+            given = own[own.index(given[0]) :] if given else []
+        else:
+            given = self._named_input(own, texts)
+        named = [at for at in given if not self.inside[at] and material(self._line(at))]
+        if len(named) == 1 and named[0] == given[0]:
+            one = material(self._line(given[0]))
+            self.rests[given[0]] = one.rest if one and one.is_title else self._line(given[0])
+        if given:
+            self.parts["input"] = given
+            self.parts[before] = own[: own.index(given[0])]
+
+    def _named_input(self, own: list[int], texts: list[int]) -> list[int]:
+        """The lines of an instruction from the first on that names material; notes a section of another name."""
+        for at in texts[1:]:
+            if self.inside[at]:
+                continue
+            if material(self._line(at)):
+                return own[own.index(at) :]
+            other = section(self._line(at))
+            if other and other[1] == self.leads.get("instruction") and not _OF_AN_INSTRUCTION.match(other[0]):
+                self.problem = self.problem or "unknown_section"
+        return []
+
+    def _line(self, at: int) -> str:
+        return self.rests.get(at, self.lines[at])
+
+    def _text(self, part: list[int]) -> str:
+        """The text of a field, without the rule, or the next item's bare number, that some put between items."""
+        lines = [self._line(at) for at in part]
+        end = len(lines)
+        while end and (not lines[end - 1].strip() or _RULE.fullmatch(lines[end - 1]) or self._is_stray(lines, end)):
+            end -= 1
+        return unwrap("\n".join(lines[:end]))
+
+    @staticmethod
+    def _is_stray(lines: list[str], end: int) -> bool:
+        """A number on the last line, below a rule, that belongs to the item after it."""
+        return end > 1 and bool(_BARE_NUMBER.fullmatch(lines[end - 1]) and _RULE.fullmatch(lines[end - 2]))

@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import re
 from dataclasses import dataclass, replace
 from typing import Any
 
 from synth.parsing.json_items import json_rows
 from synth.parsing.layout import strip_fence, unwrap
 from synth.parsing.lists import split_list
+from synth.parsing.remarks import REWRITTEN, clean_input, holds_answer, without_remark, without_talk
 from synth.parsing.sections import Item, split_items
-
-NO_INPUT = re.compile(
-    r"^[\s\"'`*_<(\[#]{0,9}(?:no[\s_-]?(?:(?:additional|further)[\s_-])?inputs?(?:\s+(?:is\s+)?(?:needed|required|necessary|provided"
-    r"|given))?|n\s?[./]?\s?a|none(?:\s+(?:is\s+)?(?:needed|required|necessary|provided|given))?|null|nil|empty"
-    r"|not\s+(?:applicable|needed|required|provided)|[-\u2013\u2014]{1,9}|无(?:需)?(?:输入)?|不需要(?:输入)?|無|なし|入力なし"
-    r"|нет(?:\s+(?:ввода|входных\s+данных))?|не\s+требуется|ningun[ao]|nessuno|nenhum|keine?(?:\s+eingabe)?|aucune?(?:\s+entrée)?"
-    r"|لا\s+(?:يوجد|شيء)(?:\s+\w{1,12})?|कोई\s+इनपुट\s+नहीं)[\s\"'`*_>)\].。]{0,9}$",
-    re.IGNORECASE,
-)
-"""What models write where an input would stand and there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +25,6 @@ class ParsedTask:
     output: str = ""
     problem: str | None = None
     number: int = 0
-
-
-def clean_input(text: str) -> str:
-    """`text`, or "" where it only says in some spelling that there is no input."""
-    return "" if NO_INPUT.match(text) else text.strip()
 
 
 def parse_tasks(text: str, *, cut: bool = False, wants_output: bool = False) -> list[ParsedTask]:
@@ -63,17 +48,23 @@ def parse_instances(text: str, *, cut: bool = False, wants_label: bool = False) 
 
 
 def parse_rewrite(text: str) -> ParsedTask:
-    """The rewritten task of a reply to an evolution prompt; a reply without headings is taken as the instruction."""
+    """The rewritten task of a reply to an evolution prompt; a reply without headings is taken as the instruction.
+
+    "Rewritten task:" is a heading too. Remarks on the rewriting around the task are cut.
+    """
     rows = json_rows(text, "instruction")
     if rows is not None:
         tasks = [_json_task(row, False) for row in rows]
     else:
-        items = [one for one in split_items(text, ("instruction", "input")) if one.text("instruction") or one.repeated]
+        text = REWRITTEN.sub(r"\1Instruction", text)
+        items = [one for one in split_items(text, ("instruction", "input")) if one.text("instruction") or one.problem]
         tasks = [replace(_section_task(item, False), output="") for item in items]
-    if tasks:
-        return replace(tasks[0], problem="several_tasks") if len(tasks) > 1 else tasks[0]
-    bare = unwrap(strip_fence(text))
-    return ParsedTask(bare, "", "", None if bare else "no_instruction")
+    if len(tasks) > 1:
+        return replace(tasks[0], problem="several_tasks")
+    bare = unwrap(strip_fence(without_talk(text)))
+    task = tasks[0] if tasks else _checked(bare, "", "", False)
+    given = clean_input(without_remark(task.input))
+    return replace(task, instruction=without_remark(task.instruction), input=given)
 
 
 def parse_numbered(text: str, first: int, *, cut: bool = False) -> list[ParsedTask]:
@@ -122,17 +113,18 @@ def _json_instance(row: Any, order: tuple[str, str]) -> ParsedTask:
 def _section_task(item: Item, wants_output: bool) -> ParsedTask:
     instruction = item.text("instruction") or item.free
     output = item.text("output")
-    if item.repeated:
-        return ParsedTask(instruction, clean_input(item.text("input")), output, "merged_sections")
+    if item.problem:
+        return ParsedTask(instruction, clean_input(item.text("input")), output, item.problem)
     return _checked(instruction, clean_input(item.text("input")), output, wants_output)
 
 
 def _section_instance(item: Item, wants_label: bool) -> ParsedTask:
     output = (item.text("label") if wants_label else "") or item.text("output")
-    problem = "merged_sections" if item.repeated else None if output else "no_output"
+    problem = item.problem or (None if output else "no_output")
     return ParsedTask("", clean_input(item.text("input")), output, problem)
 
 
 def _checked(instruction: str, given: str, output: str, wants_output: bool) -> ParsedTask:
     problem = "no_instruction" if not instruction else "no_output" if wants_output and not output else None
+    problem = problem or ("answer_in_instruction" if holds_answer(instruction) else None)
     return ParsedTask(instruction, given, output, problem)

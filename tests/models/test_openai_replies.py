@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from synth.errors import CredentialsError, RequestFailed, RequestRefused, RetryableError, SynthError
 from synth.models.base import ChatRequest, Completion
-from synth.models.openai_replies import Asked, read_failure, read_reply, split_reasoning
+from synth.models.openai_replies import Asked, read_failure, read_reply
 
 ASKED = Asked("http://server/v1", "tiny", "SOME_KEY")
 REQUEST = ChatRequest(({"role": "user", "content": "hello"},))
@@ -34,21 +34,6 @@ def test_nonsense_in_usage_is_unknown_usage(usage: Any) -> None:
     answer = reply({"content": "Hi"}, usage=usage)
     assert isinstance(answer, Completion)
     assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (None, None)
-
-
-@pytest.mark.parametrize(
-    ("text", "answer", "reasoning"),
-    [
-        ("<think>\nhm\n</think>\n\n42", "42", "hm"),
-        ("hm\nhm</think>\n42", "42", "hm\nhm"),
-        ("<think>never closed", "", "never closed"),
-        ("the tag </think> ends it", "the tag </think> ends it", ""),
-        ("use <think> and </think>", "use <think> and </think>", ""),
-        ("42", "42", ""),
-    ],
-)
-def test_thinking_is_kept_apart_from_the_answer(text: str, answer: str, reasoning: str) -> None:
-    assert split_reasoning(text) == (answer, reasoning)
 
 
 @pytest.mark.parametrize("field", ["reasoning", "reasoning_content"])
