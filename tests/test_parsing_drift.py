@@ -194,7 +194,7 @@ def test_self_instructs_replies_are_read_as_by_its_script() -> None:
         rows = [("", given, output) for _, given, output in drawn(rng, 5)]
         if number % 2:
             rows = [
-                ("", b.replace("\n\n", "\n") or "x", c.split("\n")[0].strip("*")) for _, b, c in rows if "```" not in c
+                ("", b.replace("\n\n", "\n") or "x", c.split("\n")[0].strip("* ")) for _, b, c in rows if "```" not in c
             ]
             reply = "\n".join(f"Class label: {c}\n{b}" for _, b, c in rows)
         else:
