@@ -72,20 +72,33 @@ class StageStopped(SynthError):
 
 
 class RequestFailed(SynthError):
-    """One request failed. `reason` is a short code that ends up in the quarantine of its item."""
+    """One request failed. `reason` is a short code that ends up in the quarantine of its item.
 
-    def __init__(self, message: str, reason: str, hint: str = "") -> None:
+    `billed`: tokens of prompt and answer that it was charged for all the same, None for a number that is not known; as
+    a whole None where nothing was charged.
+    """
+
+    def __init__(
+        self, message: str, reason: str, hint: str = "", *, billed: tuple[int | None, int | None] | None = None
+    ) -> None:
         super().__init__(message, hint)
         self.reason = reason
+        self.billed = billed
 
 
 class RetryableError(RequestFailed):
     """Worth another try. `retry_after` is the server's wish in seconds; `is_throttle` marks 429 and 503 with a wish."""
 
     def __init__(
-        self, message: str, reason: str, *, retry_after: float | None = None, is_throttle: bool = False
+        self,
+        message: str,
+        reason: str,
+        *,
+        retry_after: float | None = None,
+        is_throttle: bool = False,
+        billed: tuple[int | None, int | None] | None = None,
     ) -> None:
-        super().__init__(message, reason)
+        super().__init__(message, reason, billed=billed)
         self.retry_after = retry_after
         self.is_throttle = is_throttle
 

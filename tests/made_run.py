@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from synth.engine.budget import Reservation
+from synth.engine.entries import Entry
 from synth.engine.ledger import Ledger, Outcome, Result, results_to_json
 from synth.models.base import Completion, Usage
 from synth.records import Lineage, Record, Rejection
@@ -107,15 +109,17 @@ async def _ask(ledger: Ledger, number: int, model: str) -> None:
     """Some requests, one of them without an answer, and a few 429s."""
     for one in range(number):
         key = f"{one:064x}"
-        await ledger.mark_sent(
-            key, ("respond", str(one), "teacher"), (model, "test"), "{}", Reservation(400, 100, 0.001)
-        )
+        entry = Entry(key, "respond", str(one), "teacher", model, "test", "{}", 0).planned(Reservation(400, 100, 0.001))
+        await ledger.plan(entry)
+        ledger.out.left(key)
         if one % 15 == 0:
             ledger.save_event("throttled", 1.5, "429")
             ledger.save_event("concurrency", 8 + one / 15)
         if one != 3:
             answer = Completion("text", usage=Usage(120, 60), model=model, key=key)
-            await ledger.save_answer(answer, Reservation(120, 60, 0.0004), 1 + (one % 40 == 0))
+            bill, attempts, now = Reservation(120, 60, 0.0004), 1 + (one % 40 == 0), time.time()
+            await ledger.save(entry.answered(answer, bill, attempts, now - 0.05, now))
+            ledger.out.back(key)
     await ledger.flush()
 
 

@@ -25,7 +25,7 @@ def status(folder: Folder, json: Json = False, debug: Debug = False) -> None:
             rows = [[reason, str(count)] for reason, count in stage["rejected"].items()]
             title = f"{name} ({stage['state']}): {stage['kept']} kept, {sum(stage['rejected'].values())} rejected"
             print_table(title, ["rejected by", "rows"], rows) if rows else say(title)
-        header = ["stage", "role", "state", "requests", "prompt tokens", "answer tokens", "cost", "attempts"]
+        header = ["stage", "role", "state", "requests", "prompt tokens", "answer tokens", "tokens", "cost", "attempts"]
         rows = [
             [str(r[k.replace("answer", "completion").replace(" ", "_")] or 0) for k in header]
             for r in facts["requests"]

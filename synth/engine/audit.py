@@ -1,15 +1,24 @@
-"""Is a ledger whole? Compares every stored row with its checksum. Reads only."""
+"""Is a ledger whole? Compares every stored row with its checksum, and counts the rows. Reads only."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
 
-from synth.engine.ledger import ANSWER_COLUMNS, OUTCOME_COLUMNS, LedgerReader, checksum
-from synth.engine.payment import request_key
+from synth.engine.entries import SELECT_ENTRY, checksum, read_entry, request_key
+from synth.engine.ledger import COUNT_ROWS, OUTCOME_COLUMNS, SEAL, STAGE_COLUMNS, LedgerReader
+from synth.engine.schema import MIGRATIONS
 from synth.errors import StorageError
 
-STATES = ("planned", "sent", "answered", "failed")
+STATES = ("planned", "answered", "failed")
+TABLES = {
+    "outcomes": (OUTCOME_COLUMNS, "it will be made again"),
+    "stages": (STAGE_COLUMNS, "the stage will be made again from the stored answers"),
+    "events": ("at, kind, value, detail", "the report's time line is not right there"),
+    "meta": ("key, value", "`synth run` notes it again"),
+}
+"""Tables beside the requests: their columns, and what a damaged row means."""
 
 
 def ledger_problems(run_dir: Path) -> list[str]:
@@ -17,7 +26,10 @@ def ledger_problems(run_dir: Path) -> list[str]:
     try:
         reader = LedgerReader(run_dir)
         try:
-            return _structure(reader) + _requests(reader) + _outcomes(reader)
+            if reader.query("PRAGMA user_version")[0][0] < len(MIGRATIONS):
+                return ["ledger: it is of an older synth, which kept fewer checksums; `synth run` brings it up to date"]
+            found = _structure(reader) + _requests(reader) + _missing(reader)
+            return found + [line for table in TABLES for line in _rows(reader, table)]
         finally:
             reader.close()
     except (sqlite3.Error, StorageError, ValueError) as error:
@@ -32,19 +44,32 @@ def _structure(reader: LedgerReader) -> list[str]:
 
 def _requests(reader: LedgerReader) -> list[str]:
     problems = []
-    sql = f"SELECT key, endpoint, model, request, state, checksum, {ANSWER_COLUMNS} FROM requests"
-    for key, endpoint, model, request, state, proof, *answer in reader.rows(sql):
-        if key != request_key(endpoint, model, request) or state not in STATES:
-            problems.append(f"ledger: request {str(key)[:16]} is damaged; it will be asked again")
-        elif state == "answered" and proof != checksum(key, *answer):
-            problems.append(f"ledger: the answer to request {str(key)[:16]} is damaged; it will be asked again")
+    for row in reader.rows(SELECT_ENTRY):
+        entry = read_entry(row)
+        if entry is None or entry.state not in STATES:
+            problems.append(f"ledger: request {str(row[0])[:16]} is damaged; it will be asked again")
+        elif entry.key != request_key(entry.endpoint, entry.model, entry.request):
+            problems.append(f"ledger: request {entry.key[:16]} is not the one its key names; it is never used")
     return problems
 
 
-def _outcomes(reader: LedgerReader) -> list[str]:
-    sql = f"SELECT checksum, {OUTCOME_COLUMNS} FROM outcomes"
+def _rows(reader: LedgerReader, table: str) -> list[str]:
+    columns, meaning = TABLES[table]
     return [
-        f"ledger: the outcome of {stage} {item} is damaged; it will be made again"
-        for proof, stage, item, *rest in reader.rows(sql)
-        if proof != checksum(stage, item, *rest)
+        f"ledger: a row of {table} ({str(row[0])[:40]} {str(row[1])[:40]}) is damaged; {meaning}"
+        for *row, proof in reader.rows(f"SELECT {columns}, checksum FROM {table}")
+        if proof != checksum(*row)
+    ]
+
+
+def _missing(reader: LedgerReader) -> list[str]:
+    """Tables with other numbers of rows than when the run ended properly; after a crash nothing is known of that."""
+    noted = reader.get_meta(SEAL)
+    if noted is None:
+        return []
+    then, now = json.loads(noted), json.loads(reader.query(COUNT_ROWS)[0][0])
+    return [
+        f"ledger: {table} had {then.get(table)} rows when the run ended, and has {count}"
+        for table, count in now.items()
+        if count != then.get(table)
     ]

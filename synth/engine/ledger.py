@@ -10,51 +10,49 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from hashlib import blake2b
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from synth.engine.budget import Reservation
+from synth.engine.entries import SAVE_ENTRY, SELECT_ENTRY, Entry, checksum, read_entry
+from synth.engine.outlog import OutLog, read_out
 from synth.engine.schema import MIGRATIONS, migrate, open_database, read_version
 from synth.engine.writer import Row, Writer
 from synth.errors import StorageError
-from synth.models.base import Completion, Usage
+from synth.models.base import Completion
 from synth.records import Record, Rejection
 
 FILE_NAME = "ledger.sqlite"
 _COMPACT = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
 Result = Record | Rejection
 
-_INSERT_SENT = (
-    "INSERT INTO requests(key, stage, item, role, model, endpoint, request, state, sent_at,"
-    " reserved_cost, reserved_tokens) VALUES(?,?,?,?,?,?,?,'sent',?,?,?) ON CONFLICT(key) DO UPDATE SET"
-    " cost=cost+CASE state WHEN 'sent' THEN reserved_cost ELSE 0 END,"
-    " tokens=tokens+CASE state WHEN 'sent' THEN reserved_tokens ELSE 0 END, resent=resent+(state='sent'),"
-    " state='sent', sent_at=excluded.sent_at,"
-    " reserved_cost=excluded.reserved_cost, reserved_tokens=excluded.reserved_tokens"
-)
-_SAVE_ANSWER = (
-    "UPDATE requests SET state='answered', text=?, reasoning=?, choices=?, finish_reason=?, answered_by=?,"
-    " prompt_tokens=?, completion_tokens=?, checksum=?, cost=cost+?, tokens=tokens+?, attempts=attempts+?,"
-    " sent_at=coalesce(?, sent_at), answered_at=?, error=NULL WHERE key=?"
-)
-_SAVE_FAILURE = (
-    "UPDATE requests SET state=?, error=?, cost=cost+?, tokens=tokens+?, attempts=attempts+?, answered_at=? WHERE key=?"
-)
 _SAVE_OUTCOME = (
     "INSERT OR REPLACE INTO outcomes(stage, item, ordinal, input, results, final, checksum) VALUES(?,?,?,?,?,?,?)"
 )
-ANSWER_COLUMNS = "text, reasoning, choices, finish_reason, answered_by, prompt_tokens, completion_tokens"
-_SELECT_ANSWER = f"SELECT checksum, {ANSWER_COLUMNS} FROM requests WHERE key=? AND state='answered'"
 OUTCOME_COLUMNS = "stage, item, ordinal, input, results, final"
 _SELECT_OUTCOME = f"SELECT checksum, {OUTCOME_COLUMNS} FROM outcomes WHERE stage=? AND item=?"
-
-
-def checksum(*values: object) -> str:
-    """What `synth verify` compares: 16 hex digits over the columns of a row."""
-    return blake2b("\x1f".join(map(str, values)).encode("utf-8", "replace"), digest_size=8).hexdigest()
+STAGE_COLUMNS = "stage, fingerprint, settings, state, started_at, finished_at"
+_BEGIN_STAGE = f"INSERT OR REPLACE INTO stages({STAGE_COLUMNS}, checksum) VALUES(?,?,?,?,?,?,?)"
+_FINISH_STAGE = (
+    "UPDATE stages SET state='done', finished_at=coalesce(finished_at, ?1), checksum="
+    "checksum_of(stage, fingerprint, settings, 'done', started_at, coalesce(finished_at, ?1)) WHERE stage=?2"
+)
+_REOPEN = "UPDATE stages SET fingerprint='', checksum=checksum_of(stage, '', settings, state, started_at, finished_at)"
+_SAVE_EVENT = "INSERT INTO events(at, kind, value, detail, checksum) VALUES(?,?,?,?,?)"
+_SET_META = "INSERT OR REPLACE INTO meta(key, value, checksum) VALUES(?,?,?)"
+OUT_LOG, SEAL = "out_log", "rows"
+"""Named values: the file of requests that are out which was last counted; the rows of each table at a proper end."""
+COUNT_ROWS = (
+    "SELECT json_object('requests', (SELECT count(*) FROM requests), 'outcomes', (SELECT count(*) FROM outcomes),"
+    " 'stages', (SELECT count(*) FROM stages), 'events', (SELECT count(*) FROM events),"
+    f" 'meta', (SELECT count(*) FROM meta WHERE key<>'{SEAL}')) AS value"
+)
+_SEAL = (
+    "INSERT OR REPLACE INTO meta(key, value, checksum)"
+    f" SELECT '{SEAL}', value, checksum_of('{SEAL}', value) FROM ({COUNT_ROWS})"
+)
 
 
 def results_to_json(results: Sequence[Result]) -> str:
@@ -88,6 +86,7 @@ class LedgerReader:
         path = run_dir / FILE_NAME
         if not path.is_file():
             raise StorageError(f"{run_dir} holds no ledger", "name the folder of a run made by `synth run`")
+        self.path = path
         self._db = open_database(path, read_only=True)
         read_version(self._db, path)
 
@@ -132,29 +131,56 @@ class LedgerReader:
         return out
 
     def request_totals(self) -> list[dict[str, Any]]:
-        """One row per stage, role and state: requests, tokens, cost, attempts, time of the first and the last."""
+        """One row per stage, role and state: requests, tokens, cost, attempts, time of the first and the last.
+
+        `tokens` and `cost` are what was charged for all attempts; `prompt_tokens` and `completion_tokens` are those of
+        the answers stored.
+        """
         rows = self.query(
-            "SELECT stage, role, state, count(*), sum(prompt_tokens), sum(completion_tokens), sum(cost), sum(attempts),"
-            " min(sent_at), max(answered_at) FROM requests GROUP BY 1,2,3 ORDER BY 1,2,3"
+            "SELECT stage, role, state, count(*), sum(prompt_tokens), sum(completion_tokens), sum(tokens), sum(cost),"
+            " sum(attempts), min(sent_at), max(answered_at) FROM requests GROUP BY 1,2,3 ORDER BY 1,2,3"
         )
-        keys = ("stage", "role", "state", "requests", "prompt_tokens", "completion_tokens", "cost", "attempts")
+        keys = (
+            "stage",
+            "role",
+            "state",
+            "requests",
+            "prompt_tokens",
+            "completion_tokens",
+            "tokens",
+            "cost",
+            "attempts",
+        )
         return [dict(zip((*keys, "first", "last"), row, strict=True)) for row in rows]
 
     def maybe_paid_twice(self) -> tuple[int, float]:
-        """Requests sent without a stored answer (now or before a crash) and their cost at worst."""
-        count, cost = self.query(
-            "SELECT coalesce(sum(resent + (state='sent')), 0),"
-            " coalesce(sum((resent + (state='sent')) * reserved_cost), 0) FROM requests"
-        )[0]
-        return int(count), float(cost)
+        """Requests that left and never came back (now, or before a crash), and their cost: the mean of their kind."""
+        count, cost, _ = self._lost()
+        return count, cost
 
     def spent(self) -> tuple[float, int]:
-        """Cost and tokens of all runs over this folder; a request that was under way at a crash counts at its worst."""
-        cost, tokens = self.query(
-            "SELECT coalesce(sum(cost + (state='sent') * reserved_cost), 0),"
-            " coalesce(sum(tokens + (state='sent') * reserved_tokens), 0) FROM requests"
-        )[0]
-        return float(cost), int(tokens)
+        """Cost and tokens of all runs over this folder, with `maybe_paid_twice`."""
+        cost, tokens = self.query("SELECT coalesce(sum(cost), 0), coalesce(sum(tokens), 0) FROM requests")[0]
+        _, lost_cost, lost_tokens = self._lost()
+        return float(cost) + lost_cost, int(tokens) + lost_tokens
+
+    def _lost(self) -> tuple[int, float, int]:
+        """Number, cost and tokens of the requests whose answers went with a killed process.
+
+        Each counts as the mean of the answers to its stage and role, or as its worst case where there are none yet.
+        """
+        name, out = read_out(self.path)
+        lost = Counter() if name == self.get_meta(OUT_LOG) else out
+        lost.update(dict(self.query("SELECT key, resent FROM requests WHERE resent > 0")))
+        means = "SELECT stage, role, avg(cost), avg(tokens) FROM requests WHERE state='answered' GROUP BY 1, 2"
+        mean = {row[:2]: row[2:] for row in self.query(means)}
+        count, cost, tokens = 0, 0.0, 0.0
+        for key, times in lost.items():
+            worst = "SELECT stage, role, reserved_cost, reserved_tokens FROM requests WHERE key=?"
+            for row in self.query(worst, key):
+                each = mean.get(row[:2], row[2:])
+                count, cost, tokens = count + times, cost + times * each[0], tokens + times * each[1]
+        return count, cost, round(tokens)
 
     def get_meta(self, key: str) -> str | None:
         """A value stored by `Ledger.set_meta`."""
@@ -170,10 +196,25 @@ class Ledger(LedgerReader):
 
     def __init__(self, run_dir: Path, migrations: Sequence[str] = MIGRATIONS) -> None:
         run_dir.mkdir(parents=True, exist_ok=True)
-        path = run_dir / FILE_NAME
-        self._db = open_database(path)
-        migrate(self._db, path, migrations)
-        self._writer = Writer(path)
+        self.path = run_dir / FILE_NAME
+        self._db = open_database(self.path)
+        migrate(self._db, self.path, migrations)
+        self._take_over_lost()
+        self._writer = Writer(self.path)
+        self.out = OutLog(self.path)
+
+    def _take_over_lost(self) -> None:
+        """Count in the rows themselves what an earlier process had out when it died; and break the seal."""
+        name, out = read_out(self.path)
+        self._db.execute("BEGIN IMMEDIATE")
+        self._db.execute("DELETE FROM meta WHERE key=?", (SEAL,))
+        if name and name != self.get_meta(OUT_LOG):
+            for key, times in out.items():
+                entry = self.entry(key)
+                if entry is not None:
+                    self._db.execute(SAVE_ENTRY, replace(entry, resent=entry.resent + times).row)
+            self._db.execute(_SET_META, (OUT_LOG, name, checksum(OUT_LOG, name)))
+        self._db.execute("COMMIT")
 
     @property
     def failed(self) -> StorageError | None:
@@ -182,7 +223,10 @@ class Ledger(LedgerReader):
 
     async def aclose(self) -> None:
         """Commit what is queued and close. Does not raise: a failed write has been reported already."""
+        if self.failed is None:
+            self._writer.put(_SEAL)
         await self._writer.aclose()
+        self.out.close()
         self._db.close()
 
     async def flush(self) -> None:
@@ -191,38 +235,31 @@ class Ledger(LedgerReader):
 
     # -- requests ---------------------------------------------------------------------------------------------------
 
+    def entry(self, key: str) -> Entry | None:
+        """A request's row. None too where it is damaged on disk: better asked again than built upon."""
+        row = self._db.execute(f"{SELECT_ENTRY} WHERE key=?", (key,)).fetchone()
+        return read_entry(row) if row else None
+
     def lookup(self, key: str) -> Completion | None:
-        """The stored answer to a request. None too where it is damaged on disk: better asked again than built upon."""
-        row = self._db.execute(_SELECT_ANSWER, (key,)).fetchone()
-        if row is None or row[0] != checksum(key, *row[1:]):
-            return None
-        text, reasoning, choices, finish, model, prompt_tokens, completion_tokens = row[1:]
-        usage = Usage(prompt_tokens, completion_tokens)
-        return Completion(text, finish, usage, model, reasoning, tuple(json.loads(choices)), key)
+        """The stored answer to a request."""
+        entry = self.entry(key)
+        return entry.answer() if entry else None
 
-    async def mark_sent(
-        self, key: str, where: tuple[str, str, str], who: tuple[str, str], request: str, worst: Reservation
-    ) -> None:
-        """Note that a request is about to leave. `where`: stage, item, role; `who`: model, endpoint."""
-        row = (key, *where, *who, request, time.time(), worst.cost, worst.tokens)
-        await asyncio.shield(self._writer.put(_INSERT_SENT, row))
+    def answer_under_another_cap(self, question: int, request: str) -> Completion | None:
+        """An answer to the same request but for `max_tokens` that would be the same under this one's."""
+        for row in self.query(f"{SELECT_ENTRY} WHERE question=? AND state='answered' ORDER BY rowid", question):
+            entry = read_entry(row)
+            if entry is not None and entry.also_answers(request):
+                return entry.answer()
+        return None
 
-    async def save_answer(
-        self, answer: Completion, spent: Reservation, attempts: int, left_at: float | None = None
-    ) -> None:
-        """Store a raw answer under `answer.key`; `spent` by all its attempts, the last of which left at `left_at`."""
-        usage, choices = answer.usage, json.dumps(answer.choices)
-        said = (answer.text, answer.reasoning, choices, answer.finish_reason, answer.model)
-        row = (*said, usage.prompt_tokens, usage.completion_tokens)
-        proof = checksum(answer.key, *row)
-        whole = (*row, proof, spent.cost, spent.tokens, attempts, left_at, time.time(), answer.key)
-        await asyncio.shield(self._writer.put(_SAVE_ANSWER, whole))
+    async def plan(self, entry: Entry) -> None:
+        """Store that a request is about to be asked, with what it may cost."""
+        await asyncio.shield(self._writer.put(SAVE_ENTRY, entry.row))
 
-    def save_failure(self, key: str, error: str, spent: Reservation, attempts: int) -> asyncio.Future[None]:
-        """Queue why a request has no answer; the next run asks it again. Without an attempt it is only planned."""
-        words = error[:500].encode("utf-8", "replace").decode()
-        state = "failed" if attempts else "planned"
-        return self._writer.put(_SAVE_FAILURE, (state, words, spent.cost, spent.tokens, attempts, time.time(), key))
+    async def save(self, entry: Entry) -> None:
+        """Store a request's answer, or why there is none."""
+        await asyncio.shield(self._writer.put(SAVE_ENTRY, entry.row))
 
     # -- outcomes ---------------------------------------------------------------------------------------------------
 
@@ -247,7 +284,7 @@ class Ledger(LedgerReader):
 
     async def reopen_outcomes(self) -> None:
         """Let every outcome be worked out again from the stored answers."""
-        self._writer.put("UPDATE stages SET fingerprint=''")
+        self._writer.put(_REOPEN)
         await self.flush()
 
     async def begin_stage(self, stage: str, fingerprint: str, settings: str) -> None:
@@ -256,27 +293,24 @@ class Ledger(LedgerReader):
         if known and known[0][0] == fingerprint:
             return
         self._writer.put("DELETE FROM outcomes WHERE stage=?", (stage,))
-        self._writer.put(
-            "INSERT OR REPLACE INTO stages(stage, fingerprint, settings, state, started_at) VALUES(?,?,?,'running',?)",
-            (stage, fingerprint, settings, time.time()),
-        )
+        row = (stage, fingerprint, settings, "running", time.time(), None)
+        self._writer.put(_BEGIN_STAGE, (*row, checksum(*row)))
         await self.flush()
 
     async def finish_stage(self, stage: str, num_items: int) -> None:
         """Mark a stage as done and drop outcomes of items that are no longer part of it."""
         self._writer.put("DELETE FROM outcomes WHERE stage=? AND ordinal>=?", (stage, num_items))
-        done = "UPDATE stages SET state='done', finished_at=coalesce(finished_at, ?) WHERE stage=?"
-        self._writer.put(done, (time.time(), stage))
+        self._writer.put(_FINISH_STAGE, (time.time(), stage))
         await self.flush()
 
     # -- the rest ---------------------------------------------------------------------------------------------------
 
     def save_event(self, kind: str, value: float, detail: str = "") -> None:
         """Queue a point of a time line (concurrency, throttling) for the report."""
-        row = (time.time(), kind, value, detail)
-        self._writer.put("INSERT INTO events(at, kind, value, detail) VALUES(?,?,?,?)", row)
+        row = (time.time(), kind, float(value), detail)
+        self._writer.put(_SAVE_EVENT, (*row, checksum(*row)))
 
     async def set_meta(self, key: str, value: str) -> None:
         """Store a named value of the run."""
-        self._writer.put("INSERT OR REPLACE INTO meta(key, value) VALUES(?,?)", (key, value))
+        self._writer.put(_SET_META, (key, value, checksum(key, value)))
         await self.flush()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from synth.engine.budget import NOTHING, Reservation
 from synth.engine.crash import crash_point
+from synth.engine.entries import Entry
 from synth.engine.progress import StageProgress
 from synth.engine.retry import with_retries
 from synth.engine.throttle import Throttle
@@ -21,10 +20,8 @@ from synth.models.base import ChatModel, ChatRequest, Completion, Usage
 if TYPE_CHECKING:
     from synth.engine.run import Engine
 
-MAYBE_BILLED = frozenset(
-    {"timeout", "connection", "bad_body", "no_choices", "too_few_choices", "broken_off", "body_too_big"}
-)
-"""Failures after which the provider may charge for an answer that we never saw: they count at their worst."""
+MOST_TOKENS = 10**9
+"""A server that counts more for one answer is not believed; the worst case is charged."""
 
 
 @dataclass(slots=True)
@@ -57,34 +54,21 @@ class RoleModel:
             stop_starting()
 
 
-def request_key(endpoint: str, model: str, request: str) -> str:
-    """SHA-256 of the canonical JSON of `[endpoint, model, request]`; `request` is given as its canonical JSON."""
-    whole = f"[{json.dumps(endpoint)},{json.dumps(model)},{request}]"
-    return hashlib.sha256(whole.encode()).hexdigest()
-
-
 class Payment:
     """Asks one request, for however many items wait for its answer; `result` gives it, or raises why there is none."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        who: RoleModel,
-        request: ChatRequest,
-        noted: tuple[str, str],
-        where: tuple[str, str, str],
-        rank: int,
-    ) -> None:
-        """`noted`: key and canonical JSON of `request`. `where`: stage, item and role. Low `rank` goes first."""
-        self.engine, self.who, self.request, self.where, self.rank = engine, who, request, where, rank
-        self.key, self.text = noted
-        self.progress: StageProgress = engine.progress.stage(where[0])
+    def __init__(self, engine: Engine, who: RoleModel, request: ChatRequest, entry: Entry, rank: int) -> None:
+        """`entry`: the row of `request` in the ledger as it is. Low `rank` goes first."""
+        self.engine, self.who, self.request, self.rank = engine, who, request, rank
+        self.progress: StageProgress = engine.progress.stage(entry.stage)
         self._worst = engine.budget.worst_case(who.model.name, request)
+        self._entry = entry.planned(self._worst)
         self._spent = NOTHING
         self._attempts = 0
-        self._left_at = 0.0  # wall clock of the last attempt, for the report's time line
+        self._out = 0  # attempts noted as out whose cost is not in the ledger yet
+        self._left_at: float | None = None  # wall clock of the last attempt, for the report's time line
         self._waiting = 0
-        self._noted = self._reserved = self._has_slot = self._naps = False
+        self._planned = self._reserved = self._has_slot = self._naps = False
         self._in_flight = False  # from the moment it is sent until its answer is stored or it has failed
         self.task = asyncio.create_task(self._pay())
 
@@ -103,36 +87,45 @@ class Payment:
                 self.task.cancel()
 
     async def _pay(self) -> Completion:
-        options, ledger = self.engine.options, self.engine.ledger
+        options, key = self.engine.options, self._entry.key
         try:
             await self._enter()
-            seed = int(self.key[:16], 16)
+            seed = int(key[:16], 16)
             answer = await with_retries(self._attempt, seed, options.max_attempts, options.deadline_s, self._wait)
-            await ledger.save_answer(answer, self._spent, self._attempts, self._left_at)
-            self._in_flight = False
+            await self._save(self._entry.answered(answer, *self._account()))
             return answer
         except RequestFailed as error:
-            await asyncio.shield(ledger.save_failure(self.key, f"{error.reason}: {error.message}", *self._bill()))
+            await asyncio.shield(self._save(self._entry.failed(f"{error.reason}: {error.message}", *self._account())))
             raise
         except BaseException:
-            if self._noted and not self._in_flight:
-                ledger.save_failure(self.key, "the run stopped before it was answered", *self._bill())
+            if self._planned and not self._in_flight:
+                why = self._entry.failed("the run stopped before it was answered", *self._account())
+                self.engine.later(self._save(why))
             raise
         finally:
             self._let_go()
 
-    async def _enter(self) -> None:
-        """Note in the ledger that the request leaves, then wait for a slot, in that order.
+    def _account(self) -> tuple[Reservation, int, float | None, float]:
+        return self._spent, self._attempts, self._left_at, time.time()
 
-        So the disk's latency is hidden. The few requests that may be noted without having left are bounded by `ready`.
+    async def _save(self, entry: Entry) -> None:
+        """Store what became of it; then nothing of it is out any more."""
+        await self.engine.ledger.save(entry)
+        self._in_flight = False
+        self.engine.ledger.out.back(entry.key, self._out)
+
+    async def _enter(self) -> None:
+        """Store in the ledger that the request is planned, then wait for a slot, in that order.
+
+        So the disk's latency is hidden. `ready` bounds how many are planned before their turn.
         """
-        engine, model = self.engine, self.who.model
+        engine = self.engine
         await engine.ready.acquire(self.rank)
         try:
             await self._reserve()
             engine.check()
-            self._noted = True
-            await engine.ledger.mark_sent(self.key, self.where, (model.name, model.endpoint), self.text, self._worst)
+            self._planned = True
+            await engine.ledger.plan(self._entry)
             await self._take_slot(self.rank)
         finally:
             engine.ready.release()
@@ -152,46 +145,61 @@ class Payment:
         return await self._send()
 
     async def _send(self) -> Completion:
-        throttle, clock = self.who.throttle, self.who.throttle.clock
-        bill = NOTHING
+        throttle, bill = self.who.throttle, NOTHING
         self._attempts += 1
-        crash_point("sent")
-        sent_at = clock()
-        self._left_at = time.time()
-        self._in_flight = True
         try:
-            answer = self._received(await self.who.model.complete(self.request))
+            self._leave()
+            sent_at = throttle.clock()
+            answer = storable(await self.who.model.complete(self.request))
             crash_point("answered")
             throttle.answered(sent_at)
             self._note_limit()
-            bill = self.engine.budget.real(self.who.model.name, answer.usage, self._worst)
-            self._count(bill)
+            bill = self._billed(answer.usage)
             if answer.finish_reason == "stop" and not answer.text.strip():
                 raise RetryableError("the model answered with nothing", "empty_answer")
-            return replace(answer, usage=Usage(bill.prompt_tokens, bill.completion_tokens), key=self.key)
-        except RetryableError as error:
+            return replace(answer, usage=Usage(bill.prompt_tokens, bill.completion_tokens), key=self._entry.key)
+        except RequestFailed as error:
             self._in_flight = False
-            self.progress.retries += 1
-            bill = self._worst if error.reason in MAYBE_BILLED else bill
-            self._refused(error, sent_at)
+            bill = self._billed(Usage(*error.billed)) if error.billed else bill
+            if isinstance(error, RetryableError):
+                self.progress.retries += 1
+                self._refused(error, sent_at)
             raise
         except SynthError as error:
             self._in_flight = False
-            if not isinstance(error, RequestFailed):
-                self.engine.stop(error)  # before the slot goes to the next in line
+            self.engine.stop(error)  # before the slot goes to the next in line
             raise
         finally:
             self._spent += bill
             self._reserved = False
             self.engine.budget.settle(self._worst, bill)
+            if bill is NOTHING and not self._in_flight:
+                self._came_back()
             if self._has_slot and not self._naps:
                 self._release()
 
-    def _received(self, answer: Completion) -> Completion:
-        """The answer with only such text as can be stored: half of a surrogate pair becomes a replacement mark."""
-        if answer.text.isascii() and answer.reasoning.isascii():
-            return answer
-        return replace(answer, text=_whole(answer.text), reasoning=_whole(answer.reasoning))
+    def _leave(self) -> None:
+        self.engine.ledger.out.left(self._entry.key)
+        self._out += 1
+        crash_point("sent")
+        self._left_at = time.time()
+        self._in_flight = True
+
+    def _came_back(self) -> None:
+        """Nothing was charged for the last attempt."""
+        if self._out:
+            self.engine.ledger.out.back(self._entry.key)
+            self._out -= 1
+
+    def _billed(self, usage: Usage) -> Reservation:
+        """What was charged, counted at once; what the server did not count, or not credibly, is taken at its worst."""
+        known = [
+            n if n is not None and 0 <= n <= MOST_TOKENS else None
+            for n in (usage.prompt_tokens, usage.completion_tokens)
+        ]
+        bill = self.engine.budget.real(self.who.model.name, Usage(*known), self._worst)
+        self.progress.answered(bill.prompt_tokens, bill.completion_tokens, bill.cost)
+        return bill
 
     def _refused(self, error: RetryableError, sent_at: float) -> None:
         """A 429 keeps its slot. A wish that no deadline allows for ends the run rather than this item."""
@@ -215,9 +223,6 @@ class Payment:
         if throttle.noted_limit != throttle.limit:
             throttle.noted_limit = throttle.limit
             self.engine.ledger.save_event("concurrency", throttle.limit, self.who.model.name)
-
-    def _count(self, bill: Reservation) -> None:
-        self.progress.answered(bill.prompt_tokens, bill.completion_tokens, bill.cost)
 
     async def _wait(self, seconds: float) -> None:
         """Wait before the next attempt, but not longer than the run lasts."""
@@ -250,8 +255,14 @@ class Payment:
         if self._reserved:
             self.engine.budget.settle(self._worst, NOTHING)
 
-    def _bill(self) -> tuple[Reservation, int]:
-        return self._spent, self._attempts
+
+def storable(answer: Completion) -> Completion:
+    """The answer with only such text as can be stored: half of a surrogate pair becomes a replacement mark."""
+    texts = (answer.text, answer.reasoning, answer.model, *answer.choices)
+    if all(text.isascii() for text in texts):
+        return answer
+    text, reasoning, model, *choices = map(_whole, texts)
+    return replace(answer, text=text, reasoning=reasoning, model=model, choices=tuple(choices))
 
 
 def _whole(text: str) -> str:

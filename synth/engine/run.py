@@ -11,13 +11,15 @@ import asyncio
 import gc
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from synth.engine.budget import Budget
 from synth.engine.crash import crash_point
+from synth.engine.entries import Entry, question_of, request_key
 from synth.engine.ledger import Ledger, Result
-from synth.engine.payment import Payment, RoleModel, request_key
+from synth.engine.payment import Payment, RoleModel
 from synth.engine.progress import RunProgress
 from synth.engine.stage_run import StageRun, Started, retrieve
 from synth.engine.throttle import Throttle
@@ -76,6 +78,7 @@ class Engine:
         self.fatal: SynthError | None = None
         self.quarantined = 0
         self._payments: dict[str, Payment] = {}
+        self._later: set[asyncio.Task[None]] = set()
         self._ranks: dict[str, int] = {}
         self._lost = 0
         self._breathed = 0.0
@@ -163,16 +166,29 @@ class Engine:
         key = request_key(who.model.endpoint, who.model.name, text)
         payment = self._payments.get(key)
         if payment is None:
-            found = self.ledger.lookup(key)
+            entry = self.ledger.entry(key) or self._new_entry(key, (stage, item, role), text)
+            found = entry.answer() or self.ledger.answer_under_another_cap(entry.question, text)
             if found is not None:
                 return found
             self.check()
             if who.offline:
                 raise RequestRefused("this request has no stored answer", NO_STORED_ANSWER)
-            payment = Payment(self, who, request, (key, text), (stage, item, role), self._ranks.get(stage, 0))
+            payment = Payment(self, who, request, entry, self._ranks.get(stage, 0))
             self._payments[key] = payment
             payment.task.add_done_callback(lambda task: self._paid(key, task))
         return await payment.result()
+
+    def _new_entry(self, key: str, where: tuple[str, str, str], request: str) -> Entry:
+        model = self.roles[where[2]].model
+        question = question_of(model.endpoint, model.name, request)
+        return Entry(key, *where, model.name, model.endpoint, request, question)
+
+    def later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do `work` beside everything else; `drain` waits for it."""
+        task = asyncio.create_task(work)
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
+        task.add_done_callback(retrieve)
 
     def _paid(self, key: str, task: asyncio.Task[Completion]) -> None:
         self._payments.pop(key, None)
@@ -250,6 +266,8 @@ class Engine:
             await asyncio.wait(tasks, timeout=grace_s)
             self._give_up()
             await asyncio.wait(tasks, timeout=5)
+        if self._later:
+            await asyncio.wait(self._later, timeout=5)
 
 
 @contextmanager

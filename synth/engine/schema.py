@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from synth.engine.crash import crash_point
+from synth.engine.entries import COLUMNS, checksum, question_of
 from synth.errors import StorageError
 
 MIGRATIONS: tuple[str, ...] = (
@@ -46,6 +47,23 @@ MIGRATIONS: tuple[str, ...] = (
                  ELSE 'rejected' END AS state
         FROM requests r LEFT JOIN outcomes o ON o.stage = r.stage AND o.item = r.item
     """,
+    # Every row of every table has a checksum over all its columns; requests that differ in max_tokens alone find each
+    # other; what was noted as sent without an answer is counted in `resent`, and is only planned again.
+    f"""
+    ALTER TABLE requests ADD COLUMN question INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE stages ADD COLUMN checksum TEXT NOT NULL DEFAULT '';
+    ALTER TABLE events ADD COLUMN checksum TEXT NOT NULL DEFAULT '';
+    ALTER TABLE meta ADD COLUMN checksum TEXT NOT NULL DEFAULT '';
+    UPDATE requests SET resent=resent+1, state='planned' WHERE state='sent';
+    UPDATE requests SET question=question_of(endpoint, model, request);
+    UPDATE requests SET checksum=checksum_of({", ".join(COLUMNS)}) WHERE state<>'answered'
+        OR checksum=checksum_of(key, text, reasoning, choices, finish_reason, answered_by,
+            prompt_tokens, completion_tokens);
+    UPDATE stages SET checksum=checksum_of(stage, fingerprint, settings, state, started_at, finished_at);
+    UPDATE events SET checksum=checksum_of(at, kind, value, detail);
+    UPDATE meta SET checksum=checksum_of(key, value);
+    CREATE INDEX requests_by_question ON requests(question)
+    """,
 )
 
 
@@ -53,20 +71,41 @@ def open_database(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """A connection to the ledger at `path`, made if need be. Raises StorageError where it cannot be opened."""
     try:
         if read_only:
-            address = f"{path.absolute().as_uri()}?mode=ro"
-            db = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
-        else:
-            db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            db.execute("PRAGMA journal_mode=WAL")
-            db.execute("PRAGMA synchronous=FULL")
-        db.execute("PRAGMA busy_timeout=30000")
-        db.text_factory = lambda raw: raw.decode("utf-8", "replace")  # a damaged text shows in its checksum
-        db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            return _open_to_read(path)
+        db = _connected(path)
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
         return db
     except sqlite3.Error as error:
         raise StorageError(
             f"{path} cannot be opened: {error}", "see `synth verify`, or use another run folder"
         ) from error
+
+
+def _open_to_read(path: Path) -> sqlite3.Connection:
+    """Where nothing can be written (a read-only mount) SQLite must be told that the file does not change."""
+    address = path.absolute().as_uri()
+    try:
+        return _connected(f"{address}?mode=ro")
+    except sqlite3.OperationalError:
+        log = path.with_name(f"{path.name}-wal")
+        if log.is_file() and log.stat().st_size:
+            raise  # its newest rows are in there, and would not be seen
+        return _connected(f"{address}?mode=ro&immutable=1")
+
+
+def _connected(where: Path | str) -> sqlite3.Connection:
+    db = sqlite3.connect(where, uri=isinstance(where, str), isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("PRAGMA busy_timeout=30000")
+        db.create_function("checksum_of", -1, checksum, deterministic=True)
+        db.create_function("question_of", 3, _question_of, deterministic=True)
+        db.text_factory = lambda raw: raw.decode("utf-8", "replace")  # a damaged text shows in its checksum
+        db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
 
 
 def read_version(db: sqlite3.Connection, path: Path, migrations: Sequence[str] = MIGRATIONS) -> int:
@@ -99,3 +138,11 @@ def migrate(db: sqlite3.Connection, path: Path, migrations: Sequence[str] = MIGR
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise StorageError(f"{path} could not be brought to schema {len(migrations)}: {error}") from error
+
+
+def _question_of(endpoint: str, model: str, request: str) -> int:
+    """The same as `question_of`; a request that is damaged finds nobody."""
+    try:
+        return question_of(endpoint, model, request)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return 0

@@ -43,7 +43,15 @@ class Writer:
         self._thread.start()
 
     def put(self, sql: str, row: Row = ()) -> asyncio.Future[None]:
-        """Queue one statement. The future is the whole group's: await it under `asyncio.shield`, or not at all."""
+        """Queue one statement. The future is the whole group's: await it under `asyncio.shield`, or not at all.
+
+        Raises ValueError for a value that SQLite cannot store, so that no row can make the others of its group fail.
+        """
+        for value in row:
+            if isinstance(value, int) and not -(2**63) <= value < 2**63:
+                raise ValueError("a number of more than 64 bits cannot be stored")
+            if isinstance(value, str) and not value.isascii():
+                value.encode()  # half of a surrogate pair is a UnicodeEncodeError
         with self._guard:
             if self._done is None:
                 self._done = self._loop.create_future()

@@ -16,7 +16,7 @@ from typing import Any
 from synth.errors import RequestFailed, RetryableError, SynthError
 from synth.models.base import ChatRequest, Completion, Sampling, Usage
 from synth.models.openai import Settings, open_server
-from synth.models.openai_replies import read_failure
+from synth.models.openai_replies import UNKNOWN, read_failure
 
 TIMEOUT_S = 120.0
 GATHER_S, GATHER_AGAIN_S = 0.01, 1.0
@@ -130,9 +130,9 @@ def _read(body: bytes, texts: Sequence[str], model: str, where: str) -> list[Com
         vectors = [read_vector(one) if isinstance(one, str) else np.asarray(one, dtype="<f4") for one in given]
         usable = [vector.ndim == 1 and vector.size > 0 and bool(np.isfinite(vector).all()) for vector in vectors]
     except (ValueError, KeyError, TypeError, RecursionError):
-        return RetryableError(f"{where} sent a body of another shape than embeddings have", "bad_body")
+        return RetryableError(f"{where} sent a body of another shape than embeddings have", "bad_body", billed=UNKNOWN)
     if len(vectors) != len(texts) or not all(usable) or len({vector.size for vector in vectors}) > 1:
-        return RetryableError(f"{where} sent {len(vectors)} vectors for {len(texts)} texts", "bad_body")
+        return RetryableError(f"{where} sent {len(vectors)} vectors for {len(texts)} texts", "bad_body", billed=UNKNOWN)
     total = (data.get("usage") or {}).get("prompt_tokens")
     bills = [Usage()] * len(texts)
     if isinstance(total, int) and total >= 0:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from synth.errors import CredentialsError, RequestRefused, RetryableError, SynthError, UsageError
 from synth.models.base import ChatRequest, Completion
-from synth.models.openai_replies import Asked, read_failure, read_reply
+from synth.models.openai_replies import UNKNOWN, Asked, read_failure, read_reply
 from synth.records import digest
 
 if TYPE_CHECKING:
@@ -109,11 +109,13 @@ class Server:
             async with asyncio.timeout(timeout_s):
                 return await self.client.post(path, cast_to=httpx2.Response, body=body, options=options)
         except TimeoutError:
-            return RetryableError(f"{self.asked.url} gave no whole answer within {timeout_s:g} s", "timeout")
+            return RetryableError(
+                f"{self.asked.url} gave no whole answer within {timeout_s:g} s", "timeout", billed=UNKNOWN
+            )
         except openai.APIStatusError as error:
             return error.response
         except BodyTooBig as error:
-            return RetryableError(f"{self.asked.url}: {error}", "body_too_big")
+            return RetryableError(f"{self.asked.url}: {error}", "body_too_big", billed=UNKNOWN)
         except _connection_errors() as error:
             self.resting_until = asyncio.get_running_loop().time() + REST_S
             return _connection_failure(error, self.asked)
@@ -310,11 +312,18 @@ def _connection_errors() -> tuple[type[Exception], ...]:
 
 
 def _connection_failure(error: Exception, asked: Asked) -> RetryableError:
-    """Timeout or broken connection? The SDK calls a reset a timeout, the cause at the end of the chain knows better."""
-    root: BaseException = error
-    while root.__cause__ is not None:
-        root = root.__cause__
-    if isinstance(root, TimeoutError):
-        return RetryableError(f"{asked.url} could not be reached in time", "timeout")
-    words = asked.quote(str(root)) or type(root).__name__
-    return RetryableError(f"{asked.url}: the connection failed ({words})", "connection")
+    """Timeout or broken connection? The SDK calls a reset a timeout, the cause at the end of the chain knows better.
+
+    What never reached the server costs nothing.
+    """
+    import aiohttp
+
+    chain: list[BaseException] = [error]
+    while chain[-1].__cause__ is not None:
+        chain.append(chain[-1].__cause__)
+    not_there = (aiohttp.ClientConnectorError, ConnectionRefusedError, aiohttp.ConnectionTimeoutError)
+    billed = None if any(isinstance(one, not_there) for one in chain) else UNKNOWN
+    if isinstance(chain[-1], TimeoutError):
+        return RetryableError(f"{asked.url} could not be reached in time", "timeout", billed=billed)
+    words = asked.quote(str(chain[-1])) or type(chain[-1]).__name__
+    return RetryableError(f"{asked.url}: the connection failed ({words})", "connection", billed=billed)

@@ -12,13 +12,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from synth.errors import CredentialsError, RequestRefused, RetryableError, SynthError
+from synth.errors import CredentialsError, RequestFailed, RequestRefused, RetryableError, SynthError
 from synth.models.base import ChatRequest, Completion, FinishReason, Usage
 from synth.models.retry_after import retry_after
 from synth.parsing.thoughts import split_thoughts
 
 RETRYABLE = {408: "timeout", 409: "conflict", 423: "conflict", 425: "too_early", 429: "rate_limit", 499: "timeout"}
 _FINISH: dict[str, FinishReason] = {"length": "length", "max_tokens": "length", "content_filter": "content_filter"}
+UNKNOWN = (None, None)
+"""Charged for tokens that nobody counted."""
 _BROKEN_FINISH = {"error", "abort", "cancelled"}
 _QUOTA = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "account_deactivated"}
 _TOO_LONG = re.compile(r"context.?(length|window|size)|max_model_len|too (long|large|many tokens)", re.I)
@@ -44,27 +46,33 @@ def read_reply(body: bytes, request: ChatRequest, asked: Asked) -> Completion | 
     """The answer in the body of a status 200, or why there is none (returned, not raised).
 
     An empty answer is an error; empty text is accepted only with `length` (reasoning used up all tokens) and
-    `content_filter`.
+    `content_filter`. A server that answers 200 has done the work, so an error says what it was charged.
     """
     try:
         data = json.loads(body)
     except (ValueError, RecursionError):
         start = asked.quote(body[:200].decode("utf-8", "replace"))
-        return RetryableError(f"{asked.url} sent {len(body)} bytes that are not JSON: {start}", "bad_body")
+        return RetryableError(
+            f"{asked.url} sent {len(body)} bytes that are not JSON: {start}", "bad_body", billed=UNKNOWN
+        )
     if not isinstance(data, dict):
-        return RetryableError(f"{asked.url} sent JSON that is not an object", "bad_body")
+        return RetryableError(f"{asked.url} sent JSON that is not an object", "bad_body", billed=UNKNOWN)
+    usage = _usage(data.get("usage"))
+    try:
+        outcome = _outcome(data, request, asked)
+    except (AttributeError, KeyError, TypeError, IndexError):
+        outcome = RetryableError(f"{asked.url} sent JSON of another shape than an answer's", "bad_body")
+    if isinstance(outcome, RequestFailed) and (usage != Usage() or not data.get("error")):
+        outcome.billed = (usage.prompt_tokens, usage.completion_tokens)
+    return outcome
+
+
+def _outcome(data: dict[str, Any], request: ChatRequest, asked: Asked) -> Completion | SynthError:
     if data.get("error"):
         code = data["error"].get("code") if isinstance(data["error"], dict) else None
         if isinstance(code, int) and 400 <= code < 600:
             return read_failure(code, data, {}, asked)
         return RetryableError(f"{asked.url} sent an error with status 200: {asked.quote(data)}", "error_in_body")
-    try:
-        return _completion(data, request, asked)
-    except (AttributeError, KeyError, TypeError, IndexError):
-        return RetryableError(f"{asked.url} sent JSON of another shape than an answer's", "bad_body")
-
-
-def _completion(data: dict[str, Any], request: ChatRequest, asked: Asked) -> Completion | SynthError:
     choices = data.get("choices") or []
     if not choices:
         return RetryableError(f"{asked.url} sent no choices", "no_choices")
@@ -75,6 +83,12 @@ def _completion(data: dict[str, Any], request: ChatRequest, asked: Asked) -> Com
         return RequestRefused("the teacher cannot do this task", "unsupported")
     if finish in _BROKEN_FINISH:
         return RetryableError(f"{asked.url} gave up on the answer (finish_reason {finish!r})", "broken_off")
+    return _completion(data, choices, finish, request, asked)
+
+
+def _completion(
+    data: dict[str, Any], choices: list[dict[str, Any]], finish: str, request: ChatRequest, asked: Asked
+) -> Completion | SynthError:
     texts, reasonings, refused = zip(*(_choice(choice) for choice in choices), strict=True)
     reason: FinishReason = "content_filter" if refused[0] else _FINISH.get(finish, "stop")
     if reason == "stop" and not all(text.strip() for text in texts):
@@ -82,12 +96,11 @@ def _completion(data: dict[str, Any], request: ChatRequest, asked: Asked) -> Com
     wanted = request.num_choices
     if len(texts) < wanted:
         return RetryableError(f"{asked.url} sent {len(texts)} of {wanted} choices", "too_few_choices")
-    model = data.get("model")
     return Completion(
         text=texts[0],
         finish_reason=reason,
         usage=_usage(data.get("usage")),
-        model=model if isinstance(model, str) else asked.model,
+        model=_text(data.get("model"))[:200] or asked.model,
         reasoning=reasonings[0],
         choices=texts[:wanted] if wanted > 1 else (),
     )
@@ -123,7 +136,7 @@ def _usage(usage: Any) -> Usage:
 
 
 def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9 else None
 
 
 def read_failure(status: int, said: Any, headers: Mapping[str, str], asked: Asked) -> SynthError:

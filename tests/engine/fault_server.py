@@ -225,6 +225,38 @@ async def null(server: Server, link: Link, good: bytes) -> None:
     link.send(200, b'{"choices": [{"message": {"content": null}, "finish_reason": "stop"}]}')
 
 
+def changed(good: bytes, content: str | None, finish: str = "stop") -> bytes:
+    """The good reply, its tokens billed as they were, with another content."""
+    said = json.loads(good)
+    said["choices"][0] |= {"message": {"role": "assistant", "content": content}, "finish_reason": finish}
+    return json.dumps(said).encode()
+
+
+async def empty(server: Server, link: Link, good: bytes) -> None:
+    link.send(200, changed(good, ""))
+
+
+async def tool_calls(server: Server, link: Link, good: bytes) -> None:
+    link.send(200, changed(good, None, "tool_calls"))
+
+
+async def abort(server: Server, link: Link, good: bytes) -> None:
+    link.send(200, changed(good, "half of it", "abort"))
+
+
+async def thoughts(server: Server, link: Link, good: bytes) -> None:
+    link.send(200, changed(good, "<think>and on and on"))
+
+
+async def filtered(server: Server, link: Link, good: bytes) -> None:
+    link.send(200, changed(good, "", "content_filter"))
+
+
+async def incredible(server: Server, link: Link, good: bytes) -> None:
+    said = json.loads(good) | {"model": "m\ud800x", "usage": {"prompt_tokens": 10**30, "completion_tokens": 10**30}}
+    link.send(200, json.dumps(said).encode())
+
+
 async def charset(server: Server, link: Link, good: bytes) -> None:
     link.send(200, good.replace(b'"content": "', b'"content": "caf\xe9 '), kind="application/json; charset=latin-1")
 
@@ -267,7 +299,10 @@ async def huge(server: Server, link: Link, good: bytes) -> None:
 
 FAULTS = {
     f.__name__: f
-    for f in (throttle, error, poison, cut, html, error_object, no_choices, null, charset, twice, unauthorized)
+    for f in (
+        *(throttle, error, poison, cut, html, error_object, no_choices, null, charset, twice, unauthorized),
+        *(empty, tool_calls, abort, thoughts, filtered, incredible),
+    )
 } | {"reset": reset, "hang": hang, "slow": slow, "huge": huge}
 
 

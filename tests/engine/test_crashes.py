@@ -59,7 +59,7 @@ def test_one_history_of_crashes_at_every_point_ends_with_the_same_bytes(
         code, words = run(recipe, folder, env={"SYNTH_CRASH_AT": point})
         assert code == -signal.SIGKILL, (point, words)
         assert server.stats()["again"] - before <= SLOTS
-    assert server.stats()["again"] <= maybe_paid_twice(folder)
+    assert server.stats()["again"] <= maybe_paid_twice(folder) <= SLOTS * len(POINTS)
     code, words = run(recipe, folder)
     assert code == 0, words
     assert made(folder) == undisturbed

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sqlite3
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from workshop import Scripted, answer_all, engine_over, tasks
@@ -14,6 +17,7 @@ from workshop import Scripted, answer_all, engine_over, tasks
 from synth.engine import writer
 from synth.engine.audit import ledger_problems
 from synth.engine.budget import NOTHING, Reservation
+from synth.engine.entries import Entry
 from synth.engine.ledger import FILE_NAME, Ledger, LedgerReader, Outcome, results_from_json, results_to_json
 from synth.engine.lock import run_lock
 from synth.engine.schema import MIGRATIONS
@@ -22,7 +26,7 @@ from synth.models.base import Completion, Usage
 from synth.records import Lineage, Record, Rejection
 
 HOSTILE = "a\x00b \ud800 \u2028 \x1b[2J ' \" ; DROP TABLE requests -- é 漢"
-WHERE, WHO = ("respond", "item", "teacher"), ("m", "http://x/v1")
+ENTRY = Entry("k", "respond", "item", "teacher", "m", "http://x/v1", '{"sampling":{}}', 0)
 
 
 def filled(folder: Path, count: int = 12) -> None:
@@ -38,10 +42,14 @@ def filled(folder: Path, count: int = 12) -> None:
 def test_an_acknowledged_answer_is_on_disk_for_any_reader(tmp_path: Path) -> None:
     async def main() -> None:
         ledger = Ledger(tmp_path)
-        await ledger.mark_sent("k", WHERE, WHO, "{}", Reservation(5, 6, 0.5))
+        entry = ENTRY.planned(Reservation(5, 6, 0.5))
+        await ledger.plan(entry)
+        assert LedgerReader(tmp_path).maybe_paid_twice() == (0, 0.0)
+        ledger.out.left("k")
         assert LedgerReader(tmp_path).maybe_paid_twice() == (1, 0.5)
         answer = Completion("text", "stop", Usage(3, 4), "m-1", "thought", ("text", "other"), "k")
-        await ledger.save_answer(answer, Reservation(3, 4, 0.25), 2)
+        await ledger.save(entry.answered(answer, Reservation(3, 4, 0.25), 2, 1.0, 2.0))
+        ledger.out.back("k")
         reader = LedgerReader(tmp_path)
         assert reader.query("SELECT text, attempts, cost FROM requests") == [("text", 2, 0.25)]
         assert reader.maybe_paid_twice()[0] == 0 and reader.spent() == (0.25, 7)
@@ -51,29 +59,76 @@ def test_an_acknowledged_answer_is_on_disk_for_any_reader(tmp_path: Path) -> Non
     asyncio.run(main())
 
 
-def test_a_request_sent_again_after_a_crash_counts_as_maybe_paid(tmp_path: Path) -> None:
-    async def main() -> None:
+def test_what_was_out_at_a_kill_is_charged_at_the_mean_of_its_kind_and_counted_once(tmp_path: Path) -> None:
+    worst = Reservation(5, 500, 1.0)
+
+    async def killed() -> None:
         ledger = Ledger(tmp_path)
-        for _ in range(2):
-            await ledger.mark_sent("k", WHERE, WHO, "{}", Reservation(5, 5, 1.0))
-        assert ledger.spent() == (2.0, 20)
-        await ledger.save_answer(Completion("t", key="k"), Reservation(1, 1, 0.1), 1)
-        assert ledger.maybe_paid_twice() == (1, 1.0) and ledger.spent() == (1.1, 12)
+        for number, price in enumerate((0.1, 0.3)):
+            entry = replace(ENTRY, key=f"answered-{number}").planned(worst)
+            await ledger.plan(entry)
+            await ledger.save(entry.answered(Completion("t"), Reservation(1, 9, price), 1, 1.0, 2.0))
+        for key in ("planned", "out", "back"):
+            await ledger.plan(replace(ENTRY, key=key).planned(worst))
+        ledger.out.left("out")
+        ledger.out.left("back")
+        ledger.out.back("back")
+        os.write(ledger.out._file, b"+answ")  # the kill comes in the middle of a line
+
+    async def again() -> None:
+        ledger = Ledger(tmp_path)
+        assert ledger.maybe_paid_twice() == (1, pytest.approx(0.2))
         await ledger.aclose()
 
-    asyncio.run(main())
+    asyncio.run(killed())
+    reader = LedgerReader(tmp_path)
+    assert reader.maybe_paid_twice() == (1, pytest.approx(0.2)) and reader.spent() == (pytest.approx(0.6), 30)
+    reader.close()
+    for _ in range(3):
+        asyncio.run(again())
+    assert not [line for line in ledger_problems(tmp_path) if "damaged" in line]
 
 
-def test_a_request_taken_back_is_only_planned(tmp_path: Path) -> None:
+def test_a_kill_between_the_count_and_the_new_file_counts_nothing_twice(tmp_path: Path) -> None:
+    async def killed() -> bytes:
+        ledger = Ledger(tmp_path)
+        await ledger.plan(ENTRY)
+        ledger.out.left("k")
+        await ledger.aclose()
+        return ledger.out.path.read_bytes()
+
+    async def opened(old_file: bytes) -> int:
+        ledger = Ledger(tmp_path)
+        await ledger.aclose()
+        ledger.out.path.write_bytes(old_file)
+        return LedgerReader(tmp_path).maybe_paid_twice()[0]
+
+    old_file = asyncio.run(killed())
+    assert [asyncio.run(opened(old_file)) for _ in range(3)] == [1, 1, 1]
+
+
+def test_hostile_words_of_a_failure_are_stored(tmp_path: Path) -> None:
     async def main() -> None:
         ledger = Ledger(tmp_path)
-        await ledger.mark_sent("k", WHERE, WHO, "{}", Reservation(5, 5, 1.0))
-        await asyncio.shield(ledger.save_failure("k", HOSTILE, NOTHING, 0))
+        await ledger.save(ENTRY.failed(HOSTILE, NOTHING, 0, None, 1.0))
         assert ledger.maybe_paid_twice()[0] == 0 and ledger.spent() == (0.0, 0)
         assert ledger.query("SELECT state FROM requests") == [("planned",)]
         await ledger.aclose()
 
     asyncio.run(main())
+
+
+def test_a_row_that_cannot_be_stored_fails_alone(tmp_path: Path) -> None:
+    async def main() -> list[Any]:
+        ledger = Ledger(tmp_path)
+        rows = [replace(ENTRY, key=f"{n}", tokens=10**30 if n == 3 else 1) for n in range(8)]
+        rows[5] = replace(rows[5], text="half \ud800")
+        found = await asyncio.gather(*map(ledger.save, rows), return_exceptions=True)
+        await ledger.aclose()
+        return [type(one).__name__ for one in found if one is not None]
+
+    assert asyncio.run(main()) == ["ValueError", "UnicodeEncodeError"]
+    assert LedgerReader(tmp_path).query("SELECT count(*) FROM requests") == [(6,)]
 
 
 def test_hostile_text_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -92,8 +147,11 @@ def test_five_hundred_answers_a_second_are_durable(tmp_path: Path) -> None:
 
         async def one(number: int) -> None:
             key = f"{number:064d}"
-            await ledger.mark_sent(key, WHERE, WHO, "r" * 2000, NOTHING)
-            await ledger.save_answer(Completion("t" * 1000, key=key), NOTHING, 1)
+            entry = replace(ENTRY, key=key, request="r" * 2000)
+            await ledger.plan(entry)
+            ledger.out.left(key)
+            await ledger.save(entry.answered(Completion("t" * 1000), NOTHING, 1, 1.0, 2.0))
+            ledger.out.back(key)
 
         async def lane(start: int) -> None:
             for number in range(start, 1500, 64):
@@ -122,9 +180,9 @@ def test_a_write_that_fails_is_reported_and_tried_again_at_the_end(
         ledger = Ledger(tmp_path)
         monkeypatch.setattr(writer, "_commit", commit)
         with pytest.raises(StorageError, match="disk is full"):
-            await ledger.mark_sent("k", WHERE, WHO, "{}", NOTHING)
+            await ledger.plan(ENTRY)
         with pytest.raises(StorageError):
-            await ledger.save_answer(Completion("late", key="k"), NOTHING, 1)
+            await ledger.save(ENTRY.answered(Completion("late"), NOTHING, 1, 1.0, 2.0))
         full = False
         await ledger.aclose()
 
@@ -178,12 +236,12 @@ def test_a_newer_ledger_is_refused_and_an_older_one_is_copied_and_raised(tmp_pat
     newer = (*MIGRATIONS, "CREATE TABLE extra(x); INSERT INTO extra VALUES (7)")
     asyncio.run(opened(newer))
     assert sqlite3.connect(tmp_path / FILE_NAME).execute("SELECT x FROM extra").fetchall() == [(7,)]
-    backup = tmp_path / "ledger.v1.backup"
+    backup = tmp_path / "ledger.v2.backup"
     shutil.copy(backup, tmp_path / "old.sqlite")
-    assert sqlite3.connect(tmp_path / "old.sqlite").execute("PRAGMA user_version").fetchone() == (1,)
-    with pytest.raises(StorageError, match="schema 2, this synth knows up to 1"):
+    assert sqlite3.connect(tmp_path / "old.sqlite").execute("PRAGMA user_version").fetchone() == (2,)
+    with pytest.raises(StorageError, match="schema 3, this synth knows up to 2"):
         LedgerReader(tmp_path)
-    with pytest.raises(StorageError, match="schema 2"):
+    with pytest.raises(StorageError, match="schema 3"):
         asyncio.run(opened(MIGRATIONS))
 
 
@@ -194,7 +252,7 @@ def test_a_migration_that_fails_leaves_the_ledger_as_it_was(tmp_path: Path) -> N
     async def opened() -> None:
         await Ledger(tmp_path, (*MIGRATIONS, "CREATE TABLE extra(x); INSERT INTO nowhere VALUES (1)")).aclose()
 
-    with pytest.raises(StorageError, match="could not be brought to schema 2"):
+    with pytest.raises(StorageError, match="could not be brought to schema 3"):
         asyncio.run(opened())
     assert contents(tmp_path) == before
 

@@ -227,8 +227,8 @@ def test_a_stop_keeps_what_is_in_flight_and_ends_in_time(tmp_path: Path) -> None
     assert asyncio.run(main()) == 8
     reader = LedgerReader(tmp_path)
     states = dict(reader.query("SELECT state, count(*) FROM requests GROUP BY 1"))
-    assert states.pop("answered") == 6 and states.pop("sent") == 2
-    assert set(states) <= {"planned"} and reader.maybe_paid_twice()[0] == 2
+    assert states.pop("answered") == 6 and set(states) == {"planned"} and states["planned"] > 2
+    assert reader.maybe_paid_twice()[0] == 2
     reader.close()
 
 
@@ -270,7 +270,11 @@ def test_a_refused_request_costs_its_item_alone(tmp_path: Path) -> None:
 
 def test_an_attempt_that_may_have_been_billed_counts_at_its_worst(tmp_path: Path) -> None:
     replies = iter(
-        [RetryableError("", "timeout"), RetryableError("", "server_error"), Completion("x", usage=Usage(1, 2))]
+        [
+            RetryableError("", "timeout", billed=(None, None)),
+            RetryableError("", "server_error"),
+            Completion("x", usage=Usage(1, 2)),
+        ]
     )
 
     async def main() -> tuple[int, int]:

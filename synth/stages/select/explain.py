@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from synth.checks import build_checks
 from synth.checks.base import split_reason
 from synth.checks.semantic import Semantic, unit_length
+from synth.engine.entries import request_key
 from synth.engine.ledger import LedgerReader
-from synth.engine.payment import request_key
 from synth.engine.stored import stored_models
 from synth.models.embeddings import embedding_request, read_vector
 from synth.records import Record, Rejection, canonical_json, digest
