@@ -132,9 +132,7 @@ def test_a_row_that_cannot_be_stored_fails_alone(tmp_path: Path) -> None:
 
 
 def test_hostile_text_comes_back_as_it_was(tmp_path: Path) -> None:
-    record = Record(
-        HOSTILE, HOSTILE, HOSTILE, Lineage("bootstrap", (HOSTILE,)), ({"role": "user", "content": HOSTILE},)
-    )
+    record = Record(HOSTILE, HOSTILE, HOSTILE, HOSTILE, ((HOSTILE, HOSTILE),), lineage=Lineage("bootstrap", (HOSTILE,)))
     results = [record, Rejection(record, "select", "x", "y", HOSTILE)]
     assert results_from_json(results_to_json(results)) == results
 
