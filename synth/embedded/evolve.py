@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from synth.embedded import frames, samples
 from synth.embedded.answer import answer, table_form
+from synth.embedded.domains import Domain, by_noun, domains
 from synth.embedded.draws import Draw
 from synth.embedded.generate import (
     Task,
@@ -18,23 +19,25 @@ from synth.embedded.generate import (
     draw_task,
     followers,
     further_question,
+    next_step,
     require_binding,
 )  # fmt: skip
 from synth.embedded.judge import difficulty
-from synth.embedded.material import TABLE_FORMS, write, write_table
+from synth.embedded.material import write, write_table
 from synth.embedded.operations import OPERATIONS
 from synth.embedded.optimiser import advice
-from synth.embedded.plan import Link, Outcome, Step, kind_of, run, step
+from synth.embedded.plan import Link, Outcome, kind_of, run
 from synth.embedded.reader import kind_of_sentence, normal, sentences
 from synth.embedded.recognise import Prompt, divided
-from synth.embedded.scenes import PURPOSE_WORDS, RECIPIENT_WORDS, write_purpose, write_recipient, write_scene
 from synth.embedded.task import fitting_domains, understand
-from synth.embedded.values import Numbers, Pair, Quantity, Table, Text, Unfit, Value, Words
-from synth.embedded.words.domains import Domain, by_noun, domains
+from synth.embedded.values import Numbers, Table, Text, Unfit, Value, Words
 from synth.embedded.writer import SINGLE, Writer, finished
 from synth.errors import RequestRefused
 
 TRIES = 25
+INVENTIONS = 40
+NEAR_ENOUGH = 0.1
+"""Tasks tried in breadth, and how far from the old one is near enough: the same difficulty, a tenth of the words off."""
 ALIASES: tuple[tuple[str, str], ...] = (
     ("constraint", "add_constraint"), ("deepen", "deepen"), ("concret", "concretise"), ("specific", "concretise"),
     ("rarer", "concretise"), ("reason", "increase_reasoning"), ("more_steps", "increase_reasoning"),
@@ -84,24 +87,18 @@ def _nearest(task: Task, method: Method, draw: Draw) -> tuple[int, Evolved] | No
     """(words off from 10 to 20 more, the sound change that comes nearest to that); None where there is none."""
     best: tuple[int, Evolved] | None = None
     for _ in range(TRIES):
-        evolved = _attempt(task, method, draw)
-        if evolved is None:
+        try:
+            evolved = method(task, draw)
+        except Unfit:
+            continue
+        if evolved is None or not _is_sound(task, evolved):
             continue
         added = len(evolved.instruction.split()) - len(task.instruction.split())
         excess = max(10 - added, added - 20, 0)
-        if best is None or excess < best[0]:
-            best = (excess, evolved)
+        best = (excess, evolved) if best is None or excess < best[0] else best
         if not excess:
             break
     return best
-
-
-def _attempt(task: Task, method: Method, draw: Draw) -> Evolved | None:
-    try:
-        evolved = method(task, draw)
-    except Unfit:
-        return None
-    return evolved if evolved and _is_sound(task, evolved) else None
 
 
 def reply(instruction: str, material: str, *, apart: bool = True) -> str:
@@ -125,6 +122,12 @@ def _is_sound(task: Task, evolved: Evolved) -> bool:
     return True
 
 
+def _is_bare(value: Value) -> bool:
+    """Is a single item left, with which nothing can be done that makes sense?"""
+    items = value.rows if isinstance(value, Table) else value.values if isinstance(value, Words | Numbers) else (0, 1)
+    return len(set(items)) < 2
+
+
 def invent(prompt: Prompt, draw: Draw, base: Wish) -> str:
     """The reply to `# Invent a task`: another chain of steps in the same domain, as long and as difficult as the old."""
     old = _given(prompt)
@@ -138,55 +141,21 @@ def invent(prompt: Prompt, draw: Draw, base: Wish) -> str:
         avoid=frozenset({old.plan.skeleton}) if not base.operations else frozenset(),
         scene=1.0 if old.plan.setting else 0.0,
     )
-    best: tuple[float, Task] | None = None
-    for _ in range(INVENTIONS):
-        task = _grown_to(_drawn(draw, wish, base), old, draw, may_grow=not base.operations)
-        miss = _distance(task, old)
-        best = (miss, task) if best is None or miss < best[0] else best
-        if miss <= NEAR_ENOUGH:
-            break
-    assert best is not None
-    return reply(best[1].instruction, best[1].input, apart=bool(prompt.block("input")))
-
-
-INVENTIONS = 10
-NEAR_ENOUGH = 0.1
-"""Tasks tried in breadth, and how far from the old one is near enough: the same difficulty, a tenth of the words off."""
-
-
-def _drawn(draw: Draw, wish: Wish, base: Wish) -> Task:
-    try:
-        return draw_task(draw, wish)
-    except Unfit:
-        return draw_task(draw, base)
+    found: list[tuple[float, int, Task]] = []
+    while len(found) < INVENTIONS and not (found and found[-1][0] <= NEAR_ENOUGH):
+        try:
+            task = draw_task(draw, wish)
+        except Unfit:
+            task = draw_task(draw, base)
+        found.append((_distance(task, old), len(found), task))
+    best = min(found)[2]
+    return reply(best.instruction, best.input, apart=bool(prompt.block("input")))
 
 
 def _distance(task: Task, old: Task) -> float:
     """How far two tasks are apart in length and difficulty: a point of difficulty counts as a fifth of the words."""
-    words = abs(_words(task) - _words(old)) / max(1, _words(old))
-    return words + abs(difficulty(task) - difficulty(old)) / 5
-
-
-def _words(task: Task) -> int:
-    return len(task.instruction.split())
-
-
-def _grown_to(task: Task, old: Task, draw: Draw, *, may_grow: bool) -> Task:
-    """`task` made harder and longer, step by step, as long as that brings it nearer to `old`."""
-    for _ in range(INVENTIONS if may_grow else 0):
-        is_easier = difficulty(task) < difficulty(old)
-        if not is_easier and _words(task) >= _words(old):
-            break
-        method = draw.pick((add_constraint, deepen, increase_reasoning) if is_easier else (concretise, _ask_for_form))
-        evolved = _attempt(task, method, draw)
-        grown = understand(evolved.instruction, evolved.material) if evolved else None
-        if (
-            grown is not None
-            and grown.plan.skeleton != old.plan.skeleton
-            and _distance(grown, old) < _distance(task, old)
-        ):
-            task = grown
-    return task
+    words = [len(one.instruction.split()) for one in (task, old)]
+    return abs(words[0] - words[1]) / max(1, words[1]) + abs(difficulty(task) - difficulty(old)) / 5
 
 
 def domain_of(task: Task) -> Domain | None:
@@ -195,33 +164,22 @@ def domain_of(task: Task) -> Domain | None:
     named = next((domain for domain in domains() if domain.key == place), None)
     if named is None and isinstance(task.material, Table | Words):
         named = by_noun().get(task.material.noun)
-    if named is None and task.plan.source == "table":
-        named = next(iter(fitting_domains(task.plan)), None)
-    return named
+    return named or (fitting_domains(task.plan)[0] if task.plan.source == "table" else None)
 
 
-# --- where sentences go ----------------------------------------------------------------------------------------------
+# --- the methods ------------------------------------------------------------------------------------------------------
 
 
 def _place(task: Task, sentence: str, order: int) -> str:
-    """The instruction with a sentence put in: 0 scene, 1 after the request, 2 note, 3 further question, 4 form, 5 purpose."""
+    """The instruction with a sentence put behind those of its kind or before (see `reader.kind_of_sentence`)."""
     parts = sentences(task.instruction)
-    at = sum(_order(part) <= order for part in parts) if order else 0
+    at = sum(kind_of_sentence(part) <= order for part in parts) if order else 0
     return " ".join([*parts[:at], finished(sentence), *parts[at:]])
 
 
-def _order(sentence: str) -> int:
-    """Which kind of sentence it is, in the same numbers; the request itself is 1."""
-    return kind_of_sentence(sentence)
-
-
 def _writer(task: Task, link: Link, draw: Draw) -> Writer:
-    return Writer(
-        task.plan, Outcome((link,), ()), None, draw, mentioned=True, reasons=draw.chance(0.6), said=task.instruction
-    )
-
-
-# --- the methods -----------------------------------------------------------------------------------------------------
+    said = task.instruction
+    return Writer(task.plan, Outcome((link,), ()), None, draw, mentioned=True, reasons=draw.chance(0.6), said=said)
 
 
 def add_constraint(task: Task, draw: Draw) -> Evolved | None:
@@ -234,35 +192,20 @@ def add_constraint(task: Task, draw: Draw) -> Evolved | None:
 
 
 def _filter_material(task: Task, draw: Draw) -> Evolved | None:
-    base = task.material
-    value: Value = base
+    base = value = task.material
     for link in task.outcome.links:
         if OPERATIONS[link.step.op].role != "filter":
             break
         value = link.after
-    fitting = [
-        op
-        for op in OPERATIONS.values()
-        if op.role == "filter" and op.takes == kind_of(base) and not op.name.startswith("drop")
-    ]
-    operation = draw.pick(fitting) if fitting else None
-    args = operation.draw(value, draw) if operation else None
-    if operation is None or args is None or step(operation.name, args) in task.plan.steps:
+    fitting = [op for op in OPERATIONS.values() if op.role == "filter" and op.takes == kind_of(base)]
+    one = next_step(value, draw.some(fitting, 1), draw)
+    if one is None or one in task.plan.steps:
         return None
-    one = step(operation.name, args)
     outcome = run(replace(task.plan, steps=normal((one, *task.plan.steps))), base, OPERATIONS)
-    if write(outcome.result) == write(task.outcome.result) or any(
-        _is_bare(later.before) for later in outcome.links[1:]
-    ):
+    if write(outcome.result) == write(task.outcome.result) or any(_is_bare(on.before) for on in outcome.links[1:]):
         return None
     link = Link(one, base, base)
     return Evolved(_place(task, _writer(task, link, draw).note(link), 2), task.input)
-
-
-def _is_bare(value: Value) -> bool:
-    """Is a single item left, with which nothing can be done that makes sense?"""
-    items = value.rows if isinstance(value, Table) else value.values if isinstance(value, Words | Numbers) else (0, 1)
-    return len(set(items)) < 2
 
 
 def _ask_for_form(task: Task, draw: Draw) -> Evolved | None:
@@ -270,8 +213,7 @@ def _ask_for_form(task: Task, draw: Draw) -> Evolved | None:
     layout = draw_layout(task.outcome.result, draw)
     if task.plan.layout or not layout:
         return None
-    sentence = draw.pick(frames.pattern(draw.pick(frames.LAYOUTS[layout][1])).wordings)
-    evolved = Evolved(_place(task, sentence, 4), task.input)
+    evolved = Evolved(_place(task, frames.worded(frames.LAYOUTS[layout][1], draw), 4), task.input)
     changed = understand(evolved.instruction, evolved.material)
     return evolved if changed and answer(changed) != answer(task) else None
 
@@ -281,8 +223,7 @@ def deepen(task: Task, draw: Draw) -> Evolved | None:
     extra = further_question(task.plan, task.outcome, draw) if len(task.plan.also) < 3 else None
     if extra is None:
         return _go_on(task, draw, ())
-    plan = replace(task.plan, also=(*task.plan.also, extra))
-    link = run(plan, task.material, OPERATIONS).also[-1]
+    link = run(replace(task.plan, also=(*task.plan.also, extra)), task.material, OPERATIONS).also[-1]
     return Evolved(_place(task, _writer(task, link, draw).also(link), 3), task.input)
 
 
@@ -290,30 +231,24 @@ def concretise(task: Task, draw: Draw) -> Evolved | None:
     """Two of: whose material it is, what the answer is for, who waits for it; at last its form."""
     place, purpose, recipient = task.plan.setting or ("", "", "")
     domain = domain_of(task) or (draw.pick(domains()) if task.plan.source in SINGLE else None)
-    open_to = [
-        name
-        for name, is_open in (
-            ("place", not place and domain is not None and can_have_place(task.plan)),
-            ("purpose", not purpose),
-            ("recipient", not recipient),
-        )
-        if is_open
-    ]
-    if not open_to:
+    is_open = {
+        "place": not place and domain and can_have_place(task.plan),
+        "purpose": not purpose,
+        "recipient": not recipient,
+    }
+    chosen = draw.some([name for name, free in is_open.items() if free], 2)
+    if not chosen:
         return _ask_for_form(task, draw)
-    text = task.instruction
-    for name in draw.some(open_to, 2):
-        text = _more_specific(text, name, task, domain, draw)
-    return Evolved(text, task.input)
-
-
-def _more_specific(text: str, name: str, task: Task, domain: Domain | None, draw: Draw) -> str:
-    if name == "place" and domain:
-        noun = task.plan.noun or getattr(task.material, "noun", "") or domain.noun
-        return f"{finished(write_scene(domain, noun, draw, is_one=task.plan.source in SINGLE) + '.')} {text}"
-    if name == "purpose":
-        return f"{text} {finished(write_purpose(draw.pick(PURPOSE_WORDS), draw) + '.')}"
-    return f"{text} {finished(write_recipient(draw.pick(RECIPIENT_WORDS), draw) + '.')}"
+    parts = [task.instruction]
+    for name in chosen:
+        if name == "place" and domain:
+            noun = task.plan.noun or getattr(task.material, "noun", "") or domain.noun
+            scene = frames.write_scene(domain, noun, draw, is_one=task.plan.source in SINGLE)
+            parts.insert(0, finished(scene + "."))
+        else:
+            words = frames.PURPOSE_WORDS if name == "purpose" else frames.RECIPIENT_WORDS
+            parts.append(finished(frames.write_setting(name, draw.pick(words), draw) + "."))
+    return Evolved(" ".join(parts), task.input)
 
 
 def increase_reasoning(task: Task, draw: Draw) -> Evolved | None:
@@ -321,8 +256,7 @@ def increase_reasoning(task: Task, draw: Draw) -> Evolved | None:
     further = _go_on(task, draw, ()) if draw.chance(0.7) else None
     text = further.instruction if further else task.instruction
     if not task.plan.working and can_show_working(task.outcome) and (not further or draw.chance(0.3)):
-        sentence = draw.pick(frames.pattern(draw.pick(frames.WORKING)).wordings)
-        return Evolved(_place(replace(task, instruction=text), sentence, 4), task.input)
+        return Evolved(_place(replace(task, instruction=text), frames.worded(frames.WORKING, draw), 4), task.input)
     return further or deepen(task, draw)
 
 
@@ -331,120 +265,49 @@ def _go_on(task: Task, draw: Draw, roles: tuple[str, ...]) -> Evolved | None:
     value, plan = task.outcome.result, task.plan
     if len(plan.steps) > 5 or (plan.also and kind_of(value) == kind_of(task.material)):
         return None
-    for operation in draw.some(followers(value, list(plan.steps)), 6):
-        is_wanted = operation.role in roles if roles else operation.role != "filter"
-        args = operation.draw(value, draw) if is_wanted else None
-        if args is None:
-            continue
-        try:
-            after = operation.solve(value, args)
-        except Unfit:
-            continue
-        suits = not plan.layout or kind_of(after) in frames.LAYOUTS[plan.layout][0]
-        if suits and write(after) != write(value):
-            link = Link(step(operation.name, args), value, after)
-            return Evolved(_place(task, _writer(task, link, draw).going_on(link), 1), task.input)
-    return None
-
-
-# --- richer material -------------------------------------------------------------------------------------------------
+    fitting = [op for op in followers(value, plan.steps) if (op.role in roles if roles else op.role != "filter")]
+    kinds = frames.LAYOUTS[plan.layout][0] if plan.layout else ()
+    one = next_step(value, [op for op in fitting if not kinds or op.gives in kinds], draw)
+    if one is None:
+        return None
+    after = OPERATIONS[one.op].solve(value, one.args)
+    link = Link(one, value, after)
+    return Evolved(_place(task, _writer(task, link, draw).going_on(link), 1), task.input)
 
 
 def complicate_input(task: Task, draw: Draw) -> Evolved | None:
-    """More material; rows listed twice that count once; a single figure that must first be found in a table."""
-    value, plan = task.material, task.plan
-    has_remark = any(_order(part) == 6 for part in sentences(task.instruction))
-    if isinstance(value, Text):
-        if has_remark:
-            return None
-        more = draw.pick((samples.review, samples.news, samples.notice))(draw)
-        return Evolved(_place(task, _remark("text", draw), 6), f"{value.text} {more.text}")
-    if isinstance(value, Quantity):
-        return _from_table(task, value, draw)
-    if not isinstance(value, Table | Words | Numbers | Pair):
+    """More material: rows, items or sentences, and a remark that says so."""
+    remarks = [part for part in sentences(task.instruction) if kind_of_sentence(part) == 6]
+    grown = _grown(task, task.material, draw)
+    if len(remarks) > 1 or grown == task.material:
         return None
-    name = {"table": "drop_repeated_rows", "words": "drop_repeated_words", "numbers": "drop_repeated_numbers"}.get(
-        plan.source, ""
-    )
-    grown = _grown(task, value, draw)
-    if not name or any("drop" in one.op for one in plan.steps) or draw.chance(0.25):
-        if has_remark:
-            return None
-        return Evolved(_place(task, _remark("list", draw), 6), _written_like(task, grown)) if grown != value else None
-    doubled = _doubled(grown, draw)
-    link = Link(Step(name), doubled, doubled)
-    return Evolved(_place(task, _writer(task, link, draw).note(link), 2), _written_like(task, doubled))
+    remark = frames.worded(frames.REMARKS["text" if isinstance(grown, Text) else "list"], draw)
+    written = write_table(grown, table_form(task.input)) if isinstance(grown, Table) else write(grown, _list_form(task))
+    return None if finished(remark) in remarks else Evolved(_place(task, remark, 6), written)
 
 
-def _remark(kind: str, draw: Draw) -> str:
-    return draw.pick(frames.pattern(draw.pick(frames.REMARKS[kind])).wordings)
-
-
-def _from_table(task: Task, amount: Quantity, draw: Draw) -> Evolved | None:
-    """The figure becomes one cell of a table, and the task begins with finding it there."""
-    fitting = [d for d in domains() for c in d.columns if c.name == task.plan.noun and c.unit == amount.unit]
-    if not fitting or any(frames.stripped(task.instruction.lower(), frames.openings(*frames.FIRST))):
-        return None
-    domain = draw.pick(fitting)
-    table = samples.table(domain, draw, keep=(task.plan.noun,))
-    row, place = draw.below(len(table.rows)), table.at(task.plan.noun)
-    rows = list(table.rows)
-    rows[row] = (*rows[row][:place], amount.value, *rows[row][place + 1 :])
-    table = table.with_rows(rows)
-    one = step("lookup", {"col": task.plan.noun, "name": str(rows[row][0])})
-    link = Link(one, table, amount)
-    command = Writer(task.plan, Outcome((link,), ()), None, draw).command(link)
-    opening = draw.pick(frames.openings(*frames.FIRST))
-    parts = sentences(task.instruction)
-    at = next(number for number, part in enumerate(parts) if _order(part) == 1)
-    return Evolved(
-        " ".join([*parts[:at], finished(f"{opening}{command}."), *parts[at:]]),
-        write_table(table, draw.pick(TABLE_FORMS)),
-    )
+def _list_form(task: Task) -> str:
+    return "titled" if ": " in task.input and task.plan.source == "numbers" else "lines" if "\n" in task.input else ""
 
 
 def _grown(task: Task, value: Value, draw: Draw) -> Value:
-    """Two to four new rows or items of the same kind."""
+    """Two to four new rows or items of the same kind, or another text behind the old one."""
     domain, extra = domain_of(task), draw.between(2, 4)
-    if isinstance(value, Pair):
-        both = (
-            (_grown(task, value.first, draw), value.second)
-            if isinstance(value.first, Words)
-            else (value.first, value.second)
-        )
-        return Pair(*both)  # type: ignore[arg-type]
+    if isinstance(value, Text):
+        more = draw.pick((samples.review, samples.news, samples.notice))(draw)
+        return replace(value, text=f"{value.text} {more.text}")
     if isinstance(value, Table) and domain and {c.name for c in value.columns} <= {c.name for c in domain.columns}:
-        return value.with_rows(list(value.rows) + samples.more_rows(value, domain, extra, draw))
+        return samples.more_rows(value, domain, extra, draw)
     if isinstance(value, Words):
         pool = next((d.columns[0].pool for d in domains() if value.values[0] in d.columns[0].pool), ())
-        return replace(
-            value, values=value.values + tuple(draw.some([name for name in pool if name not in value.values], extra))
-        )
-    if isinstance(value, Numbers) and value.values:
+        new = draw.some([name for name in pool if name not in value.values], extra)
+        return replace(value, values=(*value.values, *new))
+    if isinstance(value, Numbers):
         scale = 10**value.places
         low, high = int(min(value.values) * scale), int(max(value.values) * scale)
-        return replace(
-            value, values=value.values + tuple(Decimal(draw.between(low, high)) / scale for _ in range(extra))
-        )
+        new_values = [Decimal(draw.between(low, high)) / scale for _ in range(extra)]
+        return replace(value, values=(*value.values, *new_values))
     return value
-
-
-def _doubled(value: Value, draw: Draw) -> Value:
-    """One or two of the rows or items once more."""
-    if isinstance(value, Table):
-        return value.with_rows(list(value.rows) + draw.some(value.rows, draw.between(1, 2)))
-    if isinstance(value, Words):
-        return replace(value, values=(*value.values, *draw.some(value.values, draw.between(1, 2))))
-    if isinstance(value, Numbers):
-        return replace(value, values=(*value.values, *draw.some(value.values, draw.between(1, 2))))
-    return value
-
-
-def _written_like(task: Task, value: Value) -> str:
-    if isinstance(value, Table):
-        return write_table(value, table_form(task.input))
-    form = "titled" if ": " in task.input and task.plan.source == "numbers" else "lines" if "\n" in task.input else ""
-    return write(value, "" if isinstance(value, Pair) else form)
 
 
 METHODS: dict[str, Method] = {

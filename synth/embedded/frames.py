@@ -1,79 +1,60 @@
-"""The turns of speech around an operation's own phrases: how a request opens, how a filter is put, what a reply may look like.
+"""The turns of speech around an operation's own phrases: how a request opens, how a filter is put, the scene around it.
 
-All are patterns without slots, so writing draws one and reading looks it up.
+Writing draws one of the wordings and reading looks it up, so both follow the same tables.
 """
 
 from __future__ import annotations
 
 import functools
 
-from synth.embedded.patterns import Pattern
+from synth.embedded.domains import Domain, by_place
+from synth.embedded.draws import Draw
+from synth.embedded.patterns import Pattern, plain_articles
 
-# How a command or a noun phrase becomes a sentence: (opening, end). The phrase follows the opening.
-DO_OPENINGS: tuple[tuple[str, str], ...] = (
-    ("[|please ]", "."),
-    ("[could you|can you|would you] [|please ]", "?"),
-    ("[I would like you to|I want you to|I need you to|help me|help us] ", "."),
-    ("[your task is to|your job is to|the task is to] ", "."),
+REQUEST: tuple[tuple[str, str, str], ...] = (
+    ("[|please ]", "do", "."),
+    ("[could you|can you|would you] [|please ]", "do", "?"),
+    ("[I would like you to|I want you to|I need you to|help me|help us] ", "do", "."),
+    ("[your task is to|your job is to|the task is to] ", "do", "."),
+    ("what is ", "np", "?"),
+    ("[I need|I would like to know|I am looking for|I want to know|we are after|I am interested in] ", "np", "."),
+    ("[can|could] you [tell me|work out|find|give me|find out] ", "np", "?"),
+    ("what are ", "nps", "?"),
+    ("[I need|I would like to have|I am looking for|we are after|I want] ", "nps", "."),
+    ("", "ask", "?"),
 )
-FIGURE_COMMANDS = ("[find|find out|work out|calculate|determine|give me|state|report|tell me|let me know] ",)
-NP_COMMANDS = ("[find|give me|state|report|tell me|let me know] ",)
-NPS_COMMANDS = ("[list|give|give me|write down|tell me|report|state] ",)
-NP_OPENINGS: tuple[tuple[str, str], ...] = (
-    ("what is ", "?"),
-    ("[I need|I would like to know|I am looking for|I want to know|we are after|I am interested in] ", "."),
-    ("[can|could] you [tell me|work out|find|give me|find out] ", "?"),
-)
-NPS_OPENINGS: tuple[tuple[str, str], ...] = (
-    ("what are ", "?"),
-    ("[I need|I would like to have|I am looking for|we are after|I want] ", "."),
-)
-THEN_SAME = ("[, then |, and then | and then ]",)
-FINALLY_SAME = ("[, and finally |, and after that |, and lastly ]",)
-THEN_NEW = ("[then |next, |after that, |afterwards, |once you have that, |from there, |with that done, ]",)
-FINALLY_NEW = ("[finally, |then |to finish, |as a last step, |in the end, ]",)
-ALSO_OPENINGS = (
+"""(opening, form of the phrase that follows it, end) of the sentence that asks."""
+FIGURE_COMMANDS = "[find|find out|work out|calculate|determine|give me|state|report|tell me|let me know] "
+NP_COMMANDS = "[find|give me|state|report|tell me|let me know] "
+NPS_COMMANDS = "[list|give|give me|write down|tell me|report|state] "
+"""What makes a command of a noun phrase: for a figure, for another single thing, for several."""
+JOINTS = ("[, then |, and then | and then ]", "[, and finally |, and after that |, and lastly ]")
+THEN = "[then |next, |after that, |afterwards, |once you have that, |from there, |with that done, ]"
+FINALLY = "[finally, |then |to finish, |as a last step, |in the end, ]"
+ALSO = (
     "[also|in addition,|besides,|on top of that,] [tell me|give me|state|report] ",
     "[I would also like to know|we also need|I also want to know|add to your answer|I also need] ",
 )
-ALSO_QUESTIONS = ("[and|also,|besides,|in addition,] ",)
+ALSO_ASK = "[and|also,|besides,|in addition,] "
 
 # Filters: positive frames name what is kept, negative ones what is not.
-LEAD = {
-    "yes": "[among|for|taking only|looking only at|considering only|going only by|if we count only|limited to] ",
-    "no": "[leaving out|not counting|without|apart from|leaving aside|ignoring] ",
-}
-TAIL = {
-    "yes": "[counting only|considering only|but only for|taking into account only|looking only at] ",
-    "no": "[leaving out|ignoring|not counting|leaving aside|disregarding] ",
-}
 NOTE = {
     "yes": "[consider only|use only|take into account only|restrict yourself to|limit yourself to|look only at|count only] ",
     "no": "[ignore|leave out|leave aside|skip|exclude|do not count|disregard|do not include] ",
-}
-NOTE_AROUND = {
-    "yes": (("[only|here only|for this only] ", "[ count| matter]"),),
-    "no": (("", "[ do not count| do not matter here| should be left out| must not be counted]"),),
 }
 DO_FILTER = {
     "yes": "[keep only|take only|select|pick out|narrow the list down to|limit the list to] ",
     "no": "[drop|remove|discard|filter out|cross out|strike out] ",
 }
-
-FIRST = ("[first, |to begin with, |as a first step, ]",)
 NOTE_REASONS = (
     ", [as|since|because] [that was agreed beforehand|those are the rules here|we did it like that last time|that was decided at the last meeting]",
     ", [as|since|because] [my boss wants it that way|the auditor insists on it|it has always been done like that|the form asks for it that way]",
-)
-REPEAT_REASONS = (
-    ", [as|since|because] the list was [put together from two sources|copied from several sheets|typed up in a hurry|merged from two notebooks]",
 )
 STEP_REASONS = (
     ", [as|since|because] [that is what I was asked for|somebody will surely ask for it|I have to pass it on|the form has a field for it]",
     ", [as|since|because] [the report has a line for it|my colleague needs it for her own list|we compare it with last year|it has to be written down too]",
     ", so that [I can pass it on|we can compare it with last year|nobody has to do it by hand|everyone can follow it]",
 )
-
 WORKING = (
     "[show|write down|give|list] [each step|every step|the steps|all steps] [of the working|of your working|in order] before the [final answer|result].",
     "[explain|show] step by step how you [got there|arrive at the result|reach the result].",
@@ -91,6 +72,7 @@ REMARKS = {
         "[note that|bear in mind that|mind that] the text now [has a second part|goes on after the old ending], which [belongs to it|counts as well].",
     ),
 }
+# fmt: off
 LAYOUTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "bare": (("quantity",), (
         "[answer|reply] with [the number only|just the number|the bare number and no unit].",
@@ -102,27 +84,85 @@ LAYOUTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         "phrase the [answer|result] as a [full|complete] sentence.")),
     "bullets": (("words", "numbers"), (
         "[give|return|present|write] the [result|answer] as [a bulleted list|bullet points].",
-        "use [a bulleted list|bullet points|one bullet for each].", "[format|set out] your answer as [bullet points|a bulleted list].")),
+        "[format|set out] your answer as [bullet points|a bulleted list].")),
     "numbered": (("words", "numbers"), (
-        "[give|return|present|write] the [result|answer] as a numbered list.", "number the [entries|items] of your answer.",
-        "[format|set out] your answer as a numbered list.")),
+        "[give|return|present|write] the [result|answer] as a numbered list.", "number the [entries|items] of your answer.")),
     "lines": (("words", "numbers"), (
         "[put|write] [each one|each entry|every entry] on a line of its own.", "use one line for each [entry|item].",
         "[give|return|write] the [result|answer] with one [entry|item] per line.")),
     "json": (("words", "numbers"), (
-        "[give|return|write] the [result|answer] as [a JSON array|a JSON list].", "[answer|reply] with [a JSON array|a JSON list] and nothing else.",
-        "[format|set out] your answer as a JSON array.")),
-    "and": (("words",), (
-        "[write|put|give] the [result|answer] in one line with \"and\" before the last [entry|item].",
-        "join the [entries|items] with commas and an \"and\" before the last one.")),
-}  # fmt: skip
+        "[give|return|write] the [result|answer] as [a JSON array|a JSON list].",
+        "[answer|reply] with [a JSON array|a JSON list] and nothing else.")),
+}
 """Name to the kinds of result it suits and its sentences."""
+
+# Sentences that set a scene. They change nothing in what is asked, but the task becomes more specific.
+SCENES = (
+    "I [run|manage|look after|work for|help out at|do the paperwork for|keep the records of] {place}",
+    "you are [helping|assisting|working with] {role} of {place}",
+    "{role} of {place} [has sent us|keeps|has left me|gave me|has typed up] this list of {nouns}",
+    "[these are|here are|below are] the {nouns} of {place}",
+    "the input [shows|lists|holds|contains] the {nouns} of {place}",
+    "{place} [keeps|has|made|sent me] a list of its {nouns}",
+    "[a colleague|a friend|my neighbour|my sister|a trainee|a volunteer] at {place} [asked me for help with|wrote down|is worried about] the {nouns}",
+    "at {place} [someone has to go through|we are going through|I am checking] the {nouns}",
+    "[it is my first week|I have just started|I am standing in for a colleague] at {place}",
+    "[imagine|suppose] that you [work at|are in charge of|run] {place}",
+)
+LIST_SCENES = (
+    "the {nouns} [come from|were noted at|were written down at|were sent in by] {place}",
+    "{place} [noted|wrote down|sent us] these {nouns}",
+    "I [work for|help out at|keep the records of] {place} and [wrote down|was given|have collected] these {nouns}",
+)
+"""For plain lists of measures, whose noun alone does not say whose they are."""
+ONE_SCENES = (
+    "this {nouns} [comes from|was sent to us by|was written down at|turned up at] {place}",
+    "{place} [asked me about|sent us|is puzzled by] this {nouns}",
+    "[a colleague|a trainee|a visitor] at {place} [handed me|showed me|wrote down] this {nouns}",
+)
+"""For a single thing: a text, a quantity."""
+# fmt: on
+PURPOSES = (
+    "[I need it|it is meant|this is|we need this|I want to use it|the result is] for {purpose}",
+    "the [answer|result] is [meant|needed|intended] for {purpose}",
+    "it will be used for {purpose}",
+)
+RECIPIENTS = (
+    "[the answer|the result|it] [goes to|is for] {recipient}, who [asked for it|has been waiting for it|will check it]",
+    "{recipient} [wants|needs|expects] it [by|before] [noon|tomorrow morning|Friday|the end of the week]",
+    "I promised [the answer|it|the result] to {recipient} for [today|tomorrow|Friday|next week]",
+)
+PURPOSE_WORDS = tuple(
+    plain_articles(
+        "the yearly report, the newsletter, our website, a leaflet, the noticeboard, the next meeting, a talk on Friday, "
+        "a letter to the members, the local paper, a school project, the archive, the town council, next month's plan, "
+        "a quiz evening, the training of new staff, a thank-you letter, the spring budget, a grant application, "
+        "the weekly summary, a poster by the door, the customers' survey, an audit, the shift plan, a press release, "
+        "the insurance papers, the anniversary booklet, a presentation to the board, the holiday schedule, "
+        "the safety briefing, a radio interview, the annual dinner, the visitors' guide, a bet with my brother, "
+        "the tax return, the opening speech, the guest book, a comparison with last year, the minutes, a lesson plan"
+    ).split(", ")
+)
+RECIPIENT_WORDS = tuple(
+    plain_articles(
+        "our treasurer, the new trainee, my manager, a customer, the mayor, our bookkeeper, the night shift, a journalist, "
+        "my sister, the auditor, our oldest member, the supplier, my neighbour, the head office, our landlord, the inspector"
+    ).split(", ")
+)
+SETTINGS = {"place": (*SCENES, *LIST_SCENES, *ONE_SCENES), "purpose": PURPOSES, "recipient": RECIPIENTS}
 
 
 @functools.cache
 def pattern(text: str) -> Pattern:
     """The compiled pattern of a frame."""
     return Pattern(text)
+
+
+def worded(texts: tuple[str, ...] | str, draw: Draw, said: str = "") -> str:
+    """One wording of one of the frames, of those that are not in `said` already."""
+    text = texts if isinstance(texts, str) else draw.pick(texts)
+    wordings = pattern(text).wordings
+    return draw.pick([one for one in wordings if one not in said] or wordings) if said else draw.pick(wordings)
 
 
 @functools.cache
@@ -134,26 +174,45 @@ def openings(*texts: str) -> tuple[str, ...]:
 @functools.cache
 def fixed_sentences() -> dict[str, tuple[str, str]]:
     """Sentence (lower case at its start) to what it says: ("working", "yes"), ("layout", name) or ("remark", "")."""
-    found = {wording: ("working", "yes") for text in WORKING for wording in pattern(text).wordings}
-    for name, (_, texts) in LAYOUTS.items():
-        found |= {wording: ("layout", name) for text in texts for wording in pattern(text).wordings}
     remarks = [text for texts in REMARKS.values() for text in texts]
-    return found | {wording: ("remark", "") for text in remarks for wording in pattern(text).wordings}
-
-
-@functools.cache
-def reasons() -> tuple[str, ...]:
-    """All reasons that can end a sentence."""
-    return openings(*NOTE_REASONS, *REPEAT_REASONS, *STEP_REASONS)
+    said = [("working", "yes", WORKING), ("remark", "", remarks)]
+    said += [("layout", name, texts) for name, (_, texts) in LAYOUTS.items()]
+    return {wording: (what, name) for what, name, texts in said for wording in openings(*texts)}
 
 
 def without_reason(body: str) -> str:
     """The sentence without the reason at its end."""
-    if not body.endswith(reasons()):
-        return body
-    return next(body.removesuffix(reason) for reason in reasons() if body.endswith(reason))
+    reasons = openings(*NOTE_REASONS, *STEP_REASONS)
+    return next((body.removesuffix(reason) for reason in reasons if body.endswith(reason)), body)
 
 
-def stripped(text: str, starts: tuple[str, ...]) -> list[str]:
+def stripped(text: str, *texts: str) -> list[str]:
     """What is left of `text` after each of the openings that it has."""
+    starts = openings(*texts)
     return [text[len(start) :] for start in starts if text.startswith(start)] if text.startswith(starts) else []
+
+
+def write_scene(domain: Domain, noun: str, draw: Draw, *, is_one: bool = False) -> str:
+    """A sentence, without its full stop, about the domain's place. `is_one`: the noun is a singular."""
+    words = {"place": domain.place, "role": domain.role, "nouns": noun}
+    texts = ONE_SCENES if is_one else SCENES if noun == domain.noun else LIST_SCENES
+    return pattern(draw.pick(texts)).write(draw, words.get) or ""
+
+
+def write_setting(name: str, words: str, draw: Draw) -> str:
+    """A sentence, without its full stop, about the purpose or the recipient of the answer."""
+    return pattern(draw.pick(SETTINGS[name])).write(draw, {name: words}.get) or ""
+
+
+@functools.lru_cache(maxsize=2048)
+def read_setting(text: str) -> tuple[str, str] | None:
+    """("place", key of the domain), ("purpose", words) or ("recipient", words) of a sentence; None for any other."""
+    head = text.split(" ", 1)[0]
+    for name, texts in SETTINGS.items():
+        for one in map(pattern, texts):
+            slots = one.read(text) if one.heads & {head, ""} else None
+            if slots and name != "place" and slots[name] in (*PURPOSE_WORDS, *RECIPIENT_WORDS):
+                return name, slots[name]
+            if slots and name == "place" and slots["place"] in by_place():
+                return name, by_place()[slots["place"]].key
+    return None

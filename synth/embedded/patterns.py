@@ -2,83 +2,50 @@
 
 A pattern is English with alternatives and slots: `"[find|work out] the total {col}[ of {rows}|]"`. `write` draws one of
 the alternatives and fills the slots; `read` is the same pattern as a regular expression. Patterns are in lower case at
-the start, have no full stop and write "a" also where "an" is right; `writer` puts that in order.
+the start, have no full stop and write "a" also where "an" is right; `writer.finished` puts that in order.
 """
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Union
 
 from synth.embedded.draws import Draw
 
-_ARTICLE = re.compile(r"\b([Aa])n (?=[a-z0-9{])")
 Fill = Callable[[str], str | None]
 Node = Union[str, "Slot", "Choice"]
 
 NUMBER = r"-?\d+(?:\.\d+)?"
 _WORDS = r"[a-z][a-z'-]*(?: [a-z][a-z'-]*)"
 _COLUMN = r"(?:number of |(?!number of ))" + _WORDS + r"{0,4}?"
-_THING = r"(?:(?:the|this|that) [a-z][a-z -]*?|it|that)"
+_UNITS = (
+    "grams|milligrams|kilograms|metres|centimetres|millimetres|kilometres|millilitres|centilitres|litres|square metres|"
+    "seconds|minutes|hours|days|months|cents"
+)
 SLOTS: dict[str, str] = {
     **dict.fromkeys(("rows", "them"), r"(?:(?:the|these|those) [^,?!]+?|them)"),
-    "noun": _WORDS + r"{0,2}?",
-    "row": _WORDS + r"{0,2}?",
-    "it": _THING,
-    "that": _THING,
-    **dict.fromkeys(("col", "measure", "measures", "count", "cat", "cats", "key", "datecol", "new", "a", "b"), _COLUMN),
-    **dict.fromkeys(("first", "second"), _COLUMN),
+    **dict.fromkeys(("noun", "row", "one"), r"(?!(?:two|three|four|five)\b)" + _WORDS + r"{0,2}?"),
+    **dict.fromkeys(("it", "that"), r"(?:(?:the|this|that) [a-z][a-z -]*?|it|that)"),
+    **dict.fromkeys(("col", "measure", "measures", "count", "cat", "cats", "key"), _COLUMN),
     "name": r"(?!(?:each|every|this|that|these|those|it) )[^,?!\"]+?",
     "val": r"(?!not )[^,?!\"]+?",
     "where": r"[^,?!\"]+?",
-    "x": NUMBER,
-    **dict.fromkeys(("n", "p", "times", "rate"), NUMBER),
+    **dict.fromkeys(("x", "n", "p", "times"), NUMBER),
     "per": r"[^\d,?!\"]+?",
     "k": "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve",
-    "parity": "even|odd",
     "quoted": r"\"[^\"]*\"",
     "letter": r"\"[a-z]\"",
-    "span": "days|weeks",
     "grain": "whole number|ten|hundred|five",
-    "edge": "first|last",
     "case": "capital|small",
+    "edge": "first|last",
     "nth": "first|second|third|fourth|fifth|sixth|seventh|eighth|last",
     "good": "positive|good|favourable|satisfied|happy",
     "bad": "negative|bad|unfavourable|dissatisfied|unhappy",
-    "to": "|".join(
-        (
-            "grams",
-            "milligrams",
-            "kilograms",
-            "metres",
-            "centimetres",
-            "millimetres",
-            "kilometres",
-            "millilitres",
-            "centilitres",
-            "litres",
-            "square metres",
-            "seconds",
-            "minutes",
-            "hours",
-            "days",
-            "months",
-            "cents",
-            "dollars",
-            "euros",
-            "pounds",
-            "Swiss francs",
-            "miles",
-            "pints",
-        )
-    ),
-    "date": r"\d{1,2} [A-Z][a-z]+ \d{4}",
-    "month": r"[A-Z][a-z]+",
+    "to": _UNITS,
     "labels": r"[a-z]+(?:, [a-z]+)* or [a-z]+",
-    "one": r"(?!(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b)" + _WORDS + r"{0,2}?",
     "marks": "e-mail addresses|dates|times|prices|phone numbers",
     "place": r"[a-z][^,?!\"]*?",
 }
@@ -87,7 +54,7 @@ SLOTS: dict[str, str] = {
 
 def plain_articles(text: str) -> str:
     """The text with "a" for every "an", as patterns have it."""
-    return _ARTICLE.sub(r"\1 ", text)
+    return re.sub(r"\b([Aa])n (?=[a-z0-9{])", r"\1 ", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +76,15 @@ class Pattern:
     """One pattern, compiled on first use. `text` is the source."""
 
     text: str
-    nodes: tuple[Node, ...] = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "text", plain_articles(self.text))
-        nodes, rest = _sequence(self.text, 0)
-        if rest != len(self.text):
-            raise ValueError(f"unbalanced bracket in pattern {self.text!r}")
-        object.__setattr__(self, "nodes", nodes)
+    @functools.cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        """The parsed source. Raises ValueError for brackets that do not match."""
+        text = plain_articles(self.text)
+        nodes, end = _sequence(text, 0)
+        if end != len(text):
+            raise ValueError(f"unbalanced bracket in pattern {text!r}")
+        return nodes
 
     @functools.cached_property
     def regex(self) -> re.Pattern[str]:
@@ -124,19 +92,15 @@ class Pattern:
         return re.compile(_regex(self.nodes, [0]), re.DOTALL)
 
     @functools.cached_property
-    def count(self) -> int:
-        """Number of different wordings, slots not counted."""
-        return _count(self.nodes)
+    def wordings(self) -> tuple[str, ...]:
+        """All wordings, with a NUL character in place of each slot."""
+        return tuple(_wordings(self.nodes))
 
     @functools.cached_property
     def heads(self) -> frozenset[str]:
         """The possible first words; "" stands for any."""
-        return frozenset(_heads(self.nodes))
-
-    @functools.cached_property
-    def wordings(self) -> tuple[str, ...]:
-        """All wordings of a pattern without slots."""
-        return tuple(_wordings(self.nodes))
+        firsts = {wording.split(" ", 1)[0] for wording in self.wordings}
+        return frozenset("" if "\0" in first else first for first in firsts)
 
     def write(self, draw: Draw, fill: Fill) -> str | None:
         """The phrase, or None if a slot that is needed cannot be filled."""
@@ -163,19 +127,17 @@ def _sequence(text: str, at: int) -> tuple[tuple[Node, ...], int]:
         at = token.end()
         if token[0] == "[":
             options = []
-            while True:
+            while text[at - 1 : at] in ("[", "|"):
                 option, at = _sequence(text, at)
                 options.append(option)
                 at += 1
-                if text[at - 1 : at] != "|":
-                    break
             nodes.append(Choice(tuple(options)))
         else:
             nodes.append(Slot(token[0][1:-1]) if token[0][0] == "{" else token[0])
     return tuple(nodes), at
 
 
-def _regex(nodes: tuple[Node, ...], serial: list[int]) -> str:
+def _regex(nodes: Iterable[Node], serial: list[int]) -> str:
     parts = []
     for node in nodes:
         if isinstance(node, str):
@@ -189,67 +151,36 @@ def _regex(nodes: tuple[Node, ...], serial: list[int]) -> str:
     return "".join(parts)
 
 
-def _count(nodes: tuple[Node, ...]) -> int:
-    total = 1
-    for node in nodes:
-        if isinstance(node, Choice):
-            total *= sum(_count(option) for option in node.options)
-    return total
-
-
-def _wordings(nodes: tuple[Node, ...]) -> list[str]:
+def _wordings(nodes: Iterable[Node]) -> list[str]:
     texts = [""]
     for node in nodes:
-        if isinstance(node, Slot):
-            raise ValueError("a pattern with slots has no end of wordings")
-        ends = [node] if isinstance(node, str) else [end for option in node.options for end in _wordings(option)]
+        if isinstance(node, Choice):
+            ends = [end for option in node.options for end in _wordings(option)]
+        else:
+            ends = ["\0" if isinstance(node, Slot) else node]
         texts = [text + end for text in texts for end in ends]
     return texts
 
 
-def _heads(nodes: tuple[Node, ...]) -> set[str]:
-    """First words of all wordings; "" where the first word is or touches a slot."""
-    texts = {""}
-    for node in nodes:
-        if isinstance(node, Slot):
-            return {text.split(" ")[0] if " " in text else "" for text in texts}
-        if isinstance(node, str):
-            texts = {text + node for text in texts}
-        else:
-            ends = {end for option in node.options for end in _openings(option)}
-            texts = {text + end if " " not in text else text for text in texts for end in ends}
-        if all(" " in text for text in texts):
-            break
-    return {text.split(" ")[0] if "\0" not in text.split(" ")[0] else "" for text in texts}
-
-
-def _openings(nodes: tuple[Node, ...]) -> set[str]:
-    texts = {""}
+def _write(nodes: Iterable[Node], draw: Draw, fill: Fill, parts: list[str]) -> bool:
     for node in nodes:
         if isinstance(node, Choice):
-            texts = {text + end for text in texts for option in node.options for end in _openings(option)}
-        else:
-            texts = {text + ("\0" if isinstance(node, Slot) else node) for text in texts}
-        texts = {text.split(" ")[0] + " " if " " in text else text for text in texts}
-    return texts
-
-
-def _write(nodes: tuple[Node, ...], draw: Draw, fill: Fill, parts: list[str]) -> bool:
-    for node in nodes:
-        if isinstance(node, str):
-            parts.append(node)
-        elif isinstance(node, Slot):
-            value = fill(node.name)
-            if value is None:
+            if not _write_one(node, draw, fill, parts):
                 return False
-            parts.append(value)
-        else:
-            first = draw.below(len(node.options))
-            for turn in range(len(node.options)):
-                trial: list[str] = []
-                if _write(node.options[(first + turn) % len(node.options)], draw, fill, trial):
-                    parts.extend(trial)
-                    break
-            else:
-                return False
+            continue
+        value = fill(node.name) if isinstance(node, Slot) else node
+        if value is None:
+            return False
+        parts.append(value)
     return True
+
+
+def _write_one(choice: Choice, draw: Draw, fill: Fill, parts: list[str]) -> bool:
+    """One of the options, the first from a random place on whose slots can be filled."""
+    first = draw.below(len(choice.options))
+    for turn in range(len(choice.options)):
+        trial: list[str] = []
+        if _write(choice.options[(first + turn) % len(choice.options)], draw, fill, trial):
+            parts.extend(trial)
+            return True
+    return False

@@ -6,7 +6,8 @@ the two against each other, and `prove` does so for a whole plan.
 
 from __future__ import annotations
 
-import datetime
+import functools
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,28 +15,14 @@ from typing import Any
 from synth.embedded.draws import Draw
 from synth.embedded.material import write
 from synth.embedded.patterns import Pattern
-from synth.embedded.values import (
-    CENT,
-    Code,
-    Day,
-    Label,
-    Name,
-    Numbers,
-    Pair,
-    Quantity,
-    Span,
-    Table,
-    Text,
-    Unfit,
-    Value,
-    Words,
-)  # fmt: skip
+from synth.embedded.values import CENT, Label, Name, Numbers, Quantity, Table, Text, Unfit, Value, Words
 
 Args = dict[str, str]
 KINDS: dict[type[Any], str] = {
-    Table: "table", Numbers: "numbers", Words: "words", Text: "text", Quantity: "quantity", Label: "label",
-    Name: "name", Day: "day", Span: "span", Pair: "pair", Code: "code",
+    Table: "table", Numbers: "numbers", Words: "words", Text: "text", Quantity: "quantity", Label: "label", Name: "name",
 }  # fmt: skip
+_MOST = {"desc": "highest", "asc": "lowest", "": ""}
+_PHRASE = re.compile(r"(\w+)(?:\((.*?)\))?: (.+)")
 
 
 def kind_of(value: Value) -> str:
@@ -66,7 +53,7 @@ class Phrase:
     """A wording of an operation, usable where its step has the arguments `fixed`.
 
     `form`: np (a noun phrase for one thing), nps (for several), do (a command), ask (a question), cond (what
-    qualifies a row), post (said after a comma), lead, tail and note (said before, after and beside the request).
+    qualifies a row).
     """
 
     form: str
@@ -74,44 +61,57 @@ class Phrase:
     fixed: tuple[tuple[str, str], ...] = ()
 
 
-def say(form: str, *patterns: str, **fixed: str) -> tuple[Phrase, ...]:
-    """Phrases of one form."""
-    return tuple(Phrase(form, Pattern(text), tuple(sorted(fixed.items()))) for text in patterns)
-
-
 @dataclass(frozen=True)
 class Operation:
     """One kind of step.
 
     `role`: filter (commutes with other filters and can stand first), change, order, group, reduce, label or finish.
-    `draw` chooses arguments that have an effect on this value, or None. `solve` and `check` derive the result in two
-    ways. `title` names the result in an answer; `explain` is a line of worked steps.
+    `wording`: one phrase a line, `form: pattern` or `form(argument=value, ...): pattern`. `draw` chooses arguments that have
+    an effect on this value, or None. `solve` and `check` derive the result in two ways. `title` names the result in an
+    answer, with arguments in braces; `explain` is a line of worked steps. `labels`: the arguments that hold labels.
     """
 
     name: str
     takes: str
     gives: str
     role: str
-    phrases: tuple[Phrase, ...]
+    wording: str
     draw: Callable[[Any, Draw], Args | None]
     solve: Callable[[Any, Args], Any]
     check: Callable[[Any, Args], Any]
-    title: Callable[[Args], str] = field(default=lambda args: "result")
+    title: str = "result"
     explain: Callable[[Any, Args, Any], str] | None = None
     labels: tuple[str, ...] = ()
+
+    @functools.cached_property
+    def phrases(self) -> tuple[Phrase, ...]:
+        """The phrases of `wording`."""
+        found = []
+        for line in self.wording.strip().splitlines():
+            match = _PHRASE.fullmatch(line.strip())
+            if match is None:
+                raise ValueError(f"{self.name}: not a phrase: {line}")
+            fixed = [pair.partition("=") for pair in (match[2] or "").split(", ") if pair]
+            found.append(Phrase(match[1], Pattern(match[3]), tuple((name, value) for name, _, value in fixed)))
+        return tuple(found)
+
+    def named(self, args: Args) -> str:
+        """What the result is called: "total price"."""
+        return self.title.format(most=_MOST[args.get("order", "")], **args)
 
     @property
     def num_phrasings(self) -> int:
         """Different wordings, slots not counted."""
-        return sum(phrase.pattern.count for phrase in self.phrases)
+        return sum(len(phrase.pattern.wordings) for phrase in self.phrases)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """All that a task asks for.
 
-    `source`: the kind of material. `noun`: what its parts are called (no matter for what is asked). `also`: further questions about the same
-    material. `layout`: the wished form of the answer. `working`: are the steps to be shown? `setting`: place and purpose.
+    `source`: the kind of material. `noun`: what its parts are called, which changes nothing in what is asked. `also`:
+    further questions about the same material. `layout`: the wished form of the answer. `working`: are the steps to be
+    shown? `setting`: place, purpose and recipient.
     """
 
     source: str
@@ -147,7 +147,7 @@ class Outcome:
 
     @property
     def result(self) -> Value:
-        """What the main request comes to."""
+        """The answer to the main request."""
         return self.links[-1].after
 
 
@@ -155,8 +155,7 @@ def run(plan: Plan, material: Value, operations: dict[str, Operation]) -> Outcom
     """Work the plan out. Raises Unfit where the material does not allow one clear answer."""
     links, value = [], material
     for number, one in enumerate(plan.steps):
-        operation = operations[one.op]
-        after = operation.solve(value, one.args)
+        after = operations[one.op].solve(value, one.args)
         if number + 1 < len(plan.steps) and not _is_exact(after):
             raise Unfit("a rounded figure would be worked on")
         links.append(Link(one, value, after))
@@ -170,13 +169,11 @@ def run(plan: Plan, material: Value, operations: dict[str, Operation]) -> Outcom
 
 def asked_of(material: Value, links: list[Link]) -> Value:
     """What further questions are about: the last value before the request leaves the material's own kind."""
-    values = [material, *(link.after for link in links)]
-    values = values[1:] if isinstance(material, Pair) else values
-    base = values[0]
-    for value in values[1:]:
-        if type(value) is not type(base):
+    base = material
+    for link in links:
+        if type(link.after) is not type(base):
             break
-        base = value
+        base = link.after
     return base
 
 
@@ -188,18 +185,12 @@ def prove(plan: Plan, material: Value, operations: dict[str, Operation]) -> bool
 
 
 def same(one: Value, other: Value) -> bool:
-    """Are both the same as written? Quotients that do not come out are compared as shown."""
+    """Are both the same as written? Quotients that leave a remainder are compared as shown."""
     return type(one) is type(other) and write(one) == write(other)
 
 
 def _is_exact(value: Value) -> bool:
-    if isinstance(value, Quantity):
-        return value.value == value.value.quantize(CENT)
+    cells = [value.value] if isinstance(value, Quantity) else []
     if isinstance(value, Table):
-        return all(
-            cell == cell.quantize(CENT)
-            for row in value.rows
-            for cell in row
-            if not isinstance(cell, str | datetime.date)
-        )
-    return True
+        cells = [cell for row in value.rows for cell in row if not isinstance(cell, str)]
+    return all(cell == cell.quantize(CENT) for cell in cells)

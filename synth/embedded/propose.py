@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from synth.embedded.answer import answer, labels_for
+from synth.embedded.domains import Domain, domains
 from synth.embedded.draws import Draw
 from synth.embedded.generate import Task, Wish, draw_task
 from synth.embedded.plan import Plan
@@ -16,45 +17,33 @@ from synth.embedded.reader import read
 from synth.embedded.recognise import Prompt, count, examples
 from synth.embedded.task import new_material, plans_of, variants
 from synth.embedded.values import Unfit
-from synth.embedded.words.domains import Domain, domains
 from synth.errors import RequestRefused
 
-_SUMS = "percent_change split_evenly multiply sum_numbers mean_numbers total mean share compute_column exchange median spread"
-_SORTS = "sort_rows top_rows sort_numbers sort_words extreme_row larger_number spread median extreme_number longest group_total"
-_TABLES = (
-    "group_total group_count group_mean to_markdown to_csv keep_columns fill_template keep_by_category keep_by_number"
-)
-_TABLES += " join_tables compute_column drop_repeated_rows keep_by_date top_rows distinct_values"
-_EDITS = (
-    "replace_word change_case strip_punctuation edge_sentence reverse_words capitals initials reverse_list join_words"
-)
 PREFERENCES: tuple[tuple[str, tuple[str, ...]], ...] = tuple(
     (pattern, tuple(names.split()))
     for pattern, names in (
-        (r"arithmetic|math|word problem", f"{_SUMS} next_in_sequence count_rows differences running_totals"),
         (
-            r"unit|date|time",
-            "convert_unit exchange keep_by_date round_to shift_date weekday days_until minutes_between edge_date",
+            r"arithmetic|math|word problem",
+            "percent_change split_evenly multiply sum_numbers mean_numbers total mean median_numbers spread_numbers "
+            "count_rows differences running_totals",
         ),
-        (r"sort|rank|compar|order", _SORTS),
+        (r"unit|date|time", "convert_unit round_to extract"),
         (
-            r"extract|json",
-            "extract lookup column_values to_json long_words names distinct_values edge_sentence join_tables",
+            r"sort|rank|compar|order",
+            "sort_rows top_rows sort_numbers sort_words extreme_row larger_number extreme_number longest",
         ),
-        (r"table|csv|transform|sql", _TABLES),
-        (r"rewrite|grammar|edit|translat|text operation", _EDITS),
+        (r"extract|json", "extract lookup column_values to_json names"),
+        (r"table|csv|transform|sql", "group_total group_count to_markdown keep_by_category keep_by_number top_rows"),
+        (
+            r"rewrite|grammar|edit|translat|text operation",
+            "replace_word change_case edge_sentence capitals reverse_list join_words",
+        ),
         (
             r"passage|closed|summar",
-            "lookup mentions longest_word edge_sentence extreme_row share count_sentences long_words count_words",
+            "lookup mentions longest_word edge_sentence extreme_row count_sentences count_words",
         ),
-        (
-            r"logic|puzzle",
-            "next_in_sequence common_words only_first either_list keep_parity differences keep_by_letter run_program",
-        ),
-        (
-            r"code|bug",
-            "run_program running_totals keep_by_letter letter_counts join_words initials reverse_list scale_numbers",
-        ),
+        (r"logic|puzzle", "differences keep_by_letter keep_by_size nth_word"),
+        (r"code|bug", "running_totals keep_by_letter letter_counts join_words reverse_list scale_numbers"),
     )
 )
 """Words of a category to the operations that come closest to it."""
@@ -66,22 +55,7 @@ BY_VALUE = (
 )
 """What an attribute without its name says, and which one it is then."""
 STEPS = {"easy": 1, "medium": 2, "hard": 3}
-_PLAIN = {
-    "the",
-    "and",
-    "for",
-    "small",
-    "public",
-    "local",
-    "school",
-    "office",
-    "shop",
-    "club",
-    "centre",
-    "team",
-    "city",
-    "own",
-}
+_PLAIN = set("the and for small public local school office shop club centre team city own".split())
 ENGLISH = ("", "en", "english", "any")
 FOREIGN = re.compile(
     r"\bin (?:German|French|Spanish|Italian|Portuguese|Dutch|Polish|Russian|Ukrainian|Turkish|Arabic|Hindi|Chinese|Japanese|Korean|Vietnamese)\b"

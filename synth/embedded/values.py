@@ -1,37 +1,28 @@
 """What flows through a plan: tables, lists, texts, quantities, days. Plain values and how they are written, no more.
 
-Numbers are `Decimal`: sums and products are exact, and a division that does not come out is noticed.
+Numbers are `Decimal`: sums and products are exact, and a division that leaves a remainder is noticed.
 """
 
 from __future__ import annotations
 
-import datetime
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 
-Cell = str | Decimal | datetime.date
+Cell = str | Decimal
 
-MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
-    "December",
-)  # fmt: skip
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-NUMBER_WORDS = {
-    "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11,
-    "twelve": 12,
-}  # fmt: skip
-SMALL_WORDS = {number: word for word, number in NUMBER_WORDS.items()}
+SMALL_WORDS = dict(enumerate("two three four five six seven eight nine ten eleven twelve".split(), 2))
+NUMBER_WORDS = {word: number for number, word in SMALL_WORDS.items()}
 CENT = Decimal("0.01")
 _GRAINS = (Decimal(1), Decimal("0.1"), CENT)
 
 
 class Unfit(Exception):
-    """The material does not suit the plan: a tie, an empty result, a step without effect, a value that is not there."""
+    """The material does not suit the plan: a tie, an empty result, a step without effect, a missing value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. `kind` is name, category, measure ("price"), count ("pages", a plural) or date.
+    """One column. `kind` is name, category, measure ("price") or count ("pages", a plural).
 
     `unit`: plural unit of a measure. `places`: decimals shown. `summable`: does a total make sense? `phrase`: how a
     category qualifies a row, with * for the value ("paid by *"). `pool`, `low` and `high` say where values are drawn.
@@ -153,45 +144,11 @@ class Name:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Day:
-    """A calendar day."""
-
-    date: datetime.date
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Two times of one day, in minutes after midnight."""
-
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Two lists or two tables that belong together, with a name each."""
-
-    first: Words | Table
-    second: Words | Table
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """A short Python program."""
-
-    text: str
-
-
-Value = Table | Numbers | Words | Text | Quantity | Label | Name | Day | Span | Pair | Code
+Value = Table | Numbers | Words | Text | Quantity | Label | Name
 
 IRREGULAR = {
-    "people": "person", "children": "child", "loaves": "loaf", "halves": "half", "knives": "knife", "lives": "life",
-    "shelves": "shelf", "feet": "foot", "men": "man", "women": "woman", "series": "series", "species": "species",
-    "sheep": "sheep", "fish": "fish", "aircraft": "aircraft", "sizes": "size", "prizes": "prize", "movies": "movie",
-    "cookies": "cookie", "axes": "axe", "shoes": "shoe", "mice": "mouse", "geese": "goose", "teeth": "tooth",
-    "calories": "calorie", "taxes": "tax", "heroes": "hero", "potatoes": "potato", "buses": "bus", "quizzes": "quiz",
-    "leaves": "leaf", "statuses": "status", "wolves": "wolf", "calves": "calf", "mazes": "maze", "torches": "torch",
+    "people": "person", "children": "child", "loaves": "loaf", "species": "species", "series": "series", "fish": "fish", "sizes": "size",
+    "calories": "calorie", "statuses": "status", "buses": "bus", "leaves": "leaf", "axes": "axe", "shoes": "shoe",
 }  # fmt: skip
 _PLURALS = {one: many for many, one in IRREGULAR.items()}
 UNCOUNTED = frozenset(
@@ -223,46 +180,21 @@ def pluralise(word: str) -> str:
         many = _PLURALS[last]
     elif last.endswith("y") and last[-2] not in "aeiou":
         many = last[:-1] + "ies"
-    elif last.endswith(("s", "x", "ch", "sh")):
-        many = last + "es"
     else:
-        many = last + "s"
+        many = last + ("es" if last.endswith(("s", "x", "ch", "sh")) else "s")
     return head + gap + many
 
 
 def show_number(value: Decimal, places: int = 0) -> str:
     """The number with at least `places` decimals, at most two, rounded half up only where it must be."""
-    text = str(value)
-    if len(text) - text.find(".") - 1 == places if "." in text else not places and text.isdigit():
-        return text
     value = value.quantize(CENT, ROUND_HALF_UP)
-    shown = next(
-        digits for digits in (places, places + 1, 2) if digits >= 2 or value == value.quantize(_GRAINS[digits])
-    )
+    shown = next(d for d in (places, places + 1, 2) if d >= 2 or value == value.quantize(_GRAINS[d]))
     return f"{value.quantize(_GRAINS[min(shown, 2)]):f}"
 
 
 def show_cell(cell: Cell, places: int = 0) -> str:
-    """A cell as a table has it; days in ISO form."""
-    if isinstance(cell, Decimal):
-        return show_number(cell, places)
-    return cell if isinstance(cell, str) else cell.isoformat()
-
-
-def show_day(day: datetime.date) -> str:
-    """3 May 2024."""
-    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
-
-
-def read_day(text: str) -> datetime.date:
-    """The inverse of `show_day`; ISO is read too."""
-    try:
-        if "-" in text:
-            return datetime.date.fromisoformat(text.strip())
-        day, month, year = text.split()
-        return datetime.date(int(year), MONTHS.index(month) + 1, int(day))
-    except ValueError as error:
-        raise Unfit(f"not a day: {text}") from error
+    """A cell as a table has it."""
+    return cell if isinstance(cell, str) else show_number(cell, places)
 
 
 def show_quantity(amount: Quantity) -> str:
@@ -271,8 +203,3 @@ def show_quantity(amount: Quantity) -> str:
     if not amount.unit:
         return number
     return f"{number} {singular(amount.unit) if amount.value == 1 else amount.unit}"
-
-
-def join_and(items: list[str] | tuple[str, ...]) -> str:
-    """a, b and c."""
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"

@@ -118,9 +118,9 @@ def test_patterns_write_only_what_they_read() -> None:
     for number in range(40):
         text = pattern.write(Draw("pattern", number), words.get)
         assert text is not None and (pattern.read(text) or {}).items() <= words.items()
-    assert pattern.count == 4 and pattern.write(Draw("x"), {"rows": "them"}.get) is None
+    assert len(pattern.wordings) == 4 and pattern.write(Draw("x"), {"rows": "them"}.get) is None
     with pytest.raises(ValueError, match="unbalanced"):
-        Pattern("[a|b")
+        _ = Pattern("[a|b").nodes
 
 
 def test_sentences_know_their_places() -> None:

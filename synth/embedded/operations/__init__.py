@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from synth.embedded.operations import (
-    days,
-    figures,
-    forms,
-    groups,
-    joins,
-    numbers,
-    programs,
-    quantities,
-    rows,
-    texts,
-    wordlists,
-)
-from synth.embedded.plan import Operation
+from synth.embedded.operations import lists, quantities, tables, texts
+from synth.embedded.plan import Args, Operation
 
 OPERATIONS: dict[str, Operation] = {
-    operation.name: operation
-    for module in (rows, figures, groups, joins, numbers, quantities, days, wordlists, texts, programs, forms)
-    for operation in module.OPERATIONS
+    operation.name: operation for module in (tables, lists, quantities, texts) for operation in module.OPERATIONS
 }
+OPPOSITES = {
+    ">": "<=", "<": ">=", ">=": "<", "<=": ">", "yes": "no", "no": "yes", "even": "odd", "odd": "even",
+    "start": "not start", "not start": "start", "has": "has not", "has not": "has",
+}  # fmt: skip
+TURNED = ("cmp", "is_", "parity", "how")
+"""The arguments that say which side of a filter is kept."""
+
+
+def opposite(args: Args) -> Args:
+    """The arguments of the filter that keeps exactly what this one drops."""
+    return {name: OPPOSITES[value] if name in TURNED else value for name, value in args.items()}

@@ -1,0 +1,298 @@
+"""The words of the embedded teacher's world: names, texts and the domains with their tables. All written by hand.
+
+No word stands in two of the lists GOOD, BAD and TOPICS, so that a count over one of them has one meaning.
+"""
+
+from __future__ import annotations
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(text.replace("\n", " ").strip().split(", "))
+
+
+PEOPLE = _listed("""
+Ada Brandt, Amir Hassan, Anna Kowalska, Ben Okafor, Bruno Costa, Carla Ruiz, Chen Wei, Clara Novak, Daniel Levy,
+Diana Petrova, Elif Kaya, Emil Larsen, Erik Sand, Fatima Noor, Felix Braun, Grace Mensah, Hana Sato, Hugo Martin,
+Ines Duarte, Ivan Horvat, Jonas Weber, Julia Stein, Kofi Adjei, Lea Fischer, Leo Rossi, Lina Berg, Lucas Meyer, Mara
+Popescu, Marco Bianchi, Maya Singh, Mila Jovanovic, Nadia Rahman, Nils Holm, Nora Lind, Oscar Nyman, Paula Silva,
+Peter Gruber, Priya Nair, Rosa Marin, Sam Taylor, Selma Demir, Sofia Greco, Tariq Aziz, Tom Becker, Vera Sokolova,
+Yara Haddad, Yusuf Demirci, Zoe Martel
+""")
+CITIES = _listed("""
+Aalborg, Basel, Bergen, Bologna, Bremen, Brno, Cork, Dijon, Erfurt, Faro, Gdansk, Ghent, Graz, Haarlem, Kassel,
+Leeds, Lille, Linz, Malmo, Nantes, Odense, Parma, Porto, Riga, Rouen, Salzburg, Siena, Split, Tampere, Toledo,
+Turin, Uppsala, Utrecht, Verona, Vilnius, Zagreb
+""")
+FIRST_NAMES = _listed("""
+Anna, Bruno, Carla, Dario, Elif, Felix, Greta, Hugo, Ines, Jonas, Kaya, Lena, Marta, Nils, Olga, Pavel
+""")
+WEEKDAYS = _listed("Monday, Tuesday, Wednesday, Thursday, Friday, Saturday")
+MONTHS = _listed("January, February, March, April, May, June, July, August, September, October, November, December")
+
+# --- texts
+
+GOOD = _listed("""
+friendly, excellent, delicious, wonderful, reliable, quick, helpful, spotless, charming, superb, lovely, perfect,
+cosy, generous, brilliant, pleasant, tasty, sturdy, elegant, fantastic, comfortable, cheerful, punctual, fresh,
+thoughtful, great, crisp, patient
+""")
+BAD = _listed("""
+rude, terrible, bland, awful, unreliable, slow, useless, filthy, dreadful, broken, noisy, disappointing, stale,
+flimsy, horrible, boring, soggy, overpriced, careless, clumsy, cramped, gloomy, smelly, faulty, grumpy, poor,
+mouldy, chaotic
+""")
+THINGS = _listed("""
+staff, soup, room, delivery, bike, guide, coffee, lamp, waiter, garden, course, repair, breakfast, terrace, boat,
+trainer, service, packaging, museum, jacket, ferry, oven, campsite, receptionist, keyboard, dessert, workshop, tent
+""")
+TOPICS: dict[str, tuple[str, ...]] = {
+    "sport": _listed("goal, striker, referee, tournament, coach, penalty, stadium, league, champion, halftime"),
+    "weather": _listed("rain, storm, sunshine, frost, thunder, drizzle, snowfall, heatwave, fog, gusts"),
+    "food": _listed("recipe, oven, flour, spices, dessert, kitchen, sauce, vegetables, baking, broth"),
+    "travel": _listed("passport, luggage, flight, hotel, itinerary, airport, suitcase, tourists, ferry, visa"),
+    "health": _listed("nurse, vaccine, symptoms, doctor, clinic, fever, medicine, surgery, therapy, pulse"),
+    "money": _listed("loan, interest, savings, invoice, shares, mortgage, budget, currency, investors, taxes"),
+    "school": _listed("pupils, teacher, homework, exam, classroom, lesson, textbook, grades, headmaster, timetable"),
+    "garden": _listed("roses, compost, seedlings, hedge, lawn, weeds, pruning, bulbs, greenhouse, watering"),
+    "theatre": _listed("stage, actors, rehearsal, costume, curtain, audience, playwright, applause, scenery, premiere"),
+}
+REVIEW = """
+The {thing} was {word}.
+What a {word} {thing}!
+I found the {thing} {word}.
+We had a {word} {thing}.
+Their {thing} turned out to be {word}.
+The {thing} seemed {word} to me.
+My sister called the {thing} {word}.
+Once again the {thing} was {word}.
+For the price the {thing} was {word}.
+""".strip().split("\n")
+NEUTRAL = """
+We came on a Tuesday.
+I ordered it in March.
+It was our second visit.
+We were four people.
+I live around the corner.
+We stayed for two nights.
+It arrived in a brown box.
+I read about it in the paper.
+""".strip().split("\n")
+NEWS = """
+The {a} and the {b} were on everyone's mind.
+People talked about the {a} and about the {b}.
+There was much to say about the {a}, less about the {b}.
+First came the {a}, then the {b}.
+A note on the {a} and the {b} follows.
+Nobody had expected the {a}, let alone the {b}.
+The {a} mattered more than the {b}.
+All week long it was about the {a} and the {b}.
+""".strip().split("\n")
+NOTICE = """
+The {event} takes place on {date} at {time}.
+Please write to {mail} before {date}.
+A ticket costs {price}.
+Call {phone} if you have questions.
+{person} will welcome the guests at {time}.
+The deposit is {price}.
+Bring your own {object}.
+The {event} in {city} was moved to {date}.
+We still need a {object} and two helpers.
+{person} keeps the list of names.
+The hall in {city} opens at {time}.
+Send your answer to {mail}.
+Tea and cake are {price} a person.
+Parking near the hall is free.
+Our bus to {city} leaves at {time}.
+""".strip().split("\n")
+EVENTS = _listed("""
+summer fair, choir concert, book sale, annual meeting, chess evening, plant swap, lantern walk, repair workshop,
+open day, quiz night, harvest supper, film evening, boat race, flea market
+""")
+OBJECTS = _listed("""
+torch, apron, folding chair, raincoat, notebook, mug, toolbox, tablecloth, ladder, blanket
+""")
+
+# --- domains
+
+DOMAINS = """
+bakery | a small bakery | the head baker
+loaf: sourdough, rye loaf, spelt loaf, baguette, ciabatta, brioche, focaccia, pumpernickel, oat loaf, milk loaf, fig loaf, soda loaf
+day <baked on *>: @weekdays; flour <made with * flour>: wheat, rye, spelt
+price: 1.20-9.80 euros; pieces#: 4-60; baking time~: 18-75 minutes
+
+library | a public library | the librarian
+book: The Salt Road, Night Ferry, A Year of Frost, The Glass Orchard, Small Hours, Harbour Lights, The Ninth Bell, Paper Rivers, Slow Thunder, The Tin Crown, Winter Wheat, Copper Sky
+genre <shelved under *>: crime, history, poetry, travel; branch <kept in the * branch>: north, south, central
+pages#: 96-720; loans#: 2-58
+
+marathon | a marathon club | the trainer
+runner: @people
+team <in the * team>: blue, red, green; city <from *>: @cities
+distance: 4.5-32.0 km; running time: 25-190 minutes; age~: 18-71 years
+
+repair shop | a bicycle repair shop | the mechanic
+repair: flat tyre, worn chain, bent wheel, loose brake, broken spoke, dead lamp, stiff gear, torn saddle, bent fork, squeaky hub, rusty bell, loose pedal
+status <marked as *>: open, done, waiting; mechanic <done by *>: @firstnames
+cost: 6.50-145.00 euros; working time: 10-180 minutes
+
+beekeeping | a beekeeping association | the chairwoman
+hive: Clover, Linden, Heather, Acacia, Thyme, Willow, Maple, Chestnut, Bramble, Lavender, Rapeseed, Borage
+site <at the * site>: orchard, meadow, rooftop; queen <with a * queen>: young, old
+yield: 4.5-28.5 kg; frames#: 6-22; inspections#: 1-14
+
+sailing | a sailing school | the harbour master
+boat: Petrel, Albatross, Kittiwake, Gannet, Cormorant, Tern, Puffin, Osprey, Heron, Curlew, Skua, Avocet
+hull <with a * hull>: steel, wooden, plastic; pier <moored at the * pier>: east, west
+hull length~: 5.5-16.0 m; trips#: 2-30; hire fee: 45-260 euros
+
+school kitchen | a school kitchen | the cook
+dish: lentil stew, fish pie, pasta bake, bean chilli, rice salad, potato soup, vegetable curry, spinach lasagne, tomato soup, chicken broth, pea risotto, corn fritters
+day <served on *>: @weekdays; kind <of the * kind>: vegan, vegetarian, meaty
+portions#: 20-140; cost: 0.80-4.60 euros; calories#: 210-780
+
+train station | a train station | the station manager
+train: RE 12, RE 17, IC 204, IC 311, S 3, S 7, RB 45, RB 52, ICE 71, ICE 90, EC 8, NJ 40
+platform <leaving from platform *>: 1, 2, 3, 4; direction <going *>: north, south, east
+delay: 1-48 minutes; passengers#: 35-520; carriages#: 2-12
+
+farm | a small farm | the farmer
+field: Long Acre, Mill Field, Brook Meadow, Top Piece, Crow Hill, Church Field, Lower Ley, Stony Patch, Barn Close, Willow End, Hay Corner, Sheep Walk
+crop <sown with *>: barley, wheat, oats, clover; soil <on * soil>: clay, sandy, loamy
+area: 0.8-14.5 hectares; harvest: 1.5-62.0 tonnes
+
+online shop | an online shop | the shop owner
+order: A-104, A-118, A-127, A-133, B-202, B-215, B-226, B-240, C-301, C-319, C-322, C-347
+payment <paid by *>: card, voucher, invoice; country <sent to *>: Norway, Spain, Austria, Ireland
+amount: 8.90-240.00 euros; units#: 1-14
+
+museum | a museum of local history | the curator
+exhibit: bronze mirror, clay lamp, oak chest, silver comb, stone axe, glass bead, iron key, wool cloak, bone flute, copper coin, ivory die, leather boot
+century <dated to the * century>: 12th, 14th, 17th, 19th; hall <shown in the * hall>: east, west, upper
+height~: 2-180 cm; weight: 0.1-42.0 kg; visitors#: 40-900
+
+observatory | an observatory | the astronomer
+star: Vega, Altair, Deneb, Rigel, Spica, Antares, Capella, Regulus, Castor, Mimosa, Sirius, Procyon
+colour <shining *>: blue, white, yellow, orange; season <best seen in *>: winter, spring, summer, autumn
+distance: 9-860 light years; surface temperature~: 3400-22000 kelvin; observations#: 2-64
+
+choir | a choir | the conductor
+song: Evening Bells, The Miller's Song, Blue Hills, Cradle Song, Harvest Home, Lantern Song, First Snow, The Ferryman, River Hymn, Spring Round, Old Mill, Farewell
+voice <led by the *>: sopranos, altos, tenors, basses; language <sung in *>: Latin, English, German, Finnish
+duration: 90-420 seconds; rehearsals#: 1-16; singers#: 8-64
+
+lab | a chemistry lab | the lab assistant
+sample: S-01, S-04, S-07, S-09, S-12, S-15, S-18, S-21, S-26, S-33, S-38, S-40
+solvent <dissolved in *>: water, ethanol, acetone; rack <stored in the * rack>: top, middle, bottom
+mass: 0.4-18.6 g; acidity~: 1.2-12.8; volume: 5-250 ml
+
+vet | a veterinary practice | the vet
+animal: Bruno, Minka, Rocky, Luna, Flocke, Tiger, Bella, Oskar, Pepper, Momo, Socks, Hazel
+species <registered as a *>: dog, cat, rabbit, parrot; owner <owned by *>: @firstnames
+weight: 0.3-41.0 kg; age~: 1-16 years; bill: 18.00-260.00 euros
+
+hiking | a hiking club | the tour guide
+trail: Ridge Walk, Eagle Path, Gorge Loop, Pine Circuit, Lake Round, Shepherd's Way, Old Pass, Moor Trail, Falls Path, Summit Route, Alder Walk, Quarry Track
+difficulty <rated *>: easy, moderate, hard; region <in the * region>: lake, forest, mountain
+distance: 3.5-28.0 km; ascent: 40-1650 m; walking time: 60-540 minutes
+
+weather station | a weather station | the meteorologist
+town: @cities
+sky <reported as *>: clear, cloudy, foggy; coast <lying on the * coast>: north, south, west
+temperature~: 1.5-34.5 °C; rainfall: 0.5-48.0 mm; wind speed~: 3-95 km per hour
+
+theatre | a theatre | the stage manager
+play: The Locksmith, Two Chairs, The Lighthouse, Winter Guests, A Quiet Town, The Auction, Paper Moon, The Understudy, Red Curtain, Last Train, The Orchard Wall, Three Letters
+stage <shown on the * stage>: main, studio, open-air; author <written by *>: @firstnames
+tickets#: 35-480; price: 9.00-58.00 euros; duration: 60-195 minutes
+
+logistics | a logistics company | the dispatcher
+parcel: P-310, P-322, P-335, P-341, P-356, P-368, P-374, P-389, P-391, P-402, P-417, P-425
+depot <leaving from the * depot>: eastern, western, airport; service <sent by * mail>: standard, express
+weight: 0.2-31.5 kg; postage: 3.90-48.00 euros; distance: 12-960 km
+
+vineyard | a vineyard | the cellar master
+wine: Riesling, Silvaner, Merlot, Pinot Noir, Chardonnay, Muscat, Dornfelder, Bacchus, Malbec, Syrah, Kerner, Tempranillo
+colour <of * colour>: red, white, pink; slope <grown on the * slope>: southern, eastern, western
+price: 4.80-36.00 euros; bottles#: 60-1400; sugar content~: 0.8-14.0 g
+
+football | a football league | the referee
+club: Rovers, Wanderers, United, Athletic, Rangers, Harriers, Albion, Dynamo, Olympic, Fortuna, Viktoria, Corinthians
+division <in the * division>: first, second; home town <based in *>: @cities
+goals#: 9-71; points#: 8-68; yellow cards#: 3-44
+
+pharmacy | a pharmacy | the pharmacist
+medicine: cough syrup, eye drops, zinc tablets, nose spray, heat cream, sleep tea, iron capsules, throat lozenges, burn gel, travel pills, ear drops, vitamin powder
+form <sold as a *>: liquid, solid, cream; shelf <kept on shelf *>: 1, 2, 3, 4
+price: 2.40-28.90 euros; packs#: 2-85
+
+pottery | a pottery workshop | the potter
+vessel: teapot, soup bowl, flower vase, jug, sugar pot, milk can, wine cup, salad bowl, mug, butter dish, egg cup, salt cellar
+glaze <with a * glaze>: blue, green, clear, ochre; kiln <fired in the * kiln>: gas, electric
+price: 6.50-84.00 euros; weight: 0.2-4.8 kg; firing time~: 6-22 hours
+
+airport | a regional airport | the operations manager
+flight: KX 110, KX 127, LV 204, LV 219, MO 301, MO 322, NT 415, NT 438, OR 502, OR 517, PB 606, PB 624
+airline <operated by *>: Northair, Skyline, Meridian; gate <boarding at gate *>: 1, 2, 3, 4
+passengers#: 38-240; delay: 1-95 minutes; distance: 190-2900 km
+
+board games | a board game café | the owner
+game: Harbour Kings, Frost Trail, Tiny Towns, Market Day, Lost Islands, Spice Road, Night Train, Owl and Mouse, Stone Bridge, Deep Reef, Cloud Castle, Red Caravan
+kind <of the * kind>: strategy, party, family; shelf <kept on shelf *>: 1, 2, 3, 4
+playing time~: 15-180 minutes; price: 12.00-68.00 euros; rounds#: 3-90
+
+cycling | a cycling club | the ride leader
+route: Coast Road, Hill Climb, Valley Run, Forest Loop, River Stage, Old Town Dash, Lake Circuit, Windmill Route, Border Ride, Sand Track, Castle Tour, Final Sprint
+surface <on *>: asphalt, gravel, cobbles; wind <with a * wind>: head, tail, side
+distance: 14.5-168.0 km; ascent: 60-2400 m; punctures#: 1-11
+
+archaeology | an archaeological dig | the dig leader
+find: clay jar, iron nail, bone needle, roof tile, glass ring, bronze pin, loom weight, coin, arrowhead, bead, lamp, buckle
+trench <found in trench *>: A, B, C, D; age group <from the * age>: stone, bronze, iron
+depth~: 12-240 cm; weight: 2-860 g; fragments#: 1-34
+
+ski school | a ski school | the head instructor
+skier: @people
+course <in the * course>: beginner, sport, race; village <staying in *>: Alpdorf, Steinach, Obertal
+training time: 2-26 hours; falls#: 1-30; age~: 6-64 years
+
+podcast | a podcast studio | the producer
+episode: The Missing Map, Deep Water, On Bread, Quiet Engines, Two Sisters, The Last Tram, Night Shift, Letters Home, Wild Honey, Small Gods, The Bell Tower, Cold Cases
+host <hosted by *>: @firstnames; series <part of the * series>: history, science, crime
+length: 12-96 minutes; downloads#: 90-2900
+
+dance school | a dance school | the dance teacher
+dance: Tango, Waltz, Salsa, Swing, Ballet, Tap, Foxtrot, Rumba, Samba, Polka, Breakdance, Quickstep
+level <for * learners>: new, advanced, fluent; studio <taught in the * studio>: small, large, mirror
+fee: 24-190 euros; dancers#: 6-34; lesson time: 45-120 minutes
+
+hotel | a small hotel | the receptionist
+guest: @people
+board <on * board>: half, full, breakfast; floor <on the * floor>: ground, first, second
+bill: 58.00-940.00 euros; nights#: 1-14; tip: 2-60 euros
+
+restaurant | a family restaurant | the waiter
+meal: goulash, lasagne, mushroom risotto, trout fillet, pumpkin soup, veal stew, cheese dumplings, onion tart, ravioli, paella, moussaka, ratatouille
+course name <served as a *>: starter, main, snack; chef <cooked by *>: @firstnames
+price: 4.90-28.50 euros; servings#: 3-74; cooking time~: 8-95 minutes
+
+flower shop | a flower shop | the florist
+flower: tulip, rose, lily, peony, aster, dahlia, iris, daisy, carnation, sunflower, orchid, anemone
+colour <of * colour>: red, white, pink; supplier <supplied by *>: Bloom, Petal, Verdant
+price: 0.60-7.90 euros; stems#: 10-260; vase life~: 3-16 days
+
+campsite | a campsite | the warden
+pitch: Birch, Oak, Beach, Hilltop, Creek, Meadow, Pine, Rock, Dune, Hedge, Pond, Lantern
+shelter <used by a *>: tent, caravan, camper; power <with * power>: no, half, full
+area: 24-140 square metres; nights#: 1-14; charge: 14.00-210.00 euros
+
+coffee roastery | a coffee roastery | the roaster
+blend: Morning Sun, Night Watch, Old Town, Blue Cup, Sunday, Fireside, First Light, Harbour, Siesta, Velvet, Strong Arm, Garden
+roast <with a * roast>: light, medium, dark; bean origin <grown in *>: Kenya, Peru, Sumatra
+price: 6.80-24.00 euros; bags#: 5-180; roasting time~: 9-21 minutes
+
+furniture | a furniture workshop | the carpenter
+product: oak table, bar stool, book case, bed frame, wardrobe, rocking chair, side board, bench, shoe rack, coat stand, desk, crib
+wood <made of *>: oak, beech, walnut; stain <with a * stain>: clear, dark, honey
+price: 45-1900 euros; working time: 3-70 hours; screws#: 8-140
+"""
+"""`domains` reads them and explains the notation."""

@@ -1,1 +1,0 @@
-"""The words of the embedded teacher's world, written by hand: domains with their tables, texts, names, scenes."""
