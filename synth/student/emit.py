@@ -90,7 +90,7 @@ def _axolotl(settings: TrainSettings, num_records: int) -> dict[str, str]:
             {"path": DATA, "type": "chat_template", "field_messages": "messages", "roles_to_train": ["assistant"]}
         ],
         "chat_template": ("chatml" if settings.template == "chatml" else "tokenizer_default") if is_own else "jinja",
-        "chat_template_jinja": None if is_own else TEMPLATES[settings.template].jinja(has_bos=False),
+        "chat_template_jinja": None if is_own else TEMPLATES[settings.template].jinja(""),
         "output_dir": "out",
         "sequence_len": settings.max_length,
         "sample_packing": settings.packing is not False,

@@ -92,7 +92,7 @@ def _fit(
     known = len(tokenizer)
     prepare_tokenizer(tokenizer, template)
     encoder = Encoder(template, tokenizer)
-    tokenizer.chat_template = template.jinja(has_bos=bool(encoder.start))
+    tokenizer.chat_template = encoder.chat_template()
     data = prepare_data(records, encoder, settings)
     refuse_if_too_big(base, settings)
     model = _model(base, settings)

@@ -6,10 +6,9 @@ all come from one place. Tokenising is done in `encode.py`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from synth.errors import UsageError
 from synth.records import Record
@@ -62,13 +61,18 @@ def conversation_of(record: Record) -> Conversation:
 class Template(Protocol):
     """One way to write a conversation.
 
-    `end_token`: what the tokenizer's end of sequence must be; "" leaves the tokenizer's own.
+    `end_token`: what the tokenizer's end of sequence must be; "" leaves the tokenizer's own. `writes_start`: it writes
+    the beginning-of-sequence token itself. `folds_system`: it puts a system text into the first user turn.
     """
 
     @property
     def name(self) -> str: ...
     @property
     def end_token(self) -> str: ...
+    @property
+    def writes_start(self) -> bool: ...
+    @property
+    def folds_system(self) -> bool: ...
 
     def segments(self, conversation: Conversation) -> list[Segment]:
         """The whole conversation: every answer learned, each with its end token."""
@@ -78,8 +82,8 @@ class Template(Protocol):
         """The same up to where the last answer begins."""
         ...
 
-    def jinja(self, has_bos: bool) -> str:
-        """The same form as a chat template, saved with the student so that servers write what training wrote."""
+    def jinja(self, start: str) -> str:
+        """The same form as a chat template that begins with `start`; saved with the student, for servers."""
         ...
 
 
@@ -99,6 +103,8 @@ class TurnTemplate:
     closing: str = ""
     end_token: str = ""
     answer_lead: str = ""
+    writes_start: ClassVar[bool] = False
+    folds_system: ClassVar[bool] = False
 
     def segments(self, conversation: Conversation) -> list[Segment]:
         """See Template."""
@@ -114,7 +120,7 @@ class TurnTemplate:
         """See Template."""
         return self.segments(conversation)[: -3 if self.closing else -2]
 
-    def jinja(self, has_bos: bool) -> str:
+    def jinja(self, start: str) -> str:
         """See Template. A user's message is taken whole, so a form with a place for the input leaves that place out."""
 
         def written(system: str, is_first: bool) -> str:
@@ -127,7 +133,7 @@ class TurnTemplate:
 
         closing = f"{{{{ {self.closing!r} }}}}" if self.closing else ""
         return (
-            ("{{ bos_token }}" if has_bos else "")
+            (f"{{{{ {start!r} }}}}" if start else "")
             + "{%- for message in messages -%}{%- if message['role'] == 'user' -%}"
             + "{%- if loop.first -%}" + written("", True)
             + "{%- elif loop.index0 == 1 and messages[0]['role'] == 'system' -%}" + written("S", True)
@@ -172,7 +178,7 @@ def _wizardlm(turn: Turn, system: str, is_first: bool) -> list[Segment]:
 
 def _vicuna(turn: Turn, system: str, is_first: bool) -> list[Segment]:
     head = [Segment(system, "content") if system else Segment(_VICUNA), Segment(" ")] if is_first else []
-    return [*head, Segment("USER: "), Segment(turn.user_text, "content"), Segment(" ASSISTANT: ")]
+    return [*head, Segment("USER: "), Segment(turn.user_text, "content"), Segment(" ASSISTANT:")]
 
 
 def _chatml(turn: Turn, system: str, is_first: bool) -> list[Segment]:
@@ -185,102 +191,32 @@ def _chatml(turn: Turn, system: str, is_first: bool) -> list[Segment]:
 
 def _short(turn: Turn, system: str, is_first: bool) -> list[Segment]:
     """Every text begins with a space, so that a word is one and the same token wherever it stands."""
-    head = [Segment(f" {system}", "content"), Segment("\n")] if system and is_first else []
+    head = [Segment("System:"), Segment(f" {system}", "content"), Segment("\n")] if system and is_first else []
     head += [Segment("Task:"), Segment(f" {turn.instruction}", "content")]
     if turn.input:
         head += [Segment("\n"), Segment(f" {turn.input}", "content")]
     return [*head, Segment("\nAnswer:")]
 
 
-# --- a model's own chat template -------------------------------------------------------------------------------------
-
-_MARK = re.compile("\ue000([0-9]+)\ue001")  # private-use characters around a number: no template contains them
-
-
-class ChatTemplate:
-    """The chat template that came with a model.
-
-    It is rendered once with a mark in place of each text and cut at the marks, so the template must write every text as
-    it is (blanks at the ends aside) and close an answer with a control token.
-    """
-
-    name = "chat"
-
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        if not tokenizer.chat_template:
-            raise UsageError("the model's tokenizer has no chat template", "choose a template by name, such as chatml")
-        self._tokenizer = tokenizer
-        after = self._cut(Conversation((Turn("q", "", "a"),)), False)[-1].text
-        controls = sorted(
-            (t for t in _control_tokens(tokenizer) if t in after), key=lambda t: (after.index(t), -len(t))
-        )
-        if not controls:
-            raise UsageError(
-                "the model's chat template does not end an answer with a control token, so a student would never stop",
-                "choose another template, such as chatml",
-            )
-        self.end_token = controls[0]
-
-    def segments(self, conversation: Conversation) -> list[Segment]:
-        """See Template."""
-        return self._with_ends(self._cut(conversation, False))
-
-    def prompt(self, conversation: Conversation) -> list[Segment]:
-        """See Template."""
-        return self._with_ends(self._cut(conversation, True))
-
-    def jinja(self, has_bos: bool) -> str:
-        """See Template: it stays as it was."""
-        return str(self._tokenizer.chat_template)
-
-    def _with_ends(self, cut: list[Segment]) -> list[Segment]:
-        """The end token after each answer as a segment of its own, learned with what stands before it."""
-        parts: list[Segment] = []
-        for part in cut:
-            if not (parts and parts[-1].is_learned and self.end_token in part.text):
-                parts.append(part)
-                continue
-            before, _, rest = part.text.partition(self.end_token)
-            parts += [Segment(before, is_learned=True)] if before else []
-            parts.append(Segment("", "end", is_learned=True))
-            parts += [Segment(rest)] if rest else []
-        return parts
-
-    def _cut(self, conversation: Conversation, is_prompt: bool) -> list[Segment]:
-        texts = [conversation.system] if conversation.system else []
-        roles = ["system"] if conversation.system else []
-        for turn in conversation.turns:
-            texts += [turn.user_text, turn.output]
-            roles += ["user", "assistant"]
-        if is_prompt:
-            texts, roles = texts[:-1], roles[:-1]
-        messages = [{"role": role, "content": f"\ue000{i}\ue001"} for i, role in enumerate(roles)]
-        rendered = self._tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=is_prompt, enable_thinking=False
-        )
-        pieces = _MARK.split(str(rendered))
-        if [int(number) for number in pieces[1::2]] != list(range(len(texts))):
-            raise UsageError(
-                "the model's chat template leaves out, repeats or moves texts",
-                "choose another template, such as chatml",
-            )
-        parts = [Segment(pieces[0])] if pieces[0] else []
-        for number, frame in zip(pieces[1::2], pieces[2::2], strict=True):
-            parts.append(Segment(texts[int(number)], "content", is_learned=roles[int(number)] == "assistant"))
-            parts += [Segment(frame)] if frame else []
-        return parts
-
-
-def _control_tokens(tokenizer: PreTrainedTokenizerBase) -> list[str]:
-    return [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special]
+def control_tokens(tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    """The tokens that are no text, longest first."""
+    tokens = {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
+    return sorted(tokens, key=lambda token: (-len(token), token))
 
 
 def template_named(name: str, tokenizer: PreTrainedTokenizerBase) -> Template:
-    """The template `name` of TEMPLATES, or "chat" for the model's own. Raises UsageError for any other."""
+    """The template `name` of TEMPLATES, "chat" for the model's own, or "auto": its own if it has one, else alpaca.
+
+    Raises UsageError for any other name.
+    """
+    if name == "auto":
+        name = "chat" if tokenizer.chat_template else "alpaca"
     if name == "chat":
+        from synth.student.chat_template import ChatTemplate
+
         return ChatTemplate(tokenizer)
     if name not in TEMPLATES:
-        raise UsageError(f"there is no template {name!r}", f"choose one of: {', '.join([*TEMPLATES, 'chat'])}")
+        raise UsageError(f"there is no template {name!r}", f"choose one of: {', '.join([*TEMPLATES, 'chat', 'auto'])}")
     return TEMPLATES[name]
 
 
@@ -291,7 +227,7 @@ TEMPLATES: dict[str, TurnTemplate] = {
     "alpaca": TurnTemplate("alpaca", _alpaca("")),
     "alpaca-newline": TurnTemplate("alpaca-newline", _alpaca("\n")),
     "wizardlm": TurnTemplate("wizardlm", _wizardlm),
-    "vicuna": TurnTemplate("vicuna", _vicuna),
+    "vicuna": TurnTemplate("vicuna", _vicuna, answer_lead=" "),
     "chatml": TurnTemplate("chatml", _chatml, closing="\n", end_token="<|im_end|>"),
     "short": TurnTemplate("short", _short, answer_lead=" "),
 }

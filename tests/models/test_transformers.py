@@ -20,7 +20,7 @@ from synth.student.tiny import make_model, make_tokenizer
 def model(tmp_path_factory: pytest.TempPathFactory) -> ChatModel:
     folder = tmp_path_factory.mktemp("student")
     tokenizer = make_tokenizer(["Name a river."] * 2)
-    tokenizer.chat_template = TEMPLATES["short"].jinja(has_bos=False)
+    tokenizer.chat_template = TEMPLATES["short"].jinja("")
     tokenizer.save_pretrained(folder)
     make_model(320, seed=0, hidden=16, layers=1, heads=2).save_pretrained(folder)
     return connect("transformers", {"model": str(folder), "num_threads": 1})

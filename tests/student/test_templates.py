@@ -6,8 +6,9 @@ import pytest
 
 from synth.errors import UsageError
 from synth.records import Record
+from synth.student.chat_template import ChatTemplate
 from synth.student.encode import UNLEARNED, Encoder, prepare_tokenizer
-from synth.student.templates import TEMPLATES, ChatTemplate, Conversation, Turn, conversation_of, template_named
+from synth.student.templates import TEMPLATES, Conversation, Turn, conversation_of, template_named
 from synth.student.tiny import make_tokenizer
 
 TWO_TURNS = Conversation((Turn("Name a river.", "", "The Elbe."), Turn("And a lake?", "", "Lake Como.")), "Be brief.")
@@ -55,7 +56,7 @@ def test_the_prompt_is_a_prefix_of_what_was_trained_on(name: str) -> None:
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_the_saved_chat_template_writes_what_training_wrote(name: str) -> None:
     one = encoder(name)
-    one.tokenizer.chat_template = one.template.jinja(has_bos=False)
+    one.tokenizer.chat_template = one.template.jinja("")
     messages = [{"role": "system", "content": "Be brief."}]
     for turn in TWO_TURNS.turns:
         messages += [{"role": "user", "content": turn.instruction}, {"role": "assistant", "content": turn.output}]
@@ -106,18 +107,6 @@ def test_a_models_own_template_gives_the_same_text_and_mask_as_chatml() -> None:
     assert [part.text for part in own.segments(TWO_TURNS) if part.is_learned] == ["The Elbe.", "", "Lake Como.", ""]
     prepare_tokenizer(own._tokenizer, own)
     assert learned(Encoder(own, own._tokenizer), TWO_TURNS) == ["The Elbe.<|im_end|>", "Lake Como.<|im_end|>"]
-
-
-@pytest.mark.parametrize(
-    ("template", "complaint"),
-    [
-        ("{% for m in messages %}{{ m['content'] }}\n{% endfor %}", "control token"),
-        ("{{ messages[-1]['content'] }}<|im_end|>", "leaves out"),
-    ],
-)
-def test_own_templates_that_cannot_be_followed_are_refused(template: str, complaint: str) -> None:
-    with pytest.raises(UsageError, match=complaint):
-        with_own_template(template)
 
 
 def test_unknown_templates_and_models_without_one_are_refused() -> None:
