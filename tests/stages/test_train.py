@@ -31,7 +31,10 @@ WORDS = "red blue green black white brown grey pink".split()
 def records(number: int = 40) -> list[Record]:
     return [
         Record(
-            "Repeat the word.", f"{WORDS[i % 8]} {WORDS[i // 8]}", f"{WORDS[i % 8]} {WORDS[i // 8]}", Lineage("seed")
+            "Repeat the word.",
+            f"{WORDS[i % 8]} {WORDS[i // 8]}",
+            f"{WORDS[i % 8]} {WORDS[i // 8]}",
+            lineage=Lineage("seed"),
         )
         for i in range(number)
     ]
