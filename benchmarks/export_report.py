@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from synth.engine.funnel import NOTE, NotedStage, note_stages
 from synth.engine.ledger import Ledger, Outcome, Result, results_to_json
 from synth.records import Lineage, Record, Rejection
 from synth.stages.export import ExportSettings, Splits, export
@@ -60,6 +61,8 @@ def records(num: int, seed: int = 1) -> Iterator[Record]:
 async def fill(folder: Path, num: int) -> None:
     """A finished run with `num` final records and a fifth as many rejections in bootstrap."""
     ledger = Ledger(folder)
+    kinds = {"bootstrap": "seeds", "evolve": "children", "respond": "records", "select": "checks"}
+    await ledger.set_meta(NOTE, note_stages(NotedStage(name, kind) for name, kind in kinds.items()))
     for stage in STAGES:
         await ledger.begin_stage(stage, stage, "{}")
     ordinals = dict.fromkeys(STAGES, 0)

@@ -6,18 +6,70 @@ The names below are the public ones; each is imported from its module when it is
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
+if TYPE_CHECKING:
+    from synth.checks.base import Check as Check
+    from synth.checks.base import StatefulCheck as StatefulCheck
+    from synth.checks.novelty import NoveltyIndex as NoveltyIndex
+    from synth.checks.novelty import novel_subset as novel_subset
+    from synth.engine.run import Engine as Engine
+    from synth.engine.work import Ask as Ask
+    from synth.errors import SynthError as SynthError
+    from synth.models import Backend as Backend
+    from synth.models.base import ChatModel as ChatModel
+    from synth.models.base import ChatRequest as ChatRequest
+    from synth.models.base import Completion as Completion
+    from synth.models.base import Sampling as Sampling
+    from synth.pipeline import run as run
+    from synth.prompts import Prompt as Prompt
+    from synth.recipe import read_recipe as read_recipe
+    from synth.records import Instance as Instance
+    from synth.records import Lineage as Lineage
+    from synth.records import OtherAnswer as OtherAnswer
+    from synth.records import Record as Record
+    from synth.records import Rejection as Rejection
+    from synth.records import SeedTask as SeedTask
+    from synth.stages.evolve.operators import Operator as Operator
+    from synth.stages.export.formats import ExportFormat as ExportFormat
+    from synth.stages.formats import read_records as read_records
+    from synth.stages.seeds import read_seed_tasks as read_seed_tasks
+    from synth.stages.stage import RunFolder as RunFolder
+    from synth.stages.stage import Stage as Stage
+    from synth.stages.stage import each_record as each_record
+    from synth.student.templates import Segment as Segment
+    from synth.student.templates import Template as Template
+    from synth.student.templates import TurnTemplate as TurnTemplate
+
 _HOMES = {
+    "Ask": "synth.engine.work",
+    "Backend": "synth.models",
+    "ChatModel": "synth.models.base",
+    "ChatRequest": "synth.models.base",
+    "Check": "synth.checks.base",
+    "Completion": "synth.models.base",
+    "Engine": "synth.engine.run",
+    "ExportFormat": "synth.stages.export.formats",
     "Instance": "synth.records",
     "Lineage": "synth.records",
     "NoveltyIndex": "synth.checks.novelty",
+    "Operator": "synth.stages.evolve.operators",
+    "OtherAnswer": "synth.records",
+    "Prompt": "synth.prompts",
     "Record": "synth.records",
     "Rejection": "synth.records",
+    "RunFolder": "synth.stages.stage",
+    "Sampling": "synth.models.base",
     "SeedTask": "synth.records",
+    "Segment": "synth.student.templates",
+    "Stage": "synth.stages.stage",
+    "StatefulCheck": "synth.checks.base",
     "SynthError": "synth.errors",
+    "Template": "synth.student.templates",
+    "TurnTemplate": "synth.student.templates",
+    "each_record": "synth.stages.stage",
     "novel_subset": "synth.checks.novelty",
     "read_recipe": "synth.recipe",
     "read_records": "synth.stages.formats",
@@ -26,14 +78,33 @@ _HOMES = {
 }
 
 __all__ = [
+    "Ask",
+    "Backend",
+    "ChatModel",
+    "ChatRequest",
+    "Check",
+    "Completion",
+    "Engine",
+    "ExportFormat",
     "Instance",
     "Lineage",
     "NoveltyIndex",
+    "Operator",
+    "OtherAnswer",
+    "Prompt",
     "Record",
     "Rejection",
+    "RunFolder",
+    "Sampling",
     "SeedTask",
+    "Segment",
+    "Stage",
+    "StatefulCheck",
     "SynthError",
+    "Template",
+    "TurnTemplate",
     "__version__",
+    "each_record",
     "novel_subset",
     "read_recipe",
     "read_records",

@@ -7,32 +7,27 @@ recipe or in the working folder is read first). Nothing is run here.
 from __future__ import annotations
 
 import difflib
+import functools
 import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
 from synth.engine.budget import Price
 from synth.errors import InputError, UsageError
 from synth.models import not_shaping
+from synth.plugins import is_reference
 from synth.records import digest
-from synth.stages.bootstrap.settings import BootstrapSettings
-from synth.stages.evaluate import EvaluateSettings
-from synth.stages.evolve.evolver import EvolveSettings
-from synth.stages.export import ExportSettings
-from synth.stages.report.stage import ReportSettings
-from synth.stages.respond import RespondSettings
-from synth.stages.select import SelectSettings
+from synth.shipped import SEED_FILE
+from synth.stages.order import STAGES, find_stage
+from synth.stages.stage import Planned
 from synth.student.holdout import HoldOutSettings
-from synth.student.presets import TrainSettings
 
 Settings = TypeVar("Settings", bound=BaseModel)
-STAGES = ("bootstrap", "evolve", "respond", "select", "export", "train", "evaluate", "report")
-SEED_FILE = Path(__file__).parent.parent / "seed_tasks" / "seed_tasks.jsonl"
 
 
 class _Section(BaseModel):
@@ -101,9 +96,9 @@ class EngineSettings(_Section):
 
 
 class Recipe(_Section):
-    """A whole run. A stage that is null or absent is left out; the others run in the order of `STAGES`.
+    """A whole run. Each stage has a section of its name; one that is null is left out, the others run in order.
 
-    `input`: a file of records to work on (any format `synth seeds import` reads), beside or in place of bootstrap.
+    Recipes are made by `build_recipe`, whose model has the sections of all stages.
     """
 
     name: str = Field("run", pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
@@ -113,15 +108,22 @@ class Recipe(_Section):
     teacher: ModelSettings = Field(default_factory=ModelSettings)
     judge: ModelSettings | None = None
     engine: EngineSettings = EngineSettings()
-    bootstrap: BootstrapSettings | None = None
-    evolve: EvolveSettings | None = None
-    respond: RespondSettings | None = RespondSettings()
-    select: SelectSettings | None = SelectSettings()
     hold_out: HoldOutSettings = HoldOutSettings()
-    export: ExportSettings | None = ExportSettings()
-    train: TrainSettings | None = None
-    evaluate: EvaluateSettings | None = None
-    report: ReportSettings | None = ReportSettings()
+    stages: list[str] | None = None
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    @property
+    def order(self) -> list[str]:
+        """The names of the stages in their order, with those that are left out."""
+        return [stage.name for stage in STAGES] if self.stages is None else [_section(name) for name in self.stages]
+
+    def plan(self) -> list[Planned]:
+        """The stages of this run in order, with their settings."""
+        found = ((name, getattr(self, name, None)) for name in self.order)
+        return [Planned(name, find_stage(_kind(name, it)), it) for name, it in found if it is not None]
 
     def to_yaml(self) -> str:
         """The recipe as resolved, every default spelled out."""
@@ -133,9 +135,53 @@ class Recipe(_Section):
         return digest(shaping(self.model_dump(mode="json")))[:16]
 
 
+NOT_SECTIONS = frozenset(Recipe.model_fields)
+
+
+@functools.cache
+def _usual_model() -> type[Recipe]:
+    fields: dict[str, Any] = {
+        stage.name: (stage.Settings | None, stage.Settings() if stage.is_default else None) for stage in STAGES
+    }
+    return create_model("Recipe", __base__=Recipe, **fields)
+
+
+def recipe_model(data: Mapping[str, Any] = {}) -> type[Recipe]:
+    """The model of a recipe: a section for each stage of STAGES, and for those that `data["stages"]` names beside them.
+
+    Such a section may have a key `kind`, the stage that runs under its name. Raises UsageError for unknown stages.
+    """
+    usual, named = _usual_model(), data.get("stages")
+    entries = {_section(str(entry)): str(entry) for entry in (named if isinstance(named, list) else ())}
+    further = {name: entry for name, entry in entries.items() if name not in usual.model_fields or name in NOT_SECTIONS}
+    fields = {name: _further_section(entry, name, data.get(name)) for name, entry in further.items()}
+    return create_model("Recipe", __base__=usual, **fields) if fields else usual
+
+
+def _further_section(entry: str, name: str, section: Any) -> Any:
+    """(type, default) of the section `name` of a stage that is none of STAGES, or one of them under another name."""
+    if not name.isidentifier() or name in NOT_SECTIONS:
+        raise UsageError(f"stages: {name!r} cannot be the name of a stage", "use small letters, none of the other keys")
+    kind = section.get("kind") if isinstance(section, dict) else None
+    stage = find_stage(str(kind or entry))
+    model = create_model(stage.Settings.__name__, __base__=stage.Settings, kind=(str, str(kind or entry)))
+    required = any(field.is_required() for field in model.model_fields.values())
+    return (model, ...) if required else (model, Field(default_factory=model))
+
+
+def _section(entry: str) -> str:
+    """The name of a stage in `stages:`; of `module:name` the stage's own."""
+    return find_stage(entry).name if is_reference(entry) else entry
+
+
+def _kind(name: str, settings: Any) -> str:
+    return str(getattr(settings, "kind", name))
+
+
 def shaping(dump: Mapping[str, Any]) -> dict[str, Any]:
     """A recipe's dump without what cannot change the result: its name, the engine, how many requests are in flight."""
-    rest = {key: value for key, value in dump.items() if key not in ("name", "engine", "report")}
+    free_sections = {stage.name for stage in STAGES if not getattr(stage.Settings, "is_shaping", True)}
+    rest = {key: value for key, value in dump.items() if key not in {"name", "engine"} | free_sections}
     for role in ("teacher", "judge"):
         if rest.get(role):
             free = {"concurrency", "latency_ms"} | not_shaping(str(rest[role]["backend"]))
@@ -164,20 +210,24 @@ def read_recipe(path: Path, overrides: Sequence[str] = (), sections: Mapping[str
 
 def _beside(recipe: Recipe, base: Path) -> Recipe:
     """`recipe` with every file it names taken from the folder `base`, whatever the working folder is."""
-    changes: dict[str, Any] = {"seeds": recipe.seeds.model_copy(update={"path": base / recipe.seeds.path})}
-    changes["input"] = base / recipe.input if recipe.input else None
-    for name in ("bootstrap", "evolve"):
-        section = getattr(recipe, name)
-        if section is None:
-            continue
-        paths = {prompt: str(base / path) for prompt, path in section.prompt_paths.items()}
-        changes[name] = section.model_copy(update={"prompt_paths": paths})
-    if recipe.evolve and recipe.evolve.method_path:
-        changes["evolve"] = changes["evolve"].model_copy(update={"method_path": base / recipe.evolve.method_path})
-    if recipe.select and recipe.select.grade and recipe.select.grade.prompt_path:
-        grade = recipe.select.grade.model_copy(update={"prompt_path": str(base / recipe.select.grade.prompt_path)})
-        changes["select"] = recipe.select.model_copy(update={"grade": grade})
+    changes: dict[str, Any] = {"input": base / recipe.input} if recipe.input else {}
+    for name in ("seeds", *(planned.name for planned in recipe.plan())):
+        changes[name] = _placed(getattr(recipe, name), base)
     return recipe.model_copy(update=changes)
+
+
+def _placed(section: BaseModel, base: Path) -> BaseModel:
+    """The same settings with their fields `path`, `..._path` and `..._paths` below `base`."""
+    changes: dict[str, Any] = {}
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, BaseModel):
+            changes[name] = _placed(value, base)
+        elif name.endswith("_paths") and isinstance(value, dict):
+            changes[name] = {key: str(base / path) for key, path in value.items()}
+        elif (name == "path" or name.endswith("_path")) and isinstance(value, str | Path):
+            changes[name] = type(value)(base / value)
+    return section.model_copy(update=changes)
 
 
 def validated(model: type[Settings], data: Mapping[str, Any], where: str) -> Settings:
@@ -185,16 +235,17 @@ def validated(model: type[Settings], data: Mapping[str, Any], where: str) -> Set
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        mistakes = [_mistake(one, where, {}) for one in error.errors(include_url=False)]
+        mistakes = [_mistake(one, where, {}, model) for one in error.errors(include_url=False)]
         raise InputError(f"{where}: {len(mistakes)} mistake(s)", mistakes) from None
 
 
 def build_recipe(data: Mapping[str, Any], where: str = "recipe", lines: Mapping[str, int] | None = None) -> Recipe:
     """A recipe from plain data; raises InputError with every mistake."""
+    model = recipe_model(data)
     try:
-        return Recipe.model_validate(data)
+        return model.model_validate(data)
     except ValidationError as error:
-        mistakes = [_mistake(one, where, lines or {}) for one in error.errors(include_url=False)]
+        mistakes = [_mistake(one, where, lines or {}, model) for one in error.errors(include_url=False)]
         raise InputError(f"{where}: {len(mistakes)} mistake(s)", mistakes, "`synth schema` prints all keys") from None
 
 
@@ -252,18 +303,18 @@ def set_value(data: dict[str, Any], override: str) -> None:
     at[keys[-1]] = parsed
 
 
-def _mistake(error: Any, where: str, lines: Mapping[str, int]) -> str:
+def _mistake(error: Any, where: str, lines: Mapping[str, int], model: type[BaseModel]) -> str:
     loc = [str(part) for part in error["loc"]]
     path = ".".join(loc)
     line = next((lines[".".join(loc[:n])] for n in range(len(loc), 0, -1) if ".".join(loc[:n]) in lines), None)
     place = f"{where}, line {line}" if line else where
     if error["type"] == "extra_forbidden":
-        return f"{place}: {path}: unknown key; {_nearest(loc)}"
+        return f"{place}: {path}: unknown key; {_nearest(loc, model)}"
     return f"{place}: {path}: {error['msg']}"
 
 
-def _nearest(loc: Sequence[str]) -> str:
-    model: Any = Recipe
+def _nearest(loc: Sequence[str], root: type[BaseModel]) -> str:
+    model: Any = root
     for part in loc[:-1]:
         found = model.model_fields.get(part)
         inner = (

@@ -14,6 +14,7 @@ from typing import Any
 
 from synth.engine.budget import Reservation
 from synth.engine.entries import Entry
+from synth.engine.funnel import NOTE, NotedStage, note_stages
 from synth.engine.ledger import Ledger, Outcome, Result, results_to_json
 from synth.models.base import Completion, Usage
 from synth.records import Lineage, Record, Rejection
@@ -22,6 +23,10 @@ VERBS = ["Write", "List", "Explain", "Sort", "Translate", "Summarise", "Name", "
 NOUNS = ["poem", "reason", "plan", "letter", "recipe", "table", "story", "rule", "list", "question", "map", "song"]
 PLACES = ["harbour", "library", "bakery", "school", "station", "garden", "museum", "forest", "market", "office"]
 PEOPLE = ["a nurse", "the mayor", "two pupils", "a sailor", "my aunt", "a clerk", "the twins", "a cook", "a guard"]
+USUAL = [
+    NotedStage("bootstrap", "seeds"), NotedStage("evolve", "children", ("tune",)),
+    NotedStage("respond"), NotedStage("select", "checks", ("grade",)),
+]  # fmt: skip
 OPERATORS = ["add_constraint", "deepen", "concretise", "increase_reasoning", "complicate_input", "breadth"]
 REASONS = [("novelty", "too_similar"), ("instruction_length", "too_short"), ("parsing", "no_instruction")]
 
@@ -74,6 +79,7 @@ def _save(ledger: Ledger, stage: str, item: str, ordinal: int, results: Sequence
 async def _fill(folder: Path, roots: int, rounds: int, model: str, extra: Sequence[Record], seed: int) -> list[Record]:
     rng = random.Random(seed)
     ledger = Ledger(folder)
+    await ledger.set_meta(NOTE, note_stages(USUAL))
     for stage in ("bootstrap", "evolve", "respond", "select"):
         await ledger.begin_stage(
             stage, f"fingerprint of {stage}", json.dumps({"method": "diverse"} if stage == "bootstrap" else {})

@@ -184,7 +184,7 @@ def test_privacy_masks_every_turn() -> None:
 
 @pytest.mark.parametrize("name", sorted(set(FORMATS) - {"csv"}))
 def test_every_export_format_has_the_earlier_turns(name: str) -> None:
-    text = json.dumps(FORMATS[name](replace(ANSWERED, others=(OtherAnswer("240."),))))
+    text = json.dumps(FORMATS[name].row(replace(ANSWERED, others=(OtherAnswer("240."),))))
     assert all(part in text for part in [*BEFORE, ASKED.instruction, ANSWERED.output])
 
 

@@ -2,12 +2,12 @@
 
     build_checks(["refusal", {"instruction_length": {"max_words": 300}}])
 
-To add one: write the function in a file of this folder, and name it in that file's CHECKS.
+To add one: write the function in a file of this folder, and name it in that file's CHECKS; or anywhere else, and name
+it as `module:name`.
 """
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from synth.checks import answers, contamination, evolution, heuristics, language, novelty, privacy
 from synth.checks.base import Check, PairCheck, each_exchange
 from synth.errors import UsageError
+from synth.plugins import find, nearest
 
 Spec = str | Mapping[str, Mapping[str, Any] | None]
 
@@ -60,20 +61,12 @@ def _named(spec: Spec) -> tuple[str, dict[str, Any]]:
 
 
 def _make(known: Mapping[str, Callable[..., Any]], name: str, options: dict[str, Any]) -> Any:
-    if name not in known:
-        raise UsageError(f'checks: there is no check "{name}"', _nearest(name, known))
-    parameters = list(signature(known[name]).parameters)
+    make: Callable[..., Any] = find(known, name, "check")
+    parameters = list(signature(make).parameters)
     for option in options:
         if option not in parameters:
-            raise UsageError(f'checks: "{name}" has no option "{option}"', _nearest(option, parameters))
+            raise UsageError(f'checks: "{name}" has no option "{option}"', nearest(option, parameters))
     try:
-        return known[name](**options)
+        return make(**options)
     except (TypeError, ValueError) as error:
         raise UsageError(f'checks: the options of "{name}" cannot be used: {error}') from error
-
-
-def _nearest(word: str, known: Mapping[str, Any] | Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, known, 1)
-    if close:
-        return f"Did you mean {close[0]}?"
-    return f"There are: {', '.join(known)}." if known else "It has no options."

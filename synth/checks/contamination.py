@@ -21,9 +21,9 @@ from synth.checks.base import Check, full_text
 from synth.checks.novelty import NoveltyIndex
 from synth.errors import InputError, UsageError
 from synth.records import Record
+from synth.shipped import EVAL_FILE
 from synth.tokens import unicode_tokens
 
-OWN_TASKS = Path(__file__).parents[2] / "seed_tasks" / "eval_tasks.jsonl"
 TASK_FIELDS = ("instruction", "prompt", "question", "problem", "query", "input", "context", "text")
 ANSWER_FIELDS = ("output", "response", "answer", "solution", "completion", "target")
 TASK_RUN, TEXT_RUN = 8, 13
@@ -122,7 +122,7 @@ def contamination(
     rouge_l: float = 0.7,
 ) -> Contamination:
     """Refuses records that repeat an item of these benchmark `files`, or of our held-out tasks (`own_tasks`)."""
-    paths = ([OWN_TASKS] if own_tasks else []) + [Path(file) for file in files]
+    paths = ([EVAL_FILE] if own_tasks else []) + [Path(file) for file in files]
     items = (item for path in paths for item in read_items(path))
     return Contamination(items, task_run=task_run, text_run=text_run, rouge_l=rouge_l)
 

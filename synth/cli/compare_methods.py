@@ -129,7 +129,8 @@ def measure(
     """Run one of VARIANTS in its folder, or go on with it, and count."""
     from synth.cli.progress import drawn
     from synth.pipeline import run as run_pipeline
-    from synth.recipe import SEED_FILE, build_recipe, load_env
+    from synth.recipe import build_recipe, load_env
+    from synth.shipped import SEED_FILE
 
     load_env(Path())
     folder = run_dir / re.sub(r"\W+|_", "-", name)

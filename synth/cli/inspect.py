@@ -97,10 +97,11 @@ def lineage(
 
 def _lineage(folder: Path, record_id: str) -> list[dict[str, Any]]:
     """The records from the first ancestor to the one asked for."""
+    from synth.engine.funnel import data_stages
     from synth.engine.ledger import LedgerReader
 
     reader = LedgerReader(folder)
-    known = {r.id: r for name in ("bootstrap", "evolve", "respond", "select") for r in reader.records(name)}
+    known = {r.id: r for name in data_stages(reader) for r in reader.records(name)}
     found = [one for one in known if one.startswith(record_id)]
     if len(found) != 1:
         raise UsageError(

@@ -53,7 +53,7 @@ def _table(progress: RunProgress) -> Any:
 
     table = Table.grid(padding=(0, 1))
     for stage in list(progress.stages.values()):
-        done = stage.kept if stage.name == "bootstrap" else stage.items
+        done = stage.items if stage.expected is None else stage.kept
         bar = ProgressBar(
             total=stage.expected, completed=done, width=24, pulse=stage.expected is None and not stage.ended
         )
@@ -66,7 +66,7 @@ def _table(progress: RunProgress) -> Any:
 def describe(stage: StageProgress) -> str:
     """One line: what is done, how fast, what it cost, how long it will take."""
     seconds = max(stage.seconds, 1e-6)
-    done = stage.kept if stage.name == "bootstrap" else stage.items
+    done = stage.items if stage.expected is None else stage.kept
     of = f" of {stage.expected}" if stage.expected else ""
     parts = [f"{done}{of} done", f"{stage.kept} kept", f"{stage.rejected.total()} rejected"]
     parts.append(f"{stage.requests} requests ({stage.requests / seconds:.1f}/s)")

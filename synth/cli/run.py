@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from synth.recipe import Recipe
 
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one value of the recipe.")]
-SIDE_STAGES = {"evolve": "tune", "select": "grade"}
-"""Stages that ask on behalf of another one, in whose line their requests are counted."""
 RunDir = Annotated[Path | None, typer.Option("--run", help="The run folder; runs/<name> by default.")]
 
 
@@ -25,8 +23,8 @@ def run(
     recipe: Annotated[Path, typer.Argument(help="A recipe (YAML).", show_default=False)],
     run: RunDir = None,
     set: Set = None,
-    until: Annotated[str, typer.Option(help="The last stage to run.")] = "report",
-    fresh: Annotated[bool, typer.Option(help="Throw away what the run folder holds and start over.")] = False,
+    until: Annotated[str | None, typer.Option(help="The last stage to run; all when not given.")] = None,
+    fresh: Annotated[bool, typer.Option(help="Remove what the run folder holds and start over.")] = False,
     teacher: Teacher = None,
     base_url: BaseUrl = None,
     concurrency: Concurrency = None,
@@ -52,7 +50,7 @@ def execute(
     recipe: Recipe,
     run_dir: Path,
     *,
-    until: str,
+    until: str | None = None,
     changed: list[str] | None = None,
     fresh: bool = False,
     json: bool = False,
@@ -75,16 +73,12 @@ def execute(
 
 def summarise(result: RunResult) -> dict[str, Any]:
     """The numbers of a run as plain data."""
-    from synth.pipeline import DATA_STAGES
-    from synth.recipe import STAGES
-
     stages = {}
-    for name in DATA_STAGES:
+    for name, helpers in result.helpers.items():
         stage = result.progress.stages.get(name)
         if stage is None:
             continue
-        side = result.progress.stages.get(SIDE_STAGES.get(name, ""))
-        asked = [stage, side] if side else [stage]
+        asked = [stage, *(found for helper in helpers if (found := result.progress.stages.get(helper)))]
         stages[name] = {
             "kept": stage.kept,
             "rejected": dict(stage.rejected.most_common()),
@@ -96,7 +90,7 @@ def summarise(result: RunResult) -> dict[str, Any]:
     return {
         "run": str(result.run_dir),
         "stages": stages,
-        "seconds": {name: round(result.seconds[name], 2) for name in STAGES if name in result.seconds},
+        "seconds": {name: round(result.seconds[name], 2) for name in result.helpers if name in result.seconds},
         "requests": result.progress.requests,
         "quarantined": result.quarantined,
         "possibly_paid_twice": result.maybe_paid_twice,
@@ -137,10 +131,10 @@ def validate(
     Example: synth validate examples/quickstart.yaml
     """
     with guard(json=json, debug=debug):
-        from synth.recipe import STAGES, read_recipe
+        from synth.recipe import read_recipe
 
         resolved = read_recipe(recipe, set or ())
-        stages = [name for name in STAGES if getattr(resolved, name) is not None]
+        stages = [planned.name for planned in resolved.plan()]
         if json:
             print_json(resolved.model_dump(mode="json"))
         else:
@@ -150,9 +144,9 @@ def validate(
 def schema(json: Json = False, debug: Debug = False) -> None:
     """Print the JSON Schema of recipes, for editors (it is JSON with and without --json)."""
     with guard(json=json, debug=debug):
-        from synth.recipe import Recipe
+        from synth.recipe import recipe_model
 
-        print_json(Recipe.model_json_schema())
+        print_json(recipe_model().model_json_schema())
 
 
 def init(

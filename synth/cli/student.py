@@ -102,11 +102,11 @@ def _input(source: Path | None, data: Path | None) -> tuple[list[Record], Recipe
         from synth.stages.formats import read_records
 
         return read_records(data), None
-    from synth.pipeline import read_run_recipe, split_held_out
+    from synth.pipeline import RunFolder, read_run_recipe
 
     assert source is not None
     recipe = read_run_recipe(source)
-    return split_held_out(recipe, source)[0], recipe
+    return RunFolder(source, recipe).records()[0], recipe
 
 
 def _settings(
@@ -152,7 +152,7 @@ def _told(step: int, of: int, loss: float) -> None:
 
 def _items(source: Path, tasks: Path | None) -> list[EvalItem]:
     """What to examine on: the tasks named, else the run's held-out inputs, else the held-out tasks of the project."""
-    from synth.pipeline import EVAL_FILE
+    from synth.shipped import EVAL_FILE
     from synth.stages.formats import read_records
     from synth.stages.seeds import read_seed_tasks
     from synth.student.items import items_from
@@ -199,18 +199,17 @@ def _students(source: Path) -> tuple[dict[str, str], list[Record]]:
     """The students of a run folder in the order base first, own last, and all that they learned from; or one model."""
     if not (source / "student").is_dir():
         return {source.name: str(source)}, []
-    from synth.pipeline import read_run_recipe, seed_records, split_held_out
-    from synth.stages.seeds import read_seed_tasks
+    from synth.pipeline import RunFolder, read_run_recipe
     from synth.student.arms import answered_records
 
     found = {"untrained": source / "base"}
     found |= {path.name.replace("-", " "): path for path in sorted((source / "students").glob("*"), reverse=True)}
     found |= {"student": source / "student"}
-    recipe = read_run_recipe(source)
-    _, held_out = split_held_out(recipe, source)
+    folder = RunFolder(source, read_run_recipe(source))
+    _, held_out = folder.records()
     gone = {record.id for record in held_out}
     training = [record for record in answered_records(source) if record.id not in gone]
-    training += seed_records(read_seed_tasks(recipe.seeds.path))
+    training += folder.seeds()
     return {name: str(path) for name, path in found.items() if path.is_dir()}, training
 
 
@@ -218,9 +217,10 @@ ABLATION = ["arm", "records", "steps", "tokens", "correct", "95 % interval", "ea
 
 
 def _ablation(source: Path, tasks: Path | None, settings: EvaluateSettings, json: bool) -> None:
-    from synth.pipeline import run_ablation
+    from synth.pipeline import RunFolder, read_run_recipe
+    from synth.stages.evaluate.stage import ablate
 
-    result = run_ablation(source, tasks, settings)
+    result = ablate(RunFolder(source, read_run_recipe(source)), tasks, settings)
     if json:
         print_json(result.to_dict())
         return

@@ -1,4 +1,4 @@
-"""Every candidate accounted for: what came into each stage, what it made, kept and threw away, read from the ledger.
+"""Every candidate accounted for: what came into each stage, what it made, kept and rejected, read from the ledger.
 
 It counts and checks the sums; drawing is for the report and the card. Works on a run that is still going on.
 """
@@ -8,17 +8,44 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
 
 from synth.engine.ledger import LedgerReader
+from synth.errors import StorageError
 from synth.records import Record, Rejection, digest
 
-DATA_STAGES = ("bootstrap", "evolve", "respond", "select")
 SAMPLES = 3
-"""Thrown-away records kept as samples for each reason."""
+"""Rejected records kept as samples for each reason."""
+NOTE = "stages"
+"""The ledger's note of the stages that make records, in order."""
 FOREIGN = ("seed", "import")
 Reason = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class NotedStage:
+    """A stage of this run: its name, its kind (see `synth.stages.stage.Stage`) and the stages that ask for it."""
+
+    name: str
+    kind: str = "records"
+    helpers: tuple[str, ...] = ()
+
+
+def note_stages(stages: Iterable[NotedStage]) -> str:
+    """The stages of a run as JSON, for the ledger's note."""
+    return json.dumps([asdict(stage) for stage in stages])
+
+
+def noted_stages(ledger: LedgerReader) -> list[NotedStage]:
+    """The stages of this run that make records, in order. Raises StorageError for a ledger without the note."""
+    noted = ledger.get_meta(NOTE)
+    if noted is None:
+        raise StorageError(
+            "the ledger does not say in which order its stages come",
+            "`synth run` once notes it, at no calls if finished",
+        )
+    return [NotedStage(row["name"], row["kind"], tuple(row["helpers"])) for row in json.loads(noted)]
 
 
 @dataclass(slots=True)
@@ -39,7 +66,7 @@ class StageCount:
 
     @property
     def rejected(self) -> int:
-        """All that this stage threw away."""
+        """All that this stage rejected."""
         return self.reasons.total()
 
 
@@ -57,7 +84,7 @@ class Funnel:
 
     @property
     def rejected(self) -> int:
-        """All that was thrown away, anywhere."""
+        """All that was rejected, anywhere."""
         return sum(stage.rejected for stage in self.stages)
 
     @property
@@ -67,13 +94,28 @@ class Funnel:
 
 
 def data_stages(ledger: LedgerReader) -> list[str]:
-    """The data stages this run has begun, in order."""
+    """The names of the stages that this run has begun, in order."""
+    return [stage.name for stage in begun_stages(ledger)]
+
+
+def begun_stages(ledger: LedgerReader) -> list[NotedStage]:
+    """The stages that this run has begun, in order."""
     begun = ledger.stages()
-    return [name for name in DATA_STAGES if name in begun]
+    return [stage for stage in noted_stages(ledger) if stage.name in begun] if begun else []
+
+
+def unchecked_stage(ledger: LedgerReader) -> NotedStage | None:
+    """The last stage begun before the first that only checks: all that the teacher made is in its results."""
+    before: NotedStage | None = None
+    for stage in begun_stages(ledger):
+        if stage.kind == "checks":
+            break
+        before = stage
+    return before
 
 
 def final_records(ledger: LedgerReader) -> Iterator[Record]:
-    """What the last data stage kept, in order; nothing where no stage has begun."""
+    """What the last stage kept, in order; nothing where no stage has begun."""
     names = data_stages(ledger)
     return ledger.records(names[-1]) if names else iter(())
 
@@ -84,19 +126,21 @@ def count_funnel(ledger: LedgerReader, samples: int = SAMPLES) -> Funnel:
     stages: list[StageCount] = []
     problems: list[str] = []
     kept_before, foreign_before = 0, 0
-    for name in data_stages(ledger):
+    for stage in begun_stages(ledger):
+        name = stage.name
         count, results, foreign, foreign_kept = _count_stage(ledger, name, samples)
         items = ledger.query("SELECT count(*) FROM outcomes WHERE stage=?", name)[0][0]
-        count.joined = max(0, foreign - foreign_before)
-        if name == "bootstrap":
+        if stage.kind == "seeds":
             count.made = results
+            kept_before += count.kept
         else:
+            count.joined = max(0, foreign - foreign_before)
             count.received = kept_before
             count.waiting = max(0, kept_before + count.joined - items) if states[name]["state"] == "running" else 0
             count.made = results - (count.received + count.joined - count.waiting)
-        problems += _problems(count, items)
+            problems += _problems(count, items, stage.kind)
+            kept_before, foreign_before = count.kept, foreign_kept
         stages.append(count)
-        kept_before, foreign_before = count.kept, foreign_kept
     return Funnel(stages, problems)
 
 
@@ -131,13 +175,13 @@ def _note(count: StageCount, rejection: Rejection, samples: int) -> None:
         kept[place] = rejection
 
 
-def _problems(count: StageCount, items: int) -> list[str]:
+def _problems(count: StageCount, items: int, kind: str) -> list[str]:
     """The sums of one stage that do not come out."""
     came_in = count.received + count.joined - count.waiting
     found = []
-    if count.stage != "bootstrap" and items != came_in:
+    if items != came_in:
         found.append(f"{count.stage}: {came_in} records came in, but the outcomes of {items} are stored")
-    if count.stage not in ("bootstrap", "evolve") and count.made != 0:
+    if kind != "children" and count.made != 0:
         found.append(f"{count.stage}: kept and rejected add up to {came_in + count.made}, but {came_in} came in")
     if count.made < 0:
         found.append(f"{count.stage}: {-count.made} records that came in have no outcome")
@@ -147,12 +191,12 @@ def _problems(count: StageCount, items: int) -> list[str]:
 def family_links(ledger: LedgerReader) -> Iterator[tuple[str, str]]:
     """Pairs of record ids that belong to one family, for splits: a task and all that was evolved from it.
 
-    They come from the outcomes, so families hold together where a link of the chain was thrown away later, or where a
+    They come from the outcomes, so families hold together where a link of the chain was rejected later, or where a
     check changed a text and with it the id.
     """
     sql = "SELECT item, results FROM outcomes WHERE stage=? ORDER BY ordinal"
-    for stage in DATA_STAGES[1:]:
-        for item, text in ledger.rows(sql, stage):
+    for stage in noted_stages(ledger):
+        for item, text in ledger.rows(sql, stage.name) if stage.kind != "seeds" else ():
             for row in json.loads(text):
                 record = row["kept"] if "kept" in row else row["rejected"]["record"]
                 if record["id"] != item:

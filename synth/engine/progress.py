@@ -13,7 +13,7 @@ from synth.records import Record, Rejection
 
 @dataclass(slots=True)
 class StageProgress:
-    """One stage: `expected` is the number of kept records or items it aims at, None where unknown."""
+    """One stage: `expected`: kept records it aims at, None where it takes what comes."""
 
     name: str
     expected: int | None = None

@@ -1,21 +1,36 @@
 """Models by name: `connect("openai", {...})` gives a ChatModel.
 
 A backend is a module of this folder with a `Settings` dataclass and a `connect(settings)`; its file name is its name.
-One lives elsewhere, the embedded teacher. A backend is imported only when it is asked for.
+One lives elsewhere, the embedded teacher; one of your own is named as `module:name`, an object with the same two.
+A backend is imported only when it is asked for.
 """
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from synth.errors import UsageError
 from synth.models.base import ChatModel
+from synth.plugins import is_reference, load, nearest
+
+
+class Backend(Protocol):
+    """What makes models: a module of this folder, or any object that `module:name` names.
+
+    `Settings`: a dataclass of the options. Options named in an attribute `NOT_SHAPING`, where there is one, cannot
+    change an answer.
+    """
+
+    @property
+    def Settings(self) -> type[Any]: ...
+
+    def connect(self, settings: Any, /) -> ChatModel: ...
+
 
 _FOLDER = Path(__file__).parent
 _ELSEWHERE = {"embedded": "synth.embedded"}
@@ -33,9 +48,13 @@ def list_backends() -> list[str]:
 def parse_teacher(text: str) -> tuple[str, str]:
     """`"openai:gpt-4.1-mini"` → `("openai", "gpt-4.1-mini")`; a bare backend has the model `""`.
 
-    Only the first colon divides, so that `openai:hf.co/org/model:Q4` works. Raises UsageError for an unknown backend.
+    Only the first colon divides, so that `openai:hf.co/org/model:Q4` works; a backend from elsewhere is
+    `module:name:model`. Raises UsageError for an unknown backend.
     """
     backend, _, model = text.strip().partition(":")
+    if backend not in list_backends() and is_reference(":".join(text.split(":")[:2])):
+        name, _, model = model.partition(":")
+        backend = f"{backend}:{name}"
     _check_backend(backend)
     return backend, model
 
@@ -70,7 +89,7 @@ def read_settings(settings: type[Any], options: Mapping[str, Any], where: str) -
     known = [field.name for field in fields(settings)]
     for name in options:
         if name not in known:
-            raise UsageError(f"{where}: unknown option {name!r}", _nearest(str(name), known))
+            raise UsageError(f"{where}: unknown option {name!r}", nearest(str(name), known))
     try:
         return TypeAdapter(settings).validate_python(dict(options))
     except ValidationError as error:
@@ -79,16 +98,15 @@ def read_settings(settings: type[Any], options: Mapping[str, Any], where: str) -
 
 
 def _module(backend: str) -> Any:
+    if is_reference(backend):
+        found: Any = load(backend, "backend")
+        if not (hasattr(found, "Settings") and hasattr(found, "connect")):
+            raise UsageError(f"{backend}: it is no backend (Settings and connect)", "see examples/plugins/backend.py")
+        return found
     return importlib.import_module(_ELSEWHERE.get(backend, f"synth.models.{backend}"))
 
 
 def _check_backend(backend: str) -> None:
     known = list_backends()
-    if backend not in known:
-        raise UsageError(f"there is no backend {backend!r}", _nearest(backend, known))
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    known = list(known)
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"choose one of: {', '.join(known)}"
+    if backend not in known and not is_reference(backend):
+        raise UsageError(f"there is no backend {backend!r}", nearest(backend, known))

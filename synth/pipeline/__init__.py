@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -11,9 +12,7 @@ from synth.engine.lock import run_lock
 from synth.engine.progress import RunProgress
 from synth.errors import UsageError
 from synth.pipeline.data import Interrupted, connect_role, run_data_stages
-from synth.pipeline.files import EVAL_FILE, comparison_arms, run_ablation, run_file_stages
 from synth.pipeline.folder import (
-    DATA_STAGES,
     RECIPE_FILE,
     RunResult,
     adopt,
@@ -23,27 +22,24 @@ from synth.pipeline.folder import (
     flat,
     read_run_recipe,
     read_timings,
-    seed_records,
-    split_held_out,
+    write_timings,
 )
-from synth.recipe import STAGES, Recipe
+from synth.recipe import Recipe
+from synth.stages.order import STAGES
+from synth.stages.stage import Planned, RunFolder
 
 __all__ = [
-    "DATA_STAGES",
-    "EVAL_FILE",
     "RECIPE_FILE",
+    "STAGES",
     "Interrupted",
+    "RunFolder",
     "RunResult",
     "checked_records",
-    "comparison_arms",
     "connect_role",
     "final_records",
     "flat",
     "read_run_recipe",
     "run",
-    "run_ablation",
-    "seed_records",
-    "split_held_out",
 ]
 
 Show = Callable[[RunProgress], AbstractContextManager[None]]
@@ -53,28 +49,48 @@ def run(
     recipe: Recipe,
     run_dir: Path,
     *,
-    until: str = STAGES[-1],
+    until: str | None = None,
     changed: Sequence[str] = (),
     fresh: bool = False,
     offline: bool = False,
     show: Show = lambda _progress: nullcontext(),
 ) -> RunResult:
-    """Run `recipe` in `run_dir` up to and with the stage `until`, going on where an earlier run stopped.
+    """Run `recipe` in `run_dir` up to and with the stage `until` (None: all), going on where an earlier run stopped.
 
     `changed`: dotted keys that may differ from the folder's recipe. `offline`: parse and check the stored answers anew
     and send nothing. `show` is called with the counters and returns a context manager that draws them.
     Raises SynthError; what was paid for is in the ledger by then.
     """
-    if until not in STAGES:
-        raise UsageError(f"there is no stage {until!r}", f"the stages are {', '.join(STAGES)}")
+    wanted = _until(recipe, until)
     with run_lock(run_dir):
         if fresh:
             empty(run_dir)
         adopt(recipe, run_dir, changed)
         progress = RunProgress()
-        result = RunResult(run_dir, progress, read_timings(run_dir))
-        wanted = STAGES[: STAGES.index(until) + 1]
+        helpers = {planned.name: planned.helpers for planned in recipe.plan()}
+        result = RunResult(run_dir, progress, read_timings(run_dir), helpers)
         with show(progress):
             asyncio.run(run_data_stages(recipe, result, wanted, offline))
-            run_file_stages(recipe, result, wanted)
+            _run_folder_stages(recipe, result, wanted)
         return result
+
+
+def _until(recipe: Recipe, until: str | None) -> list[Planned]:
+    """The stages of the recipe that come no later than `until`, which may be one that it leaves out."""
+    order = recipe.order
+    if until is not None and until not in order:
+        raise UsageError(f"there is no stage {until!r}", f"the stages are {', '.join(order)}")
+    wanted = order if until is None else order[: order.index(until) + 1]
+    return [planned for planned in recipe.plan() if planned.name in wanted]
+
+
+def _run_folder_stages(recipe: Recipe, result: RunResult, wanted: Sequence[Planned]) -> None:
+    """Those that make files of the finished records, each timed if there was work."""
+    folder = RunFolder(result.run_dir, recipe, paths=result.paths)
+    for planned in wanted:
+        if planned.stage.kind == "folder":
+            started, folder.name = time.monotonic(), planned.name
+            if planned.stage.run(folder, planned.settings):
+                result.seconds[planned.name] = time.monotonic() - started
+                write_timings(result)
+    result.student = folder.table

@@ -9,21 +9,20 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 
 from synth.engine.budget import Budget
+from synth.engine.funnel import NOTE, NotedStage, note_stages
 from synth.engine.ledger import Ledger
+from synth.engine.named import NamedEngine
 from synth.engine.run import Engine, EngineOptions, RoleModel
 from synth.engine.stored import ROLES, StoredModel, note_roles, stored_models
 from synth.engine.throttle import Throttle
 from synth.errors import SynthError
 from synth.models import connect
-from synth.pipeline.folder import RunResult, seed_records, write_timings
+from synth.pipeline.folder import RunResult, write_timings
 from synth.recipe import ModelSettings, Recipe
 from synth.records import Record, Rejection, SeedTask
-from synth.stages.bootstrap import bootstrap
-from synth.stages.evolve import evolve
 from synth.stages.formats import read_records
-from synth.stages.respond import respond
 from synth.stages.seeds import read_seed_tasks
-from synth.stages.select import EMBEDDER, embedding_model, select
+from synth.stages.stage import Planned, seed_records
 
 Results = AsyncIterator[list[Record | Rejection]]
 
@@ -44,17 +43,21 @@ def connect_role(settings: ModelSettings, stored: StoredModel | None = None) -> 
     return RoleModel(model, throttle, {}, settings.max_tokens, settings.api, offline=stored is not None)
 
 
-async def run_data_stages(recipe: Recipe, result: RunResult, wanted: Sequence[str], offline: bool) -> None:
-    """Run those of bootstrap, evolve, respond and select that are `wanted`; all they make is in the ledger."""
-    seeds = read_seed_tasks(recipe.seeds.path) if recipe.bootstrap or recipe.seeds.export or recipe.seeds.evolve else []
+async def run_data_stages(recipe: Recipe, result: RunResult, wanted: Sequence[Planned], offline: bool) -> None:
+    """Run those of the `wanted` stages that make records; all they make is in the ledger."""
+    plan = [planned for planned in recipe.plan() if planned.stage.kind != "folder"]
+    needs_seeds = any(planned.stage.kind == "seeds" for planned in plan)
+    seeds = read_seed_tasks(recipe.seeds.path) if needs_seeds or recipe.seeds.export or recipe.seeds.evolve else []
     given = read_records(recipe.input, require_output=False) if recipe.input else []
     ledger = Ledger(result.run_dir)
     engine: Engine | None = None
     try:
         engine = _engine(recipe, ledger, result, offline)
+        note = note_stages(NotedStage(planned.name, planned.stage.kind, planned.helpers) for planned in plan)
+        await ledger.set_meta(NOTE, note)
         await (ledger.reopen_outcomes() if offline else ledger.set_meta(ROLES, note_roles(engine.roles)))
         with _signals_stop(engine):
-            await engine.drive(_drive(engine, recipe, seeds, wanted, given))
+            await engine.drive(_drive(engine, recipe, seeds, [one for one in plan if one in wanted], given))
     finally:
         if engine is not None:
             for who in engine.roles.values():
@@ -68,8 +71,9 @@ def _engine(recipe: Recipe, ledger: Ledger, result: RunResult, offline: bool) ->
     stored = stored_models(ledger) if offline else {}
     teacher = connect_role(recipe.teacher, stored.get("teacher"))
     roles = {"teacher": teacher, "judge": connect_role(recipe.judge, stored.get("judge")) if recipe.judge else teacher}
-    if embedder := _embedder(recipe, stored.get(EMBEDDER)):
-        roles[EMBEDDER] = embedder
+    for planned in recipe.plan():
+        for role, model in planned.stage.roles(planned.settings).items():
+            roles[role] = RoleModel(stored.get(role) or model, Throttle(None), offline=role in stored)
     names = tuple({who.model.name for who in roles.values()})
     budget = Budget(recipe.engine.price_table, names, recipe.engine.max_cost, recipe.engine.max_tokens_total)
     budget.already_spent(*ledger.spent())
@@ -79,29 +83,22 @@ def _engine(recipe: Recipe, ledger: Ledger, result: RunResult, offline: bool) ->
     return Engine(ledger, roles, budget, result.progress, options)
 
 
-def _embedder(recipe: Recipe, stored: StoredModel | None) -> RoleModel | None:
-    """The server of vectors that the recipe's checks ask, None where there is none."""
-    if recipe.select is None or recipe.select.embeddings is None or recipe.select.embeddings.base_url is None:
-        return None
-    return RoleModel(stored or embedding_model(recipe.select.embeddings), Throttle(None), offline=stored is not None)
-
-
 async def _drive(
-    engine: Engine, recipe: Recipe, seeds: Sequence[SeedTask], wanted: Sequence[str], given: Sequence[Record]
+    engine: Engine, recipe: Recipe, seeds: Sequence[SeedTask], plan: Sequence[Planned], given: Sequence[Record]
 ) -> None:
     """Chain the stages as streams: a record moves on as soon as it is settled, no stage waits for another to end."""
     own = seed_records(seeds)
     stream = _stream([*(own if recipe.seeds.evolve else ()), *given])
-    if recipe.bootstrap:
-        stream = _join(stream, _kept(bootstrap(engine, seeds, recipe.bootstrap)))
-    if recipe.evolve and "evolve" in wanted:
-        stream = _kept(evolve(engine, stream, recipe.evolve))
-    if recipe.respond and "respond" in wanted:
-        stream = _kept(respond(engine, stream, recipe.respond))
-    if recipe.seeds.export and not recipe.seeds.evolve and "select" in wanted:
-        stream = _join(_stream(own), stream)
-    if recipe.select and "select" in wanted:
-        stream = _kept(select(engine, stream, recipe.select))
+    joins = recipe.seeds.export and not recipe.seeds.evolve
+    for planned in plan:
+        kind, run = planned.stage.kind, planned.stage.run
+        known = engine if planned.name == planned.stage.name else NamedEngine(engine, planned.names)
+        if kind == "seeds":
+            stream = _join(stream, _kept(run(known, seeds, planned.settings)))
+            continue
+        if joins and kind == "checks":
+            stream, joins = _join(_stream(own), stream), False
+        stream = _kept(run(known, stream, planned.settings))
     async for _ in stream:
         pass
 

@@ -1,42 +1,45 @@
 """The folder of a run: the recipe that made it, its timings, and the records in its ledger.
 
-runs/<name>/  recipe.yaml  ledger.sqlite  lock  timings.json  export/  student/  evaluation.json  report.html
+runs/<name>/  recipe.yaml  ledger.sqlite  lock  timings.json  and what the stages make: export/  student/  report.html
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from synth.engine import funnel
 from synth.engine.ledger import FILE_NAME, LedgerReader
 from synth.engine.progress import RunProgress
 from synth.errors import StorageError, UsageError
 from synth.fileio import atomic_write
 from synth.recipe import Recipe, build_recipe, shaping
-from synth.records import Lineage, Record, SeedTask
-from synth.student.holdout import hold_out_inputs
+from synth.records import Record
+from synth.stages.order import STAGES
 
-DATA_STAGES = ("bootstrap", "evolve", "respond", "select")
-RECIPE_FILE = "recipe.yaml"
+RECIPE_FILE, TIMINGS = "recipe.yaml", "timings.json"
 
 
 @dataclass(slots=True)
 class RunResult:
-    """What a run came to: counters of this process, seconds by stage (kept over restarts), files made."""
+    """What a run came to: counters of this process, seconds by stage (kept over restarts), files made.
+
+    `helpers`: stage → the stages that asked on its behalf. `student`: the rows of a table about students.
+    """
 
     run_dir: Path
     progress: RunProgress
     seconds: dict[str, float] = field(default_factory=dict)
+    helpers: dict[str, tuple[str, ...]] = field(default_factory=dict)
     paths: list[Path] = field(default_factory=list)
     quarantined: int = 0
     maybe_paid_twice: int = 0
     student: list[list[str]] = field(default_factory=list)
-    started: float = field(default_factory=time.time)
 
 
 def read_run_recipe(run_dir: Path) -> Recipe:
@@ -80,19 +83,22 @@ def flat(data: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def empty(run_dir: Path) -> None:
-    """Throw away what a run made (never anything else in the folder)."""
-    for name in (RECIPE_FILE, "timings.json", "evaluation.json", "ablation.json", "held_out.jsonl", "report.html"):
-        (run_dir / name).unlink(missing_ok=True)
-    for path in run_dir.glob(f"{FILE_NAME}*"):
-        path.unlink()
-    for name in ("export", "student", "students", "base", "ablation"):
-        shutil.rmtree(run_dir / name, ignore_errors=True)
+    """Remove what a run made (never anything else in the folder)."""
+    made = {name for stage in STAGES for name in stage.files} | {RECIPE_FILE, TIMINGS}
+    if (run_dir / RECIPE_FILE).is_file():
+        with suppress(UsageError):
+            made |= {name for planned in read_run_recipe(run_dir).plan() for name in planned.files}
+    for path in [*(run_dir / name for name in made), *run_dir.glob(f"{FILE_NAME}*")]:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def read_timings(run_dir: Path) -> dict[str, float]:
     """Seconds by stage, of earlier processes too; empty where none are noted."""
     try:
-        return dict(json.loads((run_dir / "timings.json").read_text("utf-8")))
+        return dict(json.loads((run_dir / TIMINGS).read_text("utf-8")))
     except (OSError, ValueError):
         return {}
 
@@ -100,44 +106,23 @@ def read_timings(run_dir: Path) -> dict[str, float]:
 def write_timings(result: RunResult) -> None:
     """Note the seconds by stage in the folder."""
     text = json.dumps({name: round(seconds, 3) for name, seconds in result.seconds.items()}, indent=1)
-    atomic_write(result.run_dir / "timings.json", text)
+    atomic_write(result.run_dir / TIMINGS, text)
 
 
 def final_records(run_dir: Path) -> list[Record]:
-    """What the last data stage kept, in order."""
+    """What the last stage that makes records kept, in order."""
     reader = LedgerReader(run_dir)
     try:
-        done = [name for name in DATA_STAGES if name in reader.stages()]
-        return list(reader.records(done[-1])) if done else []
+        return list(funnel.final_records(reader))
     finally:
         reader.close()
 
 
 def checked_records(run_dir: Path) -> list[Record]:
-    """What went into the checks of a run: the records that came out of its last stage before them."""
+    """What went into the checks of a run: the records kept by the last stage before them."""
     reader = LedgerReader(run_dir)
     try:
-        done = [name for name in ("bootstrap", "evolve", "respond") if name in reader.stages()]
-        return list(reader.records(done[-1])) if done else []
+        last = funnel.unchecked_stage(reader)
+        return list(reader.records(last.name)) if last else []
     finally:
         reader.close()
-
-
-def split_held_out(recipe: Recipe, run_dir: Path) -> tuple[list[Record], list[Record]]:
-    """The final records: those to export and train on, and the instances held out for evaluation."""
-    return hold_out_inputs(final_records(run_dir), recipe.hold_out.num_inputs, recipe.seed)
-
-
-def seed_records(seeds: Sequence[SeedTask]) -> list[Record]:
-    """Seed tasks as records, one for each instance."""
-    return [
-        Record(
-            seed.instruction,
-            instance.input,
-            instance.output,
-            lineage=Lineage("seed", (seed.id,)),
-            meta={"is_classification": seed.is_classification, "category": seed.category, "language": seed.language},
-        )
-        for seed in seeds
-        for instance in seed.instances
-    ]

@@ -9,11 +9,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from synth.engine.run import Ask, Engine, Item, StagePlan
+from synth.engine.run import Ask, Engine
 from synth.models.base import Sampling
 from synth.prompts import version
 from synth.prompts.answering import answering
-from synth.records import OtherAnswer, Record, Rejection, digest
+from synth.records import OtherAnswer, Record, Rejection
+from synth.stages.stage import Stage, each_record
 
 STAGE = "respond"
 Result = Record | Rejection
@@ -64,14 +65,11 @@ async def respond(
             answered = replace(answered, others=(*record.others, before))
         return [answered]
 
-    async def items() -> AsyncIterator[Item]:
-        async for record in records:
-            yield Item(record.id, record)
-
-    dump = settings.model_dump(mode="json")
-    plan = StagePlan(STAGE, digest(dump, version(settings.prompt)), dump)
-    async for results in engine.stage(plan, items(), work):
+    async for results in each_record(engine, STAGE, records, settings, work, version(settings.prompt)):
         yield results
+
+
+RESPOND = Stage(STAGE, RespondSettings, respond, is_default=True)
 
 
 async def answer(record: Record, ask: Ask, settings: RespondSettings, stage: str = STAGE) -> Result:

@@ -16,10 +16,14 @@ from typing import Any
 from synth.errors import StorageError
 from synth.fileio import atomic_write
 from synth.records import Record, digest
+from synth.stages.stage import RunFolder, Stage
 from synth.student.generate import MANIFEST
 from synth.student.presets import PRESETS, TrainSettings
 
-__all__ = ["PRESETS", "TrainResult", "TrainSettings", "train"]
+__all__ = ["PRESETS", "TrainResult", "TrainSettings", "train", "with_base"]
+
+STUDENT, BASE = "student", "base"
+"""In the run folder: the student, and the untrained model that it starts from where the recipe names none."""
 
 # Settings that change nothing in the weights.
 _WITHOUT_EFFECT = ("report_to", "ignore_memory", "save_every")
@@ -130,3 +134,27 @@ def _result(out_dir: Path, told: dict[str, Any]) -> TrainResult:
         told["weights_sha256"],
         told,
     )
+
+
+def run(folder: RunFolder, settings: TrainSettings) -> bool:
+    """The stage: a student of the run's finished records."""
+    out_dir = folder.path / STUDENT
+    folder.paths.append(out_dir)
+    records, _ = folder.records()
+    trained = train(records, out_dir, with_base(folder, settings, records))
+    return (trained.path / MANIFEST).stat().st_mtime >= folder.started
+
+
+def with_base(folder: RunFolder, settings: TrainSettings, records: Sequence[Record]) -> TrainSettings:
+    """The settings, naming the untrained model that a run's students start from; it is made where none is named."""
+    if settings.model is not None:
+        return settings
+    base = folder.path / BASE
+    if not (base / "config.json").is_file():
+        from synth.student.fit import make_base
+
+        make_base([*records, *folder.seeds()], base, settings)
+    return settings.model_copy(update={"model": str(base)})
+
+
+TRAIN = Stage("train", TrainSettings, run, "folder", files=(STUDENT, BASE))

@@ -10,28 +10,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from synth.engine.funnel import unchecked_stage
 from synth.engine.ledger import LedgerReader
 from synth.records import Record, Rejection
 from synth.student.items import EvalItem, given_away
 
-ANSWERING_STAGES = ("respond", "evolve", "bootstrap")  # the last of them that a run has decides
 SEEDS_ONLY, NO_CHECKS = "seeds only", "no checks"
 
 
 def answered_records(run_dir: Path) -> list[Record]:
     """Every task that the teacher answered, with its first answer, whether or not it was kept afterwards.
 
-    What bootstrap and evolution throw away themselves (tasks too like others, say) is no part of it.
+    What the stages that make tasks reject themselves (those too like others, say) is no part of it.
     """
     reader = LedgerReader(run_dir)
     try:
-        stages = reader.stages()
-        last = next((name for name in ANSWERING_STAGES if name in stages), None)
-        results = list(reader.results(last)) if last else []
+        last = unchecked_stage(reader)
+        results = list(reader.results(last.name)) if last else []
     finally:
         reader.close()
-    is_respond = last == "respond"
-    records = [r.record if isinstance(r, Rejection) else r for r in results if is_respond or isinstance(r, Record)]
+    only_answers = last is not None and last.kind == "records"
+    records = [r.record if isinstance(r, Rejection) else r for r in results if only_answers or isinstance(r, Record)]
     return [replace(r, output=str(r.meta.get("first_answer", r.output))) for r in records if r.output]
 
 

@@ -9,6 +9,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from synth.errors import UsageError
+from synth.student.templates import find_template
+
 Order = Literal["shuffled", "generation", "difficulty"]
 
 
@@ -86,6 +89,16 @@ class TrainSettings(BaseModel):
         if name not in PRESETS:
             raise ValueError(f"there is no preset {name!r}; choose one of: {', '.join(PRESETS)}")
         return PRESETS[name] | given
+
+    @field_validator("template")
+    @classmethod
+    def _known_template(cls, value: str) -> str:
+        try:
+            if value not in ("chat", "auto"):
+                find_template(value)
+        except UsageError as error:
+            raise ValueError(f"{error.message}; {error.hint}") from error
+        return value
 
     @field_validator("shares")
     @classmethod

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from synth.errors import UsageError
+from synth.plugins import find
 from synth.records import Record
 
 if TYPE_CHECKING:
@@ -205,9 +206,9 @@ def control_tokens(tokenizer: PreTrainedTokenizerBase) -> list[str]:
 
 
 def template_named(name: str, tokenizer: PreTrainedTokenizerBase) -> Template:
-    """The template `name` of TEMPLATES, "chat" for the model's own, or "auto": its own if it has one, else alpaca.
+    """The template `name` of TEMPLATES, or one's own as `module:name`; "chat" for the one that came with the model.
 
-    Raises UsageError for any other name.
+    "auto": the model's own if it has one, else alpaca. Raises UsageError for any other name.
     """
     if name == "auto":
         name = "chat" if tokenizer.chat_template else "alpaca"
@@ -215,9 +216,15 @@ def template_named(name: str, tokenizer: PreTrainedTokenizerBase) -> Template:
         from synth.student.chat_template import ChatTemplate
 
         return ChatTemplate(tokenizer)
-    if name not in TEMPLATES:
-        raise UsageError(f"there is no template {name!r}", f"choose one of: {', '.join([*TEMPLATES, 'chat', 'auto'])}")
-    return TEMPLATES[name]
+    return find_template(name)
+
+
+def find_template(name: str) -> Template:
+    """A template that is known without a model. Raises UsageError where there is none of that name."""
+    found: Template = find({**TEMPLATES}, name, "template")
+    if not all(hasattr(found, part) for part in ("name", "end_token", "segments", "prompt", "jinja")):
+        raise UsageError(f"template {name}: it is no synth.Template", "see examples/plugins/template.py")
+    return found
 
 
 # alpaca: Stanford Alpaca's train.py, which ends in "### Response:"; alpaca-newline: most re-implementations.

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from synth.checks import build_checks
-from synth.checks.contamination import OWN_TASKS, Contamination, contamination, contamination_report, read_items
+from synth.checks.contamination import Contamination, contamination, contamination_report, read_items
 from synth.errors import InputError, UsageError
 from synth.records import Record
+from synth.shipped import EVAL_FILE
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"
@@ -38,13 +39,13 @@ def share_found(index: Contamination, records: list[Record]) -> float:
 
 
 def test_every_copy_of_our_held_out_tasks_is_found() -> None:
-    assert share_found(contamination(), tasks(OWN_TASKS)) == 1.0
+    assert share_found(contamination(), tasks(EVAL_FILE)) == 1.0
 
 
 def test_copies_with_a_tenth_of_the_words_changed_are_found() -> None:
     rng = random.Random(3)
     copies = [
-        Record(edited(r.instruction, rng), edited(r.input, rng), "new") for r in tasks(OWN_TASKS) for _ in range(4)
+        Record(edited(r.instruction, rng), edited(r.input, rng), "new") for r in tasks(EVAL_FILE) for _ in range(4)
     ]
     assert share_found(contamination(), copies) >= 0.95
 

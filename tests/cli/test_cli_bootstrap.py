@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from synth.cli.app import app
 from synth.engine.ledger import LedgerReader
-from synth.recipe import SEED_FILE
+from synth.shipped import SEED_FILE
 
 PROMPTS = SEED_FILE.parents[1] / "synth" / "prompts"
 

@@ -93,7 +93,7 @@ def test_mistakes_of_the_file_and_of_the_flags_are_listed_at_once(tmp_path: Path
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--operators", "nonsense=1,deepen=1"], "unknown operator nonsense; known: add_constraint"),
+        (["--operators", "nonsense=1,deepen=1"], "there is no operator 'nonsense'; choose one of: add_constraint"),
         (["--operators", "deepen=0,breadth=0"], "sum to more than zero"),
         (["--operators", "deepen=nan"], "finite"),
         (["--rounds", "0"], "evolve.rounds"),

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from synth.errors import StorageError
 from synth.records import Lineage, OtherAnswer, Record
 from synth.stages.export import FORMATS, ExportSettings, Splits, export, verify_manifest
-from synth.stages.export.formats import FILES
 from synth.stages.export.writers import escape_cell, unescape_cell
 from synth.stages.formats import read_records
 
@@ -68,7 +67,7 @@ def test_every_format_has_its_rows_a_manifest_and_a_card(tmp_path: Path) -> None
     manifest = export(records, tmp_path, ExportSettings(formats=list(FORMATS)), {"name": "demo"})
     assert manifest.records == 7
     for name in FORMATS:
-        assert len(rows_of(tmp_path / FILES[name][0])) == 7, name
+        assert len(rows_of(tmp_path / FORMATS[name].file)) == 7, name
     assert {entry.rows for entry in manifest.files if entry.format} == {7}
     assert verify_manifest(tmp_path) == []
     assert "# demo" in (tmp_path / "README.md").read_text()
@@ -100,7 +99,7 @@ def test_round_trips_are_equal_in_every_format(tmp_path: Path, texts: list[tuple
     export(records, tmp_path, ExportSettings(formats=list(FORMATS)), {})
     clean = [tuple("".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in t) for t in row) for row in texts]
     for name in ("alpaca", "alpaca_jsonl", "parquet", "datasets", "csv"):
-        rows = rows_of(tmp_path / FILES[name][0])
+        rows = rows_of(tmp_path / FORMATS[name].file)
         nul = "\ufffd" if name == "csv" else "\x00"
         expected = [tuple(t.replace("\x00", nul) for t in row[:3]) for row in clean]
         assert [(r["instruction"], r["input"], r["output"]) for r in rows] == expected, name
@@ -128,7 +127,7 @@ def test_hostile_text_breaks_no_line_of_any_file(tmp_path: Path) -> None:
     records = [record(n, output=HOSTILE + "\ud800", meta={"x": float("nan")}) for n in range(3)]
     manifest = export(records, tmp_path, ExportSettings(formats=list(FORMATS), provenance=True), {})
     for name in ("alpaca_jsonl", "messages", "prompt_completion"):
-        assert len((tmp_path / FILES[name][0]).read_text("utf-8").splitlines()) == 3
+        assert len((tmp_path / FORMATS[name].file).read_text("utf-8").splitlines()) == 3
     assert json.loads(rows_of(tmp_path / "records.parquet")[0]["scores"]) == {"x": None}
     assert any("U+FFFD" in note for note in manifest.notes)
 
@@ -261,7 +260,7 @@ def test_files_of_an_earlier_export_go_unless_someone_changed_them(tmp_path: Pat
 
 
 def test_settings_refuse_unknown_formats_and_splits_of_everything() -> None:
-    with pytest.raises(ValueError, match="unknown format yaml"):
+    with pytest.raises(ValueError, match="no export format 'yaml'"):
         ExportSettings(formats=["yaml"])
     with pytest.raises(ValueError, match="nothing to train on"):
         Splits(validation=0.5, test=0.5)

@@ -74,7 +74,7 @@ def test_what_if_answers_for_each_value() -> None:
 
 
 def test_wrong_checks_are_refused_by_the_settings() -> None:
-    with pytest.raises(ValidationError, match="Did you mean refusal"):
+    with pytest.raises(ValidationError, match="did you mean 'refusal'"):
         SelectSettings(checks=["refusals"])
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from synth.embedded.answer import is_right
 from synth.embedded.task import understand
-from synth.pipeline import comparison_arms, final_records, run, split_held_out
+from synth.pipeline import RunFolder, final_records, run
 from synth.recipe import Recipe, build_recipe
 from synth.records import Record
+from synth.stages.evaluate.stage import comparison_arms
 from synth.student.arms import NO_CHECKS, SEEDS_ONLY, answered_records, arms_of_ablation, contamination
 from synth.student.items import items_from
 
@@ -50,15 +51,16 @@ def test_all_that_was_answered_is_there_and_the_checks_catch_nearly_all_that_is_
 
 def test_no_arm_learns_a_held_out_input(faulty: tuple[Recipe, Path]) -> None:
     recipe, place = faulty
-    kept, held_out = split_held_out(recipe, place)
+    folder = RunFolder(place, recipe)
+    kept, held_out = folder.records()
     gone = {record.id for record in held_out}
     assert len(gone) == 5
     arms = arms_of_ablation([], answered_records(place), kept, held_out)
     assert list(arms) == ["untrained", "+ bootstrap", "+ evolution", "+ checks"]  # no seeds were given
     assert len(arms["+ bootstrap"]) < len(arms["+ evolution"]) > len(arms["+ checks"])
     assert not any(record.id in gone for records in arms.values() for record in records)
-    beside = comparison_arms(recipe, place, held_out)
-    assert [folder for folder, _ in beside.values()] == ["students/seeds-only", "students/no-checks"]
+    beside = comparison_arms(folder, recipe.evaluate, held_out)
+    assert [where for where, _ in beside.values()] == ["students/seeds-only", "students/no-checks"]
     assert beside[NO_CHECKS][1] == arms["+ evolution"]
 
 

@@ -17,6 +17,7 @@ from synth.stages.bootstrap.asking import Asker
 from synth.stages.bootstrap.methods import METHODS, Method, Request
 from synth.stages.bootstrap.pool import STAGE, Pool, Result
 from synth.stages.bootstrap.settings import BootstrapSettings
+from synth.stages.stage import Stage
 
 NOT_SHAPING = {"num_tasks", "max_requests"}
 """Settings that may change while a run goes on; all others make the stage start again."""
@@ -92,3 +93,6 @@ def _checked(result: Result, checks: Sequence[tuple[str, Check]]) -> Result:
             if reason is not None:
                 return Rejection(result, STAGE, name, *split_reason(reason))
     return result
+
+
+BOOTSTRAP = Stage(STAGE, BootstrapSettings, bootstrap, "seeds")

@@ -25,7 +25,7 @@ from synth.parsing import parse_choice, parse_reason, parse_rewrite, parse_score
 from synth.prompts import render, version
 from synth.prompts.answering import answering
 from synth.records import Lineage, Record, Rejection, digest
-from synth.stages.evolve.operators import OPERATOR_SETS, OPERATORS, Operator
+from synth.stages.evolve.operators import OPERATOR_SETS, Operator, find_operators
 
 STAGE = "evolve"
 Result = Record | Rejection
@@ -96,9 +96,10 @@ class EvolveSettings(BaseModel):
                 sets = ", ".join(OPERATOR_SETS)
                 raise ValueError(f"unknown set of operators {value!r}; there are {sets}, or weights by operator name")
             return value
-        unknown = sorted(str(name) for name in value if name not in OPERATORS)
-        if unknown:
-            raise ValueError(f"unknown operator {', '.join(unknown)}; known: {', '.join(OPERATORS)}")
+        try:
+            find_operators(map(str, value))
+        except UsageError as error:
+            raise ValueError(f"{error.message}; {error.hint}") from error
         return value
 
     @field_validator("operators")
@@ -110,9 +111,9 @@ class EvolveSettings(BaseModel):
         return value
 
     def chosen_operators(self) -> Mapping[str, Operator]:
-        """The published operators, or the one of `method_path`. Raises UsageError where that cannot be read."""
+        """The operators with a weight, or the one of `method_path`. Raises UsageError where that cannot be read."""
         if self.method_path is None:
-            return OPERATORS
+            return find_operators(self.weights)
         where, hint = f"evolve.method_path {self.method_path}", "`synth evolve tune` writes one"
         try:
             text = self.method_path.read_text("utf-8-sig").strip()
@@ -140,7 +141,8 @@ class Evolver:
     ) -> None:
         self.settings = settings
         self.operators = settings.chosen_operators() if operators is None else operators
-        self.weights = settings.weights if self.operators is OPERATORS else dict.fromkeys(self.operators, 1.0)
+        is_tuned = TUNED in self.operators
+        self.weights = dict.fromkeys(self.operators, 1.0) if is_tuned else settings.weights
         self.run_seed = run_seed
         self.pair_checks: list[tuple[str, PairCheck]] = build_pair_checks(settings.checks)
         self.answer_checks: list[tuple[str, Check]] = build_checks(["short_apology", "no_content"])

@@ -6,7 +6,11 @@ Sources: add_constraint to breadth from WizardLM (arXiv 2304.12244, section 3.2)
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from synth.errors import UsageError
+from synth.plugins import find
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +75,12 @@ OPERATOR_SETS: dict[str, dict[str, float]] = {
     "code": dict.fromkeys((name for name in OPERATORS if name.startswith("code_")), 1.0),
     "math": dict.fromkeys(("math_upward", "math_downward", "increase_reasoning"), 1.0),
 }
+
+
+def find_operators(names: Iterable[str]) -> dict[str, Operator]:
+    """The operators of these names, or those that `module:name` names. Raises UsageError where there is none."""
+    found = {name: find(OPERATORS, name, "operator") for name in names}
+    for name, operator in found.items():
+        if not isinstance(operator, Operator):
+            raise UsageError(f"operator {name}: it is no synth.Operator", "see examples/plugins/operator.py")
+    return found

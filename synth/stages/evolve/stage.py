@@ -11,7 +11,9 @@ from synth.errors import StageStopped
 from synth.records import Record, Rejection, digest
 from synth.stages.evolve.evolver import STAGE, TUNED, Evolver, EvolveSettings, Result
 from synth.stages.evolve.operators import Operator
+from synth.stages.evolve.tune import STAGE as TUNE
 from synth.stages.evolve.tune import tune
+from synth.stages.stage import Stage
 
 MIN_FOR_STOP = 50
 """Candidates seen before a high rate of elimination can stop the stage."""
@@ -52,6 +54,9 @@ async def evolve(
     async for results in engine.stage(plan, items(), work):
         watch.see(results)
         yield results
+
+
+EVOLVE = Stage(STAGE, EvolveSettings, evolve, "children", helpers=(TUNE,))
 
 
 async def _chain(first: list[Record], rest: AsyncIterator[Record]) -> AsyncIterator[Record]:

@@ -44,6 +44,6 @@ def _contamination(stages: list[StageCount], begun: dict[str, Any]) -> str:
     found = sum(
         count for stage in stages for (check, _), count in stage.reasons.items() if check.startswith("contamination")
     )
-    if "contamination" not in str(begun.get("select", {}).get("settings", "")):
+    if not any("contamination" in str(stage["settings"]) for stage in begun.values()):
         return "Overlap with evaluation sets was not checked in this run."
     return f"Every record was compared with the evaluation sets named in the recipe; {found} were refused for overlap."

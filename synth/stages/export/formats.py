@@ -7,8 +7,11 @@ where the format has a place for them: `history` in Alpaca's form, turns in the 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+from synth.errors import UsageError
+from synth.plugins import find
 from synth.records import Record
 
 Row = dict[str, Any]
@@ -64,41 +67,50 @@ def preference(record: Record) -> Row | None:
 
 TURNS = "turns"  # the type of a column of chat turns; the others are str, date, int and list[str]
 
-# format -> its row function
-FORMATS: dict[str, Callable[[Record], Row | None]] = {
-    "alpaca": alpaca,
-    "alpaca_jsonl": alpaca,
-    "messages": messages,
-    "prompt_completion": prompt_completion,
-    "sharegpt": sharegpt,
-    "parquet": table,
-    "datasets": table,
-    "preference": preference,
-    "csv": csv,
+_TEXTS = {"instruction": "str", "input": "str", "output": "str"}
+_TABLE = _TEXTS | {"history": TURNS}
+
+
+@dataclass(frozen=True, slots=True)
+class ExportFormat:
+    """A way to write records. `row`: a record's row, or None where it has none.
+
+    `file`: where the rows go; its ending (.json, .jsonl, .csv or .parquet) says how they are written. `split_file`: the
+    same for each split, with `{split}` in it; None puts the split behind the name. `columns`: name → type.
+    """
+
+    row: Callable[[Record], Row | None]
+    file: str
+    columns: dict[str, str]
+    split_file: str | None = None
+
+    def path(self, split: str | None) -> str:
+        """Where the rows of a split, or of all records, go."""
+        if split is None:
+            return self.file
+        stem, dot, ending = self.file.rpartition(".")
+        return (self.split_file or f"{stem}_{{split}}{dot}{ending}").format(split=split)
+
+
+_SHARDS = ("data/train-00000-of-00001.parquet", "data/{split}-00000-of-00001.parquet")
+FORMATS: dict[str, ExportFormat] = {
+    "alpaca": ExportFormat(alpaca, "alpaca.json", _TEXTS),
+    "alpaca_jsonl": ExportFormat(alpaca, "alpaca.jsonl", _TEXTS),
+    "messages": ExportFormat(messages, "messages.jsonl", {"messages": TURNS}),
+    "prompt_completion": ExportFormat(
+        prompt_completion, "prompt_completion.jsonl", {"prompt": "str", "completion": "str"}
+    ),
+    "sharegpt": ExportFormat(sharegpt, "sharegpt.json", {"conversations": TURNS}),
+    "parquet": ExportFormat(table, "records.parquet", _TABLE),
+    "datasets": ExportFormat(table, _SHARDS[0], _TABLE, _SHARDS[1]),
+    "preference": ExportFormat(preference, "preference.jsonl", {"prompt": "str", "chosen": "str", "rejected": "str"}),
+    "csv": ExportFormat(csv, "records.csv", _TEXTS),
 }
 
-# format -> (file without splits, file with splits); the ending says how rows are written
-FILES: dict[str, tuple[str, str]] = {
-    "alpaca": ("alpaca.json", "alpaca_{split}.json"),
-    "alpaca_jsonl": ("alpaca.jsonl", "alpaca_{split}.jsonl"),
-    "messages": ("messages.jsonl", "messages_{split}.jsonl"),
-    "prompt_completion": ("prompt_completion.jsonl", "prompt_completion_{split}.jsonl"),
-    "sharegpt": ("sharegpt.json", "sharegpt_{split}.json"),
-    "parquet": ("records.parquet", "records_{split}.parquet"),
-    "datasets": ("data/train-00000-of-00001.parquet", "data/{split}-00000-of-00001.parquet"),
-    "preference": ("preference.jsonl", "preference_{split}.jsonl"),
-    "csv": ("records.csv", "records_{split}.csv"),
-}
 
-# format -> its columns and their types
-COLUMNS: dict[str, dict[str, str]] = {
-    "alpaca": {"instruction": "str", "input": "str", "output": "str"},
-    "alpaca_jsonl": {"instruction": "str", "input": "str", "output": "str"},
-    "messages": {"messages": TURNS},
-    "prompt_completion": {"prompt": "str", "completion": "str"},
-    "sharegpt": {"conversations": TURNS},
-    "parquet": {"instruction": "str", "input": "str", "output": "str", "history": TURNS},
-    "datasets": {"instruction": "str", "input": "str", "output": "str", "history": TURNS},
-    "preference": {"prompt": "str", "chosen": "str", "rejected": "str"},
-    "csv": {"instruction": "str", "input": "str", "output": "str"},
-}
+def find_format(name: str) -> ExportFormat:
+    """The format of that name, or the one that `module:name` names. Raises UsageError where there is none."""
+    found = find(FORMATS, name, "export format")
+    if not isinstance(found, ExportFormat):
+        raise UsageError(f"export format {name}: it is no synth.ExportFormat", "see examples/plugins/export_format.py")
+    return found

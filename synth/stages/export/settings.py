@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from synth.stages.export.formats import FORMATS
+from synth.errors import UsageError
+from synth.stages.export.formats import find_format
 
 
 class Splits(BaseModel):
@@ -25,9 +26,9 @@ class Splits(BaseModel):
 class ExportSettings(BaseModel):
     """Which files are made and what the card says.
 
-    `formats`: names of FORMATS. `splits`: shares for validation and test, or nothing for one file. `provenance`:
-    columns that say where each row comes from. `licence`: of the data, best a name that Hugging Face knows, such as
-    cc-by-4.0; it must fit the terms of the teacher. `title`, `description`, `url`, `authors`: for the card.
+    `formats`: names of FORMATS, or `module:name`. `splits`: shares for validation and test, or nothing for one file.
+    `provenance`: columns that say where each row comes from. `licence`: of the data, best a name that Hugging Face
+    knows, such as cc-by-4.0; it must fit the terms of the teacher. The rest is for the card.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -44,7 +45,9 @@ class ExportSettings(BaseModel):
     @field_validator("formats")
     @classmethod
     def _known(cls, value: list[str]) -> list[str]:
-        unknown = sorted(set(value) - set(FORMATS))
-        if unknown:
-            raise ValueError(f"unknown format {', '.join(unknown)}; known: {', '.join(FORMATS)}")
+        for name in value:
+            try:
+                find_format(name)
+            except UsageError as error:
+                raise ValueError(f"{error.message}; {error.hint}") from error
         return list(dict.fromkeys(value))

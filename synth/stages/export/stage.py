@@ -13,12 +13,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from synth.engine.funnel import family_links
+from synth.engine.ledger import LedgerReader
 from synth.errors import StorageError
 from synth.fileio import atomic_write
 from synth.records import Record
 from synth.stages.export.card import card
 from synth.stages.export.croissant import croissant
-from synth.stages.export.formats import COLUMNS, FILES, FORMATS, Row
+from synth.stages.export.facts import run_facts
+from synth.stages.export.formats import Row, find_format
 from synth.stages.export.manifest import FILE_NAME, FileEntry, Manifest, describe_file, read_manifest, remove_stale
 from synth.stages.export.provenance import COLUMNS as PROVENANCE_COLUMNS
 from synth.stages.export.provenance import provenance
@@ -26,8 +29,11 @@ from synth.stages.export.settings import ExportSettings
 from synth.stages.export.splits import TEST, TRAIN, VALIDATION, Families
 from synth.stages.export.totals import Totals
 from synth.stages.export.writers import CSV_NOTE, Write, cleaned, open_writer
+from synth.stages.stage import RunFolder, Stage
 
 Placed = Iterator[tuple[Record, str | None]]
+HELD_OUT = "held_out.jsonl"
+"""In the run folder: the records kept out of the export and of training."""
 
 
 def export(
@@ -59,6 +65,26 @@ def export(
     manifest.write(out_dir)
     remove_stale(out_dir, before, {entry.path for entry in manifest.files})
     return manifest
+
+
+def run(folder: RunFolder, settings: ExportSettings) -> bool:
+    """The stage: the finished records of a run as files, what is held out beside them."""
+    out_dir = folder.path / folder.name
+    folder.paths.append(out_dir)
+    records, held_out = folder.records()
+    facts = run_facts(folder.path) | {"recipe_hash": folder.recipe.hash, "name": folder.recipe.name}
+    reader = LedgerReader(folder.path)
+    try:
+        export(records, out_dir, settings, facts, family_links(reader))
+    finally:
+        reader.close()
+    if held_out:
+        lines = "".join(json.dumps(record.to_dict()) + "\n" for record in held_out)
+        atomic_write(folder.path / HELD_OUT, lines)
+    return True
+
+
+EXPORT = Stage("export", ExportSettings, run, "folder", is_default=True, files=("export", HELD_OUT))
 
 
 def _start_anew(out_dir: Path) -> dict[str, Any] | None:
@@ -135,7 +161,7 @@ class _Job:
                     writer = stack.enter_context(
                         open_writer(self.out_dir / self._path(name, split), self._columns(name))
                     )
-                    opened.setdefault(split, []).append((name, FORMATS[name], writer))
+                    opened.setdefault(split, []).append((name, find_format(name).row, writer))
                     self.rows[name, split] = 0
             for record, split in placed:
                 extra = provenance(record, self.date, self.settings.licence) if self.settings.provenance else {}
@@ -149,7 +175,12 @@ class _Job:
         """The entries of the data files."""
         return [
             describe_file(
-                self.out_dir, self._path(name, split), format=name, split=split, rows=rows, columns=self._columns(name)
+                self.out_dir,
+                self._path(name, split),
+                format=name.rpartition(":")[2],
+                split=split,
+                rows=rows,
+                columns=self._columns(name),
             )
             for (name, split), rows in self.rows.items()
         ]
@@ -167,11 +198,10 @@ class _Job:
         return [describe_file(self.out_dir, name) for name in texts]
 
     def _path(self, name: str, split: str | None) -> str:
-        alone, with_split = FILES[name]
-        return alone if split is None else with_split.format(split=split)
+        return find_format(name).path(split)
 
     def _columns(self, name: str) -> dict[str, str]:
-        return COLUMNS[name] | (PROVENANCE_COLUMNS if self.settings.provenance else {})
+        return find_format(name).columns | (PROVENANCE_COLUMNS if self.settings.provenance else {})
 
 
 def dataset_info(data: list[FileEntry], totals: Totals, name: str) -> dict[str, Any]:

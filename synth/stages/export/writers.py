@@ -68,7 +68,7 @@ def unescape_cell(cell: str) -> str:
 def open_writer(path: Path, columns: Mapping[str, str]) -> Iterator[Write]:
     """A function that writes rows to `path`, in the way its ending names. The file appears when the block ends well.
 
-    `columns`: column -> type (see `formats.COLUMNS`); needed by CSV and Parquet. Raises StorageError.
+    `columns`: column -> type (see `ExportFormat`); needed by CSV and Parquet. Raises StorageError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(path) as file, WRITERS[path.suffix](file, columns) as write:

@@ -7,7 +7,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain as joined
 
+from synth.engine.funnel import begun_stages
 from synth.engine.ledger import LedgerReader
 from synth.records import Record, Rejection, digest
 from synth.stages.report.blocks import Piece, show
@@ -29,7 +31,7 @@ class EvolutionFacts:
 
 
 def collect_evolution(ledger: LedgerReader) -> EvolutionFacts:
-    """Read the outcomes of the stage `evolve`; all empty where it was not run."""
+    """Read the outcomes of the stages that evolve; all empty where there is none."""
     facts = EvolutionFacts()
     chains: list[tuple[bool, int, str, list[Record]]] = []
     for chain in _chains(ledger, facts):
@@ -49,7 +51,8 @@ def _breadth(chain: list[Record]) -> bool:
 def _chains(ledger: LedgerReader, facts: EvolutionFacts) -> Iterator[list[Record]]:
     """Each root with the children that were kept one after the other; counts all children on the way."""
     chain: list[Record] = []
-    for result in ledger.results("evolve"):
+    names = [stage.name for stage in begun_stages(ledger) if stage.kind == "children"]
+    for result in joined.from_iterable(ledger.results(name) for name in names):
         line = result.lineage if isinstance(result, Record) else result.record.lineage
         if line.generation == 0:
             if chain:

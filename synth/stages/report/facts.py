@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from synth.diversity import VerbNouns, count_verb_nouns
-from synth.engine.funnel import DATA_STAGES, Funnel, count_funnel, final_records
+from synth.engine.funnel import Funnel, count_funnel, data_stages, final_records
 from synth.engine.ledger import LedgerReader
 from synth.metrics import count_words, distinct_n, self_bleu, vendi_score
 from synth.records import Record
@@ -113,7 +113,7 @@ def collect(run_dir: Path, embeddings_path: str | None = None) -> RunFacts:
             evolution=collect_evolution(ledger),
             quality=quality.facts(),
             traffic=collect_traffic(ledger),
-            stages=_in_order(ledger.stages()),
+            stages=_in_order(ledger),
             meta=meta,
             recipe=_text(run_dir / "recipe.yaml"),
             timings={k: float(v) for k, v in _json(run_dir / "timings.json").items() if isinstance(v, int | float)},
@@ -127,9 +127,9 @@ def collect(run_dir: Path, embeddings_path: str | None = None) -> RunFacts:
         ledger.close()
 
 
-def _in_order(stages: dict[str, Any]) -> dict[str, Any]:
+def _in_order(ledger: LedgerReader) -> dict[str, Any]:
     """The stages in the order of the data's way: as streams they begin in another."""
-    known = [name for name in DATA_STAGES if name in stages]
+    stages, known = ledger.stages(), data_stages(ledger)
     return {name: stages[name] for name in [*known, *(name for name in stages if name not in known)]}
 
 

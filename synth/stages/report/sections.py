@@ -8,7 +8,7 @@ from importlib import metadata
 from itertools import pairwise
 
 from synth import __version__
-from synth.engine.funnel import DATA_STAGES, StageCount
+from synth.engine.funnel import StageCount
 from synth.metrics import mean
 from synth.records import Record, Rejection
 from synth.stages.report import charts
@@ -18,7 +18,6 @@ from synth.stages.report.facts import RunFacts
 from synth.stages.report.quality import quality_blocks
 from synth.stages.report.student import audit_blocks, student_blocks
 
-STAGES = (*DATA_STAGES, "export", "train", "evaluate", "report")
 MAX_REASONS = 40
 MAX_KINDS = 20
 PACKAGES = ("openai", "pydantic", "rapidfuzz", "pyarrow", "jinja2", "torch", "transformers", "trl", "peft", "datasets")
@@ -50,7 +49,8 @@ def outcome(facts: RunFacts) -> list[Block]:
         blocks.append(Note(f"This run is not finished: {', '.join(unfinished)} still going on or stopped.", True))
     if facts.timings:
         rows = [(name, round(value, 1)) for name, value in facts.timings.items()]
-        rows.sort(key=lambda row: STAGES.index(row[0]) if row[0] in STAGES else len(STAGES))
+        known = [stage.stage for stage in facts.funnel.stages]
+        rows.sort(key=lambda row: known.index(row[0]) if row[0] in known else len(known))
         chart = charts.bars("Seconds by stage", [(name, {"seconds": value}) for name, value in rows], " s")
         blocks.append(Figure("Time by stage", chart, Table("Seconds by stage", ("stage", "seconds"), rows)))
     return blocks
@@ -66,8 +66,9 @@ def _reference_note(facts: RunFacts) -> str:
 
 def working_time(facts: RunFacts) -> float:
     """Seconds the run took: the data stages run side by side, so their times may not simply be added up."""
-    data = sum(seconds for name, seconds in facts.timings.items() if name in DATA_STAGES)
-    rest = sum(seconds for name, seconds in facts.timings.items() if name not in DATA_STAGES)
+    names = {stage.stage for stage in facts.funnel.stages}
+    data = sum(seconds for name, seconds in facts.timings.items() if name in names)
+    rest = sum(seconds for name, seconds in facts.timings.items() if name not in names)
     ends = [stage["finished_at"] for stage in facts.stages.values() if stage["finished_at"]]
     if len(ends) == len(facts.stages) and ends:
         data = min(data, max(ends) - min(stage["started_at"] for stage in facts.stages.values()))

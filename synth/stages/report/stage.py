@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,6 +13,7 @@ from synth.stages.report.blocks import Section
 from synth.stages.report.facts import RunFacts, collect
 from synth.stages.report.page import render
 from synth.stages.report.sections import SECTIONS
+from synth.stages.stage import RunFolder, Stage
 
 FILE_NAME = "report.html"
 
@@ -22,6 +24,7 @@ class ReportSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     embeddings_path: str | None = None
+    is_shaping: ClassVar[bool] = False
 
 
 def report(run_dir: Path, settings: ReportSettings = ReportSettings()) -> Path:
@@ -34,6 +37,15 @@ def report(run_dir: Path, settings: ReportSettings = ReportSettings()) -> Path:
     path = run_dir / FILE_NAME
     atomic_write(path, render(f"Run {facts.name}", lead, [facts.name], sections([facts])))
     return path
+
+
+def run(folder: RunFolder, settings: ReportSettings) -> bool:
+    """The stage: one page about the run."""
+    folder.paths.append(report(folder.path, settings))
+    return True
+
+
+REPORT = Stage("report", ReportSettings, run, "folder", is_default=True, files=(FILE_NAME,))
 
 
 def compare(run_dirs: Sequence[Path], path: Path) -> Path:

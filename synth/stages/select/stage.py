@@ -19,9 +19,11 @@ from synth.models.base import ChatModel
 from synth.models.embeddings import EmbeddingModel, ask_vectors
 from synth.records import Record, digest
 from synth.stages.select.checking import STAGE, NamedChecks, Result, apply_checks, recall
+from synth.stages.select.grading import STAGE as GRADE
 from synth.stages.select.grading import Checked, graded
 from synth.stages.select.keep import keep, text_of
 from synth.stages.select.settings import EmbeddingSettings, SelectSettings
+from synth.stages.stage import Stage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -166,6 +168,14 @@ def embedding_model(settings: EmbeddingSettings) -> ChatModel:
     """The model for the role of the embedder. Raises UsageError and CredentialsError as `models.connect` does."""
     assert settings.base_url is not None
     return EmbeddingModel(settings.model, settings.base_url, settings.api_key_env, settings.batch_size)
+
+
+def _roles(settings: SelectSettings) -> dict[str, ChatModel]:
+    where = settings.embeddings
+    return {EMBEDDER: embedding_model(where)} if where is not None and where.base_url is not None else {}
+
+
+SELECT = Stage(STAGE, SelectSettings, select, "checks", is_default=True, helpers=(GRADE,), roles=_roles)
 
 
 def _embedder(engine: Engine, settings: SelectSettings) -> Embed | None:

@@ -1,0 +1,84 @@
+"""The stage over a run folder: the untrained model, students of other data, and the run's own, on the same items."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from synth.errors import UsageError
+from synth.fileio import atomic_write
+from synth.records import Record, digest
+from synth.shipped import EVAL_FILE
+from synth.stages.evaluate.ablation import AblationResult, ablation
+from synth.stages.evaluate.examine import EvaluateSettings, evaluate
+from synth.stages.seeds import read_seed_tasks
+from synth.stages.stage import RunFolder, Stage
+from synth.stages.train import STUDENT, train, with_base
+from synth.student.arms import SEEDS_ONLY, answered_records, arms_of_ablation, contamination
+from synth.student.items import items_from
+
+EVALUATION, STUDENTS, ABLATION = "evaluation.json", "students", "ablation"
+
+
+def run(folder: RunFolder, settings: EvaluateSettings) -> bool:
+    """Examine the untrained model, those of `settings.arms` (trained for as long), and the student."""
+    path = folder.path / EVALUATION
+    records, held_out = folder.records()
+    training = with_base(folder, _training(folder), records)
+    data = comparison_arms(folder, settings, held_out)
+    arms = {name: train(own, folder.path / where, training) for name, (where, own) in data.items()}
+    arms["student"] = train(records, folder.path / STUDENT, training)
+    weights = [one.weights_sha256 for one in arms.values()]
+    mark = digest(settings.model_dump(mode="json"), [r.id for r in held_out], list(arms), weights)
+    if path.is_file() and json.loads(path.read_text("utf-8")).get("fingerprint") == mark:
+        folder.table = json.loads(path.read_text("utf-8"))["table"]
+        return False
+    students = {"untrained": str(training.model)} | {name: str(one.path) for name, one in arms.items()}
+    source = held_out or read_seed_tasks(EVAL_FILE)
+    examined = settings.model_copy(update={"template": settings.template or training.template})
+    seen = [*records, *(record for _, own in data.values() for record in own)]
+    found = evaluate(students, source, examined, training=seen)
+    folder.table = found.rows()
+    atomic_write(path, json.dumps(found.to_dict() | {"fingerprint": mark, "table": found.rows()}, indent=1))
+    return True
+
+
+EVALUATE = Stage("evaluate", EvaluateSettings, run, "folder", files=(EVALUATION, STUDENTS, ABLATION, "ablation.json"))
+
+
+def _training(folder: RunFolder) -> Any:
+    if folder.recipe.train is None:
+        raise UsageError(f"{folder.path} trains no student", "add a train: section to its recipe")
+    return folder.recipe.train
+
+
+def comparison_arms(
+    folder: RunFolder, settings: EvaluateSettings, held_out: list[Record]
+) -> dict[str, tuple[str, list[Record]]]:
+    """The arms of `settings.arms`: name -> (folder in the run folder, records)."""
+    gone = {record.id for record in held_out}
+    found: dict[str, tuple[str, list[Record]]] = {}
+    for name in settings.arms:
+        own = folder.seeds() if name == SEEDS_ONLY else [r for r in answered_records(folder.path) if r.id not in gone]
+        found[name] = (f"{STUDENTS}/{name.replace(' ', '-')}", own)
+    return found
+
+
+def ablate(folder: RunFolder, tasks: Path | None, settings: EvaluateSettings) -> AblationResult:
+    """What each part of the data did: students trained on more and more of it, for equal steps, with several seeds.
+
+    Arms: see `arms_of_ablation`. How much of each evaluation set they give away is part of the result.
+    """
+    training = _training(folder)
+    kept, held_out = folder.records()
+    arms = arms_of_ablation(folder.seeds(), answered_records(folder.path), kept, held_out)
+    sets = {EVAL_FILE.name: items_from(read_seed_tasks(EVAL_FILE))}
+    sets |= {"held-out inputs": items_from(held_out)} if held_out else {}
+    sets |= {tasks.name: items_from(read_seed_tasks(tasks))} if tasks else {}
+    source = read_seed_tasks(tasks or EVAL_FILE) if tasks or not held_out else held_out
+    result = ablation(arms, source, folder.path / ABLATION, train, with_base(folder, training, kept), settings)
+    result = dataclasses.replace(result, contamination=contamination(arms, sets))
+    atomic_write(folder.path / "ablation.json", json.dumps(result.to_dict(), indent=1))
+    return result

@@ -1,0 +1,25 @@
+"""The stages in their usual order. Recipes, the order of a run, status, funnel, report and commands read this tuple."""
+
+from __future__ import annotations
+
+from synth.errors import UsageError
+from synth.plugins import find
+from synth.stages.bootstrap.stage import BOOTSTRAP
+from synth.stages.evaluate.stage import EVALUATE
+from synth.stages.evolve.stage import EVOLVE
+from synth.stages.export.stage import EXPORT
+from synth.stages.report.stage import REPORT
+from synth.stages.respond import RESPOND
+from synth.stages.select.stage import SELECT
+from synth.stages.stage import Stage
+from synth.stages.train import TRAIN
+
+STAGES: tuple[Stage, ...] = (BOOTSTRAP, EVOLVE, RESPOND, SELECT, EXPORT, TRAIN, EVALUATE, REPORT)
+
+
+def find_stage(name: str) -> Stage:
+    """A stage of STAGES, or the one that `module:name` names. Raises UsageError where there is none."""
+    stage = find({stage.name: stage for stage in STAGES}, name, "stage")
+    if not isinstance(stage, Stage):
+        raise UsageError(f"stage {name}: it is no synth.Stage", "see examples/plugins/stage.py")
+    return stage
