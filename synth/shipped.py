@@ -1,4 +1,4 @@
-"""Files that come with the package. In a checkout they are in `seed_tasks/`, in an installed wheel in `synth/data/`."""
+"""Files that come with the package. In a checkout they are at the top, in a wheel in the package (see setup.py)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _PACKAGE = Path(__file__).parent
 
 
 def _shipped(name: str) -> Path:
-    installed = _PACKAGE / "data" / name
+    installed = _PACKAGE / "seed_tasks" / name
     return installed if installed.is_file() else _PACKAGE.parent / "seed_tasks" / name
 
 
