@@ -23,45 +23,45 @@ def _list(words: str) -> list[str]:
 
 
 _VERBS = _list(
-    "abbreviate accept access achieve act adapt add address adjust advise agree allow alphabetise alphabetize alter "
-    "analyse analyze animate annotate announce answer anticipate append apply appraise approximate argue arrange "
-    "articulate ask assemble assess assign assume attach attempt attend audit author auto-complete avoid award "
-    "balance base begin believe bold brainstorm break bring build buy calculate call capitalise capitalize caption "
-    "care carry cast catch categorise categorize cause celebrate change characterise characterize chart check choose "
-    "circle cite claim clarify classify clean clear close cluster code collect color colour combine come comment "
-    "compare compile complain complete compose compress compute concatenate conclude condense conduct configure "
-    "connect consider construct consult contain continue contrast contribute convert convey convince cook copy "
-    "correct count cover craft create critique crop customise customize cut date deal debate debug decide declare "
-    "decode decompose decrypt deduce deduplicate define delete deliver demonstrate depict derive describe design "
-    "detail detect determine develop devise diagnose diagram differentiate discover discuss display distinguish "
-    "divide do document draft draw drive drop earn eat edit elaborate eliminate embed emphasise emphasize enact "
-    "encode encourage encrypt end enhance enjoy ensure enter enumerate establish estimate evaluate examine execute "
-    "exemplify expand expect explain explore express extend extract factor fetch figure fill filter finalise finalize "
-    "find finish fit fix flag flip focus follow forecast form format formulate gather generalise generalize generate "
-    "get give go grade graph greet group grow guess guide handle happen have help highlight hold hypothesise "
-    "hypothesize identify illustrate imagine imitate implement improve include incorporate increase indicate infer "
-    "inform insert inspect install integrate interpret interview introduce invent inverse invert investigate invite "
-    "isolate italicise italicize join judge justify keep know label lead learn leave lengthen let lighten link list "
-    "live load locate look lose love make manage map mark match mean measure meet melt mention merge mimic minimise "
-    "minimize mix model modernise modernize modify monitor move multiply name narrate need negate negotiate normalise "
-    "normalize note notice number observe obtain offer omit open optimise optimize order organise organize outline "
-    "output overwrite paint pair paraphrase parse partition pass perform persuade phrase pick pinpoint place plan "
-    "plant play plot point portray pose practice practise predict prefer prepare present pretend prevent print "
-    "prioritise prioritize process produce program promote prompt proofread propose protect prove provide pull "
-    "punctuate purchase push put quantify query question quote raise randomise randomize rank rate reach react read "
-    "rearrange reason recall recast receive recite recognise recognize recommend recompose reconstruct record recount "
-    "redesign redraft reduce reduplicate refactor refer refine reflect reformat reformulate reframe refuse refute "
-    "rehearse reimagine relate remember remind remove rename render reorder reorganise reorganize repair repeat "
-    "rephrase replace reply report represent research reserve reshape resolve respond restate restore restructure "
-    "retell retrieve return reverse review revise reword rewrite rhyme role-play roleplay rotate round run save say "
-    "scan schedule score scrape search see segment select sell send separate sequence serve set share shift shorten "
-    "show shuffle sign simplify simulate sing sketch sleep slice solve sort speak specify spell split spot stage "
-    "standardise standardize start state stop structure study submit substitute subtract suggest sum summarise "
-    "summarize supply support suppose surprise survive swap synthesise synthesize tabulate tag take talk teach tell "
-    "test thank think tidy time title tokenise tokenize trace track train transcribe transform translate transpose "
-    "treat trim try turn type uncover underline understand unscramble update use utilise utilize validate verbalise "
-    "verbalize verify view visualise visualize vote wait walk warn wash watch wear weigh welcome win wish wonder word "
-    "work write"
+    "abbreviate accept access achieve act adapt add address adjust advance advise agree align allow alphabetise "
+    "alphabetize alter analyse analyze animate annotate announce answer anticipate append apply appraise approximate "
+    "argue arrange articulate ask assemble assess assign assist assume attach attempt attend audit author "
+    "auto-complete avoid award balance base begin believe bold brainstorm break bring build buy calculate call "
+    "capitalise capitalize caption care carry cast catch categorise categorize cause celebrate change characterise "
+    "characterize chart check choose circle cite claim clarify classify clean clear close cluster code collect color "
+    "colour combine come comment compare compile complain complete compose compress compute concatenate conclude "
+    "condense conduct configure connect consider construct consult contain continue contrast contribute convert "
+    "convey convince cook copy correct count cover craft create critique crop customise customize cut date deal "
+    "debate debug decide decipher declare decode decompose decrypt deduce deduplicate define delete deliver "
+    "demonstrate depict derive describe design detail detect determine develop devise diagnose diagram differentiate "
+    "discover discuss display distinguish divide do document draft draw drive drop earn eat edit elaborate eliminate "
+    "embed emphasise emphasize enact encode encourage encrypt end enhance enjoy ensure enter enumerate establish "
+    "estimate evaluate examine execute exemplify expand expect explain explore express extend extract factor fetch "
+    "figure fill filter finalise finalize find finish fit fix flag flip focus follow forecast form format formulate "
+    "gather generalise generalize generate get give go grade graph greet group grow guess guide handle happen have "
+    "help highlight hold hypothesise hypothesize identify illustrate imagine imitate implement improve include "
+    "incorporate increase indicate infer inform insert inspect install integrate interpret interview introduce invent "
+    "inverse invert investigate invite isolate italicise italicize join judge justify keep know label lead learn "
+    "leave lengthen let lighten link list live load locate look lose love make manage map mark match mean measure "
+    "meet melt mention merge mimic minimise minimize mix model modernise modernize modify monitor move multiply name "
+    "narrate need negate negotiate normalise normalize note notice number observe obtain offer omit open optimise "
+    "optimize order organise organize outline output overwrite paint pair paraphrase parse partition pass perform "
+    "persuade phrase pick pinpoint pivot place plan plant play plot point portray pose practice practise predict "
+    "prefer prepare present pretend prevent print prioritise prioritize process produce program promote prompt "
+    "proofread propose protect prove provide pull punctuate purchase push put quantify query question quote raise "
+    "randomise randomize rank rate reach react read rearrange reason recall recast receive recite recognise recognize "
+    "recommend recompose reconstruct record recount redact redesign redraft reduce reduplicate refactor refer refine "
+    "reflect reformat reformulate reframe refuse refute rehearse reimagine relate remember remind remove rename "
+    "render reorder reorganise reorganize repair repeat rephrase replace reply report represent research reserve "
+    "reshape resolve respond restate restore restructure retell retrieve return reverse review revise reword rewrite "
+    "rhyme role-play roleplay rotate round run save say scan schedule score scrape search see segment select sell "
+    "send separate sequence serve set share shift shorten show shuffle sign simplify simulate sing sketch sleep slice "
+    "solve sort speak specify speculate spell split spot stage standardise standardize start state stop structure "
+    "study submit substitute subtract suggest sum summarise summarize supply support suppose surprise survive swap "
+    "synthesise synthesize tabulate tag take talk teach tell test thank think tidy time title tokenise tokenize trace "
+    "track train transcribe transform translate transpose treat trim try turn type uncover underline understand "
+    "unscramble update use utilise utilize validate verbalise verbalize verify view visualise visualize vote wait "
+    "walk warn wash watch wear weigh welcome win wish wonder word work write"
 )
 
 _IRREGULAR = {
@@ -168,6 +168,32 @@ def verb_noun(instruction: str) -> tuple[str | None, str | None]:
             elif found:
                 return found
     return weak or _any_verb(sentences)
+
+
+_ASKING = re.compile(
+    r"\?|\b(?:please|kindly|how to|need|needs|want|wants|wish|would like|looking for|help|should|must|let's|wanted)\b"
+    r"|_{3,}|\.\.\.\s*$",
+    re.IGNORECASE,
+)
+
+
+def asks(instruction: str) -> bool:
+    """Does an English text ask for anything: by an order, a question, a wish, a gap to fill?"""
+    if _ASKING.search(instruction):
+        return True
+    clauses = [_words(part) for sentence in _SENTENCE.split(instruction) for part in _CLAUSE.split(sentence)]
+    return any(_orders(words) for words in clauses)
+
+
+def _orders(words: list[str]) -> bool:
+    """Does a clause begin like an order or a question, also with a verb that is not in the list: "file the marks"?"""
+    while len(words) > 1 and words[0].endswith("ly"):
+        words = words[1:]
+    if words[:2] in (["tell", "of"], ["think", "of"], ["speak", "of"]) or _request(words) is not None:
+        return True
+    if len(words) < 2 or words[0] in _DETERMINERS | _PREPOSITIONS | _SUBJECTS | _NUMBERS:
+        return bool(words) and words[0] in _QUESTION
+    return words[0] in _QUESTION or words[1] in _DETERMINERS | _OBJECT_PRONOUNS | _QUESTION or words[1][0].isdigit()
 
 
 def _words(clause: str) -> list[str]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
 from typing import Any
 
-from synth.checks import answers, contamination, evolution, heuristics, language, novelty, privacy
+from synth.checks import answers, contamination, evolution, heuristics, language, novelty, privacy, tasks
 from synth.checks.base import Check, PairCheck, each_exchange
 from synth.errors import UsageError
 from synth.plugins import find, nearest
@@ -21,6 +21,7 @@ Spec = str | Mapping[str, Mapping[str, Any] | None]
 
 CHECKS: dict[str, Callable[..., Check]] = {
     **heuristics.CHECKS,
+    **tasks.CHECKS,
     **answers.CHECKS,
     **language.CHECKS,
     **novelty.CHECKS,

@@ -96,7 +96,8 @@ for _language, _words in FUNCTION_WORDS.items():
 
 
 @lru_cache(maxsize=8192)
-def _script_of(letter: str) -> str | None:
+def script_of(letter: str) -> str | None:
+    """The script (a key of SCRIPTS) of a letter; None for a letter of none of them."""
     name = unicodedata.name(letter, "")
     return next((script for script in SCRIPTS if name.startswith(script)), None)
 
@@ -108,7 +109,7 @@ def main_script(text: str) -> str | None:
     counts = Counter(filter(str.isalpha, text))
     scripts: Counter[str] = Counter()
     for letter, number in counts.items():
-        script = _script_of(letter)
+        script = script_of(letter)
         if script:
             scripts[script] += number
     # Japanese mixes three scripts; a few kana among many Han characters still mean Japanese.

@@ -1,7 +1,7 @@
 """Asking a teacher that chats, or one that only continues a text (`api: completion`: base models without a template).
 
-A model that continues texts gets the first headings of its reply with the prompt, and stop strings that keep it from
-going on with another task. A chat model needs neither, and gets neither.
+A model that continues texts is shown the worked examples as blocks of one text, gets the first heading of its reply
+with the prompt, and is stopped where its block ends. A chat model needs neither, and gets neither.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from synth.engine.run import Ask
 from synth.models.base import Completion, Sampling
-from synth.prompts import Prompt
+from synth.prompts import BLOCK_END, Prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,26 +19,26 @@ class Form:
     """How the reply to a prompt begins (`lead`, put after the prompt) and what would come after its end (`stop`)."""
 
     lead: str = ""
-    stop: tuple[str, ...] = ()
+    stop: tuple[str, ...] = (f"\n{BLOCK_END}",)
 
 
-YES_NO = Form("", ("\n", "Task:"))
+YES_NO = Form("\n", ("\n", "Task:"))
 """Self-Instruct's stops for the question whether a task is classification."""
 
 
 def list_form(shown: int, wanted: int) -> Form:
     """A numbered list that goes on at `shown + 1`. Self-Instruct's stops; its number counts at a line's start only."""
-    return Form("", ("\n\n", f"\n{shown + wanted + 1}."))
+    return Form(f"\n{shown + 1}.", ("\n\n", f"\n{shown + wanted + 1}."))
 
 
 def tasks_form(wanted: int) -> Form:
     """`wanted` tasks in headed sections."""
-    return Form("\n\n## Task 1\n### Instruction\n", (f"\n## Task {wanted + 1}", "\n# "))
+    return Form("\n### Instruction\n" if wanted == 1 else "\n## Task 1\n### Instruction\n")
 
 
-def instances_form(first: str, wanted: int) -> Form:
-    """`wanted` examples, the heading `first` first. Self-Instruct's stops in our headings."""
-    return Form(f"\n\n## Example 1\n### {first}\n", (f"\n## Example {wanted + 1}", "\nSolved task", "\n## Instruction"))
+def instances_form(first: str) -> Form:
+    """An instance, the heading `first` first."""
+    return Form(f"\n### {first}\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Asker:
         """One answer; where the prompt gave its first headings, they stand before it."""
         if not self.completes:
             return await self.ask(prompt, sampling, schema=schema, draw=draw, keep_cut=True)
-        led = Prompt(({"role": "user", "content": prompt.text + form.lead},), prompt.version)
+        led = Prompt.of(prompt.text + form.lead, prompt.version)
         answer = await self.ask(led, replace(sampling, stop=sampling.stop or form.stop), draw=draw, keep_cut=True)
         head = form.lead.strip().split("\n")[0]
         repeated = answer.text.lstrip().startswith(head)

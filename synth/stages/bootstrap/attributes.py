@@ -4,16 +4,49 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from synth.stages.bootstrap.settings import BootstrapSettings
 
-CATEGORIES = (
-    "brainstorm", "classify", "closed question about a passage", "open question", "extract to JSON", "summarise",
-    "rewrite for an audience", "correct grammar", "translate", "write code", "explain code", "find the bug",
-    "SQL over a given table", "arithmetic word problem", "units and dates", "sort, rank or compare",
-    "transform a table", "plan", "letter or e-mail", "fiction or verse", "role play", "logic puzzle",
-    "give feedback", "spot the false premise",
-)  # fmt: skip
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of task as a prompt names it. `material`: what such a task works on and cannot do without, or ""."""
+
+    phrase: str
+    material: str = ""
+
+
+KINDS = {
+    "arithmetic": Kind("a word problem with numbers"),
+    "brainstorm": Kind("ideas, names or examples are wanted"),
+    "classify": Kind("put a short text into one of a few classes that the instruction names", "text"),
+    "closed_qa": Kind("answer a question from a passage", "passage"),
+    "code_output": Kind("say what a piece of code prints", "code"),
+    "explain_code": Kind("explain a piece of code", "code"),
+    "extract_json": Kind("extract data from a text into JSON", "text"),
+    "false_premise": Kind("a question that takes something for granted that is not so"),
+    "feedback": Kind("give feedback on a text that somebody wrote", "text"),
+    "fiction_verse": Kind("write a story, a scene or a poem"),
+    "find_bug": Kind("find the bug in a piece of code", "code"),
+    "grammar": Kind("correct the mistakes in a text", "text with mistakes"),
+    "letter_email": Kind("write a letter or an e-mail"),
+    "logic": Kind("a small puzzle that has one answer"),
+    "open_qa": Kind("a question of general knowledge"),
+    "plan": Kind("make a plan or a timetable"),
+    "refuse_safely": Kind("a question about health, law or safety that calls for care"),
+    "rewrite": Kind("rewrite a text for other readers", "text"),
+    "role_play": Kind("play a role and say what that person would say"),
+    "sort_rank_compare": Kind("sort or rank the items of a list", "list"),
+    "sql": Kind("write an SQL query for a table", "table"),
+    "summarise": Kind("summarise a text", "text"),
+    "table_transform": Kind("change a table into another form", "table"),
+    "text_operations": Kind("work on the words or letters of a text", "text"),
+    "translate": Kind("translate a text into another language", "text"),
+    "units_dates": Kind("a calculation with units, times or dates"),
+    "write_code": Kind("write a small program or function"),
+}
+"""The kinds of our own seeds; those of other seeds are named by their own category, or drawn from here."""
 DOMAINS = (
     "bakery", "public library", "marathon club", "hospital ward", "repair shop", "beekeeping", "sailing", "astronomy",
     "school kitchen", "train station", "small farm", "online shop", "museum", "home renovation", "tax forms", "choir",
@@ -30,10 +63,6 @@ DOMAINS = (
     "wedding planning", "computer games", "neighbourhood council", "plumbing", "first aid", "job hunting", "geology",
     "science fiction", "school exams", "city history", "model railways", "travel abroad", "network security",
 )  # fmt: skip
-DIFFICULTIES = ("easy", "medium", "hard")
-FORMS = ("order", "question", "scenario first", "fixed answer format")
-LENGTHS = ("short", "", "long")
-"""Empty: as it comes."""
 LANGUAGE_NAMES = {
     "en": "English", "de": "German", "fr": "French", "es": "Spanish", "it": "Italian", "pt": "Portuguese",
     "nl": "Dutch", "pl": "Polish", "ru": "Russian", "uk": "Ukrainian", "tr": "Turkish", "ar": "Arabic", "hi": "Hindi",
@@ -41,23 +70,32 @@ LANGUAGE_NAMES = {
 }  # fmt: skip
 
 
-def draw_attributes(
-    settings: BootstrapSettings, categories: Sequence[str], rng: random.Random, count: int
-) -> list[dict[str, str]]:
-    """`count` sets of attributes; within one request neither a category nor a domain repeats while others are left.
+def kind_of(category: str) -> Kind:
+    """The kind that a category names: one of KINDS, or the user's own word for it."""
+    return KINDS.get(category.replace(" ", "_"), Kind(category.replace("_", " ")))
 
-    A language is an ISO 639-1 code here. The domain is left out where the user gives a topic.
+
+def draw_attributes(
+    settings: BootstrapSettings, categories: Sequence[str], run_seed: int, number: int, rng: random.Random
+) -> list[dict[str, str]]:
+    """The attributes of the tasks of request `number`. A language is an ISO 639-1 code here.
+
+    Kinds and domains are dealt like cards: each comes once before any comes again. The domain is left out where the
+    user gives a topic.
     """
-    kinds = rng.sample(list(categories), min(count, len(categories)))
-    domains = rng.sample(DOMAINS, min(count, len(DOMAINS)))
     drawn = []
-    for number in range(count):
-        row = {"category": kinds[number % len(kinds)]}
-        row |= {} if settings.topic else {"domain": domains[number % len(domains)]}
-        row |= {"difficulty": rng.choice(DIFFICULTIES), "form": rng.choice(FORMS), "length": rng.choice(LENGTHS)}
+    for place in range(number * settings.per_request, (number + 1) * settings.per_request):
+        row = {"category": _dealt(categories, place, f"{run_seed} kinds")}
+        row |= {} if settings.topic else {"domain": _dealt(DOMAINS, place, f"{run_seed} domains")}
         row["language"] = draw_language(settings, rng) or ""
         drawn.append({name: value for name, value in row.items() if value})
     return drawn
+
+
+def _dealt(cards: Sequence[str], place: int, seed: str) -> str:
+    """Card number `place` of packs that are each shuffled anew."""
+    pack = random.Random(f"{seed} {place // len(cards)}").sample(cards, len(cards))
+    return pack[place % len(cards)]
 
 
 def draw_language(settings: BootstrapSettings, rng: random.Random) -> str | None:
@@ -68,11 +106,3 @@ def draw_language(settings: BootstrapSettings, rng: random.Random) -> str | None
 def language_name(code: str | None) -> str | None:
     """The English name of a language, or its code where that is not in the list."""
     return None if code is None else LANGUAGE_NAMES.get(code, code)
-
-
-def describe(attributes: dict[str, str]) -> str:
-    """The attributes as one line of the prompt. Their names are left out: a line is paid for with every task."""
-    shown = attributes | {"category": attributes["category"].replace("_", " ")}
-    if "language" in attributes:
-        shown["language"] = f"in {LANGUAGE_NAMES.get(attributes['language'], attributes['language'])}"
-    return "; ".join(shown.values())

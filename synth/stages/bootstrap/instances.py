@@ -9,27 +9,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from synth.checks.base import split_reason
+from synth.checks.echo import repeats_request
 from synth.engine.run import request_failure
 from synth.errors import RequestFailed, RequestRefused
 from synth.models.base import Completion
 from synth.parsing import ParsedTask, parse_instances, parse_yes_no
-from synth.prompts import render
+from synth.prompts import Prompt, render
+from synth.prompts.replies import instance_reply
 from synth.records import Record, Rejection
 from synth.stages.bootstrap.asking import YES_NO, Asker, instances_form
 from synth.stages.bootstrap.pool import STAGE, Example, Result
 from synth.stages.bootstrap.settings import SECOND_CLASSIFICATION_SAMPLING, BootstrapSettings
 
-MAX_EXAMPLE_WORDS = 80
-"""Longer seeds are not shown as solved tasks while there are shorter ones, as every request pays for them."""
-
 
 class Instances:
-    """Makes the instances of new tasks, shown the same seeds in every prompt (a server's prefix cache serves them)."""
+    """Makes the instances of new tasks, shown the same of `seeds` each time: a server's prefix cache serves them."""
 
     def __init__(self, seeds: Sequence[Example], settings: BootstrapSettings) -> None:
         self.settings = settings
-        wanted = [seed for seed in seeds if settings.language == "any" or seed.language in (None, *settings.language)]
-        self._seeds = wanted or list(seeds)
+        self._seeds = seeds
 
     async def make(self, task: Record, ask: Asker, *, classify: bool) -> list[Result]:
         """The records of one admitted task, and what had to be thrown away. A failed request costs this task only."""
@@ -64,11 +63,12 @@ class Instances:
             self.settings.prompt("instances"),
             instruction=task.instruction,
             num_instances=wanted,
-            examples=self._solved(False),
+            examples=self._solved(is_classification=False),
         )
-        answer = await ask(prompt, self.settings.instance_sampling, instances_form("Input", wanted))
+        answer = await ask(prompt, self.settings.instance_sampling, instances_form("Input"))
         found = parse_instances(answer.text, cut=answer.finish_reason == "length")
-        return own + instance_records(task, found, answer, wanted, taken=[task.input] if own else [])
+        made = instance_records(task, found, answer, wanted, taken=[task.input] if own else [])
+        return own + _without_echoes(made, prompt)
 
     async def _output_first(self, task: Record, ask: Asker) -> list[Result]:
         wanted = self.settings.instances
@@ -76,16 +76,17 @@ class Instances:
             self.settings.prompt("instances_output_first"),
             instruction=task.instruction,
             num_instances=wanted,
-            examples=self._solved(True),
+            examples=self._solved(is_classification=True),
         )
-        answer = await ask(prompt, self.settings.instance_sampling, instances_form("Label", wanted))
+        answer = await ask(prompt, self.settings.instance_sampling, instances_form("Label"))
         found = parse_instances(answer.text, cut=answer.finish_reason == "length", wants_label=True)
-        return instance_records(task, found, answer, wanted)
+        return _without_echoes(instance_records(task, found, answer, wanted), prompt)
 
-    def _solved(self, is_classification: bool) -> list[Example]:
+    def _solved(self, *, is_classification: bool) -> list[dict[str, str]]:
         fitting = [seed for seed in self._seeds if seed.is_classification == is_classification]
-        fitting.sort(key=lambda seed: len(f"{seed.input} {seed.output}".split()) > MAX_EXAMPLE_WORDS)
-        return fitting[: self.settings.solved_examples(is_classification)]
+        shown = fitting[: self.settings.solved_examples(is_classification)]
+        replies = (instance_reply(one, label_first=is_classification) for one in shown)
+        return [{"instruction": one.instruction, "reply": reply} for one, reply in zip(shown, replies, strict=True)]
 
 
 def instance_records(
@@ -114,6 +115,16 @@ def instance_records(
         nothing = replace(task, lineage=line)
         results.append(Rejection(nothing, STAGE, "instance", "no_instances_found", answer.text[:500]))
     return results
+
+
+def _without_echoes(results: Sequence[Result], prompt: Prompt) -> list[Result]:
+    """`results` with those rejected that repeat the prompt (its own instruction apart)."""
+    check = repeats_request(prompt.messages, [prompt.messages[-1]["content"]])
+    verdicts = [check(one) if isinstance(one, Record) else None for one in results]
+    return [
+        Rejection(one, STAGE, "prompt_echo", *split_reason(verdict)) if isinstance(one, Record) and verdict else one
+        for one, verdict in zip(results, verdicts, strict=True)
+    ]
 
 
 def _fault(instance: ParsedTask, seen: set[str], full: bool) -> str | None:

@@ -8,14 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from synth.metrics import rouge_l
+from synth.checks.tasks import has_material
 from synth.models.base import Completion
 from synth.parsing import ParsedTask, parse_numbered, parse_tasks
 from synth.prompts import Prompt, render, version
+from synth.prompts.replies import task_reply
 from synth.records import Lineage, Record, Rejection, SeedTask
 from synth.stages.bootstrap import settings as defaults
 from synth.stages.bootstrap.asking import Asker, list_form, tasks_form
-from synth.stages.bootstrap.attributes import CATEGORIES, describe, draw_attributes, draw_language, language_name
+from synth.stages.bootstrap.attributes import KINDS, Kind, draw_attributes, draw_language, kind_of, language_name
+from synth.stages.bootstrap.examples import of_kind, short, showable
 from synth.stages.bootstrap.instances import Instances, instance_records
 from synth.stages.bootstrap.pool import STAGE, Example, Pool, Result, seed_example
 from synth.stages.bootstrap.settings import BootstrapSettings
@@ -47,23 +49,31 @@ class Method(ABC):
     prompt_name = ""
     classifies = False
 
-    def __init__(self, seeds: Sequence[SeedTask], settings: BootstrapSettings, structured: bool = False) -> None:
+    def __init__(
+        self, seeds: Sequence[SeedTask], settings: BootstrapSettings, structured: bool = False, run_seed: int = 0
+    ) -> None:
         self.seeds = seeds
         self.settings = settings
+        self.run_seed = run_seed
+        self.showable = showable([seed_example(seed) for seed in seeds], settings)
         self.as_json = settings.structured == "json" or (settings.structured == "auto" and structured)
         self.wants_output = settings.outputs
-        self._instances = Instances([seed_example(s) for s in seeds], settings)
+        self._instances = Instances(self.showable, settings)
 
     @property
     def versions(self) -> list[str]:
         """Names and versions of the prompts in use, for the stage's fingerprint. Raises UsageError for a bad one."""
-        used = {self.prompt_name} | ({"instances"} if self._makes_instances else set())
+        used = {self.prompt_name} | ({"instances"} if self.makes_instances else set())
         used |= {"is_classification", "instances_output_first"} if self.classifies else set()
         return sorted(version(self.settings.prompt(name)) for name in used)
 
     @abstractmethod
-    def request(self, pool: Pool, rng: random.Random) -> Request:
-        """Draw the next request from the pool as it stands."""
+    def request(self, pool: Pool, rng: random.Random, number: int = 0) -> Request:
+        """Draw request `number` from the pool as it stands."""
+
+    def reply(self, shown: Sequence[Example]) -> str:
+        """The reply that would have given the tasks shown."""
+        return task_reply(shown, with_outputs=self.wants_output, as_json=self.as_json)
 
     async def propose(self, request: Request, ask: Asker) -> list[Result]:
         """Ask for new tasks and read the reply: candidates, and rejections of what cannot be used."""
@@ -72,19 +82,20 @@ class Method(ABC):
             request.prompt,
             self.settings.sampling or self.sampling,
             tasks_form(self.settings.per_request),
-            schema=tasks_schema(self.wants_output) if as_json else None,
+            schema=tasks_schema(self.wants_output, self.settings.per_request) if as_json else None,
         )
         tasks = parse_tasks(answer.text, cut=answer.finish_reason == "length", wants_output=self.wants_output)
         return self.results(tasks, request, answer)
 
     async def instances(self, task: Record, ask: Asker) -> list[Result]:
         """The records of an admitted task: itself, unless the method or the settings want more of it."""
-        if not self._makes_instances:
+        if not self.makes_instances:
             return [task]
         return await self._instances.make(task, ask, classify=self.classifies)
 
     @property
-    def _makes_instances(self) -> bool:
+    def makes_instances(self) -> bool:
+        """Are inputs and outputs asked for by requests of their own?"""
         return self.classifies or self.settings.instances > 1
 
     def results(self, tasks: list[ParsedTask], request: Request, answer: Completion) -> list[Result]:
@@ -98,7 +109,8 @@ class Method(ABC):
         for task in tasks:
             meta = request.notes[task.number - 1] if 0 < task.number <= len(request.notes) else {}
             record = Record(task.instruction, task.input, task.output, lineage=line, meta=dict(meta))
-            results.append(Rejection(record, STAGE, "parsing", task.problem) if task.problem else record)
+            problem = task.problem or _lack(record)
+            results.append(Rejection(record, STAGE, "parsing", problem) if problem else record)
         return results
 
 
@@ -110,11 +122,11 @@ class SelfInstruct(Method):
     checks = ("instruction_length", {"banned_words": {"words": "self_instruct"}}, *PUBLISHED)
     classifies = True
 
-    def request(self, pool: Pool, rng: random.Random) -> Request:
+    def request(self, pool: Pool, rng: random.Random, number: int = 0) -> Request:
         """8 instructions: all seeds at first, then up to 2 machine-made ones among them, shuffled."""
         settings = self.settings
-        seeds = [s for s in pool.seeds if s.is_classification] if settings.classification_only else pool.seeds
-        seeds = seeds or pool.seeds
+        labelled = [s for s in self.showable if s.is_classification] if settings.classification_only else []
+        seeds = short(labelled or self.showable)
         machine = rng.sample(pool.accepted, min(settings.machine_examples, settings.examples, len(pool.accepted)))
         shown = machine + rng.sample(seeds, min(settings.examples - len(machine), len(seeds)))
         rng.shuffle(shown)
@@ -139,22 +151,26 @@ class SelfInstruct(Method):
 
 
 class Alpaca(Method):
-    """Many tasks with their answers in one reply; seeds only as examples."""
+    """Several tasks with their answers in one reply; seeds only as examples."""
 
     prompt_name = "alpaca"
     sampling = defaults.ALPACA_SAMPLING
     checks = ("instruction_length", {"banned_words": {"words": "alpaca"}}, *PUBLISHED)
 
-    def request(self, pool: Pool, rng: random.Random) -> Request:
-        """3 seeds with their first instance."""
+    def request(self, pool: Pool, rng: random.Random, number: int = 0) -> Request:
+        """3 seeds with their first instance, in one earlier reply."""
         settings = self.settings
-        shown = rng.sample(pool.seeds, min(settings.examples, len(pool.seeds)))
+        seeds = short(self.showable)
+        shown = rng.sample(seeds, min(settings.examples, len(seeds)))
         language = draw_language(settings, rng)
+        replies = [{"count": len(shown), "reply": self.reply(shown)}] if shown else []
+        if settings.per_request == 1:
+            replies = [{"count": 1, "reply": self.reply([one])} for one in shown]
         prompt = render(
             settings.prompt("alpaca"),
             num_tasks=settings.per_request,
             topic=settings.topic,
-            examples=shown,
+            examples=replies,
             language=language_name(language),
             with_outputs=self.wants_output,
             as_json=self.as_json,
@@ -163,7 +179,7 @@ class Alpaca(Method):
 
 
 class Diverse(Method):
-    """Ours: tasks under drawn attributes; machine-made examples are those farthest from the other examples.
+    """Ours: tasks under drawn attributes, each shown what seeds of its kind look like.
 
     Its checks aim at what the published ones aim at, without refusing innocent tasks: see `synth.checks.heuristics`.
     """
@@ -172,39 +188,64 @@ class Diverse(Method):
     sampling = defaults.DIVERSE_SAMPLING
     checks = ("instruction_length", "needs_media", "needs_web", "odd_start")
 
-    def request(self, pool: Pool, rng: random.Random) -> Request:
-        """A few examples that lie far apart, the verbs used up, and a line of attributes for each task wanted."""
+    def request(self, pool: Pool, rng: random.Random, number: int = 0) -> Request:
+        """Examples of which some are of the first kind wanted, the verbs used up, and the attributes of each task."""
         settings = self.settings
         known = sorted({seed.category for seed in self.seeds if seed.category})
-        rows = draw_attributes(settings, known or CATEGORIES, rng, settings.per_request)
-        machine = min(settings.machine_examples, len(pool.accepted), settings.examples - 1)
-        shown = rng.sample(pool.seeds, min(settings.examples - machine, len(pool.seeds)))
-        for _ in range(machine):
-            drawn = rng.sample(pool.accepted, min(FARTHEST_OF, len(pool.accepted)))
-            shown.append(farthest(drawn, shown))
-        rng.shuffle(shown)
+        rows = draw_attributes(settings, known or list(KINDS), self.run_seed, number, rng)
+        shown = self.shown(rows[0]["category"], number)
+        size = settings.per_request
+        groups = [shown[at : at + size] for at in range(0, len(shown), size)]
         prompt = render(
             settings.prompt("diverse"),
             topic=settings.topic,
-            examples=shown,
-            wanted=[describe(row) for row in rows],
+            examples=[{"wanted": [_described(one) for one in group], "reply": self.reply(group)} for group in groups],
+            wanted_items=[_wanted(row) for row in rows],
             verbs=pool.frequent_verbs(),
             with_outputs=self.wants_output,
-            as_json=self.as_json,
         )
         return Request(prompt, _ids(shown), tuple(rows))
 
+    def shown(self, category: str, number: int) -> list[Example]:
+        """The examples for a kind of task: half of them of that kind, after some that all requests of an age share.
 
-FARTHEST_OF = 8
-"""Accepted tasks drawn, of which the one farthest from the examples is shown."""
+        They stay the same for `USES` requests of each kind, so that a server's prefix cache serves them.
+        """
+        age = number // (USES * len(KINDS))
+        common, own = (random.Random(f"{self.run_seed} {age} {part}") for part in ("", category))
+        same = of_kind(self.showable, category)
+        half = min(self.settings.examples // 2, len(same))
+        rest = [one for one in short(self.showable) if one.category != category]
+        others = common.sample(rest, min(self.settings.examples - half, len(rest)))
+        return others + own.sample(same, half)
 
 
-def farthest(candidates: Sequence[Example], shown: Sequence[Example]) -> Example:
-    """The candidate whose closest neighbour among `shown` is the farthest, by ROUGE-L."""
-    return min(
-        candidates,
-        key=lambda c: (max((rouge_l(c.instruction, s.instruction) for s in shown), default=0.0), c.id),
-    )
+def _lack(record: Record) -> str | None:
+    """Why a task of its kind cannot be done: the text to translate, say, is in neither input nor instruction."""
+    needs = kind_of(record.meta["category"]).material if "category" in record.meta else ""
+    is_there = not needs or record.input or has_material(record.instruction)
+    return None if is_there else "missing_input"
+
+
+USES = 32
+"""Requests of one kind, on average, that show the same examples."""
+
+
+def _described(example: Example) -> dict[str, str]:
+    """What a request for this very example would have wanted."""
+    kind = kind_of(example.category) if example.category else Kind("any")
+    return {
+        "kind": kind.phrase,
+        "topic": example.topic,
+        "language": "",
+        "material": kind.material if example.input else "",
+    }
+
+
+def _wanted(row: dict[str, str]) -> dict[str, str]:
+    kind = kind_of(row["category"])
+    language = language_name(row.get("language")) or ""
+    return {"kind": kind.phrase, "topic": row.get("domain", ""), "language": language, "material": kind.material}
 
 
 def _ids(shown: Sequence[Example]) -> tuple[str, ...]:
@@ -215,8 +256,8 @@ def _notes(language: str | None, count: int) -> tuple[dict[str, Any], ...]:
     return tuple({"language": language} for _ in range(count)) if language else ()
 
 
-def tasks_schema(wants_output: bool) -> dict[str, Any]:
-    """The JSON schema of a reply with tasks."""
+def tasks_schema(wants_output: bool, count: int) -> dict[str, Any]:
+    """The JSON schema of a reply with `count` tasks; one task is an object by itself."""
     names = ["instruction", "input", *(["output"] if wants_output else [])]
     task = {
         "type": "object",
@@ -224,6 +265,8 @@ def tasks_schema(wants_output: bool) -> dict[str, Any]:
         "required": names,
         "additionalProperties": False,
     }
+    if count == 1:
+        return task
     tasks = {"tasks": {"type": "array", "items": task}}
     return {"type": "object", "properties": tasks, "required": ["tasks"], "additionalProperties": False}
 

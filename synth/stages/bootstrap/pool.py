@@ -15,6 +15,7 @@ from typing import Any
 from synth.checks.novelty import NoveltyIndex, Verdict
 from synth.diversity import verb_noun
 from synth.records import Record, Rejection, SeedTask
+from synth.stages.bootstrap.account import Account
 from synth.stages.bootstrap.settings import BootstrapSettings
 
 STAGE = "bootstrap"
@@ -31,7 +32,10 @@ Result = Record | Rejection
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A task as it is shown in a prompt: a seed's first instance, or an accepted record."""
+    """A task as it is shown in a prompt: a seed's first instance, or an accepted record.
+
+    `topic`: what it is about in a few words, "" where nothing says it.
+    """
 
     id: str
     instruction: str
@@ -39,12 +43,29 @@ class Example:
     output: str
     is_classification: bool = False
     language: str | None = None
+    category: str = ""
+    topic: str = ""
+
+    @property
+    def num_words(self) -> int:
+        """Words of instruction and input."""
+        return len(self.instruction.split()) + len(self.input.split())
 
 
 def seed_example(seed: SeedTask) -> Example:
-    """A seed with its first instance."""
-    first = seed.instances[0]
-    return Example(seed.id, seed.instruction, first.input, first.output, seed.is_classification, seed.language)
+    """A seed with its first instance; its name, where that is made of words, tells the topic."""
+    first, words = seed.instances[0], seed.name.replace("_", " ").split()
+    topic = " ".join(words) if words and all(word.isalpha() for word in words) else ""
+    return Example(
+        seed.id,
+        seed.instruction,
+        first.input,
+        first.output,
+        seed.is_classification,
+        seed.language,
+        seed.category or "",
+        topic,
+    )
 
 
 class Pool:
@@ -67,6 +88,7 @@ class Pool:
         self._judged = 0
         self._settled = 0
         self._turns: dict[int, asyncio.Event] = {}
+        self.account = Account()
         for seed in self.seeds:
             self._index.add(seed.instruction)
 
@@ -85,7 +107,12 @@ class Pool:
         """Is one more request needed now? No more is under way than the acceptance so far says is needed."""
         under_way = started - committed
         limit = min(self.settings.window, RAMP + committed)
-        if self.missing <= 0 or under_way >= limit or started >= self.settings.request_limit:
+        if (
+            self.missing <= 0
+            or under_way >= limit
+            or started >= self.settings.request_limit
+            or self.account.is_hopeless
+        ):
             return False
         prior = PRIOR_ACCEPTANCE * self.settings.per_request
         per_request = (len(self.accepted) + prior) / (committed + 1)
@@ -115,6 +142,7 @@ class Pool:
         if self._settled == self._judged:
             results = self.judge(results, self.lost)
         self._settled += 1
+        self.account.add(results)
         tasks: dict[str, Record | None] = {}
         for one in results:
             record = one if isinstance(one, Record) else one.record

@@ -22,16 +22,17 @@ INSTANCE_SAMPLING = Sampling(temperature=0.0, presence_penalty=1.5, max_tokens=2
 """generate_instances.py, with room for the longer answers of today's models (300 or 350 there, by the batch)."""
 ALPACA_SAMPLING = Sampling(temperature=1.0, top_p=1.0, max_tokens=3072)
 """generate_instruction.py of Alpaca; its ban on the end-of-text token is left out, chat models end by themselves."""
-DIVERSE_SAMPLING = Sampling(temperature=1.0, top_p=0.95, max_tokens=3072)
+DIVERSE_SAMPLING = Sampling(temperature=0.7, top_p=0.95, max_tokens=768)
 SECOND_CLASSIFICATION_SAMPLING = Sampling(temperature=0.7, max_tokens=1024)
 """For an answer that could not be read: at temperature 0 it would come again, and a model that thinks needs room."""
 
-TASKS_PER_REQUEST = {"self_instruct": 8, "alpaca": 20, "diverse": 20}
-"""Self-Instruct stops its list of 8 + 8 at number 16; Alpaca asks for 20 tasks, which share the price of a prompt."""
-NUM_EXAMPLES = {"self_instruct": 8, "alpaca": 3, "diverse": 3}
-NUM_MACHINE_EXAMPLES = {"self_instruct": 2, "alpaca": 0, "diverse": 1}
+TASKS_PER_REQUEST = {"self_instruct": 8, "alpaca": 3, "diverse": 1}
+"""Self-Instruct stops its list of 8 + 8 at number 16. Alpaca asked for 20; small models answer that with four or five
+tasks, each worse than the one before."""
+NUM_EXAMPLES = {"self_instruct": 8, "alpaca": 3, "diverse": 4}
+NUM_MACHINE_EXAMPLES = {"self_instruct": 2, "alpaca": 0, "diverse": 0}
 WITH_OUTPUTS = {"self_instruct": False, "alpaca": True, "diverse": False}
-INSTANCES_PER_TASK = {"self_instruct": 5, "alpaca": 1, "diverse": 1}
+INSTANCES_PER_TASK = {"self_instruct": 1, "alpaca": 1, "diverse": 1}
 INPUT_FIRST_EXAMPLES = 11
 OUTPUT_FIRST_EXAMPLES = 16
 """Solved tasks in the two instance prompts of Self-Instruct."""

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from synth.checks import build_checks
 from synth.checks.base import Check, split_reason
+from synth.checks.echo import repeats_request
 from synth.engine.run import Ask, Engine, Item, StagePlan, request_failure
 from synth.errors import RequestFailed, StageStopped
 from synth.models.base import ChatModel
@@ -19,6 +20,10 @@ from synth.stages.bootstrap.pool import STAGE, Pool, Result
 from synth.stages.bootstrap.settings import BootstrapSettings
 from synth.stages.stage import Stage
 
+NamedCheck = tuple[str, Check]
+OWN_CHECKS = ("not_a_task", "missing_input", "gibberish", "mixed_language", "prompt_leak")
+"""What all methods check besides what they were published with: small models made it necessary."""
+NEED_INPUT = ("missing_input",)
 NOT_SHAPING = {"num_tasks", "max_requests"}
 """Settings that may change while a run goes on; all others make the stage start again."""
 
@@ -28,18 +33,20 @@ async def bootstrap(
 ) -> AsyncIterator[list[Result]]:
     """Yield the results of each request in order, until exactly `settings.num_tasks` new tasks are accepted.
 
-    Raises StageStopped when the teacher's tasks are thrown away so often that the limit on requests is reached first.
+    Raises StageStopped when so many tasks are rejected that the teacher is of no use, or that the limit on requests is
+    reached first.
     """
     teacher = engine.roles["teacher"]
     model: ChatModel = teacher.model
-    method = METHODS[settings.method](seeds, settings, bool(getattr(model, "structured_outputs", False)))
+    structured = bool(getattr(model, "structured_outputs", False)) and teacher.kind == "chat"
+    method = METHODS[settings.method](seeds, settings, structured, engine.options.run_seed)
     pool = Pool(seeds, settings)
-    checks = _checks(method, settings)
+    early, late = _checks(method, settings)
 
     def next_item(number: int) -> Item:
         def make() -> Request:
             rng = random.Random(int(digest(engine.options.run_seed, "bootstrap request", number)[:16], 16))
-            return replace(method.request(pool, rng), number=number, lost=pool.lost)
+            return replace(method.request(pool, rng, number), number=number, lost=pool.lost)
 
         return Item(f"{settings.method}-{number}", make=make)
 
@@ -47,9 +54,10 @@ async def bootstrap(
         asker = Asker(ask, teacher.kind == "completion")
         candidates = await _candidates(method, request, asker)
         await pool.turn(request.number)
-        judged = pool.judge([_checked(one, checks) for one in candidates], request.lost)
+        own = [("prompt_echo", repeats_request(request.prompt.messages)), *early]
+        judged = pool.judge([_checked(one, own) for one in candidates], request.lost)
         finished = await asyncio.gather(*(_finished(method, one, asker) for one in judged))
-        return [result for results in finished for result in results]
+        return [_checked(result, late) for results in finished for result in results]
 
     dump = settings.model_dump(mode="json")
     shaping = {key: value for key, value in dump.items() if key not in NOT_SHAPING}
@@ -58,11 +66,7 @@ async def bootstrap(
     async for results in engine.windowed_stage(plan, next_item, pool.may_start, work, pool.settle):
         yield results
     if pool.missing > 0:
-        raise StageStopped(
-            f"bootstrap gave up with {len(pool.accepted)} of {settings.num_tasks} tasks after "
-            f"{settings.request_limit} requests",
-            "`synth status` shows why tasks were thrown away; raise bootstrap.max_requests to go on",
-        )
+        raise StageStopped(*pool.account.why_stopped(settings.num_tasks))
 
 
 async def _candidates(method: Method, request: Request, ask: Asker) -> list[Result]:
@@ -77,15 +81,16 @@ async def _finished(method: Method, result: Result, ask: Asker) -> list[Result]:
     return [result] if isinstance(result, Rejection) else await method.instances(result, ask)
 
 
-def _checks(method: Method, settings: BootstrapSettings) -> list[tuple[str, Check]]:
-    """The checks of the settings or of the method, and, where languages are named, one for them."""
-    checks = build_checks(method.checks if settings.checks is None else settings.checks)
+def _checks(method: Method, settings: BootstrapSettings) -> tuple[list[NamedCheck], list[NamedCheck]]:
+    """The checks of a task as it is proposed, and those that need its instance, where that is made later."""
+    named = build_checks([*method.checks, *OWN_CHECKS] if settings.checks is None else settings.checks)
     if settings.language != "any":
-        checks += build_checks([{"language": {"languages": settings.language}}])
-    return checks
+        named += build_checks([{"language": {"languages": settings.language}}])
+    late = [one for one in named if method.makes_instances and one[0] in NEED_INPUT]
+    return [one for one in named if one not in late], late
 
 
-def _checked(result: Result, checks: Sequence[tuple[str, Check]]) -> Result:
+def _checked(result: Result, checks: Sequence[NamedCheck]) -> Result:
     """The rejection by the first check that refuses a candidate, or the candidate."""
     if isinstance(result, Record):
         for name, check in checks:

@@ -1,0 +1,212 @@
+"""Checks of a proposed task that real models made necessary: is it a task at all, and is what it is about there?
+
+They read instruction and input without a model. English has rules of its own for words; what can be told in any
+language (scripts, labels, brackets) is told in any. In doubt a task passes.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable
+
+from synth.checks.base import Check
+from synth.diversity import asks
+from synth.records import Record
+from synth.tokens import unicode_tokens
+from synth.verify.language import FUNCTION_WORDS, SCRIPTS, detect_language, main_script, script_of
+
+_THING = (
+    r"(?:task|instruction|prompt|question|request|example|exercise|problem|rewrite|version|answer|response|reply)s?"
+)
+_TALK = re.compile(
+    rf"\s*(?:sure\b[,!.:]|certainly\b[,!.:]|of course\b[,!.:]|as an ai\b"
+    rf"|(?:here(?:'s| is| are)|below (?:is|are)|the following (?:is|are))\b[^.?!\n]{{0,40}}\b{_THING}\b"
+    rf"|i(?:'ve| have)? (?:added|written|created|rewritten|made|changed|generated|modified)\b"
+    rf"|(?:this|the|your) (?:new |rewritten |given |original |updated |harder |second |first )*{_THING}"
+    rf" (?:asks|requires|involves|adds|above|below|should|has been|needs|can be|remains)\b"
+    rf"|(?:new|rewritten|updated|revised|harder) {_THING}\b\s*:?)",
+    re.IGNORECASE,
+)
+_LABELLED = re.compile(r"\s*(?:kind|topic|type|category|instruction|input|output|task(?: \d+)?)\s*:", re.IGNORECASE)
+
+_MATERIAL = (
+    r"(?:text|passage|paragraph|excerpt|sentence|article|table|list|code|snippet|function|program|script|poem|story|"
+    r"e-?mail|letter|message|review|dialogue|conversation|transcript|document|data|dataset|recipe|words|names|numbers|"
+    r"items|figures|values|items|lines|notes|statement|schedule|query|database|report|essay|speech|quote|description)s?"
+)
+_POINTS = re.compile(
+    rf"(?<!\ba )(?<!\bany )\b(?:following|given|provided|attached|above)\s+(?:\w+\s+){{0,3}}{_MATERIAL}\b"
+    rf"|\b(?:this|these)\s+(?:\w+\s+)?{_MATERIAL}\b"
+    rf"|\b{_MATERIAL}\s+(?:below|above|provided|given|attached)\b"
+    r"|\bthe (?:passage|paragraph|excerpt|snippet|text|input)\b(?! (?:of|messages?|box|field|editor|file|format)\b)"
+    r"|\bthe following\b[^.?!:\n]{0,60}[.?!:]?\s*$",
+    re.IGNORECASE,
+)
+_INLINE = re.compile(r":\s*\S+\s+\S|\s[-–—]\s\S|[\"“”«»„`]|\n\s*\S|'[^']{8,}'|\d+\s*,\s*\d+\s*,\s*\d|\w+(?:, \w+){3,}")
+_STANDS_FOR = re.compile(
+    rf"\s*(?:the |some |any |your |a |an |sample |example |insert |input |given |provided )*"
+    rf"(?:input|material|{_MATERIAL})"
+    r"(?: (?:goes )?here| to (?:be )?\w+| itself)?\s*[.:]?\s*",
+    re.IGNORECASE,
+)
+_DESCRIBES = re.compile(
+    rf"\s*(?:an?|the|some|any|your|my|two|three|several) (?:[\w-]+ ){{0,2}}{_MATERIAL}"
+    r" (?:of|with|containing|contains?|that|about|from|describing|listing|for|which|showing|where|including|to be)\b"
+    r"[^\n]*",
+    re.IGNORECASE,
+)
+_FINITE = re.compile(r"\b(?:is|are|was|were|has|had|have|will|would|can|could|did|does|said|went|came|made)\b", re.I)
+_BRACKETED = re.compile(r"\s*(?:\([^()\n]*\)|\[[^\[\]\n]*\]|<[^<>\n]*>)\s*\.?\s*")
+_QUOTED = re.compile(r"\"[^\"\n]*\"|“[^”\n]*”|«[^»\n]*»|„[^“”\n]*[“”]|'[^'\n]{4,}'|`[^`]*`|\([^)\n]*\)")
+
+
+def not_a_task() -> Check:
+    """Refuses instructions that ask for nothing: a label, a topic, a bare noun phrase, talk about the task.
+
+    Whether a sentence asks is told in English only; texts in other languages pass unless they are a label.
+    """
+
+    def check(record: Record) -> str | None:
+        text = record.instruction
+        if not any(map(str.isalpha, text)):
+            return "not_a_task: no words"
+        talk = _TALK.match(text)
+        if talk:
+            return f"not_a_task: {talk[0].strip()[:60]}"
+        if _LABELLED.match(text) or _is_label(text):
+            return "not_a_task: a label"
+        return None if not _is_english(text) or asks(text) else "not_a_task: it asks for nothing"
+
+    return check
+
+
+def _is_label(text: str) -> bool:
+    """Is it a row of short attributes: "translate; ferry; hard"?"""
+    parts = [part.split() for part in text.strip().rstrip(".").split(";")]
+    return len(parts) > 2 and "\n" not in text.strip() and max(map(len, parts)) <= 4
+
+
+def _is_english(text: str) -> bool:
+    only_latin = set(_scripts(text)) <= {"LATIN"}
+    return only_latin and (detect_language(text) == "en" or (text.isascii() and detect_language(text) is None))
+
+
+def missing_input() -> Check:
+    """Refuses tasks that point at material which is not there, and inputs that describe material instead of being it.
+
+    `Summarise the passage.` without an input; `(pass a list)`, `The material`, `A table with three columns` as one.
+    """
+
+    def check(record: Record) -> str | None:
+        given = record.input.strip()
+        if not given:
+            found = _POINTS.search(record.instruction)
+            is_there = found is None or record.history or has_material(record.instruction)
+            return None if is_there else f"missing_input: {found[0].strip()[:60]}" if found else None
+        if stands_for_input(given):
+            return f"missing_input: {given[:60]}"
+        return None
+
+    return check
+
+
+def has_material(instruction: str) -> bool:
+    """Does the instruction itself hold what it is about: a quotation, a list, something after a colon or a line end?"""
+    return bool(_INLINE.search(instruction.strip()))
+
+
+def stands_for_input(text: str) -> bool:
+    """Does an input describe what ought to stand there?"""
+    if "\n" in text.strip() or len(text.split()) > 30:
+        return False
+    if _STANDS_FOR.fullmatch(text):
+        return True
+    bracketed = _BRACKETED.fullmatch(text) and len(text.split()) > 2 and not re.search(r"\d|[,;=\"']", text)
+    return bool(bracketed or (_DESCRIBES.fullmatch(text) and not _FINITE.search(text) and ":" not in text))
+
+
+def mixed_language(min_words: int = 4, min_share: float = 0.2) -> Check:
+    """Refuses instructions that change script or language within a sentence. Quotations and brackets are left out.
+
+    The second script or language must hold `min_words` words and `min_share` of the words that tell.
+    """
+
+    def check(record: Record) -> str | None:
+        text = _QUOTED.sub(" ", record.instruction)
+        for counts in (_scripts(text), _languages(text)):
+            ranked = counts.most_common(2)
+            if len(ranked) == 2 and ranked[1][1] >= min_words and ranked[1][1] >= min_share * counts.total():
+                return f"mixed_language: {ranked[0][0].lower()} and {ranked[1][0].lower()}"
+        return None
+
+    return check
+
+
+_SPACELESS = {"HIRAGANA": "CJK", "KATAKANA": "CJK", "CJK": "CJK", "THAI": "THAI"}
+
+
+def _scripts(text: str) -> Counter[str]:
+    """The longest run of words in each script; in scripts without spaces two characters count as a word.
+
+    A run, since names and terms of another script (JSON, SQL, a brand) stand alone within a sentence.
+    """
+    longest: Counter[str] = Counter()
+    run, before = 0.0, ""
+    for word in re.findall(r"[^\W\d_]+", text):
+        found = script_of(word[0]) or ""
+        script = _SPACELESS.get(found, found)
+        run = (run if script == before else 0.0) + (len(word) / 2 if script in _SPACELESS else 1)
+        longest[script], before = max(longest[script], int(run)), script
+    return longest
+
+
+def _languages(text: str) -> Counter[str]:
+    """Function words of exactly one language among those of the text's script, by language."""
+    candidates = SCRIPTS.get(main_script(text) or "", ())
+    found: Counter[str] = Counter()
+    for word in unicode_tokens(text):
+        owners = [code for code in candidates if word in FUNCTION_WORDS.get(code, ())]
+        if len(owners) == 1:
+            found[owners[0]] += 1
+    return found
+
+
+def gibberish(max_share: float = 0.3) -> Check:
+    """Refuses instructions that are no language.
+
+    Symbols or mangled words make up more than `max_share`, one word is repeated over and over, or 12 and more words
+    hold no function word of any language.
+    """
+
+    def check(record: Record) -> str | None:
+        text = _QUOTED.sub(" ", record.instruction)
+        letters = sum(char.isalnum() or unicodedata.category(char)[0] == "M" for char in text)
+        visible = sum(not char.isspace() for char in text)
+        words = unicode_tokens(text)
+        if visible >= 8 and letters < (1 - 2 * max_share) * visible:
+            return "gibberish: symbols"
+        if words and sum(map(_is_mangled, words)) > max_share * len(words):
+            return "gibberish: no words"
+        if len(words) >= 8 and Counter(words).most_common(1)[0][1] > 0.5 * len(words):
+            return "gibberish: one word repeated"
+        known = {word for code in SCRIPTS.get(main_script(text) or "", ()) for word in FUNCTION_WORDS.get(code, ())}
+        if known and set(_scripts(text)) <= {"LATIN"} and len(words) >= 12 and not any(word in known for word in words):
+            return "gibberish: no sentence"
+        return None
+
+    return check
+
+
+def _is_mangled(word: str) -> bool:
+    """Is it too long for a word, or letters with digits inside, or consonants without end?"""
+    return len(word) > 30 or bool(re.search(r"[a-z]\d+[a-z]|[bcdfghjklmnpqrstvwxz]{6}|(.)\1{3}", word))
+
+
+CHECKS: dict[str, Callable[..., Check]] = {
+    "not_a_task": not_a_task,
+    "missing_input": missing_input,
+    "mixed_language": mixed_language,
+    "gibberish": gibberish,
+}

@@ -1,0 +1,57 @@
+"""What became of the tasks so far, and whether this teacher is of any use."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from synth.records import Record, Rejection
+
+LOOK_AFTER, TOO_LITTLE = 50, 0.05
+"""After this many results, a teacher of whose tasks no more than this share is kept is not asked any further."""
+ADVICE = {
+    "prompt_echo": "it repeats its prompt: take a larger model, or set api: completion for a base model",
+    "no_tasks_found": "its replies hold no task: set bootstrap.structured to json, or take a larger model",
+    "cut_off": "its replies end at the token limit: raise max_tokens under bootstrap.sampling",
+    "gibberish": "it writes no language: lower temperature under bootstrap.sampling, or take a larger model",
+    "mixed_language": "it mixes languages: name one under bootstrap.language, or take a larger model",
+    "missing_input": "it leaves out what its tasks are about: take a larger model, or kinds that need no input",
+    "too_similar": "it repeats itself: give more seeds, or raise temperature under bootstrap.sampling",
+}
+"""What to change, by the reason that is commonest."""
+
+
+class Account:
+    """Counts of results in the order of their requests."""
+
+    def __init__(self) -> None:
+        self.kept = 0
+        self.reasons: Counter[str] = Counter()
+
+    def add(self, results: Iterable[Record | Rejection]) -> None:
+        """Count the results of one request."""
+        for one in results:
+            if isinstance(one, Record):
+                self.kept += 1
+            elif one.reason != "surplus":
+                self.reasons[one.reason] += 1
+
+    @property
+    def tried(self) -> int:
+        """Results in all."""
+        return self.kept + self.reasons.total()
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Has this teacher given so little that more requests are a waste?"""
+        return self.tried >= LOOK_AFTER and self.kept <= TOO_LITTLE * self.tried
+
+    def why_stopped(self, wanted: int) -> tuple[str, str]:
+        """Message and hint for a stage that ends with fewer tasks than wanted."""
+        common = self.reasons.most_common(3)
+        said = ", ".join(f"{reason} {count}" for reason, count in common)
+        what = "this teacher gives too little" if self.is_hopeless else "the limit on requests was reached"
+        message = f"{what}: {self.tried} tasks tried, {self.kept} kept of {wanted} wanted; commonest reasons: {said}"
+        advice = next((ADVICE[reason] for reason, _ in common if reason in ADVICE), "see the reasons by `synth status`")
+        more = "" if self.is_hopeless else "; bootstrap.max_requests raises the limit"
+        return f"{message}; everything paid for is kept", advice + more

@@ -1,0 +1,37 @@
+"""Which tasks a prompt shows: those in the language wanted, short ones first; small models imitate long ones badly."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from synth.stages.bootstrap.pool import Example
+from synth.stages.bootstrap.settings import BootstrapSettings
+
+MAX_WORDS = 45
+"""Tasks of more words (instruction and input) are not shown where enough shorter ones are left."""
+ENOUGH = 8
+OF_A_KIND = 3
+"""The shortest tasks of a category, which may be shown however long they are."""
+
+
+def showable(tasks: Sequence[Example], settings: BootstrapSettings) -> list[Example]:
+    """The tasks that prompts may show, in their order.
+
+    Where any language is wanted, those in the commonest language of the tasks are shown: a prompt in several languages
+    makes a small model mix them within a task.
+    """
+    named = Counter(one.language for one in tasks if one.language)
+    wanted = set(named and [named.most_common(1)[0][0]]) if settings.language == "any" else set(settings.language)
+    return [one for one in tasks if one.language is None or one.language in wanted] or list(tasks)
+
+
+def short(tasks: Sequence[Example]) -> list[Example]:
+    """The tasks of at most MAX_WORDS words, or the shortest where those are few."""
+    found = [one for one in tasks if one.num_words <= MAX_WORDS]
+    return found if len(found) >= ENOUGH else sorted(tasks, key=lambda one: one.num_words)[:ENOUGH]
+
+
+def of_kind(tasks: Sequence[Example], category: str) -> list[Example]:
+    """The shortest tasks of a category."""
+    return sorted((one for one in tasks if one.category == category), key=lambda one: one.num_words)[:OF_A_KIND]
