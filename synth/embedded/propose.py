@@ -47,18 +47,10 @@ PREFERENCES: tuple[tuple[str, tuple[str, ...]], ...] = tuple(
     )
 )
 """Words of a category to the operations that come closest to it."""
-BY_VALUE = (
-    (r"easy|medium|hard", "difficulty"),
-    (r"(?:an? )?(?:order|question)|.*scenario.*|.*\bformat", "form"),
-    (r"short|long", "length"),
-    (r"in \w+", "language"),
-)
-"""What an attribute without its name says, and which one it is then."""
-STEPS = {"easy": 1, "medium": 2, "hard": 3}
 _PLAIN = set("the and for small public local school office shop club centre team city own".split())
 ENGLISH = ("", "en", "english", "any")
 FOREIGN = re.compile(
-    r"\bin (?:German|French|Spanish|Italian|Portuguese|Dutch|Polish|Russian|Ukrainian|Turkish|Arabic|Hindi|Chinese|Japanese|Korean|Vietnamese)\b"
+    r"(?:\bin |\bLanguage: )(?:German|French|Spanish|Italian|Portuguese|Dutch|Polish|Russian|Ukrainian|Turkish|Arabic|Hindi|Chinese|Japanese|Korean|Vietnamese)\b"
 )
 """Another language asked for in the sentences of a prompt."""
 
@@ -68,8 +60,7 @@ def propose(prompt: Prompt, draw: Draw, base: Wish, schema: dict[str, Any] | Non
     _require_english(prompt)
     shown = _skeletons(prompt)
     topic = prompt.block("topic")
-    form = [line.strip().lower() for line in prompt.section("task 1").lines]
-    with_output = "### output" in form or _wants_output(schema)
+    with_output = bool(re.search(r"\banswers?\b", prompt.text)) or _wants_output(schema)
     tasks: list[Task] = []
     worn = _worn_verbs(prompt)
     for line in _wanted(prompt):
@@ -85,7 +76,7 @@ def propose(prompt: Prompt, draw: Draw, base: Wish, schema: dict[str, Any] | Non
         )
     if not tasks:
         raise RequestRefused("none of the wanted tasks is within the teacher's grammar", "unsupported")
-    return _json(tasks, with_output) if schema else _sections(tasks, with_output)
+    return _json(tasks, with_output, schema) if schema else _sections(tasks, with_output)
 
 
 def _require_english(prompt: Prompt) -> None:
@@ -102,8 +93,8 @@ def _drawn(draw: Draw, wish: Wish, base: Wish, avoid: frozenset[str]) -> Task:
 
 def _worn_verbs(prompt: Prompt) -> set[str]:
     """The verbs that the prompt asks not to use again."""
-    listed = " ".join(prompt.section("verbs").lines).partition(":")[2]
-    return set(re.findall(r"[a-z]+", listed.lower()))
+    listed = re.search(r"not again: (.*)", prompt.text)
+    return set(re.findall(r"[a-z]+", listed[1].lower())) if listed else set()
 
 
 def _skeletons(prompt: Prompt) -> set[str]:
@@ -116,25 +107,18 @@ def _skeletons(prompt: Prompt) -> set[str]:
 
 
 def _wanted(prompt: Prompt) -> list[str]:
-    """One line of attributes for each task wanted; empty lines where only a number is given."""
-    lines = [line.strip() for line in prompt.section("wanted").lines if line.strip()]
-    number = re.fullmatch(r"(\d+) .*", lines[0]) if len(lines) == 1 else None
-    if number:
-        return [""] * min(int(number[1]), 50)
-    return [re.sub(r"^\d+\. ", "", line) for line in lines] or [""] * count(prompt, "tasks", 5)
+    """What is said of each task wanted; empty lines where only a number is given."""
+    if "Kind: " in prompt.text:
+        return [prompt.text.split("\n")[0].partition("Kind: ")[2]]
+    lines = re.findall(r"^\d+\. (.+)$", prompt.text, re.MULTILINE)
+    return lines or [""] * count(prompt, "tasks?", 5)
 
 
 def _attributes(line: str) -> dict[str, str]:
-    """The attributes of a line by name: as it names them itself, the rest by what they say, in the order of the prompt."""
-    found: dict[str, str] = {}
-    for part in filter(None, (part.strip().lower() for part in line.split(";"))):
-        name, colon, value = (word.strip() for word in part.partition(":"))
-        if not colon:
-            value = part.removeprefix("in ")
-            known = next((known for pattern, known in BY_VALUE if re.fullmatch(pattern, part)), "")
-            name = known or ("domain" if "category" in found else "category")
-        found.setdefault(name, value)
-    return found
+    """Category, topic and language of a line such as "translate a text. Topic: ferry. Language: German."."""
+    category, *rest = line.lower().split(". ")
+    named = (part.rstrip(".").partition(": ") for part in rest)
+    return {"category": category.rstrip(".")} | {name: value for name, colon, value in named if colon}
 
 
 def _wish(line: str, topic: str, base: Wish) -> Wish | None:
@@ -142,24 +126,10 @@ def _wish(line: str, topic: str, base: Wish) -> Wish | None:
     wanted = _attributes(line)
     if wanted.get("language", "") not in ENGLISH:
         return None
-    category, form = wanted.get("category", ""), wanted.get("form", "")
+    category = wanted["category"]
     prefer = () if base.operations else next((ops for pattern, ops in PREFERENCES if re.search(pattern, category)), ())
-    scene = {"short": 0.15, "medium": 0.5, "long": 0.95}.get(wanted.get("length", ""), 0.5)
-    return replace(
-        base,
-        domain=find_domain(wanted.get("domain", "")) or find_domain(topic),
-        steps=min(STEPS.get(wanted.get("difficulty", ""), 0), base.max_steps),
-        prefer=prefer,
-        classification="classif" in category,
-        style="question"
-        if "question" in form
-        else "format"
-        if "format" in form
-        else "order"
-        if "order" in form
-        else "",
-        scene=1.0 if "scenario" in form else scene,
-    )
+    domain = find_domain(wanted.get("topic", "")) or find_domain(topic)
+    return replace(base, domain=domain, prefer=prefer, classification="classes" in category)
 
 
 @functools.lru_cache(maxsize=256)
@@ -188,18 +158,24 @@ def _wants_output(schema: dict[str, Any] | None) -> bool:
 
 def _sections(tasks: list[Task], with_output: bool) -> str:
     parts = []
-    for number, task in enumerate(tasks, 1):
-        part = f"## Task {number}\n### Instruction\n{task.instruction}\n### Input\n{task.input or 'No input'}"
+    for task in tasks:
+        part = f"### Instruction\n{task.instruction}\n### Input\n{task.input or 'None'}"
         parts.append(part + (f"\n### Output\n{answer(task)}" if with_output else ""))
-    return "\n\n".join(parts)
+    return _numbered("Task", parts)
 
 
-def _json(tasks: list[Task], with_output: bool) -> str:
+def _numbered(name: str, parts: list[str]) -> str:
+    """One part by itself; several under a heading each."""
+    return parts[0] if len(parts) == 1 else "\n\n".join(f"## {name} {n}\n{part}" for n, part in enumerate(parts, 1))
+
+
+def _json(tasks: list[Task], with_output: bool, schema: dict[str, Any]) -> str:
     rows = [
         {"instruction": task.instruction, "input": task.input} | ({"output": answer(task)} if with_output else {})
         for task in tasks
     ]
-    return json.dumps({"tasks": rows}, ensure_ascii=False)
+    is_list = "tasks" in schema.get("properties", {})
+    return json.dumps({"tasks": rows} if is_list else rows[0], ensure_ascii=False)
 
 
 def go_on(prompt: Prompt, draw: Draw, base: Wish, *, as_chat: bool) -> str:
@@ -221,7 +197,7 @@ def go_on(prompt: Prompt, draw: Draw, base: Wish, *, as_chat: bool) -> str:
 def instances(prompt: Prompt, draw: Draw) -> str:
     """The reply to `# Inputs and outputs`."""
     wanted = count(prompt, "examples?|instances?|inputs?", 1)
-    for plan in plans_of(prompt.block("instruction")):
+    for plan in plans_of(_task_named(prompt)):
         try:
             tasks = list(variants(plan, draw, wanted))
         except Unfit:
@@ -232,8 +208,8 @@ def instances(prompt: Prompt, draw: Draw) -> str:
 
 def labels(prompt: Prompt, draw: Draw) -> str:
     """The reply to `# Labels and inputs`: the labels in turn, each with material to which it applies."""
-    wanted = count(prompt, "examples?|instances?|inputs?", 2)
-    found = _labelled(prompt.block("instruction"))
+    wanted = count(prompt, "examples?|instances?|inputs?", 1)
+    found = _labelled(_task_named(prompt))
     if found is None:
         raise RequestRefused("the instruction is no classification within the teacher's grammar", "unsupported")
     plan, names = found
@@ -267,16 +243,17 @@ def _has_material(plan: Plan, label: str) -> bool:
 
 
 def _examples(rows: list[tuple[str, str, str, str]]) -> str:
-    parts = [
-        f"## Example {n}\n### {one}\n{first}\n### {other}\n{second}"
-        for n, (one, first, other, second) in enumerate(rows, 1)
-    ]
-    return "\n\n".join(parts)
+    return _numbered("Example", [f"### {one}\n{first}\n### {other}\n{second}" for one, first, other, second in rows])
+
+
+def _task_named(prompt: Prompt) -> str:
+    """What stands behind "Task: " in the last message."""
+    return prompt.text.partition("Task: ")[2].strip()
 
 
 def is_classification(prompt: Prompt) -> str:
     """The reply to `# Classification or not`, about the last task named: yes where `labels` can then be asked for."""
-    tasks = re.findall(r"^Task: (.+)$", prompt.text, re.MULTILINE)
-    if not tasks or not read(tasks[-1]):
+    task = _task_named(prompt)
+    if not read(task):
         raise RequestRefused("the task is outside the teacher's grammar", "unsupported")
-    return "Yes" if _labelled(tasks[-1]) else "No"
+    return "Yes" if _labelled(task) else "No"

@@ -1,14 +1,17 @@
 """Which of the pipeline's prompts a request is, and the data in it. Only headings, field names and fences are looked at.
 
-The sentences of a prompt are free to be edited: a prompt is known by its first heading, and what it hands over stands in
-Markdown fences under `##` headings. A request without any of the headings is a task to be answered.
+The sentences of a prompt are free to be edited: a prompt is known by the heading of its system message (or of its only
+message), what it hands over stands in Markdown fences under `##` headings or in its last user message, and its worked
+examples are the assistant's messages. A request without any of the headings is a task to be answered.
 """
 
 from __future__ import annotations
 
+import functools
+import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 HEADINGS = {
     "new tasks": "tasks",
@@ -28,6 +31,8 @@ HEADINGS = {
 }
 _FENCE = re.compile(r"(`{3,})[a-z]*")
 _NO_INPUT = "no input"
+NO_TEXT = "none"
+_FIELD = re.compile(r"\n### (Instruction|Input|Output|Label)\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +54,16 @@ class Section:
 
 @dataclass(frozen=True)
 class Prompt:
-    """A recognised request. `kind` is "answer" for anything that is not one of the pipeline's prompts."""
+    """A recognised request. `kind` is "answer" for anything that is not one of the pipeline's prompts.
+
+    `text`: the last message of the user; `shown`: the replies of the worked examples.
+    """
 
     kind: str
     text: str
     preface: str
     sections: tuple[Section, ...]
+    shown: tuple[str, ...] = ()
 
     def section(self, title: str) -> Section:
         """The first section whose title begins so (case does not matter); an empty one if there is none."""
@@ -79,8 +88,17 @@ class Prompt:
 
 
 def recognise(messages: Sequence[dict[str, str]]) -> Prompt:
-    """The prompt in the last message of the user."""
-    text = next((m["content"] for m in reversed(messages) if m.get("role") == "user"), "")
+    """The prompt of a chat: by its system message, else by the last message of the user."""
+    asked = next((m["content"] for m in reversed(messages) if m.get("role") == "user"), "")
+    system = next((m["content"] for m in messages if m.get("role") == "system"), "")
+    is_chat = system.startswith("# ") and system[2:].split("\n")[0].strip().lower() in HEADINGS
+    found = _read(system if is_chat else asked)
+    shown = tuple(m["content"] for m in messages if m.get("role") == "assistant")
+    return replace(found, text=asked, preface=asked, shown=shown) if is_chat else replace(found, text=asked)
+
+
+def _read(text: str) -> Prompt:
+    """The heading, sections and fenced blocks of a text."""
     kind, fence, label = "answer", "", ""
     preface: list[str] = []
     inside: list[str] = []
@@ -110,6 +128,14 @@ def recognise(messages: Sequence[dict[str, str]]) -> Prompt:
     return Prompt(kind, text, intro, tuple(sections))
 
 
+@functools.lru_cache(maxsize=512)
+def fields(text: str) -> dict[str, str]:
+    """The texts under `### Instruction` and its like, by name in lower case."""
+    parts = _FIELD.split(f"\n{text}")
+    pairs = zip(parts[1::2], parts[2::2], strict=True)
+    return {name.lower(): "" if body.strip().lower() == NO_TEXT else body.strip("\n") for name, body in pairs}
+
+
 def _last_line(lines: list[str]) -> str:
     return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
@@ -129,18 +155,18 @@ class Shown:
 
 
 def examples(prompt: Prompt) -> list[Shown]:
-    """The tasks shown in a prompt: fenced with a label each, or the lines of a numbered list."""
+    """The tasks that the worked examples of a prompt show: numbered lines, JSON or headed sections."""
     if prompt.kind == "list":
-        lines = [re.fullmatch(r"\d+\. (.+)", line.strip()) for line in prompt.section("list").lines]
+        lines = [re.fullmatch(r"\d+\. (.+)", line.strip()) for reply in prompt.shown for line in reply.split("\n")]
         return [Shown(line[1], "") for line in lines if line]
-    found: list[Shown] = []
-    blocks = [block for section in prompt.sections for block in section.blocks]
-    for block in blocks:
-        if block.label.endswith("instruction:"):
-            found.append(Shown(block.text, ""))
-        elif block.label.endswith("input:") and found:
-            found[-1] = Shown(found[-1].instruction, block.text)
-    return found
+    return [Shown(task["instruction"], task.get("input", "")) for reply in prompt.shown for task in _tasks(reply)]
+
+
+def _tasks(reply: str) -> list[dict[str, str]]:
+    if reply.startswith("{"):
+        found = json.loads(reply)
+        return list(found.get("tasks", [found]))
+    return [one for one in map(fields, re.split(r"^## Task \d+$", reply, flags=re.MULTILINE)) if "instruction" in one]
 
 
 def divided(instruction: str, material: str) -> tuple[str, str]:
