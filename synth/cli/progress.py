@@ -27,6 +27,8 @@ def drawn(progress: RunProgress) -> Iterator[None]:
     finally:
         stop.set()
         thread.join(timeout=5)
+        for text in progress.warnings:
+            print(f"warning: {text}", file=sys.stderr, flush=True)
 
 
 def _lines(progress: RunProgress, stop: threading.Event) -> None:

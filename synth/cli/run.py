@@ -93,6 +93,7 @@ def summarise(result: RunResult) -> dict[str, Any]:
         "seconds": {name: round(result.seconds[name], 2) for name in result.helpers if name in result.seconds},
         "requests": result.progress.requests,
         "quarantined": result.quarantined,
+        "warnings": result.progress.warnings,
         "possibly_paid_twice": result.maybe_paid_twice,
         "student": result.student,
         "made": [str(path) for path in result.paths],

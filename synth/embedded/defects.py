@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from synth.embedded.recognise import Prompt, examples, recognise
+
+NO_PROMPT = recognise(())
 Item = dict[str, str]
 
 
@@ -21,21 +24,18 @@ class Context:
     """What a defect may look at: its own randomness, the prompt, and the other items of the reply."""
 
     rng: Random
-    prompt: str
+    prompt: Prompt = NO_PROMPT
     items: tuple[Item, ...] = ()
     at: int = 0
 
     @property
     def examples(self) -> list[str]:
         """The instructions shown in the prompt."""
-        shown = re.findall(r"instruction:\n`{3,}text\n(.*?)\n`{3,}", self.prompt, re.S)
-        listed = re.findall(r"^\d+\. (.+)$", self.prompt.partition("## List")[2], re.M)
-        return shown or listed
+        return [one.instruction for one in examples(self.prompt)]
 
     def section(self, heading: str) -> str:
         """The fenced text under a `## heading` of the prompt; empty where there is none."""
-        found = re.search(rf"^## {heading}\n+`{{3,}}text\n(.*?)\n`{{3,}}", self.prompt, re.S | re.M)
-        return found[1] if found else ""
+        return self.prompt.block(heading)
 
     def other(self) -> Item | None:
         """Another item of the same reply."""
@@ -115,7 +115,7 @@ def _renumbered(text: str, shape: str, start: int | None = None) -> str | None:
 
 def _from_its_number(text: str, context: Context) -> str:
     """A list that goes on after the prompt's last number, with that number put in front of its first item."""
-    asked = re.search(r"^(\d+)\.\s*\Z", context.prompt, re.M)
+    asked = re.search(r"^(\d+)\.\s*\Z", context.prompt.text, re.M)
     return f"{asked[1]}. {text.lstrip()}" if asked and not text.lstrip()[:1].isdigit() else text
 
 

@@ -76,11 +76,11 @@ def rewrite(prompt: Prompt, draw: Draw) -> str:
             break
     if best is None:
         raise RequestRefused(f"the task cannot be evolved further by {name!r}", "unsupported")
-    return reply(best[1].instruction, best[1].material, apart=bool(prompt.block("input")))
+    return reply(best[1].instruction, best[1].material, apart=bool(prompt.given[1]))
 
 
 def _given(prompt: Prompt) -> Task | None:
-    return understand(*divided(prompt.block("instruction"), prompt.block("input")))
+    return understand(*divided(*prompt.given))
 
 
 def _nearest(task: Task, method: Method, draw: Draw) -> tuple[int, Evolved] | None:
@@ -105,7 +105,7 @@ def reply(instruction: str, material: str, *, apart: bool = True) -> str:
     """In the form that the evolution prompts ask for; the material behind the instruction where it was not `apart`."""
     if not apart and material:
         instruction, material = f"{instruction}\n\n{material}", ""
-    return f"### Instruction\n{instruction}\n### Input\n{material or 'No input'}"
+    return f"### Instruction\n{instruction}\n### Input\n{material or 'None'}"
 
 
 def _is_sound(task: Task, evolved: Evolved) -> bool:
@@ -149,7 +149,7 @@ def invent(prompt: Prompt, draw: Draw, base: Wish) -> str:
             task = draw_task(draw, base)
         found.append((_distance(task, old), len(found), task))
     best = min(found)[2]
-    return reply(best.instruction, best.input, apart=bool(prompt.block("input")))
+    return reply(best.instruction, best.input, apart=bool(prompt.given[1]))
 
 
 def _distance(task: Task, old: Task) -> float:

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -20,6 +19,7 @@ from typing import Any, Literal, TextIO
 
 from synth.embedded import defects, wire
 from synth.embedded.defects import Context, Item
+from synth.embedded.recognise import Prompt, recognise, wants_answers
 from synth.errors import RetryableError, SynthError, UsageError
 from synth.models.base import ChatModel, ChatRequest, Completion
 from synth.records import digest
@@ -66,31 +66,19 @@ class Fault:
         return self.stage if self.stage in ("input", "output") else "instruction"
 
 
-def prompt_kind(prompt: str) -> str:
-    """Which of our prompts `prompt` is, by its headings and reply format alone; `answer` for any other text."""
-    if re.search(r"^Classification:\s*\Z", prompt, re.M):
-        return "classify"
-    if re.search(r"^\d+\.\s*\Z", prompt, re.M):
-        return "list"
-    if "## Reply format" not in prompt:
-        return "answer"
-    form = prompt.partition("## Reply format")[2]
-    marks = (
-        ("Correctness:", "grade"),
-        ("Difficulty:", "difficulty"),
-        ("Verdict: equal", "equal"),
-        ("Verdict: A", "pair"),
-    )
-    for mark, kind in marks:
-        if mark in form:
-            return kind
-    if "### Label" in form:
-        return "labels"
-    if "## Example 1" in form:
-        return "instances"
-    if "## Task 1" in form:
-        return "full_tasks" if "### Output" in form.partition("## Examples")[0] else "tasks"
-    return "evolve" if "### Instruction" in form else "answer"
+_KINDS = {"rewrite": "evolve", "invent": "evolve", "compare": "equal", "rate": "difficulty", "prefer": "pair"}
+
+
+def prompt_kind(messages: Sequence[dict[str, str]]) -> str:
+    """Which of our prompts a chat is, in the words of FAULTS; `answer` for any other text."""
+    return _kind(recognise(messages))
+
+
+def _kind(prompt: Prompt) -> str:
+    if prompt.kind == "tasks" and wants_answers(prompt):
+        return "full_tasks"
+    kind = _KINDS.get(prompt.kind, prompt.kind)
+    return kind if kind in ALL else "answer"
 
 
 def request_digest(model: str, request: ChatRequest) -> str:
@@ -186,7 +174,7 @@ class Faults:
         """The fault that the transport of this attempt suffers, with its randomness."""
         if not self.rates:
             return None
-        kind = prompt_kind(request.messages[-1]["content"])
+        kind = prompt_kind(request.messages)
         for group, parts in (("wire", (identity,)), ("wire once", (identity, attempt))):
             name = self._pick(group, kind, *parts)
             if name and (function := FAULTS[name].wire):
@@ -198,8 +186,8 @@ class Faults:
         """`answer` with the faults of its items, its text and its envelope."""
         if not self.rates:
             return answer
-        prompt = request.messages[-1]["content"]
-        kind = prompt_kind(prompt)
+        prompt = recognise(request.messages)
+        kind = _kind(prompt)
         texts = [
             self._spoil_reply(self._spoil_items(text, prompt, kind, identity, choice), prompt, kind, identity, choice)
             for choice, text in enumerate(answer.choices or (answer.text,))
@@ -213,7 +201,7 @@ class Faults:
                 return replace(spoiled, choices=(spoiled.text, *answer.choices[1:]) if answer.choices else ())
         return answer
 
-    def _spoil_reply(self, text: str, prompt: str, kind: str, identity: str, choice: int) -> str:
+    def _spoil_reply(self, text: str, prompt: Prompt, kind: str, identity: str, choice: int) -> str:
         name = self._pick("reply", kind, identity, choice)
         function = FAULTS[name].reply if name else None
         spoiled = function(text, Context(self._rng(name, identity, choice), prompt)) if function else None
@@ -221,7 +209,7 @@ class Faults:
             self._note(name, kind, identity, 0, choice)
         return text if spoiled is None else spoiled
 
-    def _spoil_items(self, text: str, prompt: str, kind: str, identity: str, choice: int) -> str:
+    def _spoil_items(self, text: str, prompt: Prompt, kind: str, identity: str, choice: int) -> str:
         """At most one fault for each item's instruction and one for the rest: a wrong input has a wrong output."""
         if not any(self._group(group, kind) for group in ("instruction", "input", "output")):
             return text
@@ -229,7 +217,9 @@ class Faults:
         spoiled = [self._spoil_item(tuple(items), at, prompt, kind, identity, choice) for at in range(len(items))]
         return defects.write_items(spoiled, text, kind) if spoiled != items else text
 
-    def _spoil_item(self, items: tuple[Item, ...], at: int, prompt: str, kind: str, identity: str, choice: int) -> Item:
+    def _spoil_item(
+        self, items: tuple[Item, ...], at: int, prompt: Prompt, kind: str, identity: str, choice: int
+    ) -> Item:
         item = items[at]
         for groups in (("instruction",), ("input", "output")):
             for group in groups:

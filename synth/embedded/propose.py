@@ -14,7 +14,7 @@ from synth.embedded.draws import Draw
 from synth.embedded.generate import Task, Wish, draw_task
 from synth.embedded.plan import Plan
 from synth.embedded.reader import read
-from synth.embedded.recognise import Prompt, count, examples
+from synth.embedded.recognise import Prompt, count, examples, wants_answers
 from synth.embedded.task import new_material, plans_of, variants
 from synth.embedded.values import Unfit
 from synth.errors import RequestRefused
@@ -60,7 +60,7 @@ def propose(prompt: Prompt, draw: Draw, base: Wish, schema: dict[str, Any] | Non
     _require_english(prompt)
     shown = _skeletons(prompt)
     topic = prompt.block("topic")
-    with_output = bool(re.search(r"\banswers?\b", prompt.text)) or _wants_output(schema)
+    with_output = wants_answers(prompt) or _wants_output(schema)
     tasks: list[Task] = []
     worn = _worn_verbs(prompt)
     for line in _wanted(prompt):

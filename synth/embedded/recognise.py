@@ -32,6 +32,7 @@ HEADINGS = {
 _FENCE = re.compile(r"(`{3,})[a-z]*")
 _NO_INPUT = "no input"
 NO_TEXT = "none"
+_ASKED = re.compile(r"^(?:Rewrite this task|Write a new task), ([\w ]+): (.*)\Z", re.MULTILINE)
 _FIELD = re.compile(r"\n### (Instruction|Input|Output|Label)\n")
 
 
@@ -78,13 +79,24 @@ class Prompt:
 
     @property
     def operator(self) -> str:
-        """What follows `## Method:`."""
-        return self.section("method").title.partition(":")[2].strip().lower()
+        """What the evolution is called, with underscores."""
+        return self._asked()[0].replace(" ", "_")
 
     @property
     def method(self) -> str:
-        """What stands under `## Method:`."""
-        return " ".join(" ".join(self.section("method").lines).split())
+        """What the evolution is to do."""
+        return self._asked()[1]
+
+    @property
+    def given(self) -> tuple[str, str]:
+        """Instruction and input of the task that is to be evolved."""
+        text = _ASKED.split(self.text)[0].rpartition("\n```\n")[2].strip()
+        (found,) = _tasks(text) or [{"instruction": "", "input": ""}]
+        return found["instruction"], found.get("input", "")
+
+    def _asked(self) -> tuple[str, str]:
+        found = _ASKED.search(self.text)
+        return (found[1].lower(), found[2]) if found else ("", "")
 
 
 def recognise(messages: Sequence[dict[str, str]]) -> Prompt:
@@ -94,7 +106,9 @@ def recognise(messages: Sequence[dict[str, str]]) -> Prompt:
     is_chat = system.startswith("# ") and system[2:].split("\n")[0].strip().lower() in HEADINGS
     found = _read(system if is_chat else asked)
     shown = tuple(m["content"] for m in messages if m.get("role") == "assistant")
-    return replace(found, text=asked, preface=asked, shown=shown) if is_chat else replace(found, text=asked)
+    if not is_chat:
+        return replace(found, text=asked)
+    return replace(found, text=asked, preface=asked, shown=shown, sections=(*found.sections, *_read(asked).sections))
 
 
 def _read(text: str) -> Prompt:
@@ -144,6 +158,12 @@ def count(prompt: Prompt, words: str, default: int) -> int:
     """The number before one of the words ("8 more", "3 examples") in the sentences of the prompt."""
     found = re.search(rf"\b(\d+) (?:\w+ )?(?:{words})\b", prompt.preface)
     return min(int(found[1]), 50) if found else default
+
+
+def wants_answers(prompt: Prompt) -> bool:
+    """Does a prompt for new tasks ask for their answers in the same reply?"""
+    shows = any("### Output\n" in reply or '"output": ' in reply for reply in prompt.shown)
+    return shows or re.search(r"\bwith (?:its answer|their answers)\b", prompt.text) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,12 @@ class RunProgress:
 
     stages: dict[str, StageProgress] = field(default_factory=dict)
     throttles: list[Throttle] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def warn(self, text: str) -> None:
+        """Keep a warning for whoever watches the run; the same one once."""
+        if text not in self.warnings:
+            self.warnings.append(text)
 
     def stage(self, name: str, expected: int | None = None) -> StageProgress:
         """The counters of stage `name`, made on first use."""

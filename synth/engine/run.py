@@ -21,7 +21,7 @@ from synth.engine.entries import Entry, question_of, request_key
 from synth.engine.ledger import Ledger, Result
 from synth.engine.payment import Payment, RoleModel
 from synth.engine.progress import RunProgress
-from synth.engine.stage_run import StageRun, Started, retrieve
+from synth.engine.stage_run import StageRun, Started, asker, retrieve
 from synth.engine.throttle import Throttle
 from synth.engine.work import (
     NO_STORED_ANSWER,
@@ -37,6 +37,7 @@ from synth.engine.work import (
 )
 from synth.errors import RequestFailed, RequestRefused, RetryableError, SynthError
 from synth.models.base import ChatRequest, Completion
+from synth.models.structured import PROBE, obeys
 from synth.records import canonical_json
 
 __all__ = ["Ask", "Engine", "EngineOptions", "Item", "RoleModel", "StagePlan", "is_quarantined", "request_failure"]
@@ -157,6 +158,22 @@ class Engine:
         return StageRun(self, plan)
 
     # -- asking -----------------------------------------------------------------------------------------------------
+
+    def asking(self, stage: str, item: str) -> Ask:
+        """How to ask for something that belongs to no item of a stage, such as a trial of the judge."""
+        return asker(self, stage, item)
+
+    async def takes_schema(self, role: str) -> bool:
+        """Does the model of `role` keep to a JSON schema? A model that does not say is asked once in a run's life."""
+        who = self.roles[role]
+        known = getattr(who.model, "structured_outputs", False)
+        if known is not None or who.kind != "chat":
+            return bool(known) and who.kind == "chat"
+        try:
+            answer = await self.answer("probe", f"schema of {role}", role, PROBE)
+        except RequestFailed:
+            return False
+        return obeys(answer)
 
     async def answer(self, stage: str, item: str, role: str, request: ChatRequest) -> Completion:
         """The stored answer to `request`, or a new one; equal requests under way at the same time are asked once."""

@@ -122,33 +122,10 @@ class StageRun:
     async def _work(self, item_id: str, value: Any, work: Work) -> list[Result]:
         rng = random.Random(int(digest(self.engine.options.run_seed, self.name, item_id)[:16], 16))
         try:
-            return await work(value, self._asker(item_id), rng)
+            return await work(value, asker(self.engine, self.name, item_id), rng)
         except RequestFailed as error:
             record = value if isinstance(value, Record) else Record("")
             return [request_failure(record, self.name, error)]
-
-    def _asker(self, item_id: str) -> Ask:
-        async def ask(
-            prompt: Prompt,
-            sampling: Sampling = Sampling(),
-            *,
-            role: str = "teacher",
-            schema: dict[str, Any] | None = None,
-            draw: int = 0,
-            keep_cut: bool = False,
-        ) -> Completion:
-            request = ChatRequest(prompt.messages, sampling, schema, draw, self.engine.roles[role].kind)
-            answer = await self.engine.answer(self.name, item_id, role, request)
-            if answer.finish_reason == "length" and not keep_cut:
-                answer = await self._ask_longer(item_id, role, request)
-            return _usable(answer, keep_cut)
-
-        return ask
-
-    async def _ask_longer(self, item_id: str, role: str, request: ChatRequest) -> Completion:
-        cap = self.engine.roles[role].complete_request(request).sampling.max_tokens
-        longer = replace(request.sampling, max_tokens=2 * (cap or 2048))
-        return await self.engine.answer(self.name, item_id, role, replace(request, sampling=longer))
 
     async def commit(
         self, started: Started, settle: Settle | None, recall: Recall | None, windowed: bool = False
@@ -214,6 +191,29 @@ def retrieve(task: asyncio.Task[Any]) -> None:
     """Take note of a task's exception; who needs it awaits the task."""
     if not task.cancelled():
         task.exception()
+
+
+def asker(engine: Engine, stage: str, item: str) -> Ask:
+    """How the item of a stage asks the models of `engine`."""
+
+    async def ask(
+        prompt: Prompt,
+        sampling: Sampling = Sampling(),
+        *,
+        role: str = "teacher",
+        schema: dict[str, Any] | None = None,
+        draw: int = 0,
+        keep_cut: bool = False,
+    ) -> Completion:
+        request = ChatRequest(prompt.messages, sampling, schema, draw, engine.roles[role].kind)
+        answer = await engine.answer(stage, item, role, request)
+        if answer.finish_reason == "length" and not keep_cut:
+            cap = engine.roles[role].complete_request(request).sampling.max_tokens
+            longer = replace(request.sampling, max_tokens=2 * (cap or 2048))
+            answer = await engine.answer(stage, item, role, replace(request, sampling=longer))
+        return _usable(answer, keep_cut)
+
+    return ask
 
 
 def _usable(answer: Completion, keep_cut: bool) -> Completion:

@@ -36,8 +36,8 @@ class Settings:
     """`base_urls` goes before `base_url`. `timeout_s` bounds the whole request, `connect_timeout_s` its first part.
 
     `structured`: how a JSON schema is asked for; `auto` sends it until the server refuses the field, then goes on
-    without, and prefers schemas to headed sections only for OpenAI's own models. `extra_body`: fields of the server's
-    own, sent with every request. Times in seconds, `max_body_mb` in MiB.
+    without, and asks a server once whether it keeps to a schema (OpenAI's own models do). `extra_body`: fields
+    of the server's own, sent with every request. Times in seconds, `max_body_mb` in MiB.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -130,7 +130,7 @@ def open_server(settings: Settings) -> Server:
 class OpenAIModel:
     """A ChatModel over HTTP. `endpoint` is the first address, with a hash of `extra_body` where there is one.
 
-    `structured_outputs`: whether a stage should ask for JSON by a schema where it has the choice.
+    `structured_outputs`: whether the server keeps to a JSON schema; None where only asking it can tell.
     """
 
     def __init__(self, settings: Settings, urls: list[str], key: str) -> None:
@@ -138,7 +138,8 @@ class OpenAIModel:
         extra = f"#{digest(settings.extra_body)[:8]}" if settings.extra_body else ""
         self.endpoint = urls[0] + extra
         own = urlsplit(urls[0]).hostname == OPENAI_HOST
-        self.structured_outputs = settings.structured == "json_schema" or (settings.structured == "auto" and own)
+        sure = {"json_schema": True, "off": False}.get(settings.structured)
+        self.structured_outputs = True if sure is None and own else sure
         self._settings = settings
         self._sends_schema = settings.structured != "off"
         self._max_tokens_field = "max_tokens"

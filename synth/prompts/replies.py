@@ -9,12 +9,12 @@ from typing import Any
 NO_INPUT = "None"
 
 
-def task_reply(tasks: Sequence[Any], *, with_outputs: bool, as_json: bool) -> str:
+def task_reply(tasks: Sequence[Any], *, with_inputs: bool = True, with_outputs: bool, as_json: bool) -> str:
     """A reply that gives `tasks` (objects with `instruction`, `input`, `output`), in JSON or in headed sections.
 
     One task stands by itself; several are numbered `## Task 1`, ... or stand in the list `tasks`.
     """
-    names = ("instruction", "input", *(["output"] if with_outputs else []))
+    names = ("instruction", *(["input"] if with_inputs else []), *(["output"] if with_outputs else []))
     if as_json:
         rows = [{name: getattr(task, name) for name in names} for task in tasks]
         return json.dumps(rows[0] if len(rows) == 1 else {"tasks": rows}, ensure_ascii=False)

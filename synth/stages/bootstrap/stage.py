@@ -12,7 +12,6 @@ from synth.checks.base import Check, split_reason
 from synth.checks.echo import repeats_request
 from synth.engine.run import Ask, Engine, Item, StagePlan, request_failure
 from synth.errors import RequestFailed, StageStopped
-from synth.models.base import ChatModel
 from synth.records import Record, Rejection, SeedTask, digest
 from synth.stages.bootstrap.asking import Asker
 from synth.stages.bootstrap.methods import METHODS, Method, Request
@@ -37,8 +36,7 @@ async def bootstrap(
     reached first.
     """
     teacher = engine.roles["teacher"]
-    model: ChatModel = teacher.model
-    structured = bool(getattr(model, "structured_outputs", False)) and teacher.kind == "chat"
+    structured = settings.structured == "auto" and await engine.takes_schema("teacher")
     method = METHODS[settings.method](seeds, settings, structured, engine.options.run_seed)
     pool = Pool(seeds, settings)
     early, late = _checks(method, settings)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,14 +18,17 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from synth.checks import build_checks, build_pair_checks
 from synth.checks.base import Check, PairCheck, split_reason
+from synth.checks.echo import repeats_request
 from synth.engine.run import Ask, request_failure
 from synth.errors import RequestFailed, UsageError
 from synth.models.base import Sampling
-from synth.parsing import parse_choice, parse_reason, parse_rewrite, parse_score
+from synth.parsing import parse_rewrite, parse_score
 from synth.prompts import render, version
 from synth.prompts.answering import answering
 from synth.records import Lineage, Record, Rejection, digest
+from synth.stages.evolve.gain import GainJudge
 from synth.stages.evolve.operators import OPERATOR_SETS, Operator, find_operators
+from synth.stages.evolve.rewriting import rewrite_schema, rewriting
 
 STAGE = "evolve"
 Result = Record | Rejection
@@ -33,6 +36,10 @@ JUDGE_SAMPLING = Sampling(temperature=0.0, max_tokens=256)
 PROMPT_NAMES = ("evolve_depth", "evolve_breadth", "judge_equal", "answer", "rate_complexity")
 TUNED = "auto"
 """Name of the one operator of a tuned method."""
+
+
+TASK_CHECKS = ("not_a_task", "missing_input", "gibberish", "mixed_language", "prompt_leak")
+"""Checks of a child by itself, as bootstrap makes them of its tasks."""
 
 
 class TuneSettings(BaseModel):
@@ -137,15 +144,24 @@ class Evolver:
     """One record through its generations. `operators`: those of the settings when None (`tune` has its own)."""
 
     def __init__(
-        self, settings: EvolveSettings, run_seed: int, operators: Mapping[str, Operator] | None = None
+        self,
+        settings: EvolveSettings,
+        run_seed: int,
+        operators: Mapping[str, Operator] | None = None,
+        *,
+        judge: GainJudge | None = None,
+        as_json: bool = False,
     ) -> None:
         self.settings = settings
+        self.judge = judge
+        self.as_json = as_json
         self.operators = settings.chosen_operators() if operators is None else operators
         is_tuned = TUNED in self.operators
         self.weights = dict.fromkeys(self.operators, 1.0) if is_tuned else settings.weights
         self.run_seed = run_seed
         self.pair_checks: list[tuple[str, PairCheck]] = build_pair_checks(settings.checks)
         self.answer_checks: list[tuple[str, Check]] = build_checks(["short_apology", "no_content"])
+        self.task_checks = build_checks(TASK_CHECKS)
 
     @property
     def versions(self) -> list[str]:
@@ -189,53 +205,36 @@ class Evolver:
 
     async def _rewrite(self, parent: Record, name: str, generation: int, ask: Ask, draw: int) -> Result:
         operator = self.operators[name]
-        prompt = render(
-            self.settings.prompt(operator.prompt),
-            operator=name,
-            method=operator.method,
-            changes_input=operator.changes_input,
-            instruction=parent.instruction,
-            input=parent.input,
-            talk=parent.talk,
-        )
-        answer = await ask(prompt, self.settings.sampling, draw=draw)
+        template = self.settings.prompt(operator.prompt)
+        prompt = rewriting(parent, name, operator, template, as_json=self.as_json)
+        schema = rewrite_schema(operator.changes_input) if self.as_json else None
+        answer = await ask(prompt, self.settings.sampling, schema=schema, draw=draw)
         parsed = parse_rewrite(answer.text)
-        kept_input = "" if operator.changes_input else parent.input
+        given = parsed.input if operator.changes_input else parent.input
         line = Lineage("evolve", (parent.id,), name, generation, answer.model, prompt.version, (answer.key,))
-        child = Record(parsed.instruction, parsed.input or kept_input, "", parent.system, parent.history, lineage=line)
+        child = Record(parsed.instruction, given, "", parent.system, parent.history, lineage=line)
         child = replace(child, meta=_inherited(parent, operator))
-        return Rejection(child, STAGE, "parsing", parsed.problem) if parsed.problem else child
+        if parsed.problem:
+            return Rejection(child, STAGE, "parsing", parsed.problem)
+        echo = repeats_request(prompt.messages, [parent.instruction, parent.input])
+        return _checked(child, [("prompt_echo", echo), *self.task_checks])
 
     async def _compare(self, parent: Record, child: Record, _ask: Ask) -> Result:
         for name, check in self.pair_checks:
-            verdict = check(parent, child)
-            if verdict is not None:
+            if (verdict := check(parent, child)) is not None:
                 return Rejection(child, STAGE, name, *split_reason(verdict))
         added = len(child.instruction.split()) - len(parent.instruction.split())
         return replace(child, meta=child.meta | {"words_added": added})
 
     async def _judge(self, parent: Record, child: Record, ask: Ask) -> Result:
-        if not self.settings.judge:
+        if self.judge is None:
             return child
-        verdicts, reason = [], ""
-        for first, second in ((parent, child), (child, parent)):
-            verdict, reason = await self._verdict(first, second, ask)
-            verdicts.append(verdict)
-        if None in verdicts:
+        verdict = await self.judge.verdict(parent, child, ask)
+        if verdict is None:
             return Rejection(child, STAGE, "judge", "unreadable_verdict")
-        if verdicts == ["equal", "equal"]:
-            return Rejection(child, STAGE, "judge", "no_gain", reason)
-        return child if verdicts[0] == verdicts[1] else replace(child, meta=child.meta | {"judge_disagrees": True})
-
-    async def _verdict(self, first: Record, second: Record, ask: Ask) -> tuple[str | None, str]:
-        prompt = render(self.settings.prompt("judge_equal"), first=first, second=second)
-        for draw in range(2):
-            sampling = JUDGE_SAMPLING if draw == 0 else replace(JUDGE_SAMPLING, temperature=0.7)
-            answer = await ask(prompt, sampling, role="judge", draw=draw, keep_cut=True)
-            verdict = parse_choice(answer.text, "Verdict", ("equal", "different"))
-            if verdict is not None:
-                return verdict, parse_reason(answer.text)
-        return None, ""
+        if verdict == "equal":
+            return Rejection(child, STAGE, "judge", "no_gain")
+        return replace(child, meta=child.meta | {"judge_disagrees": True}) if verdict == "unsure" else child
 
     async def _answer(self, _parent: Record, child: Record, ask: Ask) -> Result:
         if not self.settings.answer:
@@ -243,11 +242,7 @@ class Evolver:
         prompt = answering(child, self.settings.prompt("answer"))
         answer = await ask(prompt, self.settings.answer_sampling)
         answered = child.answered(answer.text.strip(), answer.key)
-        for name, check in self.answer_checks:
-            verdict = check(answered)
-            if verdict is not None:
-                return Rejection(answered, STAGE, name, *split_reason(verdict))
-        return answered
+        return _checked(answered, self.answer_checks)
 
     async def _rate(self, parent: Record, child: Record, ask: Ask) -> Result:
         if not self.settings.rate_complexity:
@@ -259,6 +254,13 @@ class Evolver:
             answer = await ask(prompt, JUDGE_SAMPLING, role="judge", keep_cut=True)
             grades[name] = parse_score(answer.text, "Difficulty", 1, 10)
         return replace(child, meta=child.meta | grades)
+
+
+def _checked(record: Record, checks: Sequence[tuple[str, Check]]) -> Result:
+    for name, check in checks:
+        if (verdict := check(record)) is not None:
+            return Rejection(record, STAGE, name, *split_reason(verdict))
+    return record
 
 
 def _inherited(parent: Record, operator: Operator) -> dict[str, Any]:

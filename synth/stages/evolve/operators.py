@@ -31,22 +31,16 @@ class Operator:
 
 
 _WORKED_INPUTS = """
-Work a structured input into the task, or make the one it has richer: a table, code, JSON, a formula or a log, with the
-instruction referring to it. For example, "Find the average" may become an instruction about one column with a table
-under Input; "Why does this fail?" may come with ten lines of a log; "Solve for x" with a formula of two unknowns and
-their known relation. The data must be complete: the answer can be worked out from it alone."""
+Make the input richer (or give the task one): a table, a list, code, JSON or a log instead of a few words, and let the
+instruction ask about it. All the data that is needed stands in the input."""
 
 OPERATORS: dict[str, Operator] = {
     "add_constraint": Operator("Add one more constraint or requirement that changes what a right answer is."),
-    "deepen": Operator(
-        "Where the task asks about something, let it ask deeper or wider: causes, consequences, a further step."
-    ),
+    "deepen": Operator("Let it ask deeper or wider as well: about causes, consequences or a further step."),
     "concretise": Operator(
-        "Replace general terms by more specific ones: name the setting, the people, the purpose, the quantities."
+        "Replace what is general by something specific: name the setting, the people, the purpose or the quantities."
     ),
-    "increase_reasoning": Operator(
-        "If a few simple steps solve it, ask explicitly for several steps of reasoning, shown one by one."
-    ),
+    "increase_reasoning": Operator("Let it need one more step of reasoning, and ask for the steps to be shown."),
     "complicate_input": Operator(_WORKED_INPUTS, changes_input=True),
     "breadth": Operator("A new task of the same domain, length and difficulty, but rarer.", True, "evolve_breadth"),
     "code_constraint": Operator("Add a new requirement to the program, in about ten more words."),

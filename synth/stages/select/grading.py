@@ -35,7 +35,7 @@ async def graded(
 ) -> AsyncIterator[Checked]:
     """Grade what passed the checks; all others pass by, in their order."""
     order: deque[Checked] = deque()
-    as_json = _as_json(engine, settings.grade)
+    as_json = await _as_json(engine, settings.grade)
     ifd = Ifd(settings.ifd) if settings.ifd else None
 
     async def passed() -> AsyncIterator[Item]:
@@ -59,11 +59,10 @@ def _is_item(result: Result) -> bool:
     return isinstance(result, Record) and is_graded(result)
 
 
-def _as_json(engine: Engine, settings: GradeSettings | None) -> bool:
+async def _as_json(engine: Engine, settings: GradeSettings | None) -> bool:
     if settings is None or settings.structured == "sections":
         return False
-    wants = bool(getattr(engine.roles[ROLE].model, "structured_outputs", False))
-    return settings.structured == "json" or wants
+    return settings.structured == "json" or await engine.takes_schema(ROLE)
 
 
 def _plan(settings: SelectSettings, wants_complexity: bool, as_json: bool) -> StagePlan:

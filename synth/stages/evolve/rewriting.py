@@ -1,0 +1,52 @@
+"""The request that evolves a record: the task in the form of the reply, after worked examples in that form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from synth.prompts import Prompt, render
+from synth.prompts.replies import task_reply
+from synth.records import Record
+from synth.stages.evolve.operators import OPERATORS, Operator
+from synth.stages.evolve.worked import BREADTH, DEPTH, RICHER_INPUT, Worked
+
+
+def rewriting(parent: Record, name: str, operator: Operator, template: str, *, as_json: bool) -> Prompt:
+    """The prompt that has `parent` evolved by `operator`; replies come in JSON or in headed sections."""
+
+    def shown(one: Worked) -> dict[str, str]:
+        return {
+            "given": task_reply([one.before], with_outputs=False, as_json=as_json),
+            "operator": _words(one.operator),
+            "method": OPERATORS[one.operator].method,
+            "reply": rewrite_reply(one.after, operator.changes_input, as_json=as_json),
+        }
+
+    worked = BREADTH if operator.is_breadth else RICHER_INPUT if operator.changes_input else DEPTH
+    return render(
+        template,
+        examples=[shown(one) for one in worked],
+        operator=_words(name),
+        method=operator.method,
+        changes_input=operator.changes_input,
+        given=task_reply([parent], with_outputs=False, as_json=as_json),
+        instruction=parent.instruction,
+        input=parent.input,
+        talk=parent.talk,
+    )
+
+
+def rewrite_reply(task: Any, with_input: bool, *, as_json: bool) -> str:
+    """A reply with the new instruction, and the new input where the operator may change it."""
+    return task_reply([task], with_inputs=with_input, with_outputs=False, as_json=as_json)
+
+
+def rewrite_schema(with_input: bool) -> dict[str, Any]:
+    """The JSON schema of such a reply."""
+    names = ["instruction", "input"] if with_input else ["instruction"]
+    properties = {name: {"type": "string"} for name in names}
+    return {"type": "object", "properties": properties, "required": names, "additionalProperties": False}
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
