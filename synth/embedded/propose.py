@@ -48,6 +48,11 @@ PREFERENCES: tuple[tuple[str, tuple[str, ...]], ...] = tuple(
 )
 """Words of a category to the operations that come closest to it."""
 _PLAIN = set("the and for small public local school office shop club centre team city own".split())
+_WANTED = re.compile(
+    r"task(?: with its answer)?(?: about (?P<topic>.+?))?: the assistant is to (?P<category>[^.]+)\."
+    r"(?: Language: (?P<language>\w+)\.)?",
+    re.IGNORECASE,
+)
 ENGLISH = ("", "en", "english", "any")
 FOREIGN = re.compile(
     r"(?:\bin |\bLanguage: )(?:German|French|Spanish|Italian|Portuguese|Dutch|Polish|Russian|Ukrainian|Turkish|Arabic|Hindi|Chinese|Japanese|Korean|Vietnamese)\b"
@@ -62,18 +67,13 @@ def propose(prompt: Prompt, draw: Draw, base: Wish, schema: dict[str, Any] | Non
     topic = prompt.block("topic")
     with_output = wants_answers(prompt) or _wants_output(schema)
     tasks: list[Task] = []
-    worn = _worn_verbs(prompt)
     for line in _wanted(prompt):
         wish = _wish(line, topic, base)
         if wish is None:
             continue
         seen = shown | {task.plan.skeleton for task in tasks}
         avoid = frozenset(seen) if not base.operations else frozenset()
-        candidates = (_drawn(draw, wish, base, avoid) for _ in range(3))
-        tasks.append(
-            next((task for task in candidates if not worn & set(task.instruction.lower().split())), None)
-            or _drawn(draw, wish, base, avoid)
-        )
+        tasks.append(_drawn(draw, wish, base, avoid))
     if not tasks:
         raise RequestRefused("none of the wanted tasks is within the teacher's grammar", "unsupported")
     return _json(tasks, with_output, schema) if schema else _sections(tasks, with_output)
@@ -91,12 +91,6 @@ def _drawn(draw: Draw, wish: Wish, base: Wish, avoid: frozenset[str]) -> Task:
         return draw_task(draw, replace(base, avoid=frozenset()))
 
 
-def _worn_verbs(prompt: Prompt) -> set[str]:
-    """The verbs that the prompt asks not to use again."""
-    listed = re.search(r"not again: (.*)", prompt.text)
-    return set(re.findall(r"[a-z]+", listed[1].lower())) if listed else set()
-
-
 def _skeletons(prompt: Prompt) -> set[str]:
     """The skeletons of the examples that are tasks of this grammar."""
     found = set()
@@ -108,27 +102,24 @@ def _skeletons(prompt: Prompt) -> set[str]:
 
 def _wanted(prompt: Prompt) -> list[str]:
     """What is said of each task wanted; empty lines where only a number is given."""
-    if "Kind: " in prompt.text:
-        return [prompt.text.split("\n")[0].partition("Kind: ")[2]]
-    lines = re.findall(r"^\d+\. (.+)$", prompt.text, re.MULTILINE)
+    lines = [line for line in prompt.text.split("\n") if _WANTED.search(line)]
     return lines or [""] * count(prompt, "tasks?", 5)
 
 
 def _attributes(line: str) -> dict[str, str]:
-    """Category, topic and language of a line such as "translate a text. Topic: ferry. Language: German."."""
-    category, *rest = line.lower().split(". ")
-    named = (part.rstrip(".").partition(": ") for part in rest)
-    return {"category": category.rstrip(".")} | {name: value for name, colon, value in named if colon}
+    """Category, topic and language of a line such as "about a ferry: the assistant is to summarise a text."."""
+    found = _WANTED.search(line.lower())
+    return {"category": "", "topic": "", "language": ""} | (found.groupdict("") if found else {})
 
 
 def _wish(line: str, topic: str, base: Wish) -> Wish | None:
     """What a line of attributes comes to; None if it asks for another language."""
     wanted = _attributes(line)
-    if wanted.get("language", "") not in ENGLISH:
+    if wanted["language"] not in ENGLISH:
         return None
     category = wanted["category"]
     prefer = () if base.operations else next((ops for pattern, ops in PREFERENCES if re.search(pattern, category)), ())
-    domain = find_domain(wanted.get("topic", "")) or find_domain(topic)
+    domain = find_domain(wanted["topic"]) or find_domain(topic)
     return replace(base, domain=domain, prefer=prefer, classification="classes" in category)
 
 

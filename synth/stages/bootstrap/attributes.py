@@ -11,39 +11,39 @@ from synth.stages.bootstrap.settings import BootstrapSettings
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of task as a prompt names it. `material`: what such a task works on and cannot do without, or ""."""
+    """A kind of task: what the assistant is to do, and the `material` that it cannot do without ("" for none)."""
 
     phrase: str
     material: str = ""
 
 
 KINDS = {
-    "arithmetic": Kind("a word problem with numbers"),
-    "brainstorm": Kind("ideas, names or examples are wanted"),
-    "classify": Kind("put a short text into one of a few classes that the instruction names", "text"),
+    "arithmetic": Kind("solve a word problem with numbers"),
+    "brainstorm": Kind("collect ideas, names or examples"),
+    "classify": Kind("put a short text into one of a few classes, which the instruction names", "text"),
     "closed_qa": Kind("answer a question from a passage", "passage"),
-    "code_output": Kind("say what a piece of code prints", "code"),
-    "explain_code": Kind("explain a piece of code", "code"),
+    "code_output": Kind("say what a short piece of code prints", "code"),
+    "explain_code": Kind("explain what a short piece of code does", "code"),
     "extract_json": Kind("extract data from a text into JSON", "text"),
-    "false_premise": Kind("a question that takes something for granted that is not so"),
+    "false_premise": Kind("answer a question that takes something for granted which is not so"),
     "feedback": Kind("give feedback on a text that somebody wrote", "text"),
     "fiction_verse": Kind("write a story, a scene or a poem"),
-    "find_bug": Kind("find the bug in a piece of code", "code"),
-    "grammar": Kind("correct the mistakes in a text", "text with mistakes"),
+    "find_bug": Kind("find and mend the mistake in a short piece of code", "code"),
+    "grammar": Kind("correct the spelling and grammar of a text with mistakes", "text with mistakes"),
     "letter_email": Kind("write a letter or an e-mail"),
-    "logic": Kind("a small puzzle that has one answer"),
-    "open_qa": Kind("a question of general knowledge"),
+    "logic": Kind("solve a small puzzle that has one answer"),
+    "open_qa": Kind("answer a question of general knowledge"),
     "plan": Kind("make a plan or a timetable"),
-    "refuse_safely": Kind("a question about health, law or safety that calls for care"),
+    "refuse_safely": Kind("answer a question about health, law or safety with due care"),
     "rewrite": Kind("rewrite a text for other readers", "text"),
     "role_play": Kind("play a role and say what that person would say"),
     "sort_rank_compare": Kind("sort or rank the items of a list", "list"),
     "sql": Kind("write an SQL query for a table", "table"),
     "summarise": Kind("summarise a text", "text"),
     "table_transform": Kind("change a table into another form", "table"),
-    "text_operations": Kind("work on the words or letters of a text", "text"),
+    "text_operations": Kind("do something with the words or letters of a text", "text"),
     "translate": Kind("translate a text into another language", "text"),
-    "units_dates": Kind("a calculation with units, times or dates"),
+    "units_dates": Kind("calculate with units, times or dates"),
     "write_code": Kind("write a small program or function"),
 }
 """The kinds of our own seeds; those of other seeds are named by their own category, or drawn from here."""
@@ -72,7 +72,7 @@ LANGUAGE_NAMES = {
 
 def kind_of(category: str) -> Kind:
     """The kind that a category names: one of KINDS, or the user's own word for it."""
-    return KINDS.get(category.replace(" ", "_"), Kind(category.replace("_", " ")))
+    return KINDS.get(category.replace(" ", "_"), Kind(f"do a task of the kind {category.replace('_', ' ')}"))
 
 
 def draw_attributes(

@@ -189,7 +189,7 @@ class Diverse(Method):
     checks = ("instruction_length", "needs_media", "needs_web", "odd_start")
 
     def request(self, pool: Pool, rng: random.Random, number: int = 0) -> Request:
-        """Examples of which some are of the first kind wanted, the verbs used up, and the attributes of each task."""
+        """Examples, some of the first kind wanted, and the attributes of each task."""
         settings = self.settings
         known = sorted({seed.category for seed in self.seeds if seed.category})
         rows = draw_attributes(settings, known or list(KINDS), self.run_seed, number, rng)
@@ -201,7 +201,6 @@ class Diverse(Method):
             topic=settings.topic,
             examples=[{"wanted": [_described(one) for one in group], "reply": self.reply(group)} for group in groups],
             wanted_items=[_wanted(row) for row in rows],
-            verbs=pool.frequent_verbs(),
             with_outputs=self.wants_output,
         )
         return Request(prompt, _ids(shown), tuple(rows))
@@ -233,7 +232,7 @@ USES = 32
 
 def _described(example: Example) -> dict[str, str]:
     """What a request for this very example would have wanted."""
-    kind = kind_of(example.category) if example.category else Kind("any")
+    kind = kind_of(example.category) if example.category else Kind("do this")
     return {
         "kind": kind.phrase,
         "topic": example.topic,

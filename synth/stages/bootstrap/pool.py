@@ -7,13 +7,11 @@ asked for once it is known to be novel, as Self-Instruct does it, and nothing de
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from synth.checks.novelty import NoveltyIndex, Verdict
-from synth.diversity import verb_noun
 from synth.records import Record, Rejection, SeedTask
 from synth.stages.bootstrap.account import Account
 from synth.stages.bootstrap.settings import BootstrapSettings
@@ -25,8 +23,6 @@ PRIOR_ACCEPTANCE = 0.9
 """What share of the tasks asked for is expected to be accepted, before anything is known."""
 RAMP = 8
 """Requests at the start; each one settled lets two more begin, up to the window. So later ones see early tasks."""
-FREQUENT_SHARE, FREQUENT_AT_MOST, FREQUENT_FROM = 0.03, 8, 50
-"""A verb is frequent that stands in so many of the accepted tasks; at most so many are named, from so many tasks on."""
 Result = Record | Rejection
 
 
@@ -83,7 +79,6 @@ class Pool:
             settings.novelty_threshold, strict=settings.novelty_strict, tokenizer=settings.novelty_tokenizer
         )
         self._ids = [seed.id for seed in self.seeds]
-        self._verbs: Counter[str] = Counter()
         self._admitted: set[str] = set()
         self._judged = 0
         self._settled = 0
@@ -96,12 +91,6 @@ class Pool:
     def missing(self) -> int:
         """Accepted tasks still wanted."""
         return self.settings.num_tasks - len(self.accepted)
-
-    def frequent_verbs(self) -> list[str]:
-        """The verbs that accepted tasks ask with most often, commonest first. Read in English tasks only."""
-        total = len(self.accepted)
-        ranked = sorted(self._verbs, key=lambda verb: (-self._verbs[verb], verb))[:FREQUENT_AT_MOST]
-        return [verb for verb in ranked if total >= FREQUENT_FROM and self._verbs[verb] >= FREQUENT_SHARE * total]
 
     def may_start(self, started: int, committed: int) -> bool:
         """Is one more request needed now? No more is under way than the acceptance so far says is needed."""
@@ -154,7 +143,6 @@ class Pool:
             else:
                 shown = bool(task.meta.get("is_classification", False))
                 self.accepted.append(Example(task.id, task.instruction, task.input, task.output, shown))
-                self._verbs.update(filter(None, verb_noun(task.instruction)[:1]))
         return results
 
     def _judge(self, one: Result, lost: int) -> Result:
