@@ -214,9 +214,9 @@ class Diverse(Method):
         common, own = (random.Random(f"{self.run_seed} {age} {part}") for part in ("", category))
         same = of_kind(self.showable, category)
         half = min(self.settings.examples // 2, len(same))
-        rest = [one for one in short(self.showable) if one.category != category]
-        others = common.sample(rest, min(self.settings.examples - half, len(rest)))
-        return others + own.sample(same, half)
+        tasks = short(self.showable)
+        others = [one for one in common.sample(tasks, len(tasks)) if one.category != category]
+        return others[: self.settings.examples - half] + own.sample(same, half)
 
 
 def _lack(record: Record) -> str | None:
