@@ -31,7 +31,7 @@ def with_wrong_answers(records: list[Record]) -> list[Record | None]:
     items = tuple({"instruction": r.instruction, "input": r.input, "output": r.output} for r in records)
     found: list[Record | None] = []
     for number, (record, item) in enumerate(zip(records, items, strict=True)):
-        spoiled = defects.wrong_output(item, defects.Context(random.Random(number), "", items, number))
+        spoiled = defects.wrong_output(item, defects.Context(random.Random(number), items=items, at=number))
         is_other = spoiled is not None and spoiled["output"] != record.output
         found.append(replace(record, output=spoiled["output"]) if spoiled and is_other else None)
     return found

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Literal
@@ -58,13 +59,23 @@ class Scripted:
         """Nothing to let go of."""
 
     def prompts(self, kind: str) -> list[str]:
-        """The prompts of one kind (see `prompt_kind`), in the order they came."""
-        return [text for text in map(prompt_of, self.requests) if prompt_kind(text) == kind]
+        """The prompts of one kind (see `kind_of`), as one text each, in the order they came."""
+        return [whole(request) for request in self.requests if kind_of(request) == kind]
 
 
 def prompt_of(request: ChatRequest) -> str:
     """The text of the last message."""
     return request.messages[-1]["content"]
+
+
+def whole(request: ChatRequest) -> str:
+    """All messages as one text."""
+    return "\n\n".join(message["content"] for message in request.messages)
+
+
+def kind_of(request: ChatRequest) -> str:
+    """Which of our prompts a request is, as `prompt_kind` names them."""
+    return prompt_kind(request.messages)
 
 
 def jitter(request: ChatRequest) -> float:
@@ -119,22 +130,29 @@ def new_task(rng: random.Random) -> str:
     return f"{rng.choice(VERBS)} {' '.join(words)}."
 
 
+MATERIAL = "kale, pears and plums"
+
+
 def inventive(request: ChatRequest) -> str:
     """A well-formed reply to each prompt of bootstrap, full of new tasks."""
-    prompt, rng = prompt_of(request), draw_for(request)
-    kind = prompt_kind(prompt)
+    rng, kind = draw_for(request), kind_of(request)
     if kind == "list":
-        shown = prompt.partition("## List")[2].count("\n") - 1
-        return "\n".join(f"{n}. {new_task(rng)}" for n in range(shown, shown + 8)).partition(". ")[2]
+        shown = request.messages[-2]["content"].count("\n") + 1
+        return "\n".join(f"{n}. {new_task(rng)}" for n in range(shown + 1, shown + 9))
     if kind in ("tasks", "full_tasks"):
-        number = prompt.partition("## Wanted")[2].strip()
-        wanted = int(number.split()[0]) if kind == "full_tasks" else number.count("\n") + 1
         output = "\n### Output\nIt is {}." if kind == "full_tasks" else ""
-        return "\n".join(
-            f"## Task {n}\n### Instruction\n{new_task(rng)}\n### Input\nNo input{output.format(n)}"
-            for n in range(1, wanted + 1)
-        )
+        parts = [
+            f"### Instruction\n{new_task(rng)}\n### Input\n{MATERIAL}{output.format(n)}"
+            for n in range(1, num_wanted(request) + 1)
+        ]
+        return parts[0] if len(parts) == 1 else "\n".join(f"## Task {n}\n{part}" for n, part in enumerate(parts, 1))
     if kind == "classify":
         return rng.choice(("Yes", "No"))
     first, second = ("Label", "Input") if kind == "labels" else ("Input", "Output")
     return "\n".join(f"## Example {n}\n### {first}\nabc {n}\n### {second}\n{new_task(rng)}" for n in (1, 2))
+
+
+def num_wanted(request: ChatRequest) -> int:
+    """How many new tasks the last message asks for."""
+    number = re.search(r"\d+(?= new tasks?)", prompt_of(request))
+    return int(number[0]) if number else 1

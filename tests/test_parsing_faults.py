@@ -76,7 +76,7 @@ def cases(name: str) -> list[tuple[str, list[Content], str]]:
             if name.startswith("numbering_"):  # it renumbers the lists inside the texts too
                 rows = [row for row in rows if not re.search(r"^\d+\.", "\n".join(row), re.MULTILINE)]
             text = clean_reply(kind, rows, as_json)
-            spoiled = fault.reply(text, Context(random.Random(number), "")) if fault.reply else None
+            spoiled = fault.reply(text, Context(random.Random(number))) if fault.reply else None
             if spoiled is not None:
                 found.append((kind, rows, spoiled))
     return found

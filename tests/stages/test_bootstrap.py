@@ -10,10 +10,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from scripted import VERBS, Reply, Results, Scripted, collect, draw_for, inventive, jitter, new_task, prompt_of
+from scripted import (
+    VERBS,
+    Reply,
+    Results,
+    Scripted,
+    collect,
+    draw_for,
+    inventive,
+    jitter,
+    kind_of,
+    new_task,
+    prompt_of,
+)
 
-from synth.embedded.faults import prompt_kind
-from synth.errors import CredentialsError, RequestRefused, StageStopped
+from synth.errors import CredentialsError, RequestRefused
 from synth.models.base import ChatRequest, Completion
 from synth.records import Instance, Record, Rejection, SeedTask
 from synth.stages.bootstrap import BootstrapSettings, bootstrap
@@ -61,7 +72,7 @@ def test_neither_concurrency_nor_the_order_of_answers_changes_anything(tmp_path:
 def repetitive(request: ChatRequest) -> str:
     """As `inventive`, but some tasks come again and again, and some instances are missing."""
     text, rng = inventive(request), draw_for(request, "again")
-    if prompt_kind(prompt_of(request)) in ("instances", "labels") and rng.random() < 0.2:
+    if kind_of(request) in ("instances", "labels") and rng.random() < 0.2:
         return "I would rather not."
     old = [new_task(random.Random(n)) for n in range(40)]
     return swapped(text, lambda task: task if rng.random() < 0.6 else rng.choice(old))
@@ -110,7 +121,7 @@ def test_a_thousand_tasks_cost_little_more_than_the_ideal(tmp_path: Path, method
     def some(request: ChatRequest) -> str:
         text, rng = inventive(request), draw_for(request, "good")
         bad = new_task(random.Random(0))
-        proposes = prompt_kind(prompt_of(request)) in ("list", "tasks", "full_tasks")
+        proposes = kind_of(request) in ("list", "tasks", "full_tasks")
         return swapped(text, lambda task: bad if rng.random() > good else task) if proposes else text
 
     model = Scripted(some)
@@ -145,7 +156,7 @@ def test_instances_are_asked_for_novel_tasks_only(tmp_path: Path) -> None:
 def test_every_candidate_is_kept_or_rejected_with_a_reason(tmp_path: Path) -> None:
     model = Scripted(repetitive)
     results = run(tmp_path, model, method="alpaca", num_tasks=50)
-    assert sum(map(len, results)) == 20 * len(model.requests)
+    assert sum(map(len, results)) == 3 * len(model.requests)
     assert all(one.reason for batch in results for one in batch if isinstance(one, Rejection))
     assert set(rejected(results)) <= {"too_similar", "surplus", "no_output"}
 
@@ -165,7 +176,7 @@ def test_a_failed_request_costs_its_own_tasks_only(tmp_path: Path) -> None:
 def test_an_unreadable_classification_is_asked_again_and_then_quarantined_and_never_no(tmp_path: Path) -> None:
     def vague(request: ChatRequest) -> str:
         prompt = prompt_of(request)
-        if prompt_kind(prompt) != "classify":
+        if kind_of(request) != "classify":
             return inventive(request)
         hard = len(prompt.rpartition("Task: ")[2]) % 3
         if hard == 0:
@@ -183,24 +194,11 @@ def test_an_unreadable_classification_is_asked_again_and_then_quarantined_and_ne
     assert set(asked.values()) == {1, 2}
 
 
-def test_a_teacher_that_repeats_itself_for_ever_is_given_up_with_the_reason(tmp_path: Path) -> None:
-    same = "## Task 1\n### Instruction\nSay hello to the first guest of the day.\n### Input\nNo input"
-    with pytest.raises(StageStopped, match="gave up with 1 of 5"):
-        run(tmp_path, Scripted(lambda request: same), method="diverse", num_tasks=5)
-
-
-def test_a_reply_without_any_task_is_counted(tmp_path: Path) -> None:
-    with pytest.raises(StageStopped):
-        run(
-            tmp_path, Scripted(lambda request: "I cannot help with that."), method="alpaca", num_tasks=5, max_requests=3
-        )
-
-
 def test_the_last_item_of_a_cut_reply_is_dropped_and_no_other(tmp_path: Path) -> None:
     def cut(request: ChatRequest) -> Completion:
         return Completion(inventive(request)[:-5], "length", model="scripted")
 
-    results = run(tmp_path, Scripted(cut), method="diverse", num_tasks=35)
+    results = run(tmp_path, Scripted(cut), method="diverse", tasks_per_request=7, num_tasks=35)
     assert all(Counter(type(one) for one in batch)[Record] >= 6 for batch in results[:4])
     assert rejected(results)["cut_off"] == len(results)
 

@@ -9,18 +9,16 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from scripted import Results, Scripted, collect, draw_for, inventive, new_task, prompt_of
+from scripted import MATERIAL, Results, Scripted, collect, draw_for, inventive, kind_of, new_task, prompt_of, whole
 
-from synth.embedded.faults import prompt_kind
-from synth.errors import UsageError
+from synth.errors import StageStopped, UsageError
 from synth.metrics import rouge_l
 from synth.models.base import ChatRequest, Completion
 from synth.parsing import ParsedTask
 from synth.records import Instance, Lineage, Record, Rejection, SeedTask
-from synth.stages.bootstrap import BootstrapSettings, bootstrap
-from synth.stages.bootstrap.attributes import CATEGORIES, DOMAINS, draw_attributes
+from synth.stages.bootstrap import BootstrapSettings, attributes, bootstrap
 from synth.stages.bootstrap.instances import instance_records
-from synth.stages.bootstrap.methods import METHODS, farthest, tasks_schema
+from synth.stages.bootstrap.methods import METHODS, tasks_schema
 from synth.stages.bootstrap.pool import Example, Pool
 from synth.stages.seeds import read_seed_tasks
 
@@ -64,16 +62,8 @@ def test_alpaca_shows_three_seeds_only_however_large_the_pool() -> None:
     assert shown("alpaca", 0) == shown("alpaca", 500) == Counter({"seed": 3})
 
 
-def test_diverse_lets_one_machine_made_task_back_in() -> None:
-    assert shown("diverse", 0) == Counter({"seed": 3})
-    assert shown("diverse", 500) == Counter({"seed": 2, "machine": 1})
-
-
-def test_the_machine_made_example_is_the_one_farthest_from_the_others() -> None:
-    texts = ("Sort the list of fruits by colour", "Sort the list of fruits by size", "Explain tides to a child")
-    near, near_too, far = (Example(str(n), text, "", "") for n, text in enumerate(texts))
-    assert farthest([near_too, far], [near]) is far
-    assert rouge_l(near.instruction, near_too.instruction) > rouge_l(near.instruction, far.instruction)
+def test_diverse_shows_four_seeds_only_however_large_the_pool() -> None:
+    assert shown("diverse", 0) == shown("diverse", 500) == Counter({"seed": 4})
 
 
 def test_the_classification_variant_shows_classification_seeds_and_asks_for_labels() -> None:
@@ -87,53 +77,56 @@ def test_the_classification_variant_shows_classification_seeds_and_asks_for_labe
 def test_only_instructions_are_listed_without_line_breaks_and_trailing_colons() -> None:
     seeds = [SeedTask(f"s{n}", "", f"Do\n this  number {n}:", (Instance("secret", "hidden"),), False) for n in range(8)]
     pool = Pool(seeds, BootstrapSettings(method="self_instruct"))
-    text = METHODS["self_instruct"](seeds, pool.settings).request(pool, random.Random(1)).prompt.text
-    assert len(re.findall(r"^\d\. Do this number \d$", text, re.MULTILINE)) == 8
-    assert text.endswith("\n9.") and "secret" not in text
+    messages = METHODS["self_instruct"](seeds, pool.settings).request(pool, random.Random(1)).prompt.messages
+    assert [message["role"] for message in messages] == ["system", "user", "assistant", "user"]
+    assert re.fullmatch(r"(\d\. Do this number \d\n?){8}", messages[2]["content"])
+    assert "secret" not in str(messages) and "8 more" in messages[3]["content"]
 
 
 def test_each_step_has_the_published_sampling(tmp_path: Path) -> None:
     model = Scripted(inventive)
     run(tmp_path, model, method="self_instruct", num_tasks=30)
-    seen = {prompt_kind(prompt_of(request)): request.sampling.to_dict() for request in model.requests}
+    seen = {kind_of(request): request.sampling.to_dict() for request in model.requests}
     assert seen["list"] == {"temperature": 0.7, "top_p": 0.5, "presence_penalty": 2.0, "max_tokens": 1024}
     assert seen["classify"] == {"temperature": 0.0, "max_tokens": 8}
     assert seen["instances"] == seen["labels"] == {"temperature": 0.0, "presence_penalty": 1.5, "max_tokens": 2048}
 
 
+def shown_replies(model: Scripted, kind: str) -> list[str]:
+    """The assistant's turns of the first request of a kind."""
+    request = next(one for one in model.requests if kind_of(one) == kind)
+    return [message["content"] for message in request.messages if message["role"] == "assistant"]
+
+
 def test_the_few_shot_examples_are_12_and_19_and_11_and_16_of_our_own_seeds(tmp_path: Path) -> None:
     model = Scripted(inventive)
     run(tmp_path, model, method="self_instruct", num_tasks=30)
-    classify = model.prompts("classify")[0]
-    assert classify.count("Classification: Yes") == 12 and classify.count("Classification: No\n") == 19
-    instances, labels = model.prompts("instances")[0], model.prompts("labels")[0]
-    assert instances.count("Solved task") == 11 and labels.count("Solved task") == 16
-    of_labels = labels.partition("Solved task 1")[2]
-    assert of_labels.index("### Label") < of_labels.index("### Input")
-    of_instances = instances.partition("Solved task 1")[2]
-    assert of_instances.index("### Input") < of_instances.index("### Output")
-    assert "No input" in of_instances
-    texts = {seed.instruction for seed in SEEDS}
-    assert set(re.findall(r"^Task: (.+)$", classify, re.MULTILINE)[:-1]) <= {" ".join(text.split()) for text in texts}
+    assert Counter(shown_replies(model, "classify")) == {"Yes": 12, "No": 19}
+    instances, labels = shown_replies(model, "instances"), shown_replies(model, "labels")
+    assert (len(instances), len(labels)) == (11, 16)
+    assert all(re.match(r"### Label\n.*\n### Input\n", reply, re.DOTALL) for reply in labels)
+    assert all(re.match(r"### Input\n.*\n### Output\n", reply, re.DOTALL) for reply in instances)
+    assert any(reply.startswith("### Input\nNone\n") for reply in instances)
+    texts = {" ".join(seed.instruction.split()) for seed in SEEDS}
+    assert set(re.findall(r"^Task: (.+)$", model.prompts("classify")[0], re.MULTILINE)[:-1]) <= texts
 
 
-def test_the_static_part_of_every_prompt_is_the_same_for_all_requests(tmp_path: Path) -> None:
+def test_all_but_the_last_turn_of_a_step_is_the_same_for_all_its_requests(tmp_path: Path) -> None:
     model = Scripted(inventive)
     run(tmp_path, model, method="self_instruct", num_tasks=30)
     for kind in ("classify", "instances", "labels"):
-        heads = {prompt[: 9 * len(prompt) // 10] for prompt in model.prompts(kind)}
-        shortest = min(map(len, heads))
-        assert len({head[: shortest * 8 // 10] for head in heads}) == 1
+        heads = {str(request.messages[:-1]) for request in model.requests if kind_of(request) == kind}
+        assert len(heads) == 1
 
 
 def test_up_to_five_instances_and_no_more_and_all_of_one_task(tmp_path: Path) -> None:
     def many(request: ChatRequest) -> str:
-        if prompt_kind(prompt_of(request)) not in ("instances", "labels"):
+        if kind_of(request) not in ("instances", "labels"):
             return inventive(request)
-        names = ("Input", "Output") if prompt_kind(prompt_of(request)) == "instances" else ("Label", "Input")
+        names = ("Input", "Output") if kind_of(request) == "instances" else ("Label", "Input")
         return "\n".join(f"## Example {n}\n### {names[0]}\na {n}\n### {names[1]}\nb {n}" for n in range(1, 9))
 
-    results = run(tmp_path, Scripted(many), method="self_instruct", num_tasks=10)
+    results = run(tmp_path, Scripted(many), method="self_instruct", instances_per_task=5, num_tasks=10)
     assert set(Counter(record.instruction for record in kept(results)).values()) == {5}
     assert sum(isinstance(one, Rejection) and one.reason == "too_many_instances" for b in results for one in b) == 30
 
@@ -169,30 +162,30 @@ def test_a_base_model_continues_our_prompts_and_is_stopped_in_time(tmp_path: Pat
         if prompt.endswith("\n9."):
             lines = [f"{n}. {new_task(rng)}" for n in range(9, 30)]
             return "\n".join(lines).removeprefix("9.")
-        if prompt.endswith("Classification:"):
-            return f" {rng.choice(('Yes', 'No'))}\n\nTask: Another one.\nClassification: No"
+        if kind_of(request) == "classify":
+            return f"{rng.choice(('Yes', 'No'))}\n\nTask: Another one.\nNo"
         first, second = ("Label", "Input") if prompt.endswith("### Label\n") else ("Input", "Output")
         more = "".join(f"\n\n## Example {n}\n### {first}\nabc {n}\n### {second}\nxyz {n}" for n in range(2, 9))
-        return f"```text\nabc 1\n```\n### {second}\n```text\nxyz 1\n```" + more
+        return f"```text\nabc 1\n```\n### {second}\n```text\nxyz 1\n```" + more + "\n\n=====\n\nTask: Another one."
 
     model = Scripted(goes_on)
-    results = run(tmp_path, model, kind="completion", method="self_instruct", num_tasks=30)
+    results = run(tmp_path, model, kind="completion", method="self_instruct", instances_per_task=5, num_tasks=30)
     assert {request.kind for request in model.requests} == {"completion"}
     assert set(Counter(record.instruction for record in kept(results)).values()) == {5}
     assert {(r.input, r.output) for r in kept(results)} == {
         *((f"abc {n}", f"xyz {n}") for n in range(1, 6)),
         *((f"xyz {n}", f"abc {n}") for n in range(1, 6)),
     }
-    assert len(results[0]) == 5 * 8
-    stops = {prompt_kind(prompt_of(request)): request.sampling.stop for request in model.requests}
-    assert stops["list"] == ("\n\n", "\n17.")
-    assert "20." not in str(stops)
+    assert sum(isinstance(one, Record) for one in results[0]) == 5 * 8
+    stops = {kind_of(request): request.sampling.stop for request in model.requests}
+    assert stops["list"] == ("\n\n", "\n17.") and stops["instances"] == stops["labels"] == ("\n=====",)
 
 
 @pytest.mark.parametrize("method", ["alpaca", "diverse"])
 def test_the_other_methods_lead_a_base_model_into_their_form(tmp_path: Path, method: str) -> None:
     def goes_on(request: ChatRequest) -> str:
-        assert prompt_of(request).endswith("## Task 1\n### Instruction\n")
+        assert [message["role"] for message in request.messages] == ["user"]
+        assert prompt_of(request).endswith("\n### Instruction\n") and "\n\n=====\n\n" in prompt_of(request)
         return inventive(request).partition("### Instruction\n")[2]
 
     results = run(tmp_path, Scripted(goes_on), kind="completion", method=method, num_tasks=30)
@@ -202,24 +195,35 @@ def test_the_other_methods_lead_a_base_model_into_their_form(tmp_path: Path, met
 # -- forms of reply --------------------------------------------------------------------------------------------------
 
 
-def test_a_teacher_that_prefers_schemas_is_asked_by_schema(tmp_path: Path) -> None:
+def test_a_teacher_that_prefers_schemas_is_asked_by_schema_and_shown_json(tmp_path: Path) -> None:
     def as_json(request: ChatRequest) -> str:
-        assert request.schema == tasks_schema(False)
+        assert request.schema == tasks_schema(False, 1)
+        assert all(set(json.loads(m["content"])) == {"instruction", "input"} for m in request.messages[2::2])
+        return json.dumps({"instruction": new_task(draw_for(request)), "input": MATERIAL})
+
+    results = run(tmp_path, Scripted(as_json, structured_outputs=True), method="diverse", num_tasks=20)
+    assert len(kept(results)) == 20
+
+
+def test_several_tasks_are_a_list_in_the_schema_and_in_the_example(tmp_path: Path) -> None:
+    def as_json(request: ChatRequest) -> str:
+        assert request.schema == tasks_schema(True, 3)
+        assert len(json.loads(request.messages[2]["content"])["tasks"]) == 3
         rng = draw_for(request)
-        return json.dumps({"tasks": [{"instruction": new_task(rng), "input": "No input"} for _ in range(10)]})
+        rows = [{"instruction": new_task(rng), "input": MATERIAL, "output": "Done."} for _ in range(3)]
+        return json.dumps({"tasks": rows})
 
-    model = Scripted(as_json, structured_outputs=True)
-    results = run(tmp_path, model, method="diverse", num_tasks=20)
-    assert len(kept(results)) == 20 and "One JSON object" in prompt_of(model.requests[0])
-    assert {record.meta["difficulty"] for record in kept(results)} == {"easy", "medium", "hard"}
+    results = run(tmp_path, Scripted(as_json, structured_outputs=True), method="alpaca", num_tasks=20)
+    assert {record.output for record in kept(results)} == {"Done."}
 
 
-def test_other_teachers_are_asked_for_headed_sections(tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", ["diverse", "alpaca"])
+def test_other_teachers_are_shown_headed_sections(tmp_path: Path, method: str) -> None:
     model = Scripted(inventive)
-    run(tmp_path, model, method="diverse", num_tasks=20)
-    assert all(
-        request.schema is None and "One JSON object with" not in prompt_of(request) for request in model.requests
-    )
+    run(tmp_path, model, method=method, num_tasks=20)
+    for request in model.requests:
+        assert request.schema is None
+        assert all("### Instruction\n" in message["content"] for message in request.messages[2::2])
 
 
 def test_attributes_stay_with_their_task_when_a_neighbour_is_missing(tmp_path: Path) -> None:
@@ -227,25 +231,10 @@ def test_attributes_stay_with_their_task_when_a_neighbour_is_missing(tmp_path: P
         return re.sub(r"## Task 3\n.*?(?=## Task 4)", "", inventive(request), flags=re.DOTALL)
 
     model = Scripted(skips)
-    first = run(tmp_path, model, method="diverse", num_tasks=19)[0]
-    wanted = re.findall(r"^\d+\. ([^;]+);", prompt_of(model.requests[0]).rpartition("## Wanted")[2], re.MULTILINE)
-    assert [r.meta["category"].replace("_", " ") for r in first if isinstance(r, Record)] == wanted[:2] + wanted[3:]
-
-
-# -- attributes ------------------------------------------------------------------------------------------------------
-
-
-def test_no_category_and_no_domain_repeats_within_a_request_and_all_come_up() -> None:
-    settings = BootstrapSettings()
-    seen: Counter[str] = Counter()
-    for number in range(300):
-        rows = draw_attributes(settings, CATEGORIES, random.Random(number), 8)
-        assert len({row["category"] for row in rows}) == len({row["domain"] for row in rows}) == 8
-        seen.update(value for row in rows for value in row.values())
-    assert set(seen) >= {*CATEGORIES, *DOMAINS}
-    counts = [seen[name] for name in CATEGORIES]
-    expected = sum(counts) / len(counts)
-    assert sum((count - expected) ** 2 / expected for count in counts) < 52  # 23 degrees of freedom, p = 0.0005
+    first = run(tmp_path, model, method="diverse", tasks_per_request=5, num_tasks=19)[0]
+    wanted = re.findall(r"^\d+\. .+: the assistant is to ([^.]+)\.", prompt_of(model.requests[0]), re.MULTILINE)
+    found = [attributes.kind_of(r.meta["category"]).phrase for r in first if isinstance(r, Record)]
+    assert len(wanted) == 5 and found == wanted[:2] + wanted[3:]
 
 
 # -- topic, language, own prompts ------------------------------------------------------------------------------------
@@ -254,17 +243,19 @@ def test_no_category_and_no_domain_repeats_within_a_request_and_all_come_up() ->
 @pytest.mark.parametrize("method", METHODS)
 def test_a_topic_is_in_every_proposal(method: str) -> None:
     pool = pool_with(0, method=method, topic="Running a small brewery")
-    text = METHODS[method](SEEDS, pool.settings).request(pool, random.Random(0)).prompt.text
-    assert "## Topic\n\n```text\nRunning a small brewery\n```" in text
-    assert "domain:" not in text
+    messages = METHODS[method](SEEDS, pool.settings).request(pool, random.Random(0)).prompt.messages
+    assert messages[0]["content"].endswith(
+        "## Topic\n\nAll tasks are about this:\n```text\nRunning a small brewery\n```"
+    )
+    assert " about " not in messages[-1]["content"]
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_language_wanted_is_asked_for_and_others_are_refused(tmp_path: Path, method: str) -> None:
     model = Scripted(inventive)
-    with pytest.raises(Exception, match="gave up with 0"):
+    with pytest.raises(StageStopped, match="0 kept of 5 wanted"):
         run(tmp_path, model, method=method, language=["hi"], num_tasks=5, max_requests=2, checks=[])
-    assert all("Hindi" in prompt_of(request) for request in model.requests)
+    assert all("Hindi" in whole(request) for request in model.requests)
 
 
 FOREIGN = {
@@ -288,7 +279,7 @@ def test_seeds_and_answers_in_other_scripts_pass_whole_and_repeats_are_caught(tm
     results = run(tmp_path, Scripted(lambda request: reply), seeds, method="alpaca", num_tasks=1, language=[code])
     record, again = results[0]
     assert isinstance(record, Record) and (record.instruction, record.input, record.output) == rows[1]
-    assert isinstance(again, Rejection) and again.reason in ("too_similar", "surplus")
+    assert isinstance(again, Rejection) and again.reason in ("prompt_echo", "too_similar")
 
 
 def test_the_ascii_rule_applies_to_english_only(tmp_path: Path) -> None:
@@ -306,9 +297,7 @@ def test_the_ascii_rule_applies_to_english_only(tmp_path: Path) -> None:
 
 def test_own_prompts_take_the_place_of_ours_by_path(tmp_path: Path) -> None:
     own = tmp_path / "mine.jinja"
-    own.write_text(
-        "{# mine #}\n# New tasks\nWrite like a pirate.\n## Reply format\n## Task 1\n### Instruction\n## Wanted\n{{ wanted | join(';') }}"
-    )
+    own.write_text("{# mine #}\n# New tasks\nWrite like a pirate: {{ wanted_items[0].kind }}.")
     model = Scripted(inventive)
     results = run(tmp_path / "run", model, method="diverse", num_tasks=1, prompt_paths={"diverse": str(own)})
     assert "like a pirate" in prompt_of(model.requests[0])

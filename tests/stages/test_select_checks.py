@@ -119,5 +119,5 @@ def test_at_least_95_of_100_faults_of_a_kind_are_found(fault: str) -> None:
 def spoil(good: Record, fault: str, number: int) -> Record | None:
     """The seed with the fault, or None where the fault has nothing to take hold of."""
     item = {"instruction": good.instruction, "input": good.input, "output": good.output}
-    made = getattr(defects, fault)(item, defects.Context(random.Random(number), "", (item,), 0))
+    made = getattr(defects, fault)(item, defects.Context(random.Random(number), items=(item,)))
     return None if made in (None, item) else Record(made["instruction"], made["input"], made["output"])
