@@ -11,8 +11,6 @@ from synth.stages.bootstrap.settings import BootstrapSettings
 MAX_WORDS = 45
 """Tasks of more words (instruction and input) are not shown where enough shorter ones are left."""
 ENOUGH = 8
-OF_A_KIND = 3
-"""The shortest tasks of a category, which may be shown however long they are."""
 
 
 def showable(tasks: Sequence[Example], settings: BootstrapSettings) -> list[Example]:
@@ -30,8 +28,3 @@ def short(tasks: Sequence[Example]) -> list[Example]:
     """The tasks of at most MAX_WORDS words, or the shortest where those are few."""
     found = [one for one in tasks if one.num_words <= MAX_WORDS]
     return found if len(found) >= ENOUGH else sorted(tasks, key=lambda one: one.num_words)[:ENOUGH]
-
-
-def of_kind(tasks: Sequence[Example], category: str) -> list[Example]:
-    """The shortest tasks of a category."""
-    return sorted((one for one in tasks if one.category == category), key=lambda one: one.num_words)[:OF_A_KIND]

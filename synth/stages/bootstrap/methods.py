@@ -17,7 +17,7 @@ from synth.records import Lineage, Record, Rejection, SeedTask
 from synth.stages.bootstrap import settings as defaults
 from synth.stages.bootstrap.asking import Asker, list_form, tasks_form
 from synth.stages.bootstrap.attributes import KINDS, Kind, draw_attributes, draw_language, kind_of, language_name
-from synth.stages.bootstrap.examples import of_kind, short, showable
+from synth.stages.bootstrap.examples import short, showable
 from synth.stages.bootstrap.instances import Instances, instance_records
 from synth.stages.bootstrap.pool import STAGE, Example, Pool, Result, seed_example
 from synth.stages.bootstrap.settings import BootstrapSettings
@@ -206,17 +206,25 @@ class Diverse(Method):
         return Request(prompt, _ids(shown), tuple(rows))
 
     def shown(self, category: str, number: int) -> list[Example]:
-        """The examples for a kind of task: half of them of that kind, after some that all requests of an age share.
+        """The examples for a kind of task: of several kinds, all with an input where such a task has one, else none.
 
-        They stay the same for `USES` requests of each kind, so that a server's prefix cache serves them.
+        They are the same for `USES` requests, so that a server's prefix cache serves them.
         """
-        age = number // (USES * len(KINDS))
-        common, own = (random.Random(f"{self.run_seed} {age} {part}") for part in ("", category))
-        same = of_kind(self.showable, category)
-        half = min(self.settings.examples // 2, len(same))
-        tasks = short(self.showable)
-        others = [one for one in common.sample(tasks, len(tasks)) if one.category != category]
-        return others[: self.settings.examples - half] + own.sample(same, half)
+        with_input = self._works_on_input(category)
+        free = [one for one in self.showable if not one.is_classification]
+        fitting = short([one for one in free if bool(one.input) == with_input] or free)
+        rng = random.Random(f"{self.run_seed} {number // USES} {with_input}")
+        drawn = rng.sample(fitting, len(fitting))
+        of_each = {one.category or one.id: one for one in reversed(drawn)}
+        return sorted(of_each.values(), key=drawn.index)[: self.settings.examples]
+
+    def _works_on_input(self, category: str) -> bool:
+        own = [bool(one.input) for one in self.showable if one.category == category]
+        return bool(kind_of(category).material) or sum(own) > len(own) / 2
+
+
+USES = 256
+"""Requests that show the same examples."""
 
 
 def _lack(record: Record) -> str | None:
@@ -226,13 +234,9 @@ def _lack(record: Record) -> str | None:
     return None if is_there else "missing_input"
 
 
-USES = 32
-"""Requests of one kind, on average, that show the same examples."""
-
-
 def _described(example: Example) -> dict[str, str]:
     """What a request for this very example would have wanted."""
-    kind = kind_of(example.category) if example.category else Kind("do this")
+    kind = kind_of(example.category) if example.category else Kind("")
     return {
         "kind": kind.phrase,
         "topic": example.topic,

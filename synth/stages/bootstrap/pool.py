@@ -22,7 +22,7 @@ ADMITTED = "most_similar"
 PRIOR_ACCEPTANCE = 0.9
 """What share of the tasks asked for is expected to be accepted, before anything is known."""
 RAMP = 8
-"""Requests at the start; each one settled lets two more begin, up to the window. So later ones see early tasks."""
+"""Requests at the start where prompts show accepted tasks; each one settled lets two more begin, up to the window."""
 Result = Record | Rejection
 
 
@@ -95,7 +95,7 @@ class Pool:
     def may_start(self, started: int, committed: int) -> bool:
         """Is one more request needed now? No more is under way than the acceptance so far says is needed."""
         under_way = started - committed
-        limit = min(self.settings.window, RAMP + committed)
+        limit = min(self.settings.window, RAMP + committed) if self.settings.machine_examples else self.settings.window
         if (
             self.missing <= 0
             or under_way >= limit
@@ -168,7 +168,9 @@ class Pool:
     def _admit(self, record: Record) -> None:
         self._admitted.add(record.instruction)
         self._index.add(record.instruction)
-        self._ids.append(record.id)
+        # Where instances are asked for later, a stored task has an input that it had not when it was admitted.
+        later = self.settings.method == "self_instruct" or self.settings.instances > 1
+        self._ids.append(replace(record, input="").id if later else record.id)
 
     def _note(self, instruction: str, verdict: Verdict) -> dict[str, Any]:
         """The nearest task and its score; under `others` the next ones, as [id, score], where settings want more."""

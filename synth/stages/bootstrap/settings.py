@@ -29,7 +29,7 @@ SECOND_CLASSIFICATION_SAMPLING = Sampling(temperature=0.7, max_tokens=1024)
 TASKS_PER_REQUEST = {"self_instruct": 8, "alpaca": 3, "diverse": 1}
 """Self-Instruct stops its list of 8 + 8 at number 16. Alpaca asked for 20; small models answer that with four or five
 tasks, each worse than the one before."""
-NUM_EXAMPLES = {"self_instruct": 8, "alpaca": 3, "diverse": 4}
+NUM_EXAMPLES = {"self_instruct": 8, "alpaca": 3, "diverse": 5}
 NUM_MACHINE_EXAMPLES = {"self_instruct": 2, "alpaca": 0, "diverse": 0}
 WITH_OUTPUTS = {"self_instruct": False, "alpaca": True, "diverse": False}
 INSTANCES_PER_TASK = {"self_instruct": 1, "alpaca": 1, "diverse": 1}
