@@ -80,6 +80,7 @@ def _engine(recipe: Recipe, ledger: Ledger, result: RunResult, offline: bool) ->
     result.maybe_paid_twice, _ = ledger.maybe_paid_twice()
     options = EngineOptions(recipe.seed, recipe.engine.max_attempts, recipe.engine.deadline_s, recipe.engine.grace_s)
     result.progress.throttles = [who.throttle for who in roles.values()]
+    result.progress.healths = list({id(who): who.health for who in roles.values()}.values())
     return Engine(ledger, roles, budget, result.progress, options)
 
 
