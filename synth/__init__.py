@@ -72,7 +72,7 @@ _HOMES = {
     "each_record": "synth.stages.stage",
     "novel_subset": "synth.checks.novelty",
     "read_recipe": "synth.recipe",
-    "read_records": "synth.stages.formats",
+    "read_records": "synth.sources",
     "read_seed_tasks": "synth.stages.seeds",
     "run": "synth.pipeline",
 }

@@ -105,6 +105,7 @@ class Recipe(_Section):
     seed: int = Field(0, ge=0)
     seeds: SeedsSettings = SeedsSettings()
     input: Path | None = None
+    strict_input: bool = Field(False, description="Refuse an input file with rows that cannot be used; else skip them.")
     teacher: ModelSettings = Field(default_factory=ModelSettings)
     judge: ModelSettings | None = None
     engine: EngineSettings = EngineSettings()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synth.cli.common import Debug, Json, guard, log, print_json, print_table, say
+from synth.cli.common import Debug, Json, Strict, guard, log, print_json, print_table, say
 from synth.cli.stages import From, Judge, Who, flags_recipe
 from synth.cli.teacher import BaseUrl, Concurrency, Teacher
 from synth.errors import InputError, UsageError
@@ -39,6 +39,7 @@ def evolve(
     base_url: BaseUrl = None,
     concurrency: Concurrency = None,
     seed: Seed = None,
+    strict: Strict = False,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -59,7 +60,8 @@ def evolve(
             _evolve_on(_wanted(run), rounds, section, json)
             return
         section["rounds"] = _generations(rounds) if rounds.isascii() and rounds.isdigit() else rounds
-        recipe = _recipe_for(source, {"evolve": section, "seed": seed or 0}, _wanted(run), who)
+        data = {"evolve": section, "seed": seed or 0, "strict_input": strict}
+        recipe = _recipe_for(source, data, _wanted(run), who)
         _execute(recipe, _wanted(run), [], json)
 
 
@@ -78,6 +80,7 @@ def tune(
     base_url: BaseUrl = None,
     concurrency: Concurrency = None,
     seed: Seed = None,
+    strict: Strict = False,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -91,7 +94,12 @@ def tune(
         numbers = {"steps": steps, "num_candidates": num_candidates, "num_sample": num_sample}
         section = {"method": "auto", "tune": numbers | {"num_held_out": num_held_out}}
         who = (teacher, judge, base_url, concurrency)
-        data = {"evolve": section, "seed": seed or 0, "engine": {"max_tokens_total": max_tokens}}
+        data = {
+            "evolve": section,
+            "seed": seed or 0,
+            "strict_input": strict,
+            "engine": {"max_tokens_total": max_tokens},
+        }
         recipe = _recipe_for(source, data, run, who)
         if not out.parent.is_dir():
             raise UsageError(f"{out.parent} is not a folder", "make it first, or name another --out")
@@ -125,7 +133,8 @@ def _generations(rounds: str) -> int:
 
 def _recipe_for(source: Path, data: dict[str, Any], run: Path, who: Who) -> Recipe:
     """The recipe of the flags; the mistakes of the flags and of the file `source` are listed together."""
-    from synth.stages.evolve.given import read_given
+    from synth.sources import read_source
+    from synth.stages.evolve import MAX_WORDS
 
     mistakes: list[str] = []
     recipe = None
@@ -134,7 +143,7 @@ def _recipe_for(source: Path, data: dict[str, Any], run: Path, who: Who) -> Reci
     except InputError as error:
         mistakes += error.mistakes
     try:
-        read_given(source)
+        read_source(source, require_output=False, max_words=MAX_WORDS, strict=bool(data["strict_input"]))
     except InputError as error:
         mistakes += error.mistakes
     if mistakes or recipe is None:
@@ -168,10 +177,12 @@ def _tune(recipe: Recipe, run_dir: Path) -> Tuned:
     import asyncio
 
     from synth.engine.lock import run_lock
-    from synth.stages.evolve.given import read_given
+    from synth.pipeline import read_input
 
-    assert recipe.input is not None
-    records = read_given(recipe.input)
+    source = read_input(recipe)
+    for line in source.told():
+        log(f"{recipe.input}: {line}")
+    records = source.records
     with run_lock(run_dir):
         return asyncio.run(_tune_on(recipe, run_dir, records))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synth.cli.common import Debug, Json, guard
+from synth.cli.common import Debug, Json, Strict, guard
 from synth.cli.teacher import BaseUrl, Concurrency, Teacher, model_section
 from synth.errors import UsageError
 
@@ -68,6 +68,7 @@ def respond(
     run: Run,
     source: From = None,
     reanswer: Annotated[bool, typer.Option(help="Answer again what has an answer already.")] = False,
+    strict: Strict = False,
     teacher: Teacher = None,
     base_url: BaseUrl = None,
     concurrency: Concurrency = None,
@@ -83,7 +84,12 @@ def respond(
         if source is None:
             _go_on(run, "respond", {"respond.reanswer": reanswer}, json)
             return
-        data = {"input": str(source.absolute()), "seed": seed, "respond": {"reanswer": reanswer}}
+        data = {
+            "input": str(source.absolute()),
+            "strict_input": strict,
+            "seed": seed,
+            "respond": {"reanswer": reanswer},
+        }
         _run(data, run, "respond", (teacher, None, base_url, concurrency), json)
 
 

@@ -20,7 +20,8 @@ from synth.models import connect
 from synth.pipeline.folder import RunResult, write_timings
 from synth.recipe import ModelSettings, Recipe
 from synth.records import Record, Rejection, SeedTask
-from synth.stages.formats import read_records
+from synth.sources import Source, read_source
+from synth.stages.evolve import MAX_WORDS
 from synth.stages.seeds import read_seed_tasks
 from synth.stages.stage import Planned, seed_records
 
@@ -43,12 +44,21 @@ def connect_role(settings: ModelSettings, stored: StoredModel | None = None) -> 
     return RoleModel(model, throttle, {}, settings.max_tokens, settings.api, offline=stored is not None)
 
 
-async def run_data_stages(recipe: Recipe, result: RunResult, wanted: Sequence[Planned], offline: bool) -> None:
+def read_input(recipe: Recipe) -> Source:
+    """The records of the recipe's input file; empty where it names none. Raises InputError."""
+    if recipe.input is None:
+        return Source([])
+    longest = MAX_WORDS if recipe.evolve else None
+    return read_source(recipe.input, require_output=False, max_words=longest, strict=recipe.strict_input)
+
+
+async def run_data_stages(
+    recipe: Recipe, result: RunResult, wanted: Sequence[Planned], given: Sequence[Record], offline: bool
+) -> None:
     """Run those of the `wanted` stages that make records; all they make is in the ledger."""
     plan = [planned for planned in recipe.plan() if planned.stage.kind != "folder"]
     needs_seeds = any(planned.stage.kind == "seeds" for planned in plan)
     seeds = read_seed_tasks(recipe.seeds.path) if needs_seeds or recipe.seeds.export or recipe.seeds.evolve else []
-    given = read_records(recipe.input, require_output=False) if recipe.input else []
     ledger = Ledger(result.run_dir)
     engine: Engine | None = None
     try:
