@@ -81,7 +81,9 @@ def test_lineage_prints_the_operator_and_the_text_of_each_step(tasks: Path, tmp_
 def test_mistakes_of_the_file_and_of_the_flags_are_listed_at_once(tmp_path: Path, rows: Any, said: list[str]) -> None:
     path = table(tmp_path / "bad.jsonl", *rows)
     folder = tmp_path / "run"
-    code, _, words = synth("evolve", "--from", path, "--run", folder, "--strict", "--rounds", "0", "--operators", "nonsense")
+    code, _, words = synth(
+        "evolve", "--from", path, "--run", folder, "--strict", "--rounds", "0", "--operators", "nonsense"
+    )
     assert code == 2 and not folder.exists()
     assert all(one in words for one in ["evolve.rounds", "unknown set of operators 'nonsense'", *said]), words
 
