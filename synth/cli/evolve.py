@@ -16,7 +16,6 @@ from synth.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from synth.recipe import Recipe
-    from synth.records import Record
     from synth.stages.evolve import Tuned
 
 app = typer.Typer(invoke_without_command=True)
@@ -90,6 +89,8 @@ def tune(
     """
     with guard(json=json, debug=debug):
         from synth.fileio import atomic_write
+        from synth.pipeline import read_input
+        from synth.pipeline.tuning import tune_method
 
         numbers = {"steps": steps, "num_candidates": num_candidates, "num_sample": num_sample}
         section = {"method": "auto", "tune": numbers | {"num_held_out": num_held_out}}
@@ -103,7 +104,10 @@ def tune(
         recipe = _recipe_for(source, data, run, who)
         if not out.parent.is_dir():
             raise UsageError(f"{out.parent} is not a folder", "make it first, or name another --out")
-        tuned = _tune(recipe, run)
+        source_read = read_input(recipe)
+        for line in source_read.told():
+            log(f"{source}: {line}")
+        tuned = tune_method(recipe, source_read.records, run)
         atomic_write(out, tuned.method + "\n")
         _show(tuned, out, json)
 
@@ -170,51 +174,6 @@ def _execute(recipe: Recipe, run_dir: Path, changed: list[str], json: bool) -> N
     from synth.cli.run import execute
 
     execute(recipe, run_dir, until="evolve", changed=changed, json=json)
-
-
-def _tune(recipe: Recipe, run_dir: Path) -> Tuned:
-    """Tune in a run folder, under its lock and with its ledger: a second time costs nothing."""
-    import asyncio
-
-    from synth.engine.lock import run_lock
-    from synth.pipeline import read_input
-
-    source = read_input(recipe)
-    for line in source.told():
-        log(f"{recipe.input}: {line}")
-    records = source.records
-    with run_lock(run_dir):
-        return asyncio.run(_tune_on(recipe, run_dir, records))
-
-
-async def _tune_on(recipe: Recipe, run_dir: Path, records: list[Record]) -> Tuned:
-    from synth.engine.budget import Budget
-    from synth.engine.ledger import Ledger
-    from synth.engine.progress import RunProgress
-    from synth.engine.run import Engine, EngineOptions
-    from synth.pipeline import connect_role
-    from synth.stages.evolve import tune as tune_method
-
-    settings = recipe.evolve
-    assert settings is not None
-    teacher = connect_role(recipe.teacher)
-    roles = {"teacher": teacher, "judge": connect_role(recipe.judge) if recipe.judge else teacher}
-    ledger = Ledger(run_dir)
-    budget = Budget({}, (), None, recipe.engine.max_tokens_total)
-    budget.already_spent(*ledger.spent())
-    engine = Engine(ledger, roles, budget, RunProgress(), EngineOptions(recipe.seed))
-    found: list[Tuned] = []
-
-    async def work() -> None:
-        found.append(await tune_method(engine, records, settings, settings.tune))
-
-    try:
-        await engine.drive(work())
-    finally:
-        for who in engine.roles.values():
-            await who.model.close()
-        await ledger.aclose()
-    return found[0]
 
 
 def _show(tuned: Tuned, out: Path, json: bool) -> None:

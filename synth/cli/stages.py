@@ -1,4 +1,4 @@
-"""One stage alone, from flags: bootstrap, respond (and evolve, next door). Each builds a small recipe and runs it."""
+"""One stage alone, from flags: bootstrap and respond. Each builds a small recipe and runs it."""
 
 from __future__ import annotations
 
@@ -82,7 +82,9 @@ def respond(
     """
     with guard(json=json, debug=debug):
         if source is None:
-            _go_on(run, "respond", {"respond.reanswer": reanswer}, json)
+            if seed:
+                raise UsageError("a run folder keeps its seed", "leave out --seed, or add --from FILE")
+            _go_on(run, reanswer, (teacher, base_url, concurrency), json)
             return
         data = {
             "input": str(source.absolute()),
@@ -120,14 +122,18 @@ def _run(
     execute(flags_recipe(data, run_dir, who), run_dir, until=until, json=json)
 
 
-def _go_on(run_dir: Path, until: str, changes: dict[str, Any], json: bool) -> None:
+def _go_on(run_dir: Path, reanswer: bool, who: tuple[str | None, str | None, int | None], json: bool) -> None:
+    """Answer in a run folder, with its own teacher or the one of the flags."""
     from synth.cli.run import execute
     from synth.pipeline import read_run_recipe
     from synth.recipe import build_recipe
 
+    teacher, base_url, concurrency = who
     data = read_run_recipe(run_dir).model_dump(mode="json")
-    for key, value in changes.items():
-        section, name = key.split(".")
-        data[section] = (data.get(section) or {}) | {name: value}
+    data["respond"] = (data.get("respond") or {}) | {"reanswer": reanswer}
+    if teacher or base_url:
+        data["teacher"] = model_section(teacher, base_url, concurrency)
+    elif concurrency:
+        data["teacher"]["concurrency"] = concurrency
     recipe = build_recipe(data, str(run_dir))
-    execute(recipe, run_dir, until=until, changed=[key.partition(".")[0] for key in changes], json=json)
+    execute(recipe, run_dir, until="respond", changed=["respond", "teacher"], json=json)

@@ -6,7 +6,7 @@ import asyncio
 import signal
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 
 from synth.engine.budget import Budget
 from synth.engine.funnel import NOTE, NotedStage, note_stages
@@ -59,15 +59,25 @@ async def run_data_stages(
     plan = [planned for planned in recipe.plan() if planned.stage.kind != "folder"]
     needs_seeds = any(planned.stage.kind == "seeds" for planned in plan)
     seeds = read_seed_tasks(recipe.seeds.path) if needs_seeds or recipe.seeds.export or recipe.seeds.evolve else []
+    async with open_engine(recipe, result, offline) as engine:
+        note = note_stages(NotedStage(planned.name, planned.stage.kind, planned.helpers) for planned in plan)
+        await engine.ledger.set_meta(NOTE, note)
+        await engine.drive(_drive(engine, recipe, seeds, [one for one in plan if one in wanted], given))
+
+
+@asynccontextmanager
+async def open_engine(recipe: Recipe, result: RunResult, offline: bool = False) -> AsyncIterator[Engine]:
+    """The engine of a run folder, with the recipe's models and caps; signals stop it. The only place that makes one.
+
+    `offline`: nothing is sent, and stored outcomes are made anew. At the end all is closed and counted in `result`.
+    """
     ledger = Ledger(result.run_dir)
     engine: Engine | None = None
     try:
         engine = _engine(recipe, ledger, result, offline)
-        note = note_stages(NotedStage(planned.name, planned.stage.kind, planned.helpers) for planned in plan)
-        await ledger.set_meta(NOTE, note)
         await (ledger.reopen_outcomes() if offline else ledger.set_meta(ROLES, note_roles(engine.roles)))
         with _signals_stop(engine):
-            await engine.drive(_drive(engine, recipe, seeds, [one for one in plan if one in wanted], given))
+            yield engine
     finally:
         if engine is not None:
             for who in engine.roles.values():
