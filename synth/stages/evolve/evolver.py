@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from synth.checks import build_checks, build_pair_checks
 from synth.checks.base import Check, PairCheck, split_reason
+from synth.checks.evolution import evolved_input
 from synth.engine.run import Ask, request_failure
 from synth.errors import RequestFailed, UsageError
 from synth.models.base import Sampling
@@ -207,9 +208,9 @@ class Evolver:
         )
         answer = await ask(prompt, self.settings.sampling, draw=draw)
         parsed = parse_rewrite(answer.text)
-        kept_input = "" if operator.changes_input else parent.input
+        given = evolved_input(parent.input, parsed.input, operator.changes_input)
         line = Lineage("evolve", (parent.id,), name, generation, answer.model, prompt.version, (answer.key,))
-        child = Record(parsed.instruction, parsed.input or kept_input, "", parent.system, parent.history, lineage=line)
+        child = Record(parsed.instruction, given, "", parent.system, parent.history, lineage=line)
         child = replace(child, meta=_inherited(parent, operator))
         return Rejection(child, STAGE, "parsing", parsed.problem) if parsed.problem else child
 

@@ -17,6 +17,7 @@ DEFAULT_CHECKS: tuple[str | dict[str, dict[str, Any]], ...] = (
     "needs_web",
     "placeholder",
     "no_input_spelling",
+    "stand_in",
     "url_input",
     {"ends_with_colon": {"fields": ["output"]}},
     "control_characters",
