@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synth.checks import CHECKS, EVOLUTION_CHECKS, build_checks, build_pair_checks
@@ -173,6 +173,7 @@ def test_the_toxic_words_are_off_by_default() -> None:
 texts = st.text(max_size=120)
 
 
+@settings(deadline=None)
 @given(texts, texts, texts)
 def test_no_text_makes_a_check_fail(instruction: str, input: str, output: str) -> None:
     record = Record(instruction, input, output)
