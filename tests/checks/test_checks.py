@@ -206,8 +206,8 @@ def test_answers_on_which_too_few_draws_agree_are_refused() -> None:
 @pytest.mark.parametrize(
     ("specs", "words"),
     [
-        (["refusals"], ['"refusals"', "refusal?"]),
-        ([{"instruction_length": {"max_word": 3}}], ['"max_word"', "max_words?"]),
+        (["refusals"], ["'refusals'", "'refusal'?"]),
+        ([{"instruction_length": {"max_word": 3}}], ['"max_word"', "'max_words'?"]),
         ([{"instruction_length": {"min_words": 9, "max_words": 3}}], ["ascend"]),
         ([{"novelty": {"threshold": 7}}], ["threshold 7"]),
         ([{"a": {}, "b": {}}], ["neither"]),
