@@ -204,7 +204,7 @@ def children(folder: Path) -> list[Record]:
 
 
 def published_rows(reply: str) -> Iterator[Record]:
-    """The tasks of a reply that goes on after "4. Instruction:", cut as Alpaca's script does: at ### and at its heads."""
+    """The tasks of a reply that goes on after "4. Instruction:", cut as Alpaca's script does: at ### and its heads."""
     for number, chunk in enumerate(re.split(r"###", f"4. Instruction:{reply}"), 4):
         parts = re.split(rf"{number}\.\s+(?:Instruction|Input|Output):", chunk)
         if len(parts) < 4:

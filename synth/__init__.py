@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from synth.records import Record as Record
     from synth.records import Rejection as Rejection
     from synth.records import SeedTask as SeedTask
+    from synth.sources import read_records as read_records
     from synth.stages.evolve.operators import Operator as Operator
     from synth.stages.export.formats import ExportFormat as ExportFormat
-    from synth.stages.formats import read_records as read_records
     from synth.stages.seeds import read_seed_tasks as read_seed_tasks
     from synth.stages.stage import RunFolder as RunFolder
     from synth.stages.stage import Stage as Stage
@@ -72,7 +72,7 @@ _HOMES = {
     "each_record": "synth.stages.stage",
     "novel_subset": "synth.checks.novelty",
     "read_recipe": "synth.recipe",
-    "read_records": "synth.stages.formats",
+    "read_records": "synth.sources",
     "read_seed_tasks": "synth.stages.seeds",
     "run": "synth.pipeline",
 }

@@ -87,7 +87,10 @@ class RequestFailed(SynthError):
 
 
 class RetryableError(RequestFailed):
-    """Worth another try. `retry_after` is the server's wish in seconds; `is_throttle` marks 429 and 503 with a wish."""
+    """Worth another try. `retry_after` is the server's wish in seconds; `is_throttle` marks 429 and 503 with a wish.
+
+    `is_outage`: the server is away as a whole, so that waiting is all that helps.
+    """
 
     def __init__(
         self,
@@ -96,15 +99,22 @@ class RetryableError(RequestFailed):
         *,
         retry_after: float | None = None,
         is_throttle: bool = False,
+        is_outage: bool = False,
         billed: tuple[int | None, int | None] | None = None,
     ) -> None:
         super().__init__(message, reason, billed=billed)
         self.retry_after = retry_after
         self.is_throttle = is_throttle
+        self.is_outage = is_outage
 
 
 class RequestRefused(RequestFailed):
-    """Will never succeed as it is: a bad request, a content filter, a task the teacher declines."""
+    """Will never succeed as it is: a bad request, a content filter, a task the teacher declines.
+
+    `field`: the field of the request that the server names as the reason.
+    """
+
+    field: str | None = None
 
 
 class TrainingError(SynthError):

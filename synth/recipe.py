@@ -24,7 +24,7 @@ from synth.plugins import is_reference
 from synth.records import digest
 from synth.shipped import SEED_FILE
 from synth.stages.order import STAGES, find_stage
-from synth.stages.stage import Planned
+from synth.stages.stage import Planned, Stage
 from synth.student.holdout import HoldOutSettings
 
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -35,26 +35,38 @@ class _Section(BaseModel):
 
 
 class SeedsSettings(_Section):
-    """Where the seed tasks are (relative to the recipe); whether they are exported and evolved with the rest."""
+    """Where the seed tasks are, and what is done with them beside bootstrap."""
 
-    path: Path = SEED_FILE
-    export: bool = False
-    evolve: bool = False
+    path: Path = Field(
+        SEED_FILE, description="A file of seed tasks, relative to the recipe; the shipped 175 by default."
+    )
+    export: bool = Field(
+        False, description="Export the seed tasks with the rest: they join the other records before the checks."
+    )
+    evolve: bool = Field(False, description="Evolve the seed tasks too, and then export them.")
 
 
 class ModelSettings(BaseModel):
-    """A model in a role: `backend` and that backend's own settings (see `synth/models`), and how it is used.
-
-    `concurrency`: requests in flight, "auto" finds it. `max_tokens`: cap of an answer where a stage sets none. `api`:
-    "completion" for base models without a chat template.
+    """A model in a role: its backend, that backend's own settings beside these (see `synth/models`), and how it is
+    used.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    backend: str = "embedded"
-    concurrency: Literal["auto"] | int = "auto"
-    max_tokens: int = Field(2048, ge=1)
-    api: Literal["chat", "completion"] = "chat"
+    backend: str = Field(
+        "embedded",
+        description=(
+            "embedded (a reference bench, no model), openai (any compatible server), vllm, transformers, or "
+            "module:name."
+        ),
+    )
+    concurrency: Literal["auto"] | int = Field(
+        "auto", description="Requests in flight at once; auto finds what the server takes."
+    )
+    max_tokens: int = Field(2048, ge=1, description="Longest answer in tokens where a stage sets no limit of its own.")
+    api: Literal["chat", "completion"] = Field(
+        "chat", description="chat, or completion for base models without a chat template."
+    )
 
     @property
     def options(self) -> dict[str, Any]:
@@ -75,19 +87,29 @@ class ModelSettings(BaseModel):
 class PriceSettings(_Section):
     """Money per million tokens."""
 
-    prompt: float = Field(ge=0)
-    completion: float = Field(ge=0)
+    prompt: float = Field(ge=0, description="Price of a million prompt tokens.")
+    completion: float = Field(ge=0, description="Price of a million answer tokens.")
 
 
 class EngineSettings(_Section):
-    """How requests are made. Nothing here changes what comes out."""
+    """How requests are made. Nothing here changes the result."""
 
-    max_attempts: int = Field(8, ge=1)
-    deadline_s: float = Field(900, gt=0)
-    grace_s: float = Field(60, ge=0)
-    max_cost: float | None = Field(None, gt=0)
-    max_tokens_total: int | None = Field(None, gt=0)
-    prices: dict[str, PriceSettings] = Field(default_factory=dict)
+    max_attempts: int = Field(
+        8,
+        ge=1,
+        description="Attempts at one request before its item is quarantined; refusals for load (429) are not counted.",
+    )
+    deadline_s: float = Field(900, gt=0, description="Seconds for all attempts at one request together.")
+    grace_s: float = Field(60, ge=0, description="Seconds to wait for answers in flight when a run stops.")
+    max_cost: float | None = Field(
+        None, gt=0, description="Stop before more money than this is spent, in the currency of `prices`."
+    )
+    max_tokens_total: int | None = Field(
+        None, gt=0, description="Stop before more tokens than this are spent, prompts and answers together."
+    )
+    prices: dict[str, PriceSettings] = Field(
+        default_factory=dict, description="Model name to its prices; what has none costs nothing."
+    )
 
     @property
     def price_table(self) -> dict[str, Price]:
@@ -101,15 +123,30 @@ class Recipe(_Section):
     Recipes are made by `build_recipe`, whose model has the sections of all stages.
     """
 
-    name: str = Field("run", pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
-    seed: int = Field(0, ge=0)
-    seeds: SeedsSettings = SeedsSettings()
-    input: Path | None = None
-    teacher: ModelSettings = Field(default_factory=ModelSettings)
-    judge: ModelSettings | None = None
-    engine: EngineSettings = EngineSettings()
-    hold_out: HoldOutSettings = HoldOutSettings()
-    stages: list[str] | None = None
+    name: str = Field(
+        "run",
+        pattern=r"^[a-z0-9][a-z0-9-]{0,63}$",
+        description="Name of the run, and of its folder in runs/: small letters, digits and hyphens.",
+    )
+    seed: int = Field(0, ge=0, description="Seed of everything that is drawn at random.")
+    seeds: SeedsSettings = Field(SeedsSettings(), description="The seed tasks.")
+    input: Path | None = Field(
+        None, description="A file of records to work on, in any known format, beside bootstrap or in place of it."
+    )
+    strict_input: bool = Field(False, description="Refuse an input file with rows that cannot be used; else skip them.")
+    teacher: ModelSettings = Field(default_factory=ModelSettings, description="The model that makes and answers tasks.")
+    judge: ModelSettings | None = Field(
+        None, description="The model that compares and grades; the teacher where none is given."
+    )
+    engine: EngineSettings = Field(EngineSettings(), description="How requests are made, and what may be spent.")
+    hold_out: HoldOutSettings = Field(HoldOutSettings(), description="Instances kept back for evaluation.")
+    stages: list[str] | None = Field(
+        None,
+        description=(
+            "Names of the stages in the order wanted, where the usual order is not enough; a name of your own "
+            "has a section with the key `kind`."
+        ),
+    )
 
     if TYPE_CHECKING:
 
@@ -140,10 +177,14 @@ NOT_SECTIONS = frozenset(Recipe.model_fields)
 
 @functools.cache
 def _usual_model() -> type[Recipe]:
-    fields: dict[str, Any] = {
-        stage.name: (stage.Settings | None, stage.Settings() if stage.is_default else None) for stage in STAGES
-    }
-    return create_model("Recipe", __base__=Recipe, **fields)
+    return create_model("Recipe", __base__=Recipe, **{stage.name: _section_field(stage) for stage in STAGES})
+
+
+def _section_field(stage: Stage) -> Any:
+    """(type, field) of a stage's section; its description is the first line of the settings' docstring."""
+    about = (stage.Settings.__doc__ or "").strip().partition("\n\n")[0]
+    default = stage.Settings() if stage.is_default else None
+    return (stage.Settings | None, Field(default, description=" ".join(about.split())))
 
 
 def recipe_model(data: Mapping[str, Any] = {}) -> type[Recipe]:

@@ -20,9 +20,9 @@ from synth.judge import Pair, compare, rate
 from synth.models.base import ChatRequest, Completion, Sampling
 from synth.prompts import Prompt
 from synth.records import OtherAnswer, Record, Rejection
+from synth.sources import read_records
 from synth.stages.evolve import EvolveSettings, evolve
 from synth.stages.export.formats import FORMATS
-from synth.stages.formats import read_records
 from synth.stages.respond import RespondSettings, respond
 from synth.stages.select import SelectSettings, select
 from synth.stages.select.settings import GradeSettings

@@ -46,7 +46,7 @@ def prepared(command: str, url: str) -> list[str]:
     words = shlex.split(re.sub(r"openai:\S+", "openai:embedded", command.replace("http://localhost:8000/v1", url)))
     if NEEDS_A_GPU in words:
         words = ["synth", "validate", NEEDS_A_GPU]
-    elif "--teacher" in words and "--base-url" not in words:
+    elif "--teacher" in words and "embedded" not in words and "--base-url" not in words:
         words += ["--base-url", url]
     return [sys.executable, "-m", *words]
 

@@ -139,3 +139,15 @@ def test_a_prompt_that_evolve_does_not_have_is_refused_by_name() -> None:
     with pytest.raises(InputError) as caught:
         build_recipe({"evolve": {"prompt_paths": {"evolve_deep": "x.jinja"}}})
     assert "no prompt 'evolve_deep'" in caught.value.mistakes[0] and "evolve_depth" in caught.value.mistakes[0]
+
+
+def test_the_schema_describes_every_property() -> None:
+    schema = recipe_model().model_json_schema()
+    sections = {"recipe": schema, **schema["$defs"]}
+    bare = [
+        f"{name}.{key}"
+        for name, section in sections.items()
+        for key, about in section.get("properties", {}).items()
+        if len(str(about.get("description", "")).split()) < 2
+    ]
+    assert not bare and sum(len(section.get("properties", {})) for section in sections.values()) > 150

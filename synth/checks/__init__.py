@@ -12,7 +12,17 @@ from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
 from typing import Any
 
-from synth.checks import answers, contamination, evolution, heuristics, language, novelty, privacy, tasks
+from synth.checks import (
+    answers,
+    contamination,
+    evolution,
+    heuristics,
+    language,
+    novelty,
+    privacy,
+    stand_ins,
+    tasks,
+)
 from synth.checks.base import Check, PairCheck, each_exchange
 from synth.errors import UsageError
 from synth.plugins import find, nearest
@@ -23,13 +33,18 @@ CHECKS: dict[str, Callable[..., Check]] = {
     **heuristics.CHECKS,
     **tasks.CHECKS,
     **answers.CHECKS,
+    **stand_ins.CHECKS,
     **language.CHECKS,
     **novelty.CHECKS,
     **contamination.CHECKS,
     **privacy.CHECKS,
 }
 
-EACH_EXCHANGE = {*answers.CHECKS, *heuristics.CHECKS} - {"instruction_length", "repeated_task", "asks_back"}
+EACH_EXCHANGE = {*answers.CHECKS, *heuristics.CHECKS, *stand_ins.CHECKS} - {
+    "instruction_length",
+    "repeated_task",
+    "asks_back",
+}
 """The checks that look at every exchange of a conversation. The others look at its last one, or at all of it at once;
 asking back is wrong only where nobody replies."""
 

@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from synth.checks import phrases
 from synth.checks.base import Check, full_text
 from synth.metrics import count_words
-from synth.parsing import NO_INPUT
 from synth.records import Record
 from synth.tokens import unicode_tokens
 from synth.verify.language import FUNCTION_WORDS, detect_language
@@ -127,11 +126,17 @@ def no_content() -> Check:
 
 
 def prompt_leak() -> Check:
-    """Refuses records that carry the frame of a prompt: section heads, chat tokens, or a second task in the answer."""
+    """Refuses records that carry the frame of a prompt: section heads, chat tokens, or a second task in the answer.
+
+    A task about such tokens may name them.
+    """
 
     def check(record: Record) -> str | None:
         merged = _found("merged_tasks", phrases.MERGED, record.output)
-        return merged or _found("prompt_leak", phrases.LEAK, full_text(record))
+        text = full_text(record)
+        if phrases.ABOUT_TOKENS.search(record.instruction):
+            text = phrases.CHAT_TOKEN.sub("", text)
+        return merged or _found("prompt_leak", phrases.LEAK, text)
 
     return check
 
@@ -213,24 +218,6 @@ def _longest_period(words: Sequence[str], period: int) -> int:
         run = run + 1 if one == two else 0
         best = max(best, run)
     return best + period if best else 0
-
-
-def placeholder() -> Check:
-    """Refuses inputs that stand for an input: "[insert text here]", "your paragraph". Templates in answers are fine."""
-
-    def check(record: Record) -> str | None:
-        return _found("placeholder", phrases.PLACEHOLDER, record.input) if len(record.input) < 400 else None
-
-    return check
-
-
-def no_input_spelling() -> Check:
-    """Refuses inputs that spell out that there is none: "N/A", "<noinput>", "None"."""
-
-    def check(record: Record) -> str | None:
-        return _found("no_input_spelling", NO_INPUT, record.input) if record.input.strip() else None
-
-    return check
 
 
 def broken_fence() -> Check:
@@ -366,8 +353,6 @@ CHECKS: dict[str, Callable[..., Check]] = {
     "truncated": truncated,
     "repeats_instruction": repeats_instruction,
     "repetition": repetition,
-    "placeholder": placeholder,
-    "no_input_spelling": no_input_spelling,
     "broken_fence": broken_fence,
     "broken_json": broken_json,
     "url_input": url_input,

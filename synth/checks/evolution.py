@@ -37,10 +37,38 @@ _ASKS_BACK = re.compile(
     re.IGNORECASE,
 )
 _TASK_HEAD = re.compile(
-    r"^[\s#*>-]*(?:task|prompt|question|instruction|version|option|variant)\s*#?\s*(?:\d+|[A-D])\s*[:.)*]",
+    r"^[ \t#*>-]{0,12}(?:task|prompt|question|instruction|version|option|variant)\s*#?\s*(?:\d+|[A-D])\s*[:.)*]",
     re.IGNORECASE | re.MULTILINE,
 )
+_THING = r"(?:input|table|text|code|data|list|passage|sentence|article|e-?mail|material|paragraph|numbers?|values?)"
+_REFERS = re.compile(
+    rf"[\s\"'`*_<(\[]{{0,9}}(?:input:?\s)?(?:(?:the )?same(?: {_THING})?(?: (?:as|to) [\w ]{{1,40}})?"
+    r"|(?:[\w ]{1,40} )?(?:is |are |was |left |kept |remains? )?(?:unchanged|not changed|the same)"
+    r"|no changes?(?: needed| made)?|(?:[\w ]{1,40} )?as (?:given|above|before|provided|it is|is)(?: [\w ]{1,30})?"
+    r"|(?:see|use) (?:above|the [\w ]{1,30} above)"
+    rf"|(?:the )?(?:original|given|above|previous) {_THING}(?: above)?)[\s\"'`*_>)\].]{{0,9}}",
+    re.IGNORECASE,
+)
+"""An input that only names another one."""
+_CUT = re.compile(
+    r"^[ \t|>*-]{0,9}(?:\.{3,9}|…|\[(?:\.{3}|…)\]|[\[(](?:the )?(?:rest|remaining|other|more|further|continued?)\b"
+    r"[^\])\n]{0,60}[\])])[ \t|.…]{0,60}$",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""A line that stands for lines left out."""
 _MATERIAL = re.compile(r"```.*?```|`[^`\n]{8,}`|\"[^\"\n]{12,}\"|“[^”\n]{12,}”|«[^»\n]{12,}»|https?://\S+", re.DOTALL)
+
+
+def evolved_input(parent: str, given: str, may_change: bool) -> str:
+    """The input of an evolved task, of what the reply gives as such.
+
+    An operator that may not change the input keeps the parent's, and so does a reply that only refers to it:
+    "(unchanged)", "Same as above", "[Table as given]".
+    """
+    refers = len(given) < 120 and bool(_REFERS.fullmatch(given))
+    if parent and (refers or not may_change):
+        return parent
+    return "" if refers else given
 
 
 def unchanged(max_changed: int = 2, min_score: float = 0.9) -> PairCheck:
@@ -60,16 +88,21 @@ def unchanged(max_changed: int = 2, min_score: float = 0.9) -> PairCheck:
 def lost_input(min_share: float = 0.6) -> PairCheck:
     """Refuses a child without the parent's material: its input, or quotations, code and addresses in its instruction.
 
-    At least `min_share` of that material's words must be found in the child. A task in breadth brings its own.
+    At least `min_share` of that material's words must be found in the child, and all of it where the child's input has
+    a line of dots that the parent's has not. A task in breadth brings its own.
     """
 
     def check(parent: Record, child: Record) -> str | None:
         if _in_breadth(child):
             return None
-        if parent.input.strip() and not child.input.strip() and _kept(parent.input, child.instruction) < min_share:
-            return "lost_input"
+        words = set(unicode_tokens(_task(child)))
+        share = _kept(parent.input, words)
+        if share < min_share:
+            return f"lost_input: {share:.0%} of its words kept"
+        if share < 1 and _CUT.search(child.input) and not _CUT.search(parent.input):
+            return f"cut_input: {share:.0%} of its words kept"
         for material in _MATERIAL.findall(parent.instruction):
-            if _kept(material, _task(child)) < min_share:
+            if _kept(material, words) < min_share:
                 return f"lost_material: {' '.join(material.split())[:60]}"
         return None
 
@@ -159,10 +192,10 @@ def _in_breadth(child: Record) -> bool:
     return "breadth" in (child.lineage.operator or "")
 
 
-def _kept(material: str, text: str) -> float:
-    """Share of the different words of `material` that `text` has."""
+def _kept(material: str, found: set[str]) -> float:
+    """Share of the different words of `material` that are among those `found`."""
     words = set(unicode_tokens(material))
-    return len(words & set(unicode_tokens(text))) / len(words) if words else 1.0
+    return len(words & found) / len(words) if words else 1.0
 
 
 EVOLUTION_CHECKS: dict[str, Callable[..., PairCheck]] = {

@@ -34,7 +34,22 @@ REFUSAL = re.compile(
     r"|^\W*(?:lo siento|lamentablemente|desculpe|lamento)\b.{0,40}\bn(?:o|ão) (?:puedo|posso)"
     r"|^\W*(?:je suis désolée?|désolée?|malheureusement)\b.{0,40}\bne (?:peux|puis) pas"
     r"|^\W*(?:(?:es )?tut mir leid|entschuldigung|leider)\b.{0,40}\bkann (?:ich )?.{0,30}nicht"
-    r"|^\W*(?:извините|к сожалению|простите)\b.{0,40}\bне (?:могу|можем|могла)",
+    r"|^\W*(?:извините|к сожалению|простите)\b.{0,40}\bне (?:могу|можем|могла)"
+    r"|^\W*(?:mi dispiace|purtroppo|scusa|spiacente)\b.{0,60}\bnon (?:posso|sono in grado|riesco)"
+    r"|^\W*non (?:posso|sono in grado di) (?:aiutar|assister|risponder|fornir|genera|completar|accedere)"
+    r"|^\W*(?:przepraszam|przykro mi|niestety|wybacz)\b.{0,60}\bnie (?:mogę|jestem w stanie|potrafię)"
+    r"|^\W*nie mogę (?:pomóc|odpowiedzieć|udzielić|wykonać|wygenerować|spełnić)"
+    r"|^\W*(?:het spijt me|sorry|helaas)\b.{0,60}\bkan (?:ik )?(?:\w+ ){0,4}niet"
+    r"|^\W*ik kan (?:\w+ ){0,5}niet (?:helpen|beantwoorden|geven|uitvoeren|voldoen)"
+    r"|^\W*(?:申し訳(?:ありません|ございません|ない)|すみません|残念ながら|恐れ入りますが)"
+    r".{0,60}(?:できません|できかねます|できない|いたしかねます)"
+    r"|^\W*(?:죄송(?:합니다|하지만|해요)|미안(?:합니다|해요)|유감스럽게도|안타깝게도)"
+    r".{0,60}(?:수 없(?:습니다|어요|네요)|불가능합니다|어렵습니다)"
+    r"|^\W*(?:عذرا|عذرًا|آسف|أعتذر|للأسف|معذرة)"
+    r".{0,60}(?:لا (?:أستطيع|يمكنني|يمكن)|لست قادر|لن أتمكن|غير قادر)"
+    r"|^\W*لا (?:أستطيع|يمكنني) (?:مساعدتك|تقديم|الإجابة|تلبية|إنشاء)"
+    r"|^\W*(?:क्षमा करें|माफ़ (?:कीजिए|करें)|माफ (?:कीजिए|करें)|मुझे खेद है|खेद है|दुर्भाग्य से)"
+    r".{0,80}(?:नहीं (?:कर|दे|बता) (?:सकता|सकती|सकते|पाऊँगा|पाऊंगा)|असमर्थ|संभव नहीं)",
     re.IGNORECASE,
 )
 
@@ -73,11 +88,20 @@ ASKS_BACK = re.compile(
     re.IGNORECASE,
 )
 
+CHAT_TOKEN = re.compile(
+    r"<\|(?:im_start|im_end|endoftext|eot_id|start_header_id|system|user|assistant)\|>|\[/?INST\]|<</?SYS>>"
+    r"|<(?:start|end)_of_turn>",
+    re.IGNORECASE,
+)
+ABOUT_TOKENS = re.compile(
+    r"\b(?:special|control|chat|end|start|stop|what|which|the)\b[^.\n]{0,40}\b(?:tokens?|tags?|markers?|delimiters?)\b"
+    r"|\bchat ?ml\b|\b(?:chat|prompt|conversation) (?:templates?|formats?)\b|\btokeni[sz]\w+",
+    re.IGNORECASE,
+)
 LEAK = re.compile(
     r"^[ \t]*#{2,}[ \t]*(?:instruction|response)[ \t]*:?[ \t]*$"
     r"|^[ \t]*#{2,}[ \t]*(?:instruction|input|output|response)[ \t]*:"
-    r"|<\|(?:im_start|im_end|endoftext|eot_id|start_header_id|system|user|assistant)\|>|\[/?INST\]|<</?SYS>>"
-    r"|<(?:start|end)_of_turn>|^Below is an instruction that describes a task|#\s*(?:given|rewritten|created|new"
+    rf"|{CHAT_TOKEN.pattern}|^Below is an instruction that describes a task|#\s*(?:given|rewritten|created|new"
     r"|the given) prompt\s*#"
     r"|^[ \t]*(?:task|example)[ \t]+\d+[ \t]*:[ \t]*\n+[ \t]*instruction\b",
     re.IGNORECASE | re.MULTILINE,
@@ -104,14 +128,5 @@ CUTOFF = re.compile(
 CITED_PAGE = re.compile(
     r"\b(?:according to|as (?:reported|stated|described|shown|seen) (?:on|at|by|in)|source:|retrieved from)\s+[<(\[]?"
     r"((?:https?://|www\.)\S+)",
-    re.IGNORECASE,
-)
-
-PLACEHOLDER = re.compile(
-    r"^\W*(?:please )?(?:insert|paste|enter|add|put|provide|type|place|include|attach|your|the|some|any|sample)\b"
-    r"(?:[^\n]{0,40}\b(?:here|below)\W*|(?: \w+){0,3} (?:text|sentence|paragraph|passage|article|input|content"
-    r"|code)\W*)$"
-    r"|[\[<{(]\s*(?:insert|paste|enter|add|put|provide|type|your|some)\b[^\])>}\n]{0,60}[\])>}]|\blorem ipsum\b"
-    r"|^\W*(?:placeholder|text|input|tbd|todo|xxx+)\W*$",
     re.IGNORECASE,
 )

@@ -10,7 +10,6 @@ from synth import __version__
 from synth.cli import (
     audit,
     chat,
-    compare_methods,
     dedup,
     doctor,
     estimate,
@@ -73,7 +72,6 @@ COMMANDS = (
     estimate.estimate,
     doctor.doctor,
     dedup.dedup,
-    compare_methods.compare_methods,
     serve_teacher.serve_teacher,
 )
 

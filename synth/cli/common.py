@@ -14,14 +14,23 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any, NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from synth.errors import SynthError
 
+if TYPE_CHECKING:
+    from synth.sources import Source
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout and nothing else.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+Strict = Annotated[
+    bool,
+    typer.Option("--strict", help="Refuse a file with rows that cannot be used; they are skipped else."),
+]
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -85,6 +94,16 @@ def _leave_stdout() -> None:
 def log(text: str) -> None:
     """Words for the person at the terminal, on stderr."""
     print(safe(text), file=sys.stderr, flush=True)
+
+
+def read_told(path: Path, *, strict: bool, require_output: bool = True) -> Source:
+    """The records of a file; which rows were skipped, and what was changed, goes to stderr. Raises InputError."""
+    from synth.sources import read_source
+
+    source = read_source(path, require_output=require_output, strict=strict)
+    for line in source.told():
+        log(f"{path}: {line}")
+    return source
 
 
 def say(text: str) -> None:

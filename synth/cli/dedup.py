@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synth.cli.common import Debug, Json, guard, print_json, say
+from synth.cli.common import Debug, Json, Strict, guard, print_json, read_told, say
 
 if TYPE_CHECKING:
     from synth.checks.prefix_join import Subset
@@ -20,13 +20,16 @@ def dedup(
         Path | None, typer.Option(help="Where the removed rows and their nearest go; OUT.pairs.jsonl by default.")
     ] = None,
     threshold: Annotated[float, typer.Option(help="Highest score to any row before it that is kept.")] = 0.7,
-    strict: Annotated[bool, typer.Option("--strict", help="Remove a score of exactly the threshold too.")] = False,
+    at_threshold: Annotated[
+        bool, typer.Option("--at-threshold", help="Remove a score of exactly the threshold too.")
+    ] = False,
     tokenizer: Annotated[str, typer.Option(help="unicode, or rouge (a-z and 0-9 only, as published).")] = "unicode",
     semantic: Annotated[
         str | None,
         typer.Option(metavar="FOLDER", help="A model2vec model: compare meanings, by cosine, in place of words."),
     ] = None,
     with_input: Annotated[bool, typer.Option("--with-input", help="Compare instruction and input.")] = False,
+    strict: Strict = False,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -36,15 +39,16 @@ def dedup(
     """
     with guard(json=json, debug=debug):
         from synth.fileio import atomic_write
-        from synth.stages.formats import read_records
 
-        records = read_records(file, require_output=False)
+        source = read_told(file, strict=strict, require_output=False)
+        records = source.records
         texts = [f"{r.instruction}\n{r.input}" if with_input and r.input else r.instruction for r in records]
-        found = _found(texts, threshold, strict, tokenizer, semantic)
+        found = _found(texts, threshold, at_threshold, tokenizer, semantic)
         place = pairs or out.with_name(f"{out.name}.pairs.jsonl")
         atomic_write(out, _lines([records[index].to_dict() for index in found.kept]))
         atomic_write(place, _lines([_pair(texts, r.index, r.nearest, r.score) for r in found.removed]))
         counts = {"rows": len(records), "kept": len(found.kept), "removed": len(found.removed)}
+        counts["skipped"] = source.num_skipped
         if json:
             print_json({"file": str(file), "out": str(out), "pairs": str(place), **counts})
         else:

@@ -45,7 +45,7 @@ def doctor(
         log(f"looking at {backend}:{section.get('model', '')}".rstrip(":"))
         findings = asyncio.run(_look(backend, section, kind, requests))
         show(findings, json)
-        if findings[0].state == "broken":
+        if any(finding.state == "broken" for finding in findings):
             raise typer.Exit(1)
 
 
@@ -99,5 +99,5 @@ def show(findings: list[Finding], json: bool) -> None:
     advice = [f"{f.name}: {f.advice}" for f in findings if f.advice]
     for line in advice:
         say(f"- {line}")
-    if not advice:
+    if all(finding.state == "fine" for finding in findings):
         say("Nothing to change.")

@@ -51,7 +51,7 @@ def estimate(
 def _estimate(
     whole: Recipe, share: float, folder: Path, prices: dict[str, Price]
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    from synth.cli import forecast
+    from synth.pipeline import forecast
 
     slots = whole.teacher.concurrency if isinstance(whole.teacher.concurrency, int) else forecast.SLOTS
     if not share:

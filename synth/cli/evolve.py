@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synth.cli.common import Debug, Json, guard, log, print_json, print_table, say
+from synth.cli.common import Debug, Json, Strict, guard, log, print_json, print_table, say
 from synth.cli.stages import From, Judge, Who, flags_recipe
 from synth.cli.teacher import BaseUrl, Concurrency, Teacher
 from synth.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from synth.recipe import Recipe
-    from synth.records import Record
     from synth.stages.evolve import Tuned
 
 app = typer.Typer(invoke_without_command=True)
@@ -39,6 +38,7 @@ def evolve(
     base_url: BaseUrl = None,
     concurrency: Concurrency = None,
     seed: Seed = None,
+    strict: Strict = False,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -59,7 +59,8 @@ def evolve(
             _evolve_on(_wanted(run), rounds, section, json)
             return
         section["rounds"] = _generations(rounds) if rounds.isascii() and rounds.isdigit() else rounds
-        recipe = _recipe_for(source, {"evolve": section, "seed": seed or 0}, _wanted(run), who)
+        data = {"evolve": section, "seed": seed or 0, "strict_input": strict}
+        recipe = _recipe_for(source, data, _wanted(run), who)
         _execute(recipe, _wanted(run), [], json)
 
 
@@ -78,6 +79,7 @@ def tune(
     base_url: BaseUrl = None,
     concurrency: Concurrency = None,
     seed: Seed = None,
+    strict: Strict = False,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -87,15 +89,25 @@ def tune(
     """
     with guard(json=json, debug=debug):
         from synth.fileio import atomic_write
+        from synth.pipeline import read_input
+        from synth.pipeline.tuning import tune_method
 
         numbers = {"steps": steps, "num_candidates": num_candidates, "num_sample": num_sample}
         section = {"method": "auto", "tune": numbers | {"num_held_out": num_held_out}}
         who = (teacher, judge, base_url, concurrency)
-        data = {"evolve": section, "seed": seed or 0, "engine": {"max_tokens_total": max_tokens}}
+        data = {
+            "evolve": section,
+            "seed": seed or 0,
+            "strict_input": strict,
+            "engine": {"max_tokens_total": max_tokens},
+        }
         recipe = _recipe_for(source, data, run, who)
         if not out.parent.is_dir():
             raise UsageError(f"{out.parent} is not a folder", "make it first, or name another --out")
-        tuned = _tune(recipe, run)
+        source_read = read_input(recipe)
+        for line in source_read.told():
+            log(f"{source}: {line}")
+        tuned = tune_method(recipe, source_read.records, run)
         atomic_write(out, tuned.method + "\n")
         _show(tuned, out, json)
 
@@ -125,7 +137,8 @@ def _generations(rounds: str) -> int:
 
 def _recipe_for(source: Path, data: dict[str, Any], run: Path, who: Who) -> Recipe:
     """The recipe of the flags; the mistakes of the flags and of the file `source` are listed together."""
-    from synth.stages.evolve.given import read_given
+    from synth.sources import read_source
+    from synth.stages.evolve import MAX_WORDS
 
     mistakes: list[str] = []
     recipe = None
@@ -134,7 +147,7 @@ def _recipe_for(source: Path, data: dict[str, Any], run: Path, who: Who) -> Reci
     except InputError as error:
         mistakes += error.mistakes
     try:
-        read_given(source)
+        read_source(source, require_output=False, max_words=MAX_WORDS, strict=bool(data["strict_input"]))
     except InputError as error:
         mistakes += error.mistakes
     if mistakes or recipe is None:
@@ -161,49 +174,6 @@ def _execute(recipe: Recipe, run_dir: Path, changed: list[str], json: bool) -> N
     from synth.cli.run import execute
 
     execute(recipe, run_dir, until="evolve", changed=changed, json=json)
-
-
-def _tune(recipe: Recipe, run_dir: Path) -> Tuned:
-    """Tune in a run folder, under its lock and with its ledger: a second time costs nothing."""
-    import asyncio
-
-    from synth.engine.lock import run_lock
-    from synth.stages.evolve.given import read_given
-
-    assert recipe.input is not None
-    records = read_given(recipe.input)
-    with run_lock(run_dir):
-        return asyncio.run(_tune_on(recipe, run_dir, records))
-
-
-async def _tune_on(recipe: Recipe, run_dir: Path, records: list[Record]) -> Tuned:
-    from synth.engine.budget import Budget
-    from synth.engine.ledger import Ledger
-    from synth.engine.progress import RunProgress
-    from synth.engine.run import Engine, EngineOptions
-    from synth.pipeline import connect_role
-    from synth.stages.evolve import tune as tune_method
-
-    settings = recipe.evolve
-    assert settings is not None
-    teacher = connect_role(recipe.teacher)
-    roles = {"teacher": teacher, "judge": connect_role(recipe.judge) if recipe.judge else teacher}
-    ledger = Ledger(run_dir)
-    budget = Budget({}, (), None, recipe.engine.max_tokens_total)
-    budget.already_spent(*ledger.spent())
-    engine = Engine(ledger, roles, budget, RunProgress(), EngineOptions(recipe.seed))
-    found: list[Tuned] = []
-
-    async def work() -> None:
-        found.append(await tune_method(engine, records, settings, settings.tune))
-
-    try:
-        await engine.drive(work())
-    finally:
-        for who in engine.roles.values():
-            await who.model.close()
-        await ledger.aclose()
-    return found[0]
 
 
 def _show(tuned: Tuned, out: Path, json: bool) -> None:

@@ -1,4 +1,4 @@
-"""Draws a run's counters: bars on a terminal, else a plain line every 10 seconds. Shows nothing that a model wrote."""
+"""Draws a run's counters: bars on a terminal, else a plain line every 10 seconds. All text is made safe for it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from synth.cli.common import log, safe
 from synth.engine.progress import RunProgress, StageProgress
 
 PLAIN_EVERY_S = 10.0
@@ -27,15 +28,25 @@ def drawn(progress: RunProgress) -> Iterator[None]:
     finally:
         stop.set()
         thread.join(timeout=5)
-        for text in progress.warnings:
-            print(f"warning: {text}", file=sys.stderr, flush=True)
 
 
 def _lines(progress: RunProgress, stop: threading.Event) -> None:
+    told = 0
     while not stop.wait(PLAIN_EVERY_S):
+        told = _tell(progress, told)
+        if progress.waiting_for:
+            log(f"{time.strftime('%H:%M:%S')} {progress.waiting_for}")
         for stage in list(progress.stages.values()):
             if stage.ended is None:
-                print(f"{time.strftime('%H:%M:%S')} {describe(stage)}", file=sys.stderr, flush=True)
+                log(f"{time.strftime('%H:%M:%S')} {describe(stage)}")
+    _tell(progress, told)
+
+
+def _tell(progress: RunProgress, told: int) -> int:
+    """Say the notes that have not been said yet; how many have been by now."""
+    for note in progress.notes[told:]:
+        log(f"note: {note}")
+    return len(progress.notes)
 
 
 def _bars(progress: RunProgress, stop: threading.Event) -> None:
@@ -46,6 +57,7 @@ def _bars(progress: RunProgress, stop: threading.Event) -> None:
         while not stop.wait(DRAW_EVERY_S):
             live.update(_table(progress))
         live.update(_table(progress))
+    _tell(progress, 0)
 
 
 def _table(progress: RunProgress) -> Any:
@@ -61,7 +73,7 @@ def _table(progress: RunProgress) -> Any:
         )
         table.add_row(Text(f"{stage.name:<10}"), bar, Text(describe(stage).partition(": ")[2]))
     slots = [f"{t.in_flight} of {t.limit} slots, {t.throttled} throttled" for t in progress.throttles[:1]]
-    table.add_row(Text(""), Text(""), Text(", ".join(slots)))
+    table.add_row(Text(""), Text(""), Text(", ".join([*slots, *filter(None, [safe(progress.waiting_for)])])))
     return table
 
 

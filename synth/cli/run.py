@@ -60,7 +60,7 @@ def execute(
     from synth.pipeline import run as run_pipeline
 
     log(f"run folder {run_dir}, teacher {recipe.teacher.backend}:{recipe.teacher.options.get('model', '')}".rstrip(":"))
-    result = run_pipeline(recipe, run_dir, until=until, changed=changed or (), fresh=fresh, show=drawn)
+    result = run_pipeline(recipe, run_dir, until=until, changed=changed or (), fresh=fresh, show=drawn, tell=log)
     summary = summarise(result)
     if json:
         print_json(summary)
@@ -93,7 +93,7 @@ def summarise(result: RunResult) -> dict[str, Any]:
         "seconds": {name: round(result.seconds[name], 2) for name in result.helpers if name in result.seconds},
         "requests": result.progress.requests,
         "quarantined": result.quarantined,
-        "warnings": result.progress.warnings,
+        "skipped_rows": result.skipped_rows,
         "possibly_paid_twice": result.maybe_paid_twice,
         "student": result.student,
         "made": [str(path) for path in result.paths],

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from synth.cli.common import Debug, Json, guard, log, print_json, print_table, say
+from synth.cli.common import Debug, Json, Strict, guard, log, print_json, print_table, say
 from synth.errors import UsageError
 
 app = typer.Typer(no_args_is_help=True, help="Check, measure and import seed tasks.")
@@ -97,19 +97,23 @@ def import_(
         ),
     ] = None,
     unique: Annotated[bool, typer.Option("--unique", help="Leave out tasks that repeat an instruction.")] = False,
+    strict: Strict = False,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Make a seed file from data in another format."""
     with guard(json=json, debug=debug):
+        from synth.sources import Source
         from synth.stages.seeds import import_seed_tasks, write_seed_tasks
 
-        found = import_seed_tasks(file, format, columns=_columns(column), unique=unique)
+        found = import_seed_tasks(file, format, columns=_columns(column), unique=unique, strict=strict)
         write_seed_tasks(out, found.tasks)
-        for note in found.notes:
-            log(f"note: {note}")
+        told = Source([], found.skipped, found.notes)
+        for line in told.told():
+            log(f"note: {line}")
         if json:
-            print_json({"file": str(file), "out": str(out), "tasks": len(found.tasks), "notes": list(found.notes)})
+            counts = {"tasks": len(found.tasks), "skipped": told.num_skipped, "notes": list(found.notes)}
+            print_json({"file": str(file), "out": str(out), **counts})
         else:
             say(f"{out}: {len(found.tasks)} tasks from {file}.")
 

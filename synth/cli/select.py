@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synth.cli.common import Debug, Json, guard, log, print_json, print_table, say
+from synth.cli.common import Debug, Json, Strict, guard, log, print_json, print_table, read_told, say
 from synth.cli.teacher import BaseUrl, Concurrency, Teacher
 from synth.errors import StorageError, UsageError
 
@@ -46,6 +46,7 @@ def select(
         bool, typer.Option("--grade", help="Let a model grade what passes the checks; needs --run.")
     ] = False,
     run: Annotated[Path | None, typer.Option("--run", help="The run folder in which SOURCE is graded.")] = None,
+    strict: Strict = False,
     teacher: Teacher = None,
     base_url: BaseUrl = None,
     concurrency: Concurrency = None,
@@ -62,11 +63,16 @@ def select(
         changes += [f"keep.top_k={top_k}"] if top_k is not None else []
         if grade or run:
             _grade(
-                source, run, _settings(source, check, ["grade={}", *changes]), (teacher, base_url, concurrency), json
+                source,
+                run,
+                _settings(source, check, ["grade={}", *changes]),
+                (teacher, base_url, concurrency),
+                strict,
+                json,
             )
             return
         needs_vectors = (what_if or "").startswith(("semantic.", "keep.min_distance"))
-        given = _read(source, _settings(source, check, changes), needs_vectors)
+        given = _read(source, _settings(source, check, changes), needs_vectors, strict)
         if what_if:
             _what_if(given, what_if, json)
             return
@@ -116,11 +122,10 @@ def _settings(source: Path, check: list[str] | None, changes: list[str]) -> Sele
     return validated(SelectSettings, data, "select")
 
 
-def _read(source: Path, settings: SelectSettings, needs_vectors: bool) -> _Given:
+def _read(source: Path, settings: SelectSettings, needs_vectors: bool, strict: bool) -> _Given:
     if not source.is_dir():
-        from synth.stages.formats import read_records
-
-        return _Given(read_records(source), settings, {}, _vectors(settings, None, needs_vectors))
+        records = read_told(source, strict=strict, require_output=False).records
+        return _Given(records, settings, {}, _vectors(settings, None, needs_vectors))
     from synth.engine.ledger import LedgerReader
     from synth.pipeline import checked_records
     from synth.stages.select import stored_grades
@@ -161,7 +166,9 @@ def _vectors(settings: SelectSettings, reader: Any, wanted: bool) -> Vectors | N
     return stored_vectors(reader, settings.embeddings)
 
 
-def _grade(source: Path, run: Path | None, settings: SelectSettings, who: tuple[Any, Any, Any], json: bool) -> None:
+def _grade(
+    source: Path, run: Path | None, settings: SelectSettings, who: tuple[Any, Any, Any], strict: bool, json: bool
+) -> None:
     from synth.cli.run import execute
     from synth.cli.stages import flags_recipe
 
@@ -170,7 +177,7 @@ def _grade(source: Path, run: Path | None, settings: SelectSettings, who: tuple[
     if source.is_dir():
         raise UsageError(f"{source} is a run folder", "grade it with: synth run RECIPE --set select.grade={}")
     teacher, base_url, concurrency = who
-    data = {"input": str(source.absolute()), "select": settings.model_dump(mode="json")}
+    data = {"input": str(source.absolute()), "strict_input": strict, "select": settings.model_dump(mode="json")}
     recipe = flags_recipe(data, run, (teacher, None, base_url, concurrency))
     execute(recipe, run, until="select", json=json)
 

@@ -1,4 +1,4 @@
-"""One stage alone, from flags: bootstrap, respond (and evolve, next door). Each builds a small recipe and runs it."""
+"""One stage alone, from flags: bootstrap and respond. Each builds a small recipe and runs it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synth.cli.common import Debug, Json, guard
+from synth.cli.common import Debug, Json, Strict, guard
 from synth.cli.teacher import BaseUrl, Concurrency, Teacher, model_section
 from synth.errors import UsageError
 
@@ -68,6 +68,7 @@ def respond(
     run: Run,
     source: From = None,
     reanswer: Annotated[bool, typer.Option(help="Answer again what has an answer already.")] = False,
+    strict: Strict = False,
     teacher: Teacher = None,
     base_url: BaseUrl = None,
     concurrency: Concurrency = None,
@@ -81,9 +82,16 @@ def respond(
     """
     with guard(json=json, debug=debug):
         if source is None:
-            _go_on(run, "respond", {"respond.reanswer": reanswer}, json)
+            if seed:
+                raise UsageError("a run folder keeps its seed", "leave out --seed, or add --from FILE")
+            _go_on(run, reanswer, (teacher, base_url, concurrency), json)
             return
-        data = {"input": str(source.absolute()), "seed": seed, "respond": {"reanswer": reanswer}}
+        data = {
+            "input": str(source.absolute()),
+            "strict_input": strict,
+            "seed": seed,
+            "respond": {"reanswer": reanswer},
+        }
         _run(data, run, "respond", (teacher, None, base_url, concurrency), json)
 
 
@@ -114,14 +122,18 @@ def _run(
     execute(flags_recipe(data, run_dir, who), run_dir, until=until, json=json)
 
 
-def _go_on(run_dir: Path, until: str, changes: dict[str, Any], json: bool) -> None:
+def _go_on(run_dir: Path, reanswer: bool, who: tuple[str | None, str | None, int | None], json: bool) -> None:
+    """Answer in a run folder, with its own teacher or the one of the flags."""
     from synth.cli.run import execute
     from synth.pipeline import read_run_recipe
     from synth.recipe import build_recipe
 
+    teacher, base_url, concurrency = who
     data = read_run_recipe(run_dir).model_dump(mode="json")
-    for key, value in changes.items():
-        section, name = key.split(".")
-        data[section] = (data.get(section) or {}) | {name: value}
+    data["respond"] = (data.get("respond") or {}) | {"reanswer": reanswer}
+    if teacher or base_url:
+        data["teacher"] = model_section(teacher, base_url, concurrency)
+    elif concurrency:
+        data["teacher"]["concurrency"] = concurrency
     recipe = build_recipe(data, str(run_dir))
-    execute(recipe, run_dir, until=until, changed=[key.partition(".")[0] for key in changes], json=json)
+    execute(recipe, run_dir, until="respond", changed=["respond", "teacher"], json=json)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synth.cli.common import Debug, Json, guard, log, print_json, print_table, say
+from synth.cli.common import Debug, Json, Strict, guard, log, print_json, print_table, read_told, say
 from synth.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def train(
     num_processes: Annotated[int, typer.Option(help="Processes on this machine, started by torchrun.")] = 1,
     emit: Annotated[str | None, typer.Option(help="Write a config for axolotl, llamafactory or trl instead.")] = None,
     set: Set = None,
+    strict: Strict = False,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -45,7 +46,7 @@ def train(
     Example: synth train --data alpaca.json --preset tiny --set max_steps=50 --out runs/student
     """
     with guard(json=json, debug=debug):
-        records, recipe = _input(source, data)
+        records, recipe = _input(source, data, strict)
         settings = _settings(recipe, preset, model, num_processes, set or [])
         folder = out or (source / "student" if source else Path("student"))
         if emit:
@@ -95,13 +96,11 @@ def evaluate(
             _examine(source, tasks, settings, json)
 
 
-def _input(source: Path | None, data: Path | None) -> tuple[list[Record], Recipe | None]:
+def _input(source: Path | None, data: Path | None, strict: bool) -> tuple[list[Record], Recipe | None]:
     if (source is None) == (data is None):
         raise UsageError("name a run folder or --data FILE, one of them", "synth train runs/mine")
     if data is not None:
-        from synth.stages.formats import read_records
-
-        return read_records(data), None
+        return read_told(data, strict=strict).records, None
     from synth.pipeline import RunFolder, read_run_recipe
 
     assert source is not None
@@ -153,7 +152,7 @@ def _told(step: int, of: int, loss: float) -> None:
 def _items(source: Path, tasks: Path | None) -> list[EvalItem]:
     """What to examine on: the tasks named, else the run's held-out inputs, else the held-out tasks of the project."""
     from synth.shipped import EVAL_FILE
-    from synth.stages.formats import read_records
+    from synth.sources import read_records
     from synth.stages.seeds import read_seed_tasks
     from synth.student.items import items_from
 

@@ -1,14 +1,16 @@
-"""The defects of real teachers' texts, each a small function from a good reply (or one good item) to a spoiled one.
+"""The defects of real teachers' texts, each a function from a good reply (or one good item) to a spoiled one.
 
 Reply defects see the whole text; item defects see one task of it as a dict of `instruction`, `input`, `output`. Each
-returns None where it has nothing to take hold of. Which is used when is decided in `faults`. Sources of the list: the
-filters of Self-Instruct and WizardLM, AlpacaDataCleaned's list of defects, and replies of small open models.
+returns None where it has nothing to take hold of. Simple ones are made by `put`, `around` and `edit` in `faults`, which
+lists them all and decides which is used when. Sources of the list: the filters of Self-Instruct and WizardLM,
+AlpacaDataCleaned's list of defects, and replies of small open models.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -101,81 +103,70 @@ def _rows(data: Any) -> list[dict[str, Any]]:
     return [row for row in data or [] if isinstance(row, dict)]
 
 
-# --- the form of a list --------------------------------------------------------------------------------------------
+# --- makers of simple defects ----------------------------------------------------------------------------------------
+
+ReplyDefect = Callable[[str, Context], str | None]
+ItemDefect = Callable[[Item, Context], Item | None]
 
 
-def _renumbered(text: str, shape: str, start: int | None = None) -> str | None:
+def _with(item: Item, field: str, value: str | None) -> Item | None:
+    return item | {field: value} if field in item and value is not None and value != item[field] else None
+
+
+def put(field: str, *texts: str) -> ItemDefect:
+    """One of the texts in place of the field."""
+    return lambda item, context: _with(item, field, context.rng.choice(texts))
+
+
+def around(field: str, before: str, after: str = "") -> ItemDefect:
+    """Something before and after the text of the field."""
+    return lambda item, context: _with(item, field, before + item.get(field, "") + after)
+
+
+def edit(pattern: str, replacement: str, *, instead: str | None = None, count: int = 0) -> ReplyDefect:
+    """The reply with a regular expression replaced; where it does not occur, `instead` (filled with the reply)."""
+
+    def defect(text: str, context: Context) -> str | None:
+        changed = re.sub(pattern, replacement, text, count=count, flags=re.M)
+        return changed if changed != text else instead and instead.format(text.strip())
+
+    return defect
+
+
+def renumber(shape: str, *, start: int | None = None, only_lists: bool = False) -> ReplyDefect:
     """The heads `## Task 3` of the items, or the numbers `3.` of a list, in another shape."""
-    pattern = r"^## (?:Task|Example) (\d+)" if _HEAD.search(text) else r"^(\d+)\.(?=\s)"
-    found = re.findall(pattern, text, re.M)
-    numbers = iter(found if start is None else range(start, start + len(found)))
-    changed = re.sub(pattern, lambda _: shape.format(next(numbers)), text, flags=re.M)
-    return changed if changed != text else None
+
+    def defect(text: str, context: Context) -> str | None:
+        text = from_its_number(text, context)
+        has_heads = _HEAD.search(text) is not None
+        pattern = r"^## (?:Task|Example) (\d+)" if has_heads else r"^(\d+)\.(?=\s)"
+        found = re.findall(pattern, text, re.M)
+        numbers = iter(found if start is None else range(start, start + len(found)))
+        changed = re.sub(pattern, lambda _: shape.format(next(numbers)), text, flags=re.M)
+        return changed if changed != text and not (has_heads and only_lists) else None
+
+    return defect
 
 
-def _from_its_number(text: str, context: Context) -> str:
+def from_its_number(text: str, context: Context) -> str:
     """A list that goes on after the prompt's last number, with that number put in front of its first item."""
     asked = re.search(r"^(\d+)\.\s*\Z", context.prompt.text, re.M)
     return f"{asked[1]}. {text.lstrip()}" if asked and not text.lstrip()[:1].isdigit() else text
 
 
-def numbering_words(text: str, context: Context) -> str | None:
-    return _renumbered(_from_its_number(text, context), "Task {}:")
-
-
-def numbering_paren(text: str, context: Context) -> str | None:
-    return _renumbered(_from_its_number(text, context), "{})")
-
-
-def numbering_bold(text: str, context: Context) -> str | None:
-    return _renumbered(_from_its_number(text, context), "**{}.**")
-
-
-def restarts_at_one(text: str, context: Context) -> str | None:
-    return _renumbered(_from_its_number(text, context), "{}.", 1) if not _HEAD.search(text) else None
-
-
-def bullets(text: str, context: Context) -> str | None:
-    return _renumbered(_from_its_number(text, context), "-") if not _HEAD.search(text) else None
-
-
-def merged_line(text: str, context: Context) -> str | None:
-    """Two numbered items on one line."""
-    changed = re.sub(r"\n+(?=\d+\. )", " ", text, count=1)
-    return changed if changed != text else None
-
-
-def headings_bold(text: str, context: Context) -> str | None:
-    changed = _PART.sub(r"**\1:**", text)
-    return changed if changed != text else None
-
-
-def headings_plain(text: str, context: Context) -> str | None:
-    changed = _PART.sub(lambda found: found[1].upper() + ":", text)
-    return changed if changed != text else None
-
-
-def heading_inline(text: str, context: Context) -> str | None:
-    """The text starts on the line of its heading."""
-    changed = re.sub(r"^### (\w+)\n(?=\S)", r"### \1: ", text, flags=re.M)
-    return changed if changed != text else None
+# --- the form of a reply ---------------------------------------------------------------------------------------------
 
 
 def item_heads_lost(text: str, context: Context) -> str | None:
+    """The items without their `## Task 3`."""
     changed = _HEAD.sub("", text).strip()
     return changed if changed != text else None
 
 
-def preamble(text: str, context: Context) -> str | None:
-    return "Sure! Here is what you asked for:\n\n" + _from_its_number(text, context)
-
-
-def postamble(text: str, context: Context) -> str | None:
-    return text + "\n\nLet me know if you would like to have more of these!"
-
-
-def code_fence(text: str, context: Context) -> str | None:
-    return f"```markdown\n{_from_its_number(text, context)}\n```"
+def headings_plain(text: str, context: Context) -> str | None:
+    """`INSTRUCTION:` for `### Instruction`."""
+    changed = _PART.sub(lambda found: found[1].upper() + ":", text)
+    return changed if changed != text else None
 
 
 def single_quotes(text: str, context: Context) -> str | None:
@@ -185,18 +176,16 @@ def single_quotes(text: str, context: Context) -> str | None:
 
 
 def trailing_comma(text: str, context: Context) -> str | None:
+    """A comma behind the end of a JSON text."""
     changed = re.sub(r"([}\]])\s*$", r",\1", text)
     return changed if _json(text) is not None and changed != text else None
 
 
-# --- what a proposed task says -------------------------------------------------------------------------------------
-
-
-def _with(item: Item, field: str, value: str | None) -> Item | None:
-    return item | {field: value} if field in item and value is not None and value != item[field] else None
+# --- what a proposed task says ---------------------------------------------------------------------------------------
 
 
 def copy_example(item: Item, context: Context) -> Item | None:
+    """An example of the prompt."""
     return _with(item, "instruction", context.rng.choice(context.examples or [""]) or None)
 
 
@@ -207,42 +196,14 @@ def near_copy(item: Item, context: Context) -> Item | None:
 
 
 def repeat_in_batch(item: Item, context: Context) -> Item | None:
-    other = context.items[0] if context.at else None
-    return _with(item, "instruction", other.get("instruction") if other else None)
-
-
-def too_short(item: Item, context: Context) -> Item | None:
-    return _with(item, "instruction", context.rng.choice(("Sort it.", "Go on.", "Translate.")))
+    """The first item of the reply again."""
+    return _with(item, "instruction", context.items[0].get("instruction") if context.at else None)
 
 
 def too_long(item: Item, context: Context) -> Item | None:
+    """Its own words again and again, up to 200."""
     words = item.get("instruction", "").split()
     return _with(item, "instruction", " ".join((words * (200 // max(1, len(words)) + 1))[:200]))
-
-
-def starts_with_mark(item: Item, context: Context) -> Item | None:
-    return _with(item, "instruction", context.rng.choice((", ", ": ", ") ", "; ")) + item.get("instruction", ""))
-
-
-def starts_non_ascii(item: Item, context: Context) -> Item | None:
-    return _with(item, "instruction", "→ " + item.get("instruction", ""))
-
-
-def write_program(item: Item, context: Context) -> Item | None:
-    return _with(item, "instruction", "Write a program that does the following. " + item.get("instruction", ""))
-
-
-def asks_image(item: Item, context: Context) -> Item | None:
-    what = context.rng.choice(("the image", "the attached file", "the graph", "the video"))
-    return _with(item, "instruction", f"Look at {what} and describe what it shows in three sentences.")
-
-
-def asks_link(item: Item, context: Context) -> Item | None:
-    return _with(item, "instruction", "Read https://news.example/today and list its three main points.")
-
-
-def other_language(item: Item, context: Context) -> Item | None:
-    return _with(item, "instruction", "请把下面的句子翻译成法语，并说明理由。")
 
 
 def bad_instruction(item: Item, context: Context) -> Item | None:
@@ -252,21 +213,9 @@ def bad_instruction(item: Item, context: Context) -> Item | None:
     return _with(item, "instruction", " ".join(words).capitalize() + "." if len(set(words)) > 2 else None)
 
 
-# --- inputs --------------------------------------------------------------------------------------------------------
+# --- inputs and outputs ----------------------------------------------------------------------------------------------
 
 NO_INPUT = ("N/A", "None", "none.", "<noinput>", "(no input)", "Not applicable", "-")
-
-
-def no_input_spelling(item: Item, context: Context) -> Item | None:
-    """Another spelling of "No input", where the item has none."""
-    lacks = item.get("input", "").strip().lower() in ("no input", "")
-    return _with(item, "input", context.rng.choice(NO_INPUT)) if lacks else None
-
-
-def placeholder_input(item: Item, context: Context) -> Item | None:
-    return _with(item, "input", "[insert your text here]")
-
-
 FOREIGN = (
     "The harbour is closed for repairs until May.",
     "Whisk two eggs with a pinch of salt and set them aside.",
@@ -275,159 +224,52 @@ FOREIGN = (
     "Mr Abbot left the parish in 1844 and never wrote again.",
     "Seat 14C, gate B7, boarding at 06:40.",
 )
+"""Material that has nothing to do with any instruction."""
 
 
-def bad_input(item: Item, context: Context) -> Item | None:
-    """Material that has nothing to do with the instruction."""
-    return _with(item, "input", context.rng.choice(FOREIGN))
-
-
-# --- outputs -------------------------------------------------------------------------------------------------------
-
-
-def empty_output(item: Item, context: Context) -> Item | None:
-    return _with(item, "output", "")
-
-
-def as_an_ai(item: Item, context: Context) -> Item | None:
-    return _with(item, "output", "As an AI language model, I do not have access to that and cannot help with it.")
-
-
-def short_sorry(item: Item, context: Context) -> Item | None:
-    return _with(item, "output", "Sorry, but there is not enough context to do this.")
-
-
-def only_punctuation(item: Item, context: Context) -> Item | None:
-    return _with(item, "output", "...")
-
-
-def only_stop_words(item: Item, context: Context) -> Item | None:
-    return _with(item, "output", "It is what it is and that is that.")
-
-
-def invented_url(item: Item, context: Context) -> Item | None:
-    return _with(item, "output", "According to https://stats.example/report-2, it is so. " + item.get("output", ""))
-
-
-def leaks_stop(item: Item, context: Context) -> Item | None:
-    """The reply goes on with the frame of a training prompt."""
-    return _with(item, "output", item.get("output", "") + "\n### Instruction:\nNow do the same for the next one.")
-
-
-def loops(item: Item, context: Context) -> Item | None:
-    return _with(item, "output", " ".join(["and so the result is the same"] * 40))
-
-
-def mojibake(item: Item, context: Context) -> Item | None:
-    return _with(item, "output", "Itâ€™s cafÃ© timeâ€¦ " + item.get("output", ""))
+def no_input_spelling(item: Item, context: Context) -> Item | None:
+    """Another spelling of "No input", where the item has none."""
+    lacks = item.get("input", "").strip().lower() in ("no input", "")
+    return _with(item, "input", context.rng.choice(NO_INPUT)) if lacks else None
 
 
 def echoes_input(item: Item, context: Context) -> Item | None:
+    """The input as the output."""
     return _with(item, "output", item.get("input"))
 
 
 def wrong_output(item: Item, context: Context) -> Item | None:
-    """A plausible answer that is not the right one: another number, another item's answer, or half of it."""
+    """A plausible answer that is not the right one: another number, half of it, or another item's answer."""
     right = item.get("output", "")
-    numbers = list(re.finditer(r"\d+", right))
+    numbers, lines, other = list(re.finditer(r"\d+", right)), right.splitlines(), context.other()
     if numbers:
         found = context.rng.choice(numbers)
-        return _with(
-            item, "output", f"{right[: found.start()]}{int(found[0]) + context.rng.randint(1, 9)}{right[found.end() :]}"
-        )
-    lines = right.splitlines()
-    if len(lines) > 1:
-        return _with(item, "output", "\n".join(lines[1:] if lines[0] != lines[-1] else lines[:-1]))
-    other = context.other()
-    return _with(
-        item, "output", other["output"] if other and other.get("output") else " ".join(right.split()[::-1]) + " too"
-    )
+        changed = f"{right[: found.start()]}{int(found[0]) + context.rng.randint(1, 9)}{right[found.end() :]}"
+    elif len(lines) > 1:
+        changed = "\n".join(lines[1:] if lines[0] != lines[-1] else lines[:-1])
+    else:
+        changed = (other or {}).get("output") or " ".join(right.split()[::-1]) + " too"
+    return _with(item, "output", changed)
 
 
-# --- evolution -----------------------------------------------------------------------------------------------------
-
-
-def leaks_marker(item: Item, context: Context) -> Item | None:
-    return _with(item, "instruction", "#Rewritten Prompt#: " + item.get("instruction", ""))
-
-
-def speaks_of_rewriting(item: Item, context: Context) -> Item | None:
-    return _with(
-        item, "instruction", f"The rewritten prompt, harder than the given prompt: {item.get('instruction', '')}"
-    )
+# --- evolution -------------------------------------------------------------------------------------------------------
 
 
 def unchanged(item: Item, context: Context) -> Item | None:
-    task = context.section("Instruction")
-    same = _with(item, "instruction", task or None)
+    """The task as it was given."""
+    same = _with(item, "instruction", context.section("Instruction") or None)
     return _with(same, "input", context.section("Input")) or same if same else None
 
 
-def answers_instead(item: Item, context: Context) -> Item | None:
-    return _with(item, "instruction", "The answer is 42, since all the others were left out.")
-
-
 def loses_input(item: Item, context: Context) -> Item | None:
+    """No input where the task had one."""
     return _with(item, "input", "No input") if context.section("Input") not in ("", "No input") else None
 
 
-def drifts(item: Item, context: Context) -> Item | None:
-    """Another task altogether."""
-    return _with(item, "instruction", "Explain in two paragraphs how tides come about and why they differ by place.")
-
-
-def grows(item: Item, context: Context) -> Item | None:
-    """Far more than the 20 words that were allowed."""
-    more = " Take every case into account, give reasons, name your sources and weigh them against each other."
-    return _with(item, "instruction", item.get("instruction", "") + more * 8)
-
-
-# --- verdicts ------------------------------------------------------------------------------------------------------
-
-
-def undecided(text: str, context: Context) -> str | None:
-    return "That depends on how one looks at it."
-
-
-def wordy_verdict(text: str, context: Context) -> str | None:
-    return f"{text.strip().rstrip('.')}, because the task leaves little room for anything else."
-
-
-def label_outside(text: str, context: Context) -> str | None:
-    """A verdict that was not on offer."""
-    changed = re.sub(r"^(Verdict:[ \t]*).*$", r"\1perhaps", text, flags=re.M)
-    return changed if changed != text else "Maybe"
-
-
-def verdict_bold(text: str, context: Context) -> str | None:
-    changed = re.sub(r"^(\w[\w-]*):[ \t]*(.+)$", r"**\1:** \2", text, flags=re.M)
-    return changed if changed != text else f"**{text.strip()}**"
-
-
-def position_bias(text: str, context: Context) -> str | None:
-    """The first answer wins, whatever it says."""
-    changed = re.sub(r"^Verdict:.*$", "Verdict: A", text, flags=re.M)
-    return changed if changed != text else None
-
-
-def _scored(text: str, value: str) -> str | None:
-    changed = re.sub(r"^((?!Reason)[\w-]+:[ \t]*)\d+.*$", rf"\g<1>{value}", text, flags=re.M)
-    return changed if changed != text else None
-
-
-def score_too_high(text: str, context: Context) -> str | None:
-    return _scored(text, "11")
-
-
-def score_as_word(text: str, context: Context) -> str | None:
-    return _scored(text, "four")
-
-
-def score_of_ten(text: str, context: Context) -> str | None:
-    """`3/5` in place of `3`."""
-    changed = re.sub(r"^((?!Reason)[\w-]+:[ \t]*\d+)[ \t]*$", r"\1/5", text, flags=re.M)
-    return changed if changed != text else None
-
-
 def always_top(text: str, context: Context) -> str | None:
-    return _scored(text, "10" if "Difficulty" in text else "5")
+    """The highest grade for everything."""
+    return edit(GRADE, r"\g<1>10" if "Difficulty" in text else r"\g<1>5")(text, context)
+
+
+GRADE = r"^((?!Reason)[\w-]+:[ \t]*)\d+.*$"
+"""A line with a grade."""

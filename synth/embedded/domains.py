@@ -95,7 +95,7 @@ def column_names() -> frozenset[str]:
 def nouns() -> frozenset[str]:
     """All that the parts of a material can be called: rows, values of a column, results of earlier steps."""
     named = {pluralise(name) for name, (column, *_) in columns_by_name().items() if column.kind != "count"}
-    made = "numbers,differences,letter counts,items,words,dates,times,prices,phone numbers,e-mail addresses"
+    made = "numbers,letter counts,items,words,dates,times,prices,phone numbers,e-mail addresses"
     return frozenset(named | set(by_noun()) | set(made.split(",")))
 
 

@@ -3,7 +3,7 @@
 `Faults("gpt3-2022")` spoils the answers of the embedded teacher as real teachers and servers do. The choice is a pure
 function of the seed, the request and, for what a plain retry would heal, the number of the attempt. The label of every
 fault goes to a side file and never into a reply, so that precision and recall of parsing and checks can be measured.
-The faults themselves are small functions in `defects` (texts) and `wire` (bytes and sockets); FAULTS below is the list.
+The faults themselves are made in `defects` (texts) and `wire` (bytes and sockets); FAULTS below is the list.
 """
 
 from __future__ import annotations
@@ -18,18 +18,15 @@ from random import Random
 from typing import Any, Literal, TextIO
 
 from synth.embedded import defects, wire
-from synth.embedded.defects import Context, Item
+from synth.embedded.defects import GRADE, Context, Item, around, edit, put, renumber
 from synth.embedded.recognise import Prompt, recognise, wants_answers
 from synth.errors import RetryableError, SynthError, UsageError
-from synth.models.base import ChatModel, ChatRequest, Completion
+from synth.models.base import ChatModel, ChatRequest, Completion, FinishReason
 from synth.records import digest
 
 Stage = Literal["transport", "envelope", "list", "proposal", "input", "output", "evolution", "judging"]
 Expect = Literal["retried", "recovered", "rejected", "judged", "stopped"]
-WireFault = wire.WireFault
 EnvelopeFault = Callable[[Completion, Random], Completion]
-ReplyFault = Callable[[str, Context], str | None]
-ItemFault = Callable[[Item, Context], Item | None]
 
 PROPOSE = frozenset({"list", "tasks", "full_tasks"})
 SECTIONS = frozenset({"tasks", "full_tasks", "instances", "labels"})
@@ -51,10 +48,10 @@ class Fault:
     stage: Stage
     expect: Expect
     kinds: frozenset[str] = ALL
-    wire: WireFault | None = None
+    wire: wire.WireFault | None = None
     envelope: EnvelopeFault | None = None
-    reply: ReplyFault | None = None
-    item: ItemFault | None = None
+    reply: defects.ReplyDefect | None = None
+    item: defects.ItemDefect | None = None
 
     @property
     def group(self) -> str:
@@ -89,16 +86,14 @@ def request_digest(model: str, request: ChatRequest) -> str:
 # --- the envelope --------------------------------------------------------------------------------------------------
 
 
-def _empty(answer: Completion, rng: Random) -> Completion:
-    return replace(answer, text="")
+def _text(shape: str, *, finish: FinishReason | None = None, reasoning: str = "") -> EnvelopeFault:
+    """Another text (`{}` is the good one), another end, or thoughts in their own field."""
 
+    def fault(answer: Completion, rng: Random) -> Completion:
+        reason = finish or answer.finish_reason
+        return replace(answer, text=shape.format(answer.text), finish_reason=reason, reasoning=reasoning)
 
-def _blank(answer: Completion, rng: Random) -> Completion:
-    return replace(answer, text=" \n\n ")
-
-
-def _none_word(answer: Completion, rng: Random) -> Completion:
-    return replace(answer, text="None")
+    return fault
 
 
 def _cut(answer: Completion, rng: Random) -> Completion:
@@ -106,18 +101,6 @@ def _cut(answer: Completion, rng: Random) -> Completion:
     least = max(1, len(answer.text) * 2 // 3)
     most = max(least, len(answer.text) - 2)
     return replace(answer, text=answer.text[: rng.randint(least, most)], finish_reason="length")
-
-
-def _filtered(answer: Completion, rng: Random) -> Completion:
-    return replace(answer, text="", finish_reason="content_filter")
-
-
-def _think(answer: Completion, rng: Random) -> Completion:
-    return replace(answer, text=f"<think>\nFirst I look at what is asked.\n1. Read.\n</think>\n\n{answer.text}")
-
-
-def _reasoning(answer: Completion, rng: Random) -> Completion:
-    return replace(answer, reasoning="First I look at what is asked.")
 
 
 # --- choosing and applying -----------------------------------------------------------------------------------------
@@ -170,7 +153,9 @@ class Faults:
         if self._labels:
             self._labels.close()
 
-    def wire_fault(self, request: ChatRequest, identity: str, attempt: int) -> tuple[str, WireFault, Random] | None:
+    def wire_fault(
+        self, request: ChatRequest, identity: str, attempt: int
+    ) -> tuple[str, wire.WireFault, Random] | None:
         """The fault that the transport of this attempt suffers, with its randomness."""
         if not self.rates:
             return None
@@ -309,94 +294,101 @@ def _received(sent: wire.Wire, request: ChatRequest, name: str) -> Completion | 
     return read_failure(sent.status, said, sent.headers, asked)
 
 
+LISTS, EVOLVE = frozenset({"list"}), frozenset({"evolve"})
+ANSWERED = frozenset({"full_tasks", "instances"})
+TALKING = PROPOSE | SECTIONS | EVOLVE
+HEADED = SECTIONS | EVOLVE
+THOUGHTS = "First I look at what is asked."
+# fmt: off
 FAULTS: dict[str, Fault] = {
-    "rate_limited": Fault("transport", "retried", wire=wire.rate_limited),
-    "server_error": Fault("transport", "retried", wire=wire.server_error),
-    "overloaded": Fault("transport", "retried", wire=wire.overloaded),
-    "reset": Fault("transport", "retried", wire=wire.reset),
-    "hang": Fault("transport", "retried", wire=wire.hang),
-    "slow_bytes": Fault("transport", "retried", wire=wire.slow_bytes),
-    "late": Fault("transport", "recovered", wire=wire.late),
-    "cut_json": Fault("transport", "retried", wire=wire.cut_json),
-    "html": Fault("transport", "retried", wire=wire.html),
-    "error_object": Fault("transport", "retried", wire=wire.error_object),
-    "twice": Fault("transport", "retried", wire=wire.twice),
-    "wrong_charset": Fault("transport", "retried", wire=wire.wrong_charset),
-    "huge_body": Fault("transport", "retried", wire=wire.huge_body),
-    "gzip_bomb": Fault("transport", "retried", wire=wire.gzip_bomb),
-    "null_content": Fault("transport", "retried", wire=wire.null_content),
-    "no_choices": Fault("transport", "retried", wire=wire.no_choices),
-    "too_few_choices": Fault("transport", "retried", wire=wire.too_few_choices),
-    "wrong_usage": Fault("transport", "recovered", wire=wire.wrong_usage),
-    "bad_request": Fault("transport", "rejected", wire=wire.bad_request),
-    "refusal": Fault("transport", "rejected", wire=wire.refusal),
-    "unauthorized": Fault("transport", "stopped", wire=wire.unauthorized),
-    "no_quota": Fault("transport", "stopped", wire=wire.no_quota),
-    "empty": Fault("envelope", "retried", envelope=_empty),
-    "blank": Fault("envelope", "retried", envelope=_blank),
-    "none_word": Fault("envelope", "rejected", envelope=_none_word),
+    **{name: Fault("transport", "retried", wire=fault) for name, fault in wire.RETRIED.items()},
+    **{name: Fault("transport", "recovered", wire=fault) for name, fault in wire.RECOVERED.items()},
+    **{name: Fault("transport", "rejected", wire=fault) for name, fault in wire.REJECTED.items()},
+    **{name: Fault("transport", "stopped", wire=fault) for name, fault in wire.STOPPED.items()},
+    "empty": Fault("envelope", "retried", envelope=_text("")),
+    "blank": Fault("envelope", "retried", envelope=_text(" \n\n ")),
+    "none_word": Fault("envelope", "rejected", envelope=_text("None")),
     "cut": Fault("envelope", "recovered", envelope=_cut),
-    "content_filter": Fault("envelope", "rejected", envelope=_filtered),
-    "think_block": Fault("envelope", "recovered", envelope=_think),
-    "reasoning_field": Fault("envelope", "recovered", envelope=_reasoning),
-    "numbering_words": Fault("list", "recovered", PROPOSE, reply=defects.numbering_words),
-    "numbering_paren": Fault("list", "recovered", PROPOSE, reply=defects.numbering_paren),
-    "numbering_bold": Fault("list", "recovered", PROPOSE, reply=defects.numbering_bold),
-    "restarts_at_one": Fault("list", "recovered", frozenset({"list"}), reply=defects.restarts_at_one),
-    "bullets": Fault("list", "recovered", frozenset({"list"}), reply=defects.bullets),
-    "merged_line": Fault("list", "recovered", frozenset({"list"}), reply=defects.merged_line),
-    "headings_bold": Fault("list", "recovered", SECTIONS | {"evolve"}, reply=defects.headings_bold),
-    "headings_plain": Fault("list", "recovered", SECTIONS | {"evolve"}, reply=defects.headings_plain),
-    "heading_inline": Fault("list", "recovered", SECTIONS | {"evolve"}, reply=defects.heading_inline),
+    "content_filter": Fault("envelope", "rejected", envelope=_text("", finish="content_filter")),
+    "think_block": Fault("envelope", "recovered", envelope=_text(f"<think>\n{THOUGHTS}\n1. Read.\n</think>\n\n{{}}")),
+    "reasoning_field": Fault("envelope", "recovered", envelope=_text("{}", reasoning=THOUGHTS)),
+    "numbering_words": Fault("list", "recovered", PROPOSE, reply=renumber("Task {}:")),
+    "numbering_paren": Fault("list", "recovered", PROPOSE, reply=renumber("{})")),
+    "numbering_bold": Fault("list", "recovered", PROPOSE, reply=renumber("**{}.**")),
+    "restarts_at_one": Fault("list", "recovered", LISTS, reply=renumber("{}.", start=1, only_lists=True)),
+    "bullets": Fault("list", "recovered", LISTS, reply=renumber("-", only_lists=True)),
+    "merged_line": Fault("list", "recovered", LISTS, reply=edit(r"\n+(?=\d+\. )", " ", count=1)),
+    "headings_bold": Fault("list", "recovered", HEADED, reply=edit(r"^### (\w+)[ \t]*$", r"**\1:**")),
+    "headings_plain": Fault("list", "recovered", HEADED, reply=defects.headings_plain),
+    "heading_inline": Fault("list", "recovered", HEADED, reply=edit(r"^### (\w+)\n(?=\S)", r"### \1: ")),
     "item_heads_lost": Fault("list", "recovered", SECTIONS, reply=defects.item_heads_lost),
-    "preamble": Fault("list", "recovered", PROPOSE | SECTIONS | {"evolve"}, reply=defects.preamble),
-    "postamble": Fault("list", "recovered", PROPOSE | SECTIONS | {"evolve"}, reply=defects.postamble),
-    "code_fence": Fault("list", "recovered", PROPOSE | SECTIONS | {"evolve"}, reply=defects.code_fence),
+    "preamble": Fault("list", "recovered", TALKING, reply=lambda text, context:
+        "Sure! Here is what you asked for:\n\n" + defects.from_its_number(text, context)),
+    "postamble": Fault("list", "recovered", TALKING, reply=lambda text, context:
+        text + "\n\nLet me know if you would like to have more of these!"),
+    "code_fence": Fault("list", "recovered", TALKING, reply=lambda text, context:
+        f"```markdown\n{defects.from_its_number(text, context)}\n```"),
     "single_quotes": Fault("list", "recovered", JSON, reply=defects.single_quotes),
     "trailing_comma": Fault("list", "recovered", JSON, reply=defects.trailing_comma),
     "copy_example": Fault("proposal", "rejected", PROPOSE, item=defects.copy_example),
     "near_copy": Fault("proposal", "rejected", PROPOSE, item=defects.near_copy),
     "repeat_in_batch": Fault("proposal", "rejected", PROPOSE, item=defects.repeat_in_batch),
-    "too_short": Fault("proposal", "rejected", PROPOSE, item=defects.too_short),
+    "too_short": Fault("proposal", "rejected", PROPOSE, item=put("instruction", "Sort it.", "Go on.", "Translate.")),
     "too_long": Fault("proposal", "rejected", PROPOSE, item=defects.too_long),
-    "starts_with_mark": Fault("proposal", "rejected", PROPOSE, item=defects.starts_with_mark),
-    "starts_non_ascii": Fault("proposal", "rejected", PROPOSE, item=defects.starts_non_ascii),
-    "write_program": Fault("proposal", "rejected", frozenset({"list", "full_tasks"}), item=defects.write_program),
-    "asks_image": Fault("proposal", "rejected", PROPOSE, item=defects.asks_image),
-    "asks_link": Fault("proposal", "rejected", PROPOSE, item=defects.asks_link),
-    "other_language": Fault("proposal", "rejected", PROPOSE, item=defects.other_language),
+    "starts_with_mark": Fault("proposal", "rejected", PROPOSE, item=around("instruction", ", ")),
+    "starts_non_ascii": Fault("proposal", "rejected", PROPOSE, item=around("instruction", "→ ")),
+    "write_program": Fault("proposal", "rejected", frozenset({"list", "full_tasks"}), item=around(
+        "instruction", "Write a program that does the following. ")),
+    "asks_image": Fault("proposal", "rejected", PROPOSE, item=put("instruction", *(
+        f"Look at the {what} and describe what it shows in three sentences."
+        for what in ("image", "attached file", "graph", "video")))),
+    "asks_link": Fault("proposal", "rejected", PROPOSE, item=put(
+        "instruction", "Read https://news.example/today and list its three main points.")),
+    "other_language": Fault("proposal", "rejected", PROPOSE, item=put("instruction", "请把下面的句子翻译成法语，并说明理由。")),
     "bad_instruction": Fault("proposal", "judged", PROPOSE, item=defects.bad_instruction),
     "no_input_spelling": Fault("input", "recovered", SECTIONS, item=defects.no_input_spelling),
-    "placeholder_input": Fault("input", "rejected", SECTIONS, item=defects.placeholder_input),
-    "bad_input": Fault("input", "judged", SECTIONS, item=defects.bad_input),
-    "empty_output": Fault("output", "rejected", frozenset({"full_tasks", "instances"}), item=defects.empty_output),
-    "as_an_ai": Fault("output", "rejected", OUTPUTS, item=defects.as_an_ai),
-    "short_sorry": Fault("output", "rejected", OUTPUTS, item=defects.short_sorry),
-    "only_punctuation": Fault("output", "rejected", OUTPUTS, item=defects.only_punctuation),
-    "only_stop_words": Fault("output", "rejected", OUTPUTS, item=defects.only_stop_words),
-    "invented_url": Fault("output", "rejected", OUTPUTS, item=defects.invented_url),
-    "leaks_stop": Fault("output", "rejected", OUTPUTS, item=defects.leaks_stop),
-    "loops": Fault("output", "rejected", OUTPUTS, item=defects.loops),
-    "mojibake": Fault("output", "rejected", OUTPUTS, item=defects.mojibake),
-    "echoes_input": Fault("output", "rejected", frozenset({"full_tasks", "instances"}), item=defects.echoes_input),
+    "placeholder_input": Fault("input", "rejected", SECTIONS, item=put("input", "[insert your text here]")),
+    "bad_input": Fault("input", "judged", SECTIONS, item=put("input", *defects.FOREIGN)),
+    "empty_output": Fault("output", "rejected", ANSWERED, item=put("output", "")),
+    "as_an_ai": Fault("output", "rejected", OUTPUTS, item=put(
+        "output", "As an AI language model, I do not have access to that and cannot help with it.")),
+    "short_sorry": Fault("output", "rejected", OUTPUTS, item=put(
+        "output", "Sorry, but there is not enough context to do this.")),
+    "only_punctuation": Fault("output", "rejected", OUTPUTS, item=put("output", "...")),
+    "only_stop_words": Fault("output", "rejected", OUTPUTS, item=put("output", "It is what it is and that is that.")),
+    "invented_url": Fault("output", "rejected", OUTPUTS, item=around(
+        "output", "According to https://stats.example/report-2, it is so. ")),
+    "leaks_stop": Fault("output", "rejected", OUTPUTS, item=around(
+        "output", "", "\n### Instruction:\nNow do the same for the next one.")),
+    "loops": Fault("output", "rejected", OUTPUTS, item=put("output", " ".join(["and so the result is the same"] * 40))),
+    "mojibake": Fault("output", "rejected", OUTPUTS, item=around("output", "Itâ€™s cafÃ© timeâ€¦ ")),
+    "echoes_input": Fault("output", "rejected", ANSWERED, item=defects.echoes_input),
     "wrong_output": Fault("output", "judged", OUTPUTS | {"labels"}, item=defects.wrong_output),
-    "leaks_marker": Fault("evolution", "rejected", frozenset({"evolve"}), item=defects.leaks_marker),
-    "speaks_of_rewriting": Fault("evolution", "rejected", frozenset({"evolve"}), item=defects.speaks_of_rewriting),
-    "unchanged": Fault("evolution", "rejected", frozenset({"evolve"}), item=defects.unchanged),
-    "answers_instead": Fault("evolution", "rejected", frozenset({"evolve"}), item=defects.answers_instead),
-    "loses_input": Fault("evolution", "recovered", frozenset({"evolve"}), item=defects.loses_input),
-    "drifts": Fault("evolution", "judged", frozenset({"evolve"}), item=defects.drifts),
-    "grows": Fault("evolution", "rejected", frozenset({"evolve"}), item=defects.grows),
-    "undecided": Fault("judging", "retried", VERDICTS, reply=defects.undecided),
-    "wordy_verdict": Fault("judging", "recovered", VERDICTS, reply=defects.wordy_verdict),
-    "label_outside": Fault("judging", "retried", VERDICTS, reply=defects.label_outside),
-    "verdict_bold": Fault("judging", "recovered", VERDICTS | SCORES, reply=defects.verdict_bold),
-    "position_bias": Fault("judging", "judged", frozenset({"pair"}), reply=defects.position_bias),
-    "score_too_high": Fault("judging", "retried", SCORES, reply=defects.score_too_high),
-    "score_as_word": Fault("judging", "retried", SCORES, reply=defects.score_as_word),
-    "score_of_ten": Fault("judging", "recovered", frozenset({"grade"}), reply=defects.score_of_ten),
+    "leaks_marker": Fault("evolution", "rejected", EVOLVE, item=around("instruction", "#Rewritten Prompt#: ")),
+    "speaks_of_rewriting": Fault("evolution", "rejected", EVOLVE, item=around(
+        "instruction", "The rewritten prompt, harder than the given prompt: ")),
+    "unchanged": Fault("evolution", "rejected", EVOLVE, item=defects.unchanged),
+    "answers_instead": Fault("evolution", "rejected", EVOLVE, item=put(
+        "instruction", "The answer is 42, since all the others were left out.")),
+    "loses_input": Fault("evolution", "recovered", EVOLVE, item=defects.loses_input),
+    "drifts": Fault("evolution", "judged", EVOLVE, item=put(
+        "instruction", "Explain in two paragraphs how tides come about and why they differ by place.")),
+    "grows": Fault("evolution", "rejected", EVOLVE, item=around(
+        "instruction", "", " Take every case into account, give reasons, name your sources and weigh them against each other." * 8)),
+    "undecided": Fault("judging", "retried", VERDICTS, reply=lambda text, context: "That depends on how one looks at it."),
+    "wordy_verdict": Fault("judging", "recovered", VERDICTS, reply=lambda text, context:
+        f"{text.strip().rstrip('.')}, because the task leaves little room for anything else."),
+    "label_outside": Fault("judging", "retried", VERDICTS, reply=edit(r"^(Verdict:[ \t]*).*$", r"\1perhaps", instead="Maybe")),
+    "verdict_bold": Fault("judging", "recovered", VERDICTS | SCORES, reply=edit(
+        r"^(\w[\w-]*):[ \t]*(.+)$", r"**\1:** \2", instead="**{}**")),
+    "position_bias": Fault("judging", "judged", frozenset({"pair"}), reply=edit(r"^Verdict:.*$", "Verdict: A")),
+    "score_too_high": Fault("judging", "retried", SCORES, reply=edit(GRADE, r"\g<1>11")),
+    "score_as_word": Fault("judging", "retried", SCORES, reply=edit(GRADE, r"\g<1>four")),
+    "score_of_ten": Fault("judging", "recovered", frozenset({"grade"}), reply=edit(
+        r"^((?!Reason)[\w-]+:[ \t]*\d+)[ \t]*$", r"\1/5")),
     "always_top": Fault("judging", "judged", SCORES, reply=defects.always_top),
 }
+# fmt: on
 
 _TOO_SLOW_FOR_ALL = {"hang", "slow_bytes", "huge_body", "gzip_bomb", "unauthorized", "no_quota"}
 

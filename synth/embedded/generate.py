@@ -21,12 +21,18 @@ KINDS = ("table",) * 6 + ("numbers",) * 3 + ("words",) * 3 + ("text",) * 3 + ("q
 LABELS = ("sentiment", "topic", "mentions", "parity", "compare_with")
 AFTER_NO_GROUP = ("total", "column_values")
 """Operations that sound odd when said of groups: "the total of the totals"."""
-RARER = ("parity", "compare_with", "multiply", "scale_numbers")
+RARER = ("parity", "compare_with", "multiply")
 """Operations that people seldom ask for after another."""
 AFTER_ORDER = (
-    "names", "first_few", "nth_word", "letter_counts", "join_words", "column_values", "differences", "running_totals",
-    "to_json", "to_markdown",
-)  # fmt: skip
+    "names",
+    "first_few",
+    "letter_counts",
+    "join_words",
+    "column_values",
+    "running_totals",
+    "to_json",
+    "to_markdown",
+)
 """Operations that go with things put in order."""
 
 

@@ -19,32 +19,22 @@ from synth.embedded.task import new_material, plans_of, variants
 from synth.embedded.values import Unfit
 from synth.errors import RequestRefused
 
-PREFERENCES: tuple[tuple[str, tuple[str, ...]], ...] = tuple(
-    (pattern, tuple(names.split()))
-    for pattern, names in (
-        (
-            r"arithmetic|math|word problem",
-            "percent_change split_evenly multiply sum_numbers mean_numbers total mean median_numbers spread_numbers "
-            "count_rows differences running_totals",
-        ),
-        (r"unit|date|time", "convert_unit round_to extract"),
-        (
-            r"sort|rank|compar|order",
-            "sort_rows top_rows sort_numbers sort_words extreme_row larger_number extreme_number longest",
-        ),
-        (r"extract|json", "extract lookup column_values to_json names"),
-        (r"table|csv|transform|sql", "group_total group_count to_markdown keep_by_category keep_by_number top_rows"),
-        (
-            r"rewrite|grammar|edit|translat|text operation",
-            "replace_word change_case edge_sentence capitals reverse_list join_words",
-        ),
-        (
-            r"passage|closed|summar",
-            "lookup mentions longest_word edge_sentence extreme_row count_sentences count_words",
-        ),
-        (r"logic|puzzle", "differences keep_by_letter keep_by_size nth_word"),
-        (r"code|bug", "running_totals keep_by_letter letter_counts join_words reverse_list scale_numbers"),
-    )
+PREFERENCES: tuple[tuple[str, str], ...] = (
+    (
+        r"arithmetic|math|word problem",
+        "percent_change split_evenly multiply sum_numbers mean_numbers total mean count_rows",
+    ),
+    (r"unit|date|time", "convert_unit round_to extract"),
+    (
+        r"sort|rank|compar|order",
+        "sort_rows top_rows sort_numbers sort_words extreme_row larger_number extreme_number longest",
+    ),
+    (r"extract|json", "extract lookup column_values to_json names"),
+    (r"table|csv|transform|sql", "group_total group_count to_markdown keep_by_category keep_by_number top_rows"),
+    (r"rewrite|grammar|edit|translat|text operation", "replace_word change_case capitals reverse_list join_words"),
+    (r"passage|closed|summar", "lookup mentions count_words extreme_row count_letter"),
+    (r"logic|puzzle", "median_numbers spread_numbers keep_by_letter keep_by_size first_few"),
+    (r"code|bug", "running_totals keep_by_letter letter_counts join_words reverse_list"),
 )
 """Words of a category to the operations that come closest to it."""
 _PLAIN = set("the and for small public local school office shop club centre team city own".split())
@@ -118,8 +108,9 @@ def _wish(line: str, topic: str, base: Wish) -> Wish | None:
     if wanted["language"] not in ENGLISH:
         return None
     category = wanted["category"]
-    prefer = () if base.operations else next((ops for pattern, ops in PREFERENCES if re.search(pattern, category)), ())
+    found = next((names.split() for pattern, names in PREFERENCES if re.search(pattern, category)), [])
     domain = find_domain(wanted["topic"]) or find_domain(topic)
+    prefer = () if base.operations else tuple(found)
     return replace(base, domain=domain, prefer=prefer, classification="classes" in category)
 
 

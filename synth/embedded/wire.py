@@ -10,7 +10,7 @@ import functools
 import gzip
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Literal
 
@@ -20,6 +20,9 @@ MORE_THAN_THE_CAP = 65 * 2**20
 """Bytes of the huge bodies: one MiB above the client's default cap."""
 
 
+Manner = Literal["whole", "reset", "slow", "late", "hang"]
+
+
 @dataclass(frozen=True, slots=True)
 class Wire:
     """What goes over the socket. `manner`: `whole`, half of it and a reset, byte by byte, late, or never."""
@@ -27,7 +30,7 @@ class Wire:
     body: bytes
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
-    manner: Literal["whole", "reset", "slow", "late", "hang"] = "whole"
+    manner: Manner = "whole"
 
 
 WireFault = Callable[[bytes, Random], Wire]
@@ -60,7 +63,7 @@ def error_body(message: str, kind: str, code: str | int | None = None, param: st
     return json.dumps({"error": {"message": message, "type": kind, "param": param, "code": code}}).encode()
 
 
-def rate_limited(body: bytes, rng: Random) -> Wire:
+def _rate_limited(body: bytes, rng: Random) -> Wire:
     """429 with a wish of 20 to 80 ms in one of three spellings."""
     wait = rng.randint(20, 80)
     wishes = (
@@ -71,86 +74,11 @@ def rate_limited(body: bytes, rng: Random) -> Wire:
     return Wire(error_body("Too many requests", "requests", "rate_limit_exceeded"), 429, rng.choice(wishes))
 
 
-def server_error(body: bytes, rng: Random) -> Wire:
-    """500 as a crashed worker of vLLM gives it."""
-    return Wire(error_body("The engine met an issue", "InternalServerError", 500), 500)
-
-
-def overloaded(body: bytes, rng: Random) -> Wire:
-    """503 in a proxy's HTML."""
-    return Wire(b"<html><h1>503 Service Unavailable</h1></html>", 503, {"content-type": "text/html"})
-
-
-def bad_request(body: bytes, rng: Random) -> Wire:
-    """400, and again at every try: a poisoned item."""
-    return Wire(error_body("The request cannot be processed", "BadRequestError", 400, "messages"), 400)
-
-
-def unauthorized(body: bytes, rng: Random) -> Wire:
-    """401 with the error as a bare string, as vLLM does it."""
-    return Wire(b'{"error": "Unauthorized"}', 401)
-
-
-def no_quota(body: bytes, rng: Random) -> Wire:
-    """429 that no waiting will cure."""
-    return Wire(error_body("You exceeded your current quota", "insufficient_quota", "insufficient_quota"), 429)
-
-
-def reset(body: bytes, rng: Random) -> Wire:
-    """The connection is reset in the middle of the body."""
-    return Wire(body, manner="reset")
-
-
-def hang(body: bytes, rng: Random) -> Wire:
-    """Not a byte ever comes."""
-    return Wire(body, manner="hang")
-
-
-def late(body: bytes, rng: Random) -> Wire:
-    """The answer is good but late."""
-    return Wire(body, manner="late")
-
-
-def slow_bytes(body: bytes, rng: Random) -> Wire:
-    """The answer drips, byte by byte."""
-    return Wire(body, manner="slow")
-
-
-def cut_json(body: bytes, rng: Random) -> Wire:
-    """The body ends early, though its length is announced as such."""
-    return Wire(body[: rng.randint(1, max(1, len(body) - 2))])
-
-
-def html(body: bytes, rng: Random) -> Wire:
-    """A login page or a proxy's notice with status 200."""
-    return Wire(b"<!doctype html><title>Sign in</title><p>Please sign in.", headers={"content-type": "text/html"})
-
-
-def error_object(body: bytes, rng: Random) -> Wire:
-    """An error object with status 200."""
-    return Wire(error_body("Provider returned an error", "provider_error"))
-
-
-def twice(body: bytes, rng: Random) -> Wire:
-    """The answer is delivered twice in one body."""
-    return Wire(body + body)
-
-
-def wrong_charset(body: bytes, rng: Random) -> Wire:
+def _wrong_charset(body: bytes, rng: Random) -> Wire:
     """Latin-1 bytes in what should be UTF-8."""
     head, mark, rest = body.partition(b'"choices"')
     spoiled = head + mark + rest.replace(b'": "', b'": "caf\xe9 ', 1)
     return Wire(spoiled, headers={"content-type": "application/json; charset=iso-8859-1"})
-
-
-def huge_body(body: bytes, rng: Random) -> Wire:
-    """Bigger than any client should take."""
-    return Wire(b" " * MORE_THAN_THE_CAP + body)
-
-
-def gzip_bomb(body: bytes, rng: Random) -> Wire:
-    """Small on the wire, huge when unpacked."""
-    return Wire(_packed_zeros(), headers={"content-encoding": "gzip"})
 
 
 @functools.cache
@@ -158,38 +86,60 @@ def _packed_zeros() -> bytes:
     return gzip.compress(bytes(MORE_THAN_THE_CAP), mtime=0)
 
 
-def null_content(body: bytes, rng: Random) -> Wire:
-    """A choice whose content is null."""
-
-    def spoil(data: dict[str, Any]) -> None:
-        for choice in data["choices"]:
-            choice |= {"message": {"role": "assistant", "content": None}, "text": None}
-
-    return _edited(body, spoil)
+def _sent(manner: Manner) -> WireFault:
+    return lambda body, rng: Wire(body, manner=manner)
 
 
-def no_choices(body: bytes, rng: Random) -> Wire:
-    """An empty list of choices."""
-    return _edited(body, lambda data: data.update(choices=[]))
+def _error(status: int, *parts: str | int, headers: dict[str, str] | None = None) -> WireFault:
+    """An error object, or bytes given as one text, with a status."""
+    body = str(parts[0]).encode() if len(parts) == 1 else error_body(*parts)  # type: ignore[arg-type]
+    return lambda good, rng: Wire(body, status, headers or {})
 
 
-def too_few_choices(body: bytes, rng: Random) -> Wire:
-    """One choice less than asked for."""
-    return _edited(body, lambda data: data["choices"].pop())
+def _edited(spoil: Callable[[dict[str, Any]], object]) -> WireFault:
+    def fault(body: bytes, rng: Random) -> Wire:
+        data = json.loads(body)
+        spoil(data)
+        return Wire(json.dumps(data).encode())
+
+    return fault
 
 
-def refusal(body: bytes, rng: Random) -> Wire:
-    """The model declines in the field that the API has for it."""
-    message = {"role": "assistant", "content": None, "refusal": "This cannot be answered."}
-    return _edited(body, lambda data: data["choices"][0].update(message=message))
-
-
-def wrong_usage(body: bytes, rng: Random) -> Wire:
-    """Nonsense in place of token counts."""
-    return _edited(body, lambda data: data.update(usage={"prompt_tokens": -1, "completion_tokens": "many"}))
-
-
-def _edited(body: bytes, spoil: Callable[[dict[str, Any]], object]) -> Wire:
-    data = json.loads(body)
-    spoil(data)
-    return replace(Wire(b""), body=json.dumps(data).encode())
+_HTML = {"content-type": "text/html"}
+RETRIED: dict[str, WireFault] = {
+    "rate_limited": _rate_limited,
+    "server_error": _error(500, "The engine met an issue", "InternalServerError", 500),
+    "overloaded": _error(503, "<html><h1>503 Service Unavailable</h1></html>", headers=_HTML),
+    "reset": _sent("reset"),
+    "hang": _sent("hang"),
+    "slow_bytes": _sent("slow"),
+    "cut_json": lambda body, rng: Wire(body[: rng.randint(1, max(1, len(body) - 2))]),
+    "html": _error(200, "<!doctype html><title>Sign in</title><p>Please sign in.", headers=_HTML),
+    "error_object": _error(200, "Provider returned an error", "provider_error"),
+    "twice": lambda body, rng: Wire(body + body),
+    "wrong_charset": _wrong_charset,
+    "huge_body": lambda body, rng: Wire(b" " * MORE_THAN_THE_CAP + body),
+    "gzip_bomb": lambda body, rng: Wire(_packed_zeros(), headers={"content-encoding": "gzip"}),
+    "null_content": _edited(
+        lambda data: [one.update(message={"role": "assistant", "content": None}, text=None) for one in data["choices"]]
+    ),
+    "no_choices": _edited(lambda data: data.update(choices=[])),
+    "too_few_choices": _edited(lambda data: data["choices"].pop()),
+}
+RECOVERED: dict[str, WireFault] = {
+    "late": _sent("late"),
+    "wrong_usage": _edited(lambda data: data.update(usage={"prompt_tokens": -1, "completion_tokens": "many"})),
+}
+REJECTED: dict[str, WireFault] = {
+    "bad_request": _error(400, "The request cannot be processed", "BadRequestError", 400, "messages"),
+    "refusal": _edited(
+        lambda data: data["choices"][0].update(
+            message={"role": "assistant", "content": None, "refusal": "This cannot be answered."}
+        )
+    ),
+}
+STOPPED: dict[str, WireFault] = {
+    "unauthorized": _error(401, '{"error": "Unauthorized"}'),  # a bare string, as vLLM has it
+    "no_quota": _error(429, "You exceeded your current quota", "insufficient_quota", "insufficient_quota"),
+}
+"""What a good client does about it: asks again, reads the answer all the same, rejects the item, or ends the run."""

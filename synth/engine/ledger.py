@@ -42,6 +42,8 @@ _FINISH_STAGE = (
 _REOPEN = "UPDATE stages SET fingerprint='', checksum=checksum_of(stage, '', settings, state, started_at, finished_at)"
 _SAVE_EVENT = "INSERT INTO events(at, kind, value, detail, checksum) VALUES(?,?,?,?,?)"
 _SET_META = "INSERT OR REPLACE INTO meta(key, value, checksum) VALUES(?,?,?)"
+NOTE = "note"
+"""Kind of the events that say what was done otherwise than asked, for the card."""
 OUT_LOG, SEAL = "out_log", "rows"
 """Named values: the file of requests that are out which was last counted; the rows of each table at a proper end."""
 COUNT_ROWS = (

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from synth.engine.budget import NOTHING, Reservation
 from synth.engine.crash import crash_point
 from synth.engine.entries import Entry
+from synth.engine.health import Health
 from synth.engine.progress import StageProgress
 from synth.engine.retry import with_retries
 from synth.engine.throttle import Throttle
@@ -37,6 +38,7 @@ class RoleModel:
     max_tokens: int | None = None
     kind: Literal["chat", "completion"] = "chat"
     offline: bool = False
+    health: Health = field(default_factory=Health)
 
     def complete_request(self, request: ChatRequest) -> ChatRequest:
         """`request` with the defaults of this role where it leaves them open."""
@@ -152,6 +154,7 @@ class Payment:
             sent_at = throttle.clock()
             answer = storable(await self.who.model.complete(self.request))
             crash_point("answered")
+            self.who.health.answered()
             throttle.answered(sent_at)
             self._note_limit()
             bill = self._billed(answer.usage)
@@ -161,6 +164,7 @@ class Payment:
         except RequestFailed as error:
             self._in_flight = False
             bill = self._billed(Usage(*error.billed)) if error.billed else bill
+            self.engine.failed(self.who, error)
             if isinstance(error, RetryableError):
                 self.progress.retries += 1
                 self._refused(error, sent_at)
@@ -184,6 +188,7 @@ class Payment:
         crash_point("sent")
         self._left_at = time.time()
         self._in_flight = True
+        self.engine.watch(self.who)
 
     def _came_back(self) -> None:
         """Nothing was charged for the last attempt."""

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from synth.engine.health import Health
 from synth.engine.throttle import Throttle
 from synth.records import Record, Rejection
 
@@ -58,16 +59,15 @@ class StageProgress:
 
 @dataclass(slots=True)
 class RunProgress:
-    """All stages of a run in the order they began, with the slots in use now."""
+    """All stages of a run in the order they began, with the slots in use now.
+
+    `notes`: sentences for the person at the terminal about what was done otherwise than asked.
+    """
 
     stages: dict[str, StageProgress] = field(default_factory=dict)
     throttles: list[Throttle] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-    def warn(self, text: str) -> None:
-        """Keep a warning for whoever watches the run; the same one once."""
-        if text not in self.warnings:
-            self.warnings.append(text)
+    healths: list[Health] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def stage(self, name: str, expected: int | None = None) -> StageProgress:
         """The counters of stage `name`, made on first use."""
@@ -75,6 +75,13 @@ class RunProgress:
         if expected is not None:
             found.expected = expected
         return found
+
+    @property
+    def waiting_for(self) -> str:
+        """What the run waits for now, where an endpoint is away; else empty."""
+        now = time.monotonic()
+        away = [(one.away_since, one.words) for one in self.healths if one.away_since is not None]
+        return "; ".join(f"waiting for {now - since:.0f} s: {words}" for since, words in away)
 
     @property
     def requests(self) -> int:

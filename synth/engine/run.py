@@ -18,7 +18,8 @@ from typing import Any
 from synth.engine.budget import Budget
 from synth.engine.crash import crash_point
 from synth.engine.entries import Entry, question_of, request_key
-from synth.engine.ledger import Ledger, Result
+from synth.engine.health import FIRST_ANSWER_S
+from synth.engine.ledger import NOTE, Ledger, Result
 from synth.engine.payment import Payment, RoleModel
 from synth.engine.progress import RunProgress
 from synth.engine.stage_run import StageRun, Started, asker, retrieve
@@ -50,8 +51,8 @@ BREATH_S, BREATHS, IDLE_S = 0.001, 20, 0.0005
 """Ready results are settled for so long before the network gets turns again: until one is this short, but not more."""
 READY = 64
 """Requests noted as sent that may wait for a slot; they hide the ledger's latency."""
-LOST_IN_A_ROW = 20
-"""Requests lost for good, all attempts used up, with no answer in between: then the endpoint is down."""
+OUTAGE_PAUSE_S = 1.0
+"""After an attempt to reach a server that is away nothing is sent for so long."""
 
 
 class Engine:
@@ -81,7 +82,7 @@ class Engine:
         self._payments: dict[str, Payment] = {}
         self._later: set[asyncio.Task[None]] = set()
         self._ranks: dict[str, int] = {}
-        self._lost = 0
+        self._watched: list[RoleModel] = []
         self._breathed = 0.0
 
     # -- stages -----------------------------------------------------------------------------------------------------
@@ -157,6 +158,12 @@ class Engine:
         crash_point("stage")
         return StageRun(self, plan)
 
+    def note(self, text: str) -> None:
+        """Keep a sentence about what was done otherwise than asked: said to who watches, and stored in the ledger."""
+        if text not in self.progress.notes:
+            self.progress.notes.append(text)
+            self.ledger.save_event(NOTE, 0.0, text)
+
     # -- asking -----------------------------------------------------------------------------------------------------
 
     def asking(self, stage: str, item: str) -> Ask:
@@ -192,7 +199,7 @@ class Engine:
                 raise RequestRefused("this request has no stored answer", NO_STORED_ANSWER)
             payment = Payment(self, who, request, entry, self._ranks.get(stage, 0))
             self._payments[key] = payment
-            payment.task.add_done_callback(lambda task: self._paid(key, task))
+            payment.task.add_done_callback(lambda task: self._paid(key, who, task))
         return await payment.result()
 
     def _new_entry(self, key: str, where: tuple[str, str, str], request: str) -> Entry:
@@ -207,24 +214,38 @@ class Engine:
         task.add_done_callback(self._later.discard)
         task.add_done_callback(retrieve)
 
-    def _paid(self, key: str, task: asyncio.Task[Completion]) -> None:
+    def _paid(self, key: str, who: RoleModel, task: asyncio.Task[Completion]) -> None:
         self._payments.pop(key, None)
         if task.cancelled():
             return
         error = task.exception()
-        if isinstance(error, RetryableError):
-            self._lost += 1
-            if self._lost >= LOST_IN_A_ROW:
-                self.stop(
-                    SynthError(
-                        f"the last {self._lost} requests failed, all attempts used up: {error.message}",
-                        "see whether the endpoint is up, then type the same command again; all is kept",
-                    )
-                )
-        elif error is None or isinstance(error, RequestFailed):
-            self._lost = 0
+        if isinstance(error, RequestFailed):
+            self._stop_if(who.health.lost(error))
+        elif error is None:
+            for note in getattr(who.model, "notes", ()):
+                self.note(note)
         else:
             self.stop(error if isinstance(error, SynthError) else SynthError(f"internal error: {error!r}"))
+
+    def watch(self, who: RoleModel) -> None:
+        """Before the first request to an endpoint leaves: see to it that it answers at all."""
+        if who not in self._watched:
+            self._watched.append(who)
+            asyncio.get_running_loop().call_later(FIRST_ANSWER_S, lambda: self.later(self._look(who)))
+
+    async def _look(self, who: RoleModel) -> None:
+        if self.fatal is None:
+            self._stop_if(await who.health.look(getattr(who.model, "is_there", None)))
+
+    def failed(self, who: RoleModel, error: RequestFailed) -> None:
+        """An attempt failed."""
+        self._stop_if(who.health.failed(error))
+        if isinstance(error, RetryableError) and error.is_outage:
+            who.throttle.control.pause(OUTAGE_PAUSE_S)
+
+    def _stop_if(self, reason: SynthError | None) -> None:
+        if reason is not None:
+            self.stop(reason)
 
     @property
     def max_active(self) -> int:
@@ -271,6 +292,8 @@ class Engine:
         try:
             with _rare_collections():
                 await stages
+            for who in self._watched:
+                self._stop_if(who.health.verdict())
             self.check()
         finally:
             await self.drain(self.options.grace_s)

@@ -6,7 +6,9 @@ Backends live beside this file, one module each. Nothing here knows any of them.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
+
+from pydantic import Field
 
 FinishReason = Literal["stop", "length", "content_filter", "unsupported"]
 
@@ -15,13 +17,13 @@ FinishReason = Literal["stop", "length", "content_filter", "unsupported"]
 class Sampling:
     """How to draw an answer. None leaves a value to the server. `max_tokens` is in tokens of the answer."""
 
-    temperature: float | None = None
-    top_p: float | None = None
-    max_tokens: int | None = None
-    presence_penalty: float | None = None
-    frequency_penalty: float | None = None
-    stop: tuple[str, ...] = ()
-    seed: int | None = None
+    temperature: Annotated[float | None, Field(description="0 takes the likeliest word; higher is more varied.")] = None
+    top_p: Annotated[float | None, Field(description="Draw among the likeliest words that make up this share.")] = None
+    max_tokens: Annotated[int | None, Field(description="Longest answer, in tokens.")] = None
+    presence_penalty: Annotated[float | None, Field(description="Discourage words that were used.")] = None
+    frequency_penalty: Annotated[float | None, Field(description="Discourage words the more they were used.")] = None
+    stop: Annotated[tuple[str, ...], Field(description="Texts that end an answer.")] = ()
+    seed: Annotated[int | None, Field(description="Seed that is sent to the server.")] = None
 
     def to_dict(self) -> dict[str, Any]:
         """Only what is set, in the spelling of the OpenAI API."""

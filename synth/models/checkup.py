@@ -22,6 +22,9 @@ ROOM = 6144
 """Tokens that a request of bootstrap may need: prompt and answer with the defaults."""
 ANSWER_TOKENS = 256
 FEW = 4
+SLOW_S = 0.02
+"""A model that answers faster than this has nothing to gain from requests at once."""
+ADVICE = "no run can work with it: see whether it is up, whether base_url is right, and what its log says"
 LOOK_S = 0.2
 """Seconds between two looks at a server's queue."""
 _TEXT = {"type": "string", "maxLength": 200}
@@ -86,7 +89,7 @@ async def _answers(model: ChatModel, kind: Literal["chat", "completion"]) -> Fin
         started = time.monotonic()
         answer = await model.complete(request)
     except SynthError as error:
-        return Finding("answers", "broken", error.message, error.hint)
+        return Finding("answers", "broken", error.message, error.hint or ADVICE)
     seconds = time.monotonic() - started
     said = f"{answer.model or model.name} answered in {seconds:.1f} s"
     figures = {"seconds": round(seconds, 3), "model": answer.model, "endpoint": model.endpoint}
@@ -154,8 +157,11 @@ async def _throughput(model: ChatModel, kind: Literal["chat", "completion"], num
     )
     if many["failed"]:
         said += f"; {many['failed']} failed: {many['error']}"
+        if many["failed"] == num_requests:
+            return Finding("throughput", "broken", said, ADVICE, figures)
         return Finding("throughput", "poor", said, "set concurrency lower, or leave it at auto", figures)
-    advice = _advice(num_requests, rate / max(alone, 0.1), waited, kv_use)
+    is_slow = few["median_s"] >= SLOW_S
+    advice = _advice(num_requests, rate / max(alone, 0.1), waited, kv_use) if is_slow else ""
     return Finding("throughput", "poor" if advice else "fine", said, advice, figures)
 
 

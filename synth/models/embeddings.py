@@ -15,10 +15,12 @@ from typing import Any
 
 from synth.errors import RequestFailed, RetryableError, SynthError
 from synth.models.base import ChatRequest, Completion, Sampling, Usage
-from synth.models.openai import Settings, open_server
 from synth.models.openai_replies import UNKNOWN, read_failure
+from synth.models.transport import Access, check_url, open_server, read_key
 
 TIMEOUT_S = 120.0
+MAX_BYTES = 64 * 2**20
+"""A batch of vectors in JSON is some ten bytes a number."""
 GATHER_S, GATHER_AGAIN_S = 0.01, 1.0
 """How long the first text of a request waits for others; longer after a failure, since retries come one by one."""
 
@@ -57,7 +59,9 @@ class EmbeddingModel:
     """A ChatModel whose answer to a text is its vector, as base64 of float32."""
 
     def __init__(self, model: str, base_url: str, api_key_env: str, batch_size: int) -> None:
-        self._server = open_server(Settings(model, base_url, api_key_env=api_key_env))
+        url = check_url(base_url)
+        access = Access(api_key_env, max_answer_bytes=MAX_BYTES)
+        self._server = open_server(url, model, read_key(api_key_env, [url]), access)
         self.name, self.endpoint = model, f"{self._server.asked.url}/embeddings"
         self._batch_size = batch_size
         self._gather_s = GATHER_S

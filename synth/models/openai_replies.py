@@ -149,7 +149,8 @@ def read_failure(status: int, said: Any, headers: Mapping[str, str], asked: Aske
         wish = retry_after(headers)
         throttled = status == 429 or (status in (503, 529) and wish is not None)
         reason = RETRYABLE.get(status, "server_error")
-        return RetryableError(text, reason, retry_after=wish, is_throttle=throttled)
+        is_outage = status in (502, 503) and not throttled
+        return RetryableError(text, reason, retry_after=wish, is_throttle=throttled, is_outage=is_outage)
     if code == "content_filter" or (status in (400, 403) and _FILTERED.search(words)):
         return RequestRefused(text, "content_filter")
     if status in (401, 403):
@@ -158,7 +159,9 @@ def read_failure(status: int, said: Any, headers: Mapping[str, str], asked: Aske
         return CredentialsError(text, f"check base_url (it usually ends in /v1) and the model {asked.model!r}")
     if status == 413 or code == "context_length_exceeded" or (status == 400 and _TOO_LONG.search(words)):
         return RequestRefused(text, "too_long", "ask for fewer tokens or show fewer examples")
-    return RequestRefused(text, "bad_request")
+    refused = RequestRefused(text, "bad_request")
+    refused.field = _field(said)
+    return refused
 
 
 def _error(said: Any) -> Any:
@@ -169,6 +172,18 @@ def _code(said: Any) -> str:
     error = _error(said)
     codes = (error.get("code"), error.get("type")) if isinstance(error, dict) else ()
     return next((code for code in codes if isinstance(code, str) and code), "")
+
+
+def _field(said: Any) -> str | None:
+    """The field of the request that the server names: `error.param` (OpenAI), or `detail[].loc` (FastAPI)."""
+    error = _error(said)
+    if not isinstance(error, dict):
+        return None
+    details = error.get("detail")
+    if isinstance(details, list) and details and isinstance(details[0], dict):
+        place = details[0].get("loc")
+        return ".".join(map(str, place)) if isinstance(place, list) else None
+    return error["param"] if isinstance(error.get("param"), str) else None
 
 
 def _message(said: Any) -> str:

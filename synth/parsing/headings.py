@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _WORDS = {
     "instruction": "instruction instrucción instrução istruzione anweisung aufgabenstellung consigne 指令 指示 "
@@ -84,6 +85,10 @@ class Heading:
 
 def heading(line: str) -> Heading | None:
     """The field's heading that `line` is, or begins with."""
+    return _cached_heading(line) if len(line) <= _MAX_CACHED else _read_heading(line)
+
+
+def _read_heading(line: str) -> Heading | None:
     match = _HEADING.match(line) if _LETTER.search(line, 0, 60) else None
     if match is None:
         return None
@@ -106,9 +111,21 @@ def heading(line: str) -> Heading | None:
     return None if style == BOLD and not colon and rest else Heading(name, style - alias, rest, lead)
 
 
+_cached_heading = lru_cache(maxsize=4096)(_read_heading)  # each line of a reply is looked at several times
+_MAX_CACHED = 200
+"""Characters of the lines that are cached."""
+
+
 def item_mark(line: str) -> re.Match[str] | None:
     """What may be the head of an item: `## Task 2`, `[3]`, `4.`; groups lead, word, number, tail and rest."""
+    return _cached_mark(line) if len(line) <= _MAX_CACHED else _read_mark(line)
+
+
+def _read_mark(line: str) -> re.Match[str] | None:
     return _MARK.match(line) if _DIGITS.search(line, 0, 60) else None
+
+
+_cached_mark = lru_cache(maxsize=4096)(_read_mark)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Any
 BROKEN = "broken_json"
 MAX_LITERAL = 200_000
 """Characters beyond which Python's notation is not tried: its parser needs much memory."""
-_TRAILING_COMMA = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[}\]])')
+_TRAILING_COMMA = re.compile(r'("(?:[^"\\]|\\.)*+(?:"|\\|\Z))|,(?=\s*+[}\]])', re.DOTALL)
 
 
 def find_json(text: str) -> Any:

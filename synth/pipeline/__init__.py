@@ -11,7 +11,7 @@ from pathlib import Path
 from synth.engine.lock import run_lock
 from synth.engine.progress import RunProgress
 from synth.errors import UsageError
-from synth.pipeline.data import Interrupted, connect_role, run_data_stages
+from synth.pipeline.data import Interrupted, connect_role, read_input, run_data_stages
 from synth.pipeline.folder import (
     RECIPE_FILE,
     RunResult,
@@ -38,6 +38,7 @@ __all__ = [
     "connect_role",
     "final_records",
     "flat",
+    "read_input",
     "read_run_recipe",
     "run",
 ]
@@ -54,11 +55,13 @@ def run(
     fresh: bool = False,
     offline: bool = False,
     show: Show = lambda _progress: nullcontext(),
+    tell: Callable[[str], None] = lambda _line: None,
 ) -> RunResult:
     """Run `recipe` in `run_dir` up to and with the stage `until` (None: all), going on where an earlier run stopped.
 
     `changed`: dotted keys that may differ from the folder's recipe. `offline`: parse and check the stored answers anew
-    and send nothing. `show` is called with the counters and returns a context manager that draws them.
+    and send nothing. `show` is called with the counters and returns a context manager that draws them. `tell` is called
+    with each line about rows of the input file that were skipped or changed, before anything is sent.
     Raises SynthError; what was paid for is in the ledger by then.
     """
     wanted = _until(recipe, until)
@@ -69,8 +72,12 @@ def run(
         progress = RunProgress()
         helpers = {planned.name: planned.helpers for planned in recipe.plan()}
         result = RunResult(run_dir, progress, read_timings(run_dir), helpers)
+        given = read_input(recipe)
+        result.skipped_rows = given.num_skipped
+        for line in given.told():
+            tell(f"{recipe.input}: {line}")
         with show(progress):
-            asyncio.run(run_data_stages(recipe, result, wanted, offline))
+            asyncio.run(run_data_stages(recipe, result, wanted, given.records, offline))
             _run_folder_stages(recipe, result, wanted)
         return result
 

@@ -6,7 +6,7 @@ import asyncio
 import signal
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 
 from synth.engine.budget import Budget
 from synth.engine.funnel import NOTE, NotedStage, note_stages
@@ -20,7 +20,8 @@ from synth.models import connect
 from synth.pipeline.folder import RunResult, write_timings
 from synth.recipe import ModelSettings, Recipe
 from synth.records import Record, Rejection, SeedTask
-from synth.stages.formats import read_records
+from synth.sources import Source, read_source
+from synth.stages.evolve import MAX_WORDS
 from synth.stages.seeds import read_seed_tasks
 from synth.stages.stage import Planned, seed_records
 
@@ -43,21 +44,40 @@ def connect_role(settings: ModelSettings, stored: StoredModel | None = None) -> 
     return RoleModel(model, throttle, {}, settings.max_tokens, settings.api, offline=stored is not None)
 
 
-async def run_data_stages(recipe: Recipe, result: RunResult, wanted: Sequence[Planned], offline: bool) -> None:
+def read_input(recipe: Recipe) -> Source:
+    """The records of the recipe's input file; empty where it names none. Raises InputError."""
+    if recipe.input is None:
+        return Source([])
+    longest = MAX_WORDS if recipe.evolve else None
+    return read_source(recipe.input, require_output=False, max_words=longest, strict=recipe.strict_input)
+
+
+async def run_data_stages(
+    recipe: Recipe, result: RunResult, wanted: Sequence[Planned], given: Sequence[Record], offline: bool
+) -> None:
     """Run those of the `wanted` stages that make records; all they make is in the ledger."""
     plan = [planned for planned in recipe.plan() if planned.stage.kind != "folder"]
     needs_seeds = any(planned.stage.kind == "seeds" for planned in plan)
     seeds = read_seed_tasks(recipe.seeds.path) if needs_seeds or recipe.seeds.export or recipe.seeds.evolve else []
-    given = read_records(recipe.input, require_output=False) if recipe.input else []
+    async with open_engine(recipe, result, offline) as engine:
+        note = note_stages(NotedStage(planned.name, planned.stage.kind, planned.helpers) for planned in plan)
+        await engine.ledger.set_meta(NOTE, note)
+        await engine.drive(_drive(engine, recipe, seeds, [one for one in plan if one in wanted], given))
+
+
+@asynccontextmanager
+async def open_engine(recipe: Recipe, result: RunResult, offline: bool = False) -> AsyncIterator[Engine]:
+    """The engine of a run folder, with the recipe's models and caps; signals stop it. The only place that makes one.
+
+    `offline`: nothing is sent, and stored outcomes are made anew. At the end all is closed and counted in `result`.
+    """
     ledger = Ledger(result.run_dir)
     engine: Engine | None = None
     try:
         engine = _engine(recipe, ledger, result, offline)
-        note = note_stages(NotedStage(planned.name, planned.stage.kind, planned.helpers) for planned in plan)
-        await ledger.set_meta(NOTE, note)
         await (ledger.reopen_outcomes() if offline else ledger.set_meta(ROLES, note_roles(engine.roles)))
         with _signals_stop(engine):
-            await engine.drive(_drive(engine, recipe, seeds, [one for one in plan if one in wanted], given))
+            yield engine
     finally:
         if engine is not None:
             for who in engine.roles.values():
@@ -80,6 +100,7 @@ def _engine(recipe: Recipe, ledger: Ledger, result: RunResult, offline: bool) ->
     result.maybe_paid_twice, _ = ledger.maybe_paid_twice()
     options = EngineOptions(recipe.seed, recipe.engine.max_attempts, recipe.engine.deadline_s, recipe.engine.grace_s)
     result.progress.throttles = [who.throttle for who in roles.values()]
+    result.progress.healths = list({id(who): who.health for who in roles.values()}.values())
     return Engine(ledger, roles, budget, result.progress, options)
 
 

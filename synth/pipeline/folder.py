@@ -39,6 +39,7 @@ class RunResult:
     paths: list[Path] = field(default_factory=list)
     quarantined: int = 0
     maybe_paid_twice: int = 0
+    skipped_rows: int = 0
     student: list[list[str]] = field(default_factory=list)
 
 

@@ -21,23 +21,32 @@ Result = Record | Rejection
 
 
 class RespondSettings(BaseModel):
-    """How tasks are answered.
-
-    `reanswer`: answer again what has an answer already (the way of GPT-4-LLM, arXiv 2304.03277); the old one is kept
-    among the record's `others`, which makes preference pairs. `num_draws`: with more than one, the answer that most of
-    them agree on is taken, and tasks on which fewer than `min_agreement` of them agree are rejected (self-consistency,
-    arXiv 2203.11171); meant for short checkable answers. `confirm`: the same for tasks that have an answer already,
-    which counts as their first draw. `prompt_path`: your own .jinja in place of `answer`.
-    """
+    """How tasks are answered."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    sampling: Sampling = Sampling(temperature=0.7, max_tokens=2048)
-    reanswer: bool = False
-    num_draws: int = Field(1, ge=1, le=32)
-    min_agreement: float = Field(0.5, ge=0, le=1)
-    confirm: bool = False
-    prompt_path: str | None = None
+    sampling: Sampling = Field(Sampling(temperature=0.7, max_tokens=2048), description="How an answer is drawn.")
+    reanswer: bool = Field(
+        False,
+        description=(
+            "Answer again what has an answer (the way of GPT-4-LLM, arXiv 2304.03277); the old one is kept "
+            "among the record's others."
+        ),
+    )
+    num_draws: int = Field(
+        1,
+        ge=1,
+        le=32,
+        description=(
+            "Answers drawn for each task; of several the one that most agree on is taken (self-consistency, "
+            "arXiv 2203.11171). For short checkable answers."
+        ),
+    )
+    min_agreement: float = Field(
+        0.5, ge=0, le=1, description="Reject a task on which a smaller share of the draws agrees."
+    )
+    confirm: bool = Field(False, description="Draw for tasks that have an answer too; it counts as their first draw.")
+    prompt_path: str | None = Field(None, description="A .jinja file of your own in place of the prompt answer.")
 
     @model_validator(mode="after")
     def _confirms_by_drawing(self) -> RespondSettings:

@@ -18,8 +18,10 @@ from typing import Any
 from synth.errors import InputError
 from synth.fileio import atomic_write
 from synth.records import Instance, Record, SeedTask
-from synth.stages.formats import Fields, open_rows, read_instances, read_records, recognise
-from synth.stages.rows import Row, read_rows
+from synth.sources import mistaken, open_rows, read_source, recognise
+from synth.sources.files import read_rows
+from synth.sources.own import instances as read_instances
+from synth.sources.rows import Fields, Reading, Row
 from synth.verify import check_mistakes, verify
 
 KEYS = ("id", "name", "instruction", "instances", "is_classification", "category", "language", "check")
@@ -31,8 +33,9 @@ def read_seed_tasks(path: str | Path) -> list[SeedTask]:
     Also a mistake: an id or (but for case and spacing) an instruction that stands twice, and an output that does not
     pass the task's own check.
     """
-    mistakes: list[str] = []
-    rows = read_rows(path, mistakes)
+    reading = Reading()
+    mistakes = reading.mistakes
+    rows = read_rows(path, reading)
     if (
         rows
         and not {"id", "instances", "is_classification"} & set(rows[0].value)
@@ -40,10 +43,10 @@ def read_seed_tasks(path: str | Path) -> list[SeedTask]:
     ):
         hint = f"Bring it in with: synth seeds import {path} --out seed_tasks.jsonl"
         raise InputError(f"{path} is no file of seed tasks:", [f"{rows[0].where}: is in the format {form}"], hint)
-    tasks = _tasks(rows, mistakes)
+    tasks = _tasks(rows, reading)
     _repeated(rows, tasks, mistakes)
     if mistakes:
-        raise _mistaken(path, mistakes)
+        raise mistaken(path, mistakes)
     return [task for task in tasks if task]
 
 
@@ -56,16 +59,11 @@ def write_seed_tasks(path: str | Path, tasks: Iterable[SeedTask]) -> None:
     atomic_write(path, "".join(lines))
 
 
-def _mistaken(path: str | Path, mistakes: list[str]) -> InputError:
-    number = f"{len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''}"
-    return InputError(f"{path} has {number}:", mistakes, "Correct the file and run again; nothing was written.")
-
-
-def _tasks(rows: list[Row], mistakes: list[str]) -> list[SeedTask | None]:
+def _tasks(rows: list[Row], reading: Reading) -> list[SeedTask | None]:
     """One task for each row, None where the row has mistakes."""
     tasks: list[SeedTask | None] = []
     for row in rows:
-        fields = Fields(row, mistakes)
+        fields = Fields(row, reading)
         task = _task(fields)
         tasks.append(None if fields.num_bad else task)
     return tasks
@@ -124,10 +122,11 @@ def _repeated(rows: list[Row], tasks: list[SeedTask | None], mistakes: list[str]
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """Seed tasks made from a foreign file, and notes on what was left out on the way."""
+    """Seed tasks made from a foreign file, the rows that were skipped, and notes on what was changed or left out."""
 
     tasks: tuple[SeedTask, ...]
     notes: tuple[str, ...]
+    skipped: tuple[str, ...] = ()
 
 
 def import_seed_tasks(
@@ -136,33 +135,39 @@ def import_seed_tasks(
     *,
     columns: Mapping[str, str] | None = None,
     unique: bool = False,
+    strict: bool = False,
 ) -> Imported:
-    """Seed tasks from a file in any format of formats.py, in its order; a file of seed tasks comes back equal.
+    """Seed tasks from a file in any format of `synth.sources`, in its order; a file of seed tasks comes back equal.
 
     Rows without ids and names get `seed_task_N` and a name of the instruction's first words; of a conversation the
     first exchange becomes the task. `unique` leaves out rows whose instruction came before, which `read_seed_tasks`
-    would refuse. Raises InputError with every mistake.
+    would refuse. Rows that cannot be used are skipped; where `strict` is set or no row is left, InputError is raised
+    with every mistake.
     """
-    mistakes: list[str] = []
-    rows = open_rows(path, mistakes, format, columns)
+    reading = Reading()
+    rows = open_rows(path, reading, format, columns)
     is_seed_file = format == "self_instruct" or (rows and recognise(rows[0].value) == "self_instruct" and not format)
     if is_seed_file and columns is None:
-        found = [task for task in _tasks(rows, mistakes) if task]
-        if mistakes:
-            raise _mistaken(path, mistakes)
-        return _left_out(found, [], unique)
+        found = [task for task in _tasks(rows, reading) if task]
+        if reading.mistakes and (strict or not found):
+            raise mistaken(path, reading.mistakes)
+        return _left_out(found, [], unique, tuple(reading.mistakes))
     del rows
-    records = read_records(path, format, columns=columns)
-    longer = sum(1 for record in records if record.history)
-    notes = [f"{longer} conversations were cut to their first exchange"] if longer else []
-    firsts = [record.exchanges()[0] for record in records]
+    source = read_source(path, format, columns=columns, strict=strict)
+    notes = list(source.notes)
+    if longer := sum(1 for record in source.records if record.history):
+        notes.append(f"{longer} conversations were cut to their first exchange")
+    if systems := sum(1 for record in source.records if record.system):
+        notes.append(f"{systems} system texts were left out: a seed task has none")
+    firsts = [record.exchanges()[0] for record in source.records]
     answered = [record for record in firsts if record.output.strip()]
     if len(answered) < len(firsts):
         notes.append(f"{len(firsts) - len(answered)} conversations without a first answer were left out")
-    return _left_out([_from_record(number, record) for number, record in enumerate(answered)], notes, unique)
+    tasks = [_from_record(number, record) for number, record in enumerate(answered)]
+    return _left_out(tasks, notes, unique, source.skipped)
 
 
-def _left_out(tasks: list[SeedTask], notes: list[str], unique: bool) -> Imported:
+def _left_out(tasks: list[SeedTask], notes: list[str], unique: bool, skipped: tuple[str, ...]) -> Imported:
     """The tasks, with repeated instructions left out or noted."""
     firsts = {_same(task.instruction): task for task in reversed(tasks)}
     kept = [task for task in tasks if firsts[_same(task.instruction)] is task]
@@ -171,7 +176,7 @@ def _left_out(tasks: list[SeedTask], notes: list[str], unique: bool) -> Imported
         notes.append(f"{repeated} tasks that repeat an instruction were left out")
     elif repeated:
         notes.append(f"{repeated} tasks repeat an instruction, which a seed file may not; --unique leaves them out")
-    return Imported(tuple(kept if unique else tasks), tuple(notes))
+    return Imported(tuple(kept if unique else tasks), tuple(notes), skipped)
 
 
 def _from_record(number: int, record: Record) -> SeedTask:

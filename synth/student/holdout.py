@@ -13,11 +13,13 @@ from synth.records import Record, digest
 
 
 class HoldOutSettings(BaseModel):
-    """`num_inputs`: instances kept out of the export and of training, at most one of a task."""
+    """What is kept back to examine a student on."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    num_inputs: int = Field(0, ge=0)
+    num_inputs: int = Field(
+        0, ge=0, description="Instances kept out of the export and of training, at most one of a task."
+    )
 
 
 def hold_out_inputs(records: Sequence[Record], number: int, seed: int) -> tuple[list[Record], list[Record]]:

@@ -16,69 +16,83 @@ Order = Literal["shuffled", "generation", "difficulty"]
 
 
 class TrainSettings(BaseModel):
-    """How a student is trained. Fields that are not given take the value of `preset` (see PRESETS), else the one here.
-
-    What is trained
-        `model`: a folder or hub name; None makes a student from scratch (only with the preset tiny; then `hidden_size`,
-        `num_layers`, `num_heads` and `max_words` shape it). `template`: a name of `templates.TEMPLATES`, or "chat" for
-        the model's own. `method`: "full", "lora" or "qlora"; `lora_rank`, `lora_alpha`, `lora_dropout`, `lora_targets`.
-    On which data
-        `shares`: parts per source ("seed", "bootstrap", "evolve", "import" or "generation_1", "generation_2", ...),
-        None takes all there is. `order`: shuffled, or easy to hard by generation or by the graded difficulty.
-        `max_records` caps the data; `held_out` (0 to 0.5) is kept back, whole families at a time, to watch the loss.
-    How
-        `batch_size`: examples an optimizer step sees, on average over packed rows; `batch_tokens` fixes its
-        tokens instead (packed only). `micro_batch_size`: rows in memory at
-        once per process. `packing`: None packs wherever the model keeps packed examples apart. `max_steps` beats
-        `epochs`. `warmup`: steps, or a share of all steps when below 1. `early_stop`: evaluations without improvement
-        before stopping. `precision`: "auto" is bf16 on GPUs that have it. `num_threads`: torch threads on the CPU
-        (equal bytes need an equal number).
-    """
+    """How a student is trained. What is not given takes the value of `preset` (see PRESETS), else the one here."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
-    preset: str = "tiny"
-    model: str | None = None
-    template: str = "alpaca"
-    method: Literal["full", "lora", "qlora"] = "full"
-    lora_rank: int = Field(default=16, ge=1)
-    lora_alpha: int = Field(default=32, ge=1)
-    lora_dropout: float = Field(default=0.05, ge=0, lt=1)
-    lora_targets: str | tuple[str, ...] = "all-linear"
-    hidden_size: int = Field(default=64, ge=8)
-    num_layers: int = Field(default=2, ge=1)
-    num_heads: int = Field(default=4, ge=1)
-    max_words: int = Field(default=4096, ge=0)
+    preset: str = Field("tiny", description="Published settings by name, or tiny for a student made from scratch.")
+    model: str | None = Field(
+        None, description="A folder or a name of the hub; null makes a student from scratch (preset tiny)."
+    )
+    template: str = Field(
+        "alpaca", description="The form of a conversation: a name, chat for the model's own, or module:name."
+    )
+    method: Literal["full", "lora", "qlora"] = Field("full", description="full, lora or qlora.")
+    lora_rank: int = Field(default=16, ge=1, description="Rank of LoRA's matrices.")
+    lora_alpha: int = Field(default=32, ge=1, description="LoRA's scale; the update is multiplied by alpha / rank.")
+    lora_dropout: float = Field(default=0.05, ge=0, lt=1, description="Dropout inside LoRA.")
+    lora_targets: str | tuple[str, ...] = Field("all-linear", description="Modules that LoRA adapts.")
+    hidden_size: int = Field(default=64, ge=8, description="Width of a student made from scratch.")
+    num_layers: int = Field(default=2, ge=1, description="Layers of a student made from scratch.")
+    num_heads: int = Field(default=4, ge=1, description="Attention heads of a student made from scratch.")
+    max_words: int = Field(default=4096, ge=0, description="Words in the vocabulary of a student made from scratch.")
 
-    shares: dict[str, float] | None = None
-    order: Order = "shuffled"
-    max_records: int | None = Field(default=None, ge=1)
-    held_out: float = Field(default=0.0, ge=0, le=0.5)
+    shares: dict[str, float] | None = Field(
+        None,
+        description=(
+            "Parts by source: seed, bootstrap, evolve, import, or generation_1, generation_2 and so on; null takes all."
+        ),
+    )
+    order: Order = Field("shuffled", description="shuffled, or easy to hard by generation or by graded difficulty.")
+    max_records: int | None = Field(default=None, ge=1, description="Records to train on at most.")
+    held_out: float = Field(
+        default=0.0, ge=0, le=0.5, description="Share kept back to watch the loss, whole families at a time."
+    )
 
-    max_length: int = Field(default=512, ge=8)
-    packing: bool | None = None
-    batch_size: int = Field(default=128, ge=1)
-    batch_tokens: int | None = Field(default=None, ge=8)
-    micro_batch_size: int = Field(default=1, ge=1)
-    epochs: float = Field(default=3.0, gt=0)
-    max_steps: int | None = Field(default=None, ge=1)
-    learning_rate: float = Field(default=2e-5, gt=0)
-    schedule: Literal["cosine", "linear", "constant"] = "cosine"
-    warmup: float = Field(default=0.03, ge=0)
-    weight_decay: float = Field(default=0.0, ge=0)
-    max_grad_norm: float = Field(default=1.0, gt=0)
-    early_stop: int | None = Field(default=None, ge=1)
-    evaluate_every: int | None = Field(default=None, ge=1)
-    save_every: int | None = Field(default=None, ge=1)
-    seed: int = Field(default=0, ge=0)
+    max_length: int = Field(
+        default=512, ge=8, description="Longest text in tokens; what is longer loses its end, and is listed."
+    )
+    packing: bool | None = Field(
+        None, description="Several examples in one row; null: wherever the model keeps them apart."
+    )
+    batch_size: int = Field(
+        default=128, ge=1, description="Examples of an optimizer step, on average over packed rows."
+    )
+    batch_tokens: int | None = Field(
+        default=None, ge=8, description="Fixes the tokens of an optimizer step instead (packed rows only)."
+    )
+    micro_batch_size: int = Field(default=1, ge=1, description="Rows in memory at once for each process.")
+    epochs: float = Field(default=3.0, gt=0, description="Passes over the data.")
+    max_steps: int | None = Field(default=None, ge=1, description="Optimizer steps; takes the place of `epochs`.")
+    learning_rate: float = Field(default=2e-5, gt=0, description="Highest learning rate.")
+    schedule: Literal["cosine", "linear", "constant"] = Field(
+        "cosine", description="How the learning rate falls after the warm-up."
+    )
+    warmup: float = Field(default=0.03, ge=0, description="Steps of warm-up, or a share of all steps when below 1.")
+    weight_decay: float = Field(default=0.0, ge=0, description="Weight decay of AdamW.")
+    max_grad_norm: float = Field(default=1.0, gt=0, description="Gradients are clipped to this norm.")
+    early_stop: int | None = Field(
+        default=None, ge=1, description="Evaluations without improvement before stopping; needs `held_out`."
+    )
+    evaluate_every: int | None = Field(
+        default=None, ge=1, description="Steps between evaluations of the held-out loss."
+    )
+    save_every: int | None = Field(default=None, ge=1, description="Steps between checkpoints.")
+    seed: int = Field(default=0, ge=0, description="Seed of the weights, the order and dropout.")
 
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    activation_checkpointing: bool = False
-    num_processes: int = Field(default=1, ge=1)
-    num_threads: int | None = Field(default=None, ge=1)
-    sharding: Literal["ddp", "fsdp", "zero3"] = "ddp"
-    ignore_memory: bool = False
-    report_to: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ("tensorboard",)
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="auto is bfloat16 on GPUs that have it."
+    )
+    activation_checkpointing: bool = Field(False, description="Recompute activations: less memory, more time.")
+    num_processes: int = Field(default=1, ge=1, description="Processes, one for each GPU.")
+    num_threads: int | None = Field(
+        default=None, ge=1, description="Threads of torch on the CPU; equal bytes need an equal number."
+    )
+    sharding: Literal["ddp", "fsdp", "zero3"] = Field("ddp", description="How several processes share the model.")
+    ignore_memory: bool = Field(False, description="Train although it may not fit the memory.")
+    report_to: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = Field(
+        ("tensorboard",), description="Where curves are written."
+    )
 
     @model_validator(mode="before")
     @classmethod

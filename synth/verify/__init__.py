@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from synth.verify.ifeval import constraint_mistakes, follows
+from synth.verify.numbers import last_number as last_number
+from synth.verify.numbers import number_readings
 
 Check = dict[str, Any]
 
@@ -77,36 +79,15 @@ def _text_mistakes(check: Check) -> list[str]:
 
 # --- numeric ---------------------------------------------------------------------------------------------------------
 
-_NUMBER = re.compile(
-    r"(?<![\w.,])(?P<sign>[-+\u2212])?(?P<whole>\d{1,3}(?:[,\u00a0\u202f' ]\d{3})+(?!\d)|\d+)?"
-    r"(?P<fraction>(?<=\d)[.,]\d+|(?<!\d)\.\d+)?(?P<exponent>[eE][-+]?\d{1,3}(?!\w))?"
-)
-
-
-def last_number(text: str) -> float | None:
-    """The last number in `text`; None where there is none.
-
-    "1,234.5", "1 234.5" and "1'234.5" have thousands separators; "12,5" has a decimal comma (a comma before exactly
-    three digits is a thousands separator). Digits inside a word ("CO2", "x1") are not numbers.
-    """
-    text = text.replace("\u066b", ".").replace("\u066c", ",")
-    found = [match for match in _NUMBER.finditer(text) if match["whole"] or match["fraction"]]
-    if not found:
-        return None
-    match = found[-1]
-    whole = re.sub(r"[,\u00a0\u202f' ]", "", match["whole"] or "0")
-    sign = "-" if match["sign"] in ("-", "\u2212") else ""
-    return float(sign + whole + (match["fraction"] or "").replace(",", ".") + (match["exponent"] or ""))
-
 
 def _verify_numeric(answer: str, check: Check) -> Verdict:
-    number = last_number(answer)
-    if number is None:
+    readings = number_readings(answer)
+    if not readings:
         return Verdict(False, "the answer has no number")
     wanted = check["answer"]
     tolerance = check.get("tolerance", 1e-9 * max(1.0, abs(wanted)))
-    passed = abs(number - wanted) <= tolerance * (1 + 1e-9)
-    return Verdict(passed, "" if passed else f"the last number is {number:g}, not {wanted:g}")
+    passed = any(abs(number - wanted) <= tolerance * (1 + 1e-9) for number in readings)
+    return Verdict(passed, "" if passed else f"the last number is {readings[0]:g}, not {wanted:g}")
 
 
 def _is_number(value: Any) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synth.checks import CHECKS, EVOLUTION_CHECKS, build_checks, build_pair_checks
+from synth.checks.evolution import evolved_input
 from synth.errors import UsageError
 from synth.records import Lineage, Record
 
@@ -37,6 +38,13 @@ REFUSED = [
     ("refusal", {"output": "I'm sorry, but I cannot see the lake."}, "refusal"),
     ("refusal", {"output": "抱歉，我无法完成这个任务。"}, "refusal"),
     ("refusal", {"output": "Lo siento, pero no puedo ayudar con eso."}, "refusal"),
+    ("refusal", {"output": "Mi dispiace, ma non posso aiutarti con questo."}, "refusal"),
+    ("refusal", {"output": "Przepraszam, ale nie mogę wykonać tego zadania."}, "refusal"),
+    ("refusal", {"output": "Het spijt me, maar ik kan dat niet doen."}, "refusal"),
+    ("refusal", {"output": "申し訳ありませんが、その質問にはお答えできません。"}, "refusal"),
+    ("refusal", {"output": "죄송하지만 그 요청은 도와드릴 수 없습니다."}, "refusal"),
+    ("refusal", {"output": "عذرًا، لا أستطيع المساعدة في ذلك."}, "refusal"),
+    ("refusal", {"output": "क्षमा करें, मैं इसमें आपकी मदद नहीं कर सकता।"}, "refusal"),
     ("as_an_ai", {"output": "As an AI language model, I have no house."}, "as_an_ai"),
     ("as_an_ai", {"output": "作为一个人工智能语言模型，我没有房子。"}, "as_an_ai"),
     ("short_apology", {"output": "Sorry, that one is beyond me."}, "short_apology"),
@@ -54,6 +62,12 @@ REFUSED = [
     ("placeholder", {"input": "[insert your text here]"}, "placeholder"),
     ("placeholder", {"input": "Your paragraph"}, "placeholder"),
     ("no_input_spelling", {"input": "<noinput>"}, "no_input_spelling"),
+    *(
+        ("stand_in", {"instruction": "Describe the harbour.", "output": output}, "stand_in")
+        for output in ("N/A", "None", "<nooutput>", "No output", "<web page with a form>", "[image of a harbour]", "Null.")
+    ),
+    ("stand_in", {"instruction": "Which row is largest?", "input": "a,1\nb,2\nc,3", "output": "a,1\nb,2\nc,3"}, "echoes_table"),
+    ("prompt_leak", {"instruction": "Sort these.", "output": "1 2<|im_end|>"}, "prompt_leak"),
     ("broken_fence", {"output": "Run:\n```python\nprint(1)\n"}, "broken_fence"),
     ("broken_json", {"instruction": "Answer as JSON.", "output": "{'a': 1,}"}, "broken_json"),
     ("broken_json", {"instruction": "Answer as JSON.", "output": "So:\n```json\n{\"a\": 1\n```"}, "broken_json"),
@@ -108,6 +122,13 @@ PASSED = [
     ("repetition", {"instruction": "Repeat the word go 40 times.", "output": "go " * 40}),
     ("placeholder", {"input": "Dear [Name], thank you for your letter of the third of May."}),
     ("no_input_spelling", {"input": "None of the above fits."}),
+    ("stand_in", {"instruction": "Which of these are primes? Say none if there are none.", "output": "None"}),
+    ("stand_in", {"instruction": "What does a Python function without a return give?", "output": "None"}),
+    ("stand_in", {"instruction": "Sort the rows.", "input": "a,1\nb,2", "output": "a,1\nb,2"}),
+    ("stand_in", {"instruction": "Keep the rows above 1.", "input": "a,1\nb,2\nc,3", "output": "b,2\nc,3"}),
+    ("stand_in", {"instruction": "Write an image tag.", "output": "<image>"}),
+    ("prompt_leak", {"instruction": "What does the token <|im_end|> mean?", "output": "<|im_end|> ends a turn."}),
+    ("prompt_leak", {"instruction": "Explain ChatML.", "output": "It wraps turns in <|im_start|> and <|im_end|>."}),
     ("broken_fence", {"output": "```python\nprint(1)\n```"}),
     ("broken_json", {"instruction": "Answer as JSON.", "output": '{"a": [1]}'}),
     ("broken_json", {"instruction": "Repair this invalid JSON.", "output": "{'a': 1,}"}),
@@ -152,6 +173,7 @@ def test_the_toxic_words_are_off_by_default() -> None:
 texts = st.text(max_size=120)
 
 
+@settings(deadline=None)
 @given(texts, texts, texts)
 def test_no_text_makes_a_check_fail(instruction: str, input: str, output: str) -> None:
     record = Record(instruction, input, output)
@@ -184,8 +206,8 @@ def test_answers_on_which_too_few_draws_agree_are_refused() -> None:
 @pytest.mark.parametrize(
     ("specs", "words"),
     [
-        (["refusals"], ['"refusals"', "refusal?"]),
-        ([{"instruction_length": {"max_word": 3}}], ['"max_word"', "max_words?"]),
+        (["refusals"], ["'refusals'", "'refusal'?"]),
+        ([{"instruction_length": {"max_word": 3}}], ['"max_word"', "'max_words'?"]),
         ([{"instruction_length": {"min_words": 9, "max_words": 3}}], ["ascend"]),
         ([{"novelty": {"threshold": 7}}], ["threshold 7"]),
         ([{"a": {}, "b": {}}], ["neither"]),
@@ -240,6 +262,40 @@ def test_material_quoted_in_the_instruction_must_survive() -> None:
         "lost_material"
     )
     assert check(parent, Record('Turn "The little dog ran over the old bridge" into two polite questions.')) is None
+
+
+TABLE = "name,hours\nAda,4\nBo,7\nCem,2\nDea,9"
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["(unchanged)", "Same as above", "[Table as given]", "The input remains unchanged.", "the original table",
+     "Input: as before", "Same table", "No changes", "See the table above"],
+)  # fmt: skip
+def test_an_input_that_only_names_the_parents_is_the_parents(given: str) -> None:
+    assert evolved_input(TABLE, given, may_change=True) == TABLE and evolved_input("", given, may_change=False) == ""
+
+
+@pytest.mark.parametrize("given", ["Given numbers: 3, 4", "The same day, two ships left port.", "as follows: 3 4"])
+def test_an_input_that_begins_like_a_reference_is_an_input(given: str) -> None:
+    assert evolved_input(TABLE, given, may_change=True) == given
+
+
+def test_an_operator_that_may_not_change_the_input_keeps_the_parents() -> None:
+    assert evolved_input(TABLE, "name,hours\nAda,4\n...", may_change=False) == TABLE
+    assert evolved_input("", "3 1 2", may_change=False) == "3 1 2"
+
+
+def test_a_table_cut_with_dots_or_exchanged_is_refused_and_a_richer_one_is_not() -> None:
+    check, parent = build_pair_checks(["lost_input"])[0][1], Record("Sum the hours.", TABLE)
+    for cut in (
+        TABLE.replace("Dea,9", "..."),
+        TABLE.replace("Dea,9", "[remaining rows]"),
+        "name,hours\nAda,4\nBo,7\nCem,2\n…",
+    ):
+        assert str(check(parent, Record("Sum the hours by name.", cut))).startswith("cut_input")
+    assert str(check(parent, Record("Sum the hours by day.", "day,trips\nMon,3"))).startswith("lost_input")
+    assert check(parent, Record("Sum the hours by name.", TABLE + "\nEli,5\n...")) is None
 
 
 def test_all_evolution_checks_have_a_case() -> None:

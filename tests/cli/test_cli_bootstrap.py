@@ -16,7 +16,7 @@ PROMPTS = SEED_FILE.parents[1] / "synth" / "prompts"
 
 
 def synth(*arguments: str | Path) -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, [str(one) for one in arguments])
+    result = CliRunner().invoke(app, [*map(str, arguments), "--teacher", "embedded"])
     return result.exit_code, result.stdout, result.stderr
 
 

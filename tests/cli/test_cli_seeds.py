@@ -78,7 +78,9 @@ def test_an_import_writes_a_file_that_checks_clean(tmp_path: Path) -> None:
     assert run("check", str(out))[0] == 0
 
 
-@pytest.mark.parametrize("arguments", [[], ["--format", "yaml"], ["--column", "instruction"], ["--column", "x=y"]])
+@pytest.mark.parametrize(
+    "arguments", [["--strict"], ["--format", "yaml"], ["--column", "instruction"], ["--column", "x=y"]]
+)
 def test_a_failed_import_leaves_the_old_file(arguments: list[str], tmp_path: Path) -> None:
     source, out = seeds(tmp_path / "s.jsonl", {"instruction": "a", "output": "b"}, "{"), tmp_path / "out.jsonl"
     out.write_text("old")

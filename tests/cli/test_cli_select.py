@@ -44,7 +44,18 @@ def tasks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def graded(tasks: Path) -> Path:
     folder = tasks.parent / "run"
     drawn = ("--set", "grade.num_draws=2")
-    code, shown = synth("select", str(tasks), "--grade", "--run", str(folder), "--check", "empty_output", *drawn)
+    code, shown = synth(
+        "select",
+        str(tasks),
+        "--grade",
+        "--run",
+        str(folder),
+        "--teacher",
+        "embedded",
+        "--check",
+        "empty_output",
+        *drawn,
+    )
     assert code == 0, shown
     return folder
 

@@ -4,7 +4,7 @@ Run as a program it prints its port and serves until it is killed. The reply is 
 It lives on raw asyncio so that it costs a fraction of its client's CPU. What it does not do: judge, stream, check keys.
 
 Faults, each with a rate per attempt: see FAULTS; `poison=0.01` is a 400 for ever for one request in a hundred.
-`--capacity 8` answers 429 above 8 requests at once. `GET /stats` tells what was asked; `POST /faults` takes new faults and
+`--refuse temperature` answers 400 to a request with that field; `--capacity 8` answers 429 above 8 requests at once. `GET /stats` tells what was asked; `POST /faults` takes new faults and
 starts counting anew.
 """
 
@@ -32,6 +32,7 @@ class Server:
         self.capacity, self.retry_after = options.capacity, options.retry_after
         self.hang_s, self.drip_s = options.hang, options.drip
         self.faults = parse_faults(options.faults)
+        self.refused = [name for name in options.refuse.split(",") if name]
         self.in_flight = 0
         self.forget()
 
@@ -70,6 +71,10 @@ class Server:
         key = blake2b(body + x_draw.encode(), digest_size=12).hexdigest()
         attempt = self.seen[key]
         self.seen[key] += 1
+        if found := next((name for name in self.refused if f'"{name}"'.encode() in body), None):
+            said = {"message": f"Unsupported parameter: '{found}' is not supported with this model.", "param": found}
+            link.send(400, json.dumps({"error": said}).encode())
+            return
         if self.capacity and self.in_flight >= self.capacity:
             self.counts["throttled"] += 1
             wish = f"retry-after-ms: {round(self.retry_after * 1000)}\r\n" if self.retry_after else ""
@@ -123,7 +128,9 @@ class Link(asyncio.Protocol):
             return
         self.buffer = rest[length:]
         path = lines[0].split()[1]
-        if path.startswith("/stats"):
+        if path.startswith("/v1/models"):
+            self.send(200, b'{"data": [{"id": "m"}]}')
+        elif path.startswith("/stats"):
             self.send(200, json.dumps(self.server.stats()).encode())
         elif path.startswith("/faults"):
             self.server.faults = parse_faults(rest[:length].decode())
@@ -317,14 +324,17 @@ def options(arguments: list[str]) -> argparse.Namespace:
     for name, default in (("latency", 0.0), ("spread", 0.0), ("retry-after", 0.0), ("hang", 3600.0), ("drip", 1.0)):
         parser.add_argument(f"--{name}", type=float, default=default)
     parser.add_argument("--capacity", type=int, default=0)
+    parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--faults", default="")
+    parser.add_argument("--refuse", default="")
     return parser.parse_args(arguments)
 
 
 async def main(arguments: list[str]) -> None:
     """Print the port and serve."""
-    teacher = Server(options(arguments))
-    listener = await asyncio.get_running_loop().create_server(lambda: Link(teacher), "127.0.0.1", 0, backlog=1024)
+    chosen = options(arguments)
+    teacher, loop = Server(chosen), asyncio.get_running_loop()
+    listener = await loop.create_server(lambda: Link(teacher), "127.0.0.1", chosen.port, backlog=1024)
     print(listener.sockets[0].getsockname()[1], flush=True)
     await listener.serve_forever()
 

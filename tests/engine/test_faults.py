@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -30,12 +31,23 @@ def server(one_server: FaultServer) -> FaultServer:
     return one_server
 
 
-def answered(server: FaultServer, folder: Path, count: int = 30, **about: float) -> list[Record | Rejection]:
-    async def main() -> list[Record | Rejection]:
-        async with engine_over(folder, client(server.url, **about)) as engine:
-            return await answer_all(engine, tasks(count))
+def answered(
+    server: FaultServer | str, folder: Path, count: int = 30, grace_s: float = 60.0, **about: float
+) -> list[Record | Rejection]:
+    """What becomes of tasks when a run drives them over the server."""
+    url = server if isinstance(server, str) else server.url
+    results: list[Record | Rejection] = []
 
-    return asyncio.run(main())
+    async def main() -> None:
+        async with engine_over(folder, client(url, **about), grace_s=grace_s) as engine:
+
+            async def work() -> None:
+                results.extend(await answer_all(engine, tasks(count)))
+
+            await engine.drive(work())
+
+    asyncio.run(main())
+    return results
 
 
 PASSING = ("throttle", "error", "cut", "html", "error_object", "no_choices", "null", "charset", "twice", "reset")
@@ -59,7 +71,7 @@ def test_a_silent_server_is_left_and_asked_again(fault: str, server: FaultServer
 
 def test_a_body_without_end_is_cut_off(server: FaultServer, tmp_path: Path) -> None:
     server.set_faults("huge=0.1")
-    results = answered(server, tmp_path, count=12, max_body_mb=1.0)
+    results = answered(server, tmp_path, count=12, max_answer_bytes=2**20)
     assert server.stats()["huge"] >= 1
     assert all(isinstance(result, Record) for result in results)
 
@@ -122,16 +134,82 @@ def test_a_refused_key_stops_the_run_at_once(server: FaultServer, tmp_path: Path
 def test_an_endpoint_that_is_down_stops_the_run_and_keeps_what_there_is(tmp_path: Path) -> None:
     with FaultServer() as gone:
         answered(gone, tmp_path, 10)
-
-    async def main() -> None:
-        async with engine_over(tmp_path, client(gone.url), max_attempts=2, deadline_s=2.0) as engine:
-            await answer_all(engine, tasks(500))
-
-    with pytest.raises(SynthError, match="the last 20 requests failed"):
-        asyncio.run(main())
+    started = time.monotonic()
+    with pytest.raises(SynthError, match=r"the endpoint cannot be reached: .*(refused|failed)"):
+        answered(gone, tmp_path, 500)
+    assert time.monotonic() - started < 10
     reader = LedgerReader(tmp_path)
     assert len(list(reader.records("respond"))) == 10
+    assert reader.spent()[0] == 0.0 and reader.maybe_paid_twice()[0] == 0
     reader.close()
+
+
+def test_an_endpoint_that_says_nothing_stops_the_run_within_ten_seconds(tmp_path: Path) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(64)
+        started = time.monotonic()
+        with pytest.raises(SynthError, match="takes requests and says nothing"):
+            answered(f"http://127.0.0.1:{silent.getsockname()[1]}/v1", tmp_path, 3, grace_s=0.2)
+        assert time.monotonic() - started < 11
+
+
+def test_an_endpoint_that_needs_long_for_its_first_answer_is_waited_for(tmp_path: Path) -> None:
+    with FaultServer("--latency", "8") as slow:
+        assert all(isinstance(result, Record) for result in answered(slow, tmp_path, 3))
+
+
+@pytest.mark.parametrize("fault", ["error", "poison", "html", "null", "error_object"])
+def test_ten_equal_failures_before_the_first_answer_stop_the_run(
+    fault: str, server: FaultServer, tmp_path: Path
+) -> None:
+    server.set_faults(f"{fault}=1")
+    started = time.monotonic()
+    with pytest.raises(SynthError, match="10 requests in a row failed alike: http"):
+        answered(server, tmp_path, 500)
+    assert time.monotonic() - started < 10
+    assert server.stats()["requests"] <= 32
+
+
+def test_three_items_that_fail_alike_end_with_the_servers_words(server: FaultServer, tmp_path: Path) -> None:
+    server.set_faults("poison=1")
+    with pytest.raises(SynthError, match=r"not one request was answered: .*cannot be processed"):
+        answered(server, tmp_path, 3)
+
+
+def test_a_run_of_equal_refusals_later_on_stops_as_well(server: FaultServer, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with engine_over(tmp_path, client(server.url)) as engine:
+            await answer_all(engine, tasks(5))
+            server.set_faults("poison=1")
+            await answer_all(engine, tasks(300))
+
+    with pytest.raises(SynthError, match=r"20 requests in a row failed alike: .*cannot be processed"):
+        asyncio.run(main())
+    assert server.stats()["requests"] < 100
+
+
+def test_a_server_that_is_away_for_a_while_costs_no_item(tmp_path: Path) -> None:
+    """It answers, is gone for 12 seconds, and comes back at the same address."""
+    waited: list[str] = []
+
+    async def main(server: FaultServer) -> list[Record | Rejection]:
+        async with engine_over(tmp_path, client(server.url)) as engine:
+            engine.progress.healths = [engine.roles["teacher"].health]
+            work = asyncio.create_task(answer_all(engine, tasks(300)))
+            while server.stats().get("answered", 0) < 40:
+                await asyncio.sleep(0.01)
+            server.process.kill()
+            server.process.wait()
+            await asyncio.sleep(12)
+            waited.append(engine.progress.waiting_for)
+            with FaultServer("--port", server.root.rpartition(":")[2]):
+                return await work
+
+    with FaultServer("--latency", "0.1") as server:
+        results = asyncio.run(main(server))
+    assert sum(isinstance(result, Record) for result in results) == 300
+    assert waited[0].startswith("waiting for 1") and "connection failed" in waited[0]
 
 
 def test_a_clock_that_jumps_by_hours_changes_nothing(

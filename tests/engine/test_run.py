@@ -28,7 +28,7 @@ async def stream(items: Sequence[Item]) -> AsyncIterator[Item]:
 
 
 async def echo(value: Any, ask: Ask, rng: random.Random) -> list[Result]:
-    return [Record(str(value), output=(await ask(Prompt(str(value), "p@1"))).text)]
+    return [Record(str(value), output=(await ask(Prompt(({"role": "user", "content": str(value)},), "p@1"))).text)]
 
 
 async def outputs(engine: Engine, items: Sequence[Item], work: Any = echo, plan: StagePlan = PLAN) -> list[str]:

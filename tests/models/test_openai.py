@@ -1,10 +1,13 @@
 """The network client against a real server on loopback, well-behaved and not."""
 
 import asyncio
+import gzip
 import json
 import logging
+import resource
 import socket
 import traceback
+import zlib
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -86,7 +89,7 @@ def test_each_fault_on_the_wire_becomes_its_own_error(fault: str, monkeypatch: p
     async def run() -> tuple[Completion | Exception, int]:
         async with serving(stand_in, f"{fault}=1", drip_s=0.01, late_s=0.05) as (url, server):
             request = ask(num_choices=2 if fault == "too_few_choices" else 1)
-            options = QUICK if REASONS.get(fault) == "timeout" else {"max_body_mb": 1}
+            options = QUICK if REASONS.get(fault) == "timeout" else {"max_answer_bytes": 2**20}
             return await outcome(client(url, **options), request), server.stats()["faults"].get(fault)
 
     got, times = asyncio.run(run())
@@ -245,6 +248,135 @@ def test_max_tokens_is_renamed_where_the_server_wants_it() -> None:
     async def run() -> Completion | Exception:
         async with scripted(answer) as url:
             return await outcome(client(url), ask(sampling=Sampling(max_tokens=7)))
+
+    assert isinstance(asyncio.run(run()), Completion)
+
+
+SAMPLING = Sampling(0.7, 0.9, 50, 0.1, 0.1, ("END",), 3)
+REFUSALS = {
+    "temperature": {"error": {"message": "Unsupported value", "param": "temperature"}},
+    "top_p": {"error": {"message": "Argument not supported on this model: top_p"}},
+    "presence_penalty": {"error": {"message": "unknown field `presence_penalty`"}},
+    "frequency_penalty": {"error": {"message": "Unrecognized request argument supplied: frequency_penalty"}},
+    "stop": {"detail": [{"loc": ["body", "stop"], "msg": "Extra inputs are not permitted"}]},
+    "seed": {"message": "seed is not supported here"},
+    "max_tokens": {"error": {"message": "Use 'max_completion_tokens' instead.", "param": "max_tokens"}},
+}
+
+
+def test_every_field_a_server_refuses_by_name_is_left_out_and_said_once() -> None:
+    bodies: list[dict[str, Any]] = []
+
+    async def answer(data: dict[str, Any], _: web.BaseRequest) -> web.Response:
+        bodies.append(data)
+        refused = next((name for name in REFUSALS if name in data), None)
+        return web.json_response(REFUSALS[refused], status=400) if refused else web.json_response(BODY)
+
+    async def run() -> list[str]:
+        async with scripted(answer) as url:
+            model = client(url)
+            for _ in range(3):
+                assert isinstance(await model.complete(ask(sampling=SAMPLING)), Completion)
+            await model.close()
+            return list(getattr(model, "notes"))  # noqa: B009
+
+    notes = asyncio.run(run())
+    assert len(bodies) == len(REFUSALS) + 3
+    assert bodies[-1].keys() == {"model", "messages", "max_completion_tokens"}
+    assert len(notes) == len(REFUSALS) and all(any(f": {name} is" in note for note in notes) for name in REFUSALS)
+
+
+def test_a_refusal_that_goes_on_without_the_field_changes_nothing() -> None:
+    """One bad prompt whose refusal happens to name a field costs its item, not the field."""
+    bodies: list[dict[str, Any]] = []
+
+    async def answer(data: dict[str, Any], _: web.BaseRequest) -> web.Response:
+        bodies.append(data)
+        if data["messages"][0]["content"] == "bad":
+            return web.json_response({"error": {"message": "temperature: unsupported text in prompt"}}, status=400)
+        return web.json_response(BODY)
+
+    async def run() -> None:
+        async with scripted(answer) as url:
+            model = client(url)
+            with pytest.raises(RequestRefused):
+                await model.complete(ask("bad", sampling=SAMPLING))
+            await outcome(model, ask("good", sampling=SAMPLING))
+
+    asyncio.run(run())
+    assert [("temperature" in body) for body in bodies] == [True, False, True]
+
+
+def test_headers_and_query_come_from_settings_and_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEAM", "canary-team-1")
+    seen: list[tuple[str | None, str]] = []
+
+    async def answer(data: dict[str, Any], request: web.BaseRequest) -> web.Response:
+        seen.append((request.headers.get("X-Team"), request.query_string))
+        return web.json_response({"error": {"message": "no canary-team-1 here"}}, status=400)
+
+    async def run() -> Completion | Exception:
+        async with scripted(answer) as url:
+            options = {"extra_headers": {"X-Team": "$TEAM"}, "extra_query": {"api-version": "2024-10-21"}}
+            return await outcome(client(url, **options), ask())
+
+    error = asyncio.run(run())
+    assert seen == [("canary-team-1", "api-version=2024-10-21")]
+    assert "canary-team-1" not in f"{error!r}{error.__dict__}"
+    monkeypatch.delenv("TEAM")
+    with pytest.raises(CredentialsError, match=r"\$TEAM"):
+        client("http://127.0.0.1:1/v1", extra_headers={"X-Team": "$TEAM"})
+    with pytest.raises(UsageError, match="NAME of an environment variable"):
+        client("http://127.0.0.1:1/v1", extra_headers={"Authorization": f"Bearer {KEY}"})
+
+
+def packed(times: int, size: int) -> bytes:
+    body = json.dumps(BODY | {"padding": ""}).encode()
+    body = body[:-2] + b"x" * size + body[-2:]
+    for _ in range(times):
+        body = gzip.compress(body)
+    return body
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "reason"),
+    [
+        ("gzip", packed(1, 1000), None),
+        ("deflate, gzip", gzip.compress(zlib.compress(json.dumps(BODY).encode())), None),
+        ("gzip", packed(1, 5_000_000), "body_too_big"),
+        ("gzip, gzip", packed(2, 300_000_000), "body_too_big"),
+        ("gzip, gzip, gzip", packed(3, 300_000_000), "body_too_big"),
+        ("gzip", b"not gzip", "bad_body"),
+        ("br", b"whatever", "bad_body"),
+    ],
+    ids=["one layer", "two layers", "big", "bomb", "bomb of bombs", "broken", "not asked for"],
+)
+def test_a_body_is_bounded_on_every_layer_of_packing(encoding: str, body: bytes, reason: str | None) -> None:
+    async def answer(data: dict[str, Any], request: web.BaseRequest) -> web.Response:
+        headers = {"content-encoding": encoding, "content-type": "application/json"}
+        return web.Response(body=body, headers=headers)
+
+    async def run() -> Completion | Exception:
+        async with scripted(answer) as url:
+            return await outcome(client(url), ask())
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    got = asyncio.run(run())
+    assert getattr(got, "reason", None) == reason
+    assert isinstance(got, RetryableError if reason else Completion)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
+
+
+def test_a_server_on_loopback_is_never_asked_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+    async def answer(data: dict[str, Any], request: web.BaseRequest) -> web.Response:
+        return web.json_response(BODY)
+
+    async def run() -> Completion | Exception:
+        async with scripted(answer) as url:
+            return await outcome(client(url), ask())
 
     assert isinstance(asyncio.run(run()), Completion)
 

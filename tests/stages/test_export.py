@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from synth.errors import StorageError
 from synth.records import Lineage, OtherAnswer, Record
+from synth.sources import read_records
+from synth.sources.tables import escape_cell, unescape_cell
 from synth.stages.export import FORMATS, ExportSettings, Splits, export, verify_manifest
-from synth.stages.export.writers import escape_cell, unescape_cell
-from synth.stages.formats import read_records
 
 HOSTILE = "=cmd|'/c calc'!A0\u2028\x00\x85 \"quoted\" ’ 漢字 \r\n,;\t<b>"
 TEXT = st.text(st.characters(exclude_categories=()), max_size=60)

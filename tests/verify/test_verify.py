@@ -158,3 +158,37 @@ def test_json_is_found_in_a_fence_and_in_a_sentence(value: Any) -> None:
     text = json.dumps(value)
     assert first_json(f"```json\n{text}\n```") == (True, value)
     assert first_json(f"Sure: {text} as asked") == (True, value)
+
+
+NUMBERS = {
+    "The price is 1.299,00 €.": 1299,
+    "1.234.567,5": 1234567.5,
+    "The primes are 2,5,8,11": 11,
+    "101 103 107": 107,
+    "12 345 678": 12345678,
+    "It takes 15 minutes (step 3).": 15,
+    "It is 15, as step 3 shows": 15,
+    "Step 3: the total is 15.": 15,
+    "3/4": 0.75,
+    "1 3/4 cups": 1.75,
+    "2½": 2.5,
+    r"\frac{3}{4}": 0.75,
+    "4.2 × 10^3": 4200,
+    "4.2 x 10³ m": 4200,
+    "6.02 × 10^{-2}": 0.0602,
+    "−7.5": -7.5,
+    "1,234": 1234,
+    "12,5": 12.5,
+}
+
+
+@pytest.mark.parametrize("text", NUMBERS)
+def test_numbers_are_read_as_people_write_them(text: str) -> None:
+    assert verify(text, {"kind": "numeric", "answer": NUMBERS[text], "tolerance": 1e-9}).passed
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"), [("2,5,8,11", 2.5), ("15 minutes (step 3)", 3), ("3/4", 4), ("1.299,00", 1.299)]
+)
+def test_the_other_reading_of_a_number_is_wrong(text: str, wrong: float) -> None:
+    assert not verify(text, {"kind": "numeric", "answer": wrong}).passed

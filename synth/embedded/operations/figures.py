@@ -9,7 +9,6 @@ from fractions import Fraction
 from typing import Any
 
 from synth.embedded.draws import Draw
-from synth.embedded.operations import sql
 from synth.embedded.plan import Args, Operation
 from synth.embedded.values import Numbers, Quantity, Table, Unfit, show_number, show_quantity
 
@@ -85,7 +84,7 @@ SOLVE: dict[str, Callable[[list[Decimal]], Decimal]] = {
     "range": _spread,
 }
 CHECK: dict[str, Callable[[list[Fraction]], Fraction]] = {
-    "total": lambda values: Fraction(sql.total([int(value * 100) for value in values]), 100),
+    "total": lambda values: Fraction(sum(int(value * 100) for value in reversed(values)), 100),
     "average": statistics.mean,
     "median": statistics.median,
     "range": lambda values: max(a - b for a in values for b in values),

@@ -12,11 +12,10 @@ from typing import Any, TypeVar
 from synth.embedded.draws import Draw
 from synth.embedded.operations.figures import COMPARE, figure, in_unit, threshold
 from synth.embedded.plan import Args, Operation
-from synth.embedded.values import NUMBER_WORDS, Name, Numbers, Quantity, Unfit, Words, show_number
+from synth.embedded.values import Name, Numbers, Quantity, Unfit, Words, show_number
 
 Items = Numbers | Words
 L = TypeVar("L", Numbers, Words)
-ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 
 
 def _with(items: L, values: Any) -> L:
@@ -39,23 +38,16 @@ def letters(word: str) -> int:
     return sum(character.isalpha() for character in word)
 
 
+def _letters_again(word: str) -> int:
+    return len("".join(filter(str.isalpha, word)))
+
+
 def _draw_many(items: Items, draw: Draw) -> Args | None:
     return {} if len(items.values) > 2 else None
 
 
 def _draw_order(items: Items, draw: Draw) -> Args | None:
     return {"order": draw.pick(("desc", "asc"))} if len(items.values) > 2 else None
-
-
-# --- filters ----------------------------------------------------------------------------------------------------------
-
-
-def _draw_by_size(numbers: Numbers, draw: Draw) -> Args | None:
-    return threshold(list(numbers.values), draw) if len(numbers.values) > 3 else None
-
-
-def _by_size(numbers: Numbers, args: Args) -> Numbers:
-    return _kept(numbers, [x for x in numbers.values if COMPARE[args["cmp"]](x, Decimal(args["x"]))])
 
 
 def _by_size_again(numbers: Numbers, args: Args) -> Numbers:
@@ -84,30 +76,6 @@ def _by_letter_again(words: Words, args: Args) -> Words:
     places = {word: [n for n, c in enumerate(word.casefold()) if c == args["letter"][1]] for word in words.values}
     hits = {word: found[:1] == [0] if args["how"].endswith("start") else bool(found) for word, found in places.items()}
     return _with(words, [word for word in words.values if hits[word] is not ("not" in args["how"])])
-
-
-def _draw_by_length(words: Words, draw: Draw) -> Args | None:
-    sizes = sorted({letters(word) for word in words.values})[1:]
-    if not sizes or len(words.values) < 3:
-        return None
-    cmp, edge = draw.pick(("<", ">=", ">", "<=")), draw.pick(sizes)
-    edge -= cmp in (">", "<=")
-    return {"cmp": cmp, "k": str(edge)} if edge in NUMBER_WORDS.values() else None
-
-
-def _by_length(words: Words, args: Args) -> Words:
-    passes, edge = COMPARE[args["cmp"]], Decimal(args["k"])
-    return _kept(words, [word for word in words.values if passes(Decimal(letters(word)), edge)])
-
-
-def _by_length_again(words: Words, args: Args) -> Words:
-    """By the set of lengths that are allowed."""
-    edge, cmp = int(args["k"]), args["cmp"]
-    allowed = set(range(edge) if "<" in cmp else range(edge + 1, 80)) | ({edge} if "=" in cmp else set())
-    return _with(words, [word for word in words.values if len(list(filter(str.isalpha, word))) in allowed])
-
-
-# --- order and form ---------------------------------------------------------------------------------------------------
 
 
 def _key(item: Any) -> Any:
@@ -144,60 +112,6 @@ def _first(items: L, args: Args) -> L:
     return _with(items, items.values[: int(args["k"])])
 
 
-def _first_again(items: L, args: Args) -> L:
-    return _with(items, [item for place, item in enumerate(items.values, 1) if place <= int(args["k"])])
-
-
-def _capitals_again(words: Words, args: Args) -> Words:
-    return _with(
-        words, ["".join(chr(ord(c) - 32) if "a" <= c <= "z" else c.upper() for c in word) for word in words.values]
-    )
-
-
-# --- changes of numbers -----------------------------------------------------------------------------------------------
-
-
-def _running_again(numbers: Numbers, args: Args) -> Numbers:
-    return _with(numbers, [sum(numbers.values[: n + 1], Decimal(0)) for n in range(len(numbers.values))])
-
-
-def _gaps(numbers: Numbers, args: Args) -> Numbers:
-    if len(numbers.values) < 3:
-        raise Unfit("too few numbers")
-    found = tuple(b - a for a, b in itertools.pairwise(numbers.values))
-    return Numbers("differences", found, numbers.unit, numbers.places)
-
-
-def _gaps_again(numbers: Numbers, args: Args) -> Numbers:
-    """From the distances to the first number."""
-    far = [value - numbers.values[0] for value in numbers.values]
-    found = tuple(far[n] - far[n - 1] for n in range(1, len(far)))
-    return Numbers("differences", found, numbers.unit, numbers.places)
-
-
-def _draw_scale(numbers: Numbers, draw: Draw) -> Args | None:
-    return {"times": str(draw.between(2, 12))} if len(numbers.values) > 1 else None
-
-
-def _scale(numbers: Numbers, args: Args) -> Numbers:
-    return _with(numbers, [value * int(args["times"]) for value in numbers.values])
-
-
-def _scale_again(numbers: Numbers, args: Args) -> Numbers:
-    return _with(numbers, [sum([value] * int(args["times"]), Decimal(0)) for value in numbers.values])
-
-
-# --- one of them, or a figure -----------------------------------------------------------------------------------------
-
-
-def _count(items: Items, args: Args) -> Quantity:
-    return Quantity(Decimal(len(items.values)))
-
-
-def _count_again(items: Items, args: Args) -> Quantity:
-    return Quantity(Decimal(sum(Counter(items.values).values())))
-
-
 def _extreme(numbers: Numbers, args: Args) -> Quantity:
     return in_unit(numbers, args, max(numbers.values) if args["order"] == "desc" else min(numbers.values))
 
@@ -224,29 +138,6 @@ def _longest(words: Words, args: Args) -> Name:
     return Name(words.values[sizes.index(best)])
 
 
-def _longest_again(words: Words, args: Args) -> Name:
-    ranked = sorted(words.values, key=lambda word: len(list(filter(str.isalpha, word))))
-    return Name(ranked[-1 if args["order"] == "desc" else 0])
-
-
-def _draw_nth(words: Words, draw: Draw) -> Args | None:
-    return {"nth": draw.pick((*ORDINALS[: len(words.values)], "last"))} if len(words.values) > 2 else None
-
-
-def _nth(words: Words, args: Args) -> Name:
-    place = len(words.values) - 1 if args["nth"] == "last" else ORDINALS.index(args["nth"])
-    if place >= len(words.values):
-        raise Unfit("the list is too short")
-    return Name(words.values[place])
-
-
-def _nth_again(words: Words, args: Args) -> Name:
-    rest = list(words.values)
-    if args["nth"] != "last":
-        rest = rest[: ORDINALS.index(args["nth"]) + 1]
-    return Name(rest.pop())
-
-
 def _draw_join(words: Words, draw: Draw) -> Args | None:
     return (
         {"quoted": draw.pick(('" - "', '" / "', '"; "', '" + "', '" & "', '" | "'))} if len(words.values) > 1 else None
@@ -260,27 +151,11 @@ def _join_again(words: Words, args: Args) -> Name:
     return Name(text)
 
 
-def _lengths(words: Words, args: Args) -> Numbers:
-    return Numbers("letter counts", tuple(Decimal(letters(word)) for word in words.values))
-
-
-def _lengths_again(words: Words, args: Args) -> Numbers:
-    return Numbers("letter counts", tuple(Decimal(len("".join(filter(str.isalpha, word)))) for word in words.values))
-
-
-# --- the list ---------------------------------------------------------------------------------------------------------
-
 _X = "{x}[ {per}|]"
 _DOWN, _UP = (
     "from [largest to smallest|highest to lowest|high to low]",
     "from [smallest to largest|lowest to highest|low to high]",
 )
-_COUNT = """
-    np: the number of {noun}[ on the list|]
-    do: count {them}
-    do: [count|say] how many {noun} [there are|are on the list|the list has]
-    ask: how many {noun} [are there|are on the list|does the list have|stand on the list]
-"""
 # fmt: off
 OPERATIONS = (
     Operation("keep_by_size", "numbers", "numbers", "filter", f"""
@@ -288,19 +163,15 @@ OPERATIONS = (
         cond(cmp=<): [|that are ][below|under|less than|lower than] {_X}
         cond(cmp=>=): [of|that are] at least {_X}
         cond(cmp=<=): [of|that are] at most {_X}
-    """, _draw_by_size, _by_size, _by_size_again, "numbers kept", _explain),
+    """, lambda numbers, draw: threshold(list(numbers.values), draw) if len(numbers.values) > 3 else None,
+        lambda numbers, args: _kept(numbers, [x for x in numbers.values if COMPARE[args["cmp"]](x, Decimal(args["x"]))]),
+        _by_size_again, "numbers kept", _explain),
     Operation("keep_by_letter", "words", "words", "filter", """
         cond(how=start): [starting|that start|beginning|that begin] with {letter}
         cond(how=not start): [not starting|that do not start|that do not begin] with {letter}
         cond(how=has): [containing|that contain|with|that have] the letter {letter}
         cond(how=has not): [not containing|that do not contain|without] the letter {letter}
     """, _draw_by_letter, _by_letter, _by_letter_again, "kept", _explain),
-    Operation("keep_by_length", "words", "words", "filter", """
-        cond(cmp=>): [[with|that have] more|longer] than {k} letters
-        cond(cmp=<): [[with|that have] fewer|shorter] than {k} letters
-        cond(cmp=>=): [with|that have|of] at least {k} letters
-        cond(cmp=<=): [with|that have|of] at most {k} letters
-    """, _draw_by_length, _by_length, _by_length_again, "kept", _explain),
     Operation("sort_numbers", "numbers", "numbers", "order", f"""
         do(order=desc): [sort|order|arrange|put] {{them}} {_DOWN}
         do(order=desc): [sort|arrange] {{them}} in descending order
@@ -313,47 +184,34 @@ OPERATIONS = (
     """, _draw_order, _sort, _sort_again, "in order", _explain),
     Operation("reverse_list", "words", "words", "order", """
         do: [reverse|turn around] the order of {them}
-        do: [write|list] {them} [in reverse order|backwards|from last to first]
+        do: [write|list|give] {them} [in reverse order|backwards|from last to first]
         do: put {them} in the opposite order
         do: turn {them} around so that the last [comes|stands] first
-        do: [give|present] {them} [in reverse order|in the opposite order]
     """, _draw_many, lambda words, args: _with(words, words.values[::-1]), _reverse_again, "reversed", _explain),
     Operation("first_few", "words", "words", "change", """
         do: [keep|take] [only|just] the first {k} of {them}
         do: [drop|cut] [everything|all] after the first {k}
         do: stop after the first {k}
         nps: the first {k} [of {them}|{noun}]
-    """, _draw_first, _first, _first_again, "first ones", _explain),
+    """, _draw_first, _first, lambda words, args: _with(words, [x for n, x in enumerate(words.values, 1) if n <= int(args["k"])]),
+        "first ones", _explain),
     Operation("capitals", "words", "words", "order", """
         do: [write|put|type] {them} in [capitals|capital letters|upper case]
         do: [capitalise|write in capitals] every letter of {them}
-    """, _draw_many, lambda words, args: _with(words, map(str.upper, words.values)), _capitals_again, "in capitals", _explain),
+    """, _draw_many, lambda words, args: _with(words, map(str.upper, words.values)),
+        lambda words, args: _with(words, ["".join(c.upper() for c in word) for word in words.values]), "in capitals", _explain),
     Operation("running_totals", "numbers", "numbers", "change", """
         do: turn {them} into [running|cumulative] totals
         do: add up {them} step by step and give every subtotal
         do: [replace|swap] each of {them} [by|for] the total so far
         nps: the [running|cumulative] [totals|sums][ of {them}|]
-        nps: the totals so far after each of {them}
-    """, _draw_many, lambda numbers, args: _with(numbers, itertools.accumulate(numbers.values)), _running_again, "running totals", _explain),
-    Operation("differences", "numbers", "numbers", "change", """
-        nps: the [differences|gaps|steps] between neighbouring {noun}
-        nps: the [differences|changes] from one to the next[ of {them}|]
-        do: subtract each of {them} from the one after it
-        do: write down by how much each of {them} differs from the one before
-        do: take the [differences|gaps] between [neighbours|neighbouring {noun}]
-    """, _draw_many, _gaps, _gaps_again, "differences", _explain),
-    Operation("scale_numbers", "numbers", "numbers", "change", """
-        do: multiply [each|every one] of {them} by {times}
-        do: multiply {them} by {times}
-        do: scale {them} [up |]by a factor of {times}
-        do: [make|take] [each|every one] of {them} {times} times [as large|over]
-        nps: the results of multiplying [{them}|each of {them}] by {times}
-    """, _draw_scale, _scale, _scale_again, "times {times}", _explain),
+    """, _draw_many, lambda numbers, args: _with(numbers, itertools.accumulate(numbers.values)),
+        lambda numbers, args: _with(numbers, [sum(numbers.values[:n], Decimal(0)) for n in range(1, len(numbers.values) + 1)]),
+        "running totals", _explain),
     figure("sum_numbers", "numbers", "total", """
         np: the [total|sum|overall total] of {them}
         np: the sum of all the {noun}
         do: [add up|sum|total|sum up] {them}
-        do: add {them} together
         ask: what do {rows} [add up to|come to|sum to]
     """, _draw_many),
     figure("mean_numbers", "numbers", "average", """
@@ -370,7 +228,6 @@ OPERATIONS = (
         do: take the [median|middle value] of {them}
         do: find the value that splits {them} in half
         ask: which value lies in the middle of {them} when they are sorted
-        ask: what is the median value among {them}
     """, _draw_many),
     figure("spread_numbers", "numbers", "range", """
         np: the [range|spread] of {them}
@@ -380,8 +237,13 @@ OPERATIONS = (
         ask: how far apart are the largest and the smallest of {them}
         ask: by how much does the largest of {them} exceed the smallest
     """, _draw_many),
-    Operation("count_numbers", "numbers", "quantity", "reduce", _COUNT, _draw_many, _count, _count_again, "count"),
-    Operation("count_words_listed", "words", "quantity", "reduce", _COUNT, _draw_many, _count, _count_again, "count"),
+    Operation("count_words_listed", "words", "quantity", "reduce", """
+        np: the number of {noun}[ on the list|]
+        do: count {them}
+        do: [count|say] how many {noun} [there are|are on the list|the list has]
+        ask: how many {noun} [are there|are on the list|does the list have|stand on the list]
+    """, _draw_many, lambda items, args: Quantity(Decimal(len(items.values))),
+        lambda items, args: Quantity(Decimal(sum(Counter(items.values).values()))), "count"),
     Operation("extreme_number", "numbers", "quantity", "reduce", """
         np(order=desc): the [largest|highest|greatest|maximum] of {them}
         do(order=desc): [pick|pick out] the [largest|highest] of {them}
@@ -399,36 +261,28 @@ OPERATIONS = (
         do(order=asc): compare the two numbers and [give|name|write] the [smaller|lower] one
     """, _draw_larger, _larger, _extreme_again, "{most}"),
     Operation("longest", "words", "name", "reduce", """
-        np(order=desc): the [longest|longest name] of {them}
-        np(order=desc): the {one} with the most letters
+        np(order=desc): the [longest [of {them}|name of {them}]|{one} with the most letters]
         do(order=desc): [pick|pick out|name] the longest of {them}
         ask(order=desc): which of {them} [is the longest|has the most letters]
-        np(order=asc): the [shortest|shortest name] of {them}
-        np(order=asc): the {one} with the fewest letters
+        np(order=asc): the [shortest [of {them}|name of {them}]|{one} with the fewest letters]
         do(order=asc): [pick|pick out|name] the shortest of {them}
         ask(order=asc): which of {them} [is the shortest|has the fewest letters]
-    """, _draw_order, _longest, _longest_again, "by length"),
-    Operation("nth_word", "words", "name", "reduce", """
-        np: the {nth} [of {them}|{one}]
-        do: [pick|pick out|take] the {nth} of {them}
-        do: name the {nth} {one}
-        ask: which [of {them} is|{one} is] the {nth}
-        ask: which of {them} comes {nth}
-        ask: what is the {nth} of {them}
-    """, _draw_nth, _nth, _nth_again, "{nth} one"),
+    """, _draw_order, _longest,
+        lambda words, args: Name(sorted(words.values, key=_letters_again)[-1 if args["order"] == "desc" else 0]), "by length"),
     Operation("join_words", "words", "name", "finish", """
         do: [join|combine] {them} into one line with {quoted} between them
         do: [write|put] {them} on one line [separated|divided] by {quoted}
         do: [string|link] {them} together with {quoted}
         do: [merge|combine] {them} with {quoted} between them
+        do: make one line of {them} with {quoted} in between
     """, _draw_join, lambda words, args: Name(args["quoted"][1:-1].join(words.values)), _join_again, "in one line"),
     Operation("letter_counts", "words", "numbers", "reduce", """
         do: count the letters of each of {them}
         do: [replace|swap] each of {them} [by|for] its number of letters
-        do: [say|write down] how many letters each of {them} has
         nps: the [numbers of letters|letter counts] of {them}
         nps: the number of letters in each of {them}
         ask: how many letters does each of {them} have
         ask: how long is each of {them} in letters
-    """, _draw_many, _lengths, _lengths_again, "letters"),
+    """, _draw_many, lambda words, args: Numbers("letter counts", tuple(Decimal(letters(word)) for word in words.values)),
+        lambda words, args: Numbers("letter counts", tuple(Decimal(_letters_again(word)) for word in words.values)), "letters"),
 )

@@ -7,28 +7,38 @@ from decimal import Decimal
 from fractions import Fraction
 
 from synth.embedded.draws import Draw
-from synth.embedded.operations.figures import decimal, divided
+from synth.embedded.operations.figures import COMPARE, decimal, divided
 from synth.embedded.plan import Args, Operation
 from synth.embedded.values import Label, Quantity, Unfit, show_number, show_quantity
 
 EXACT: dict[str, dict[str, Decimal]] = {
     unit: {other: Decimal(factor) for other, factor in (pair.split("=") for pair in pairs.split())}
     for unit, pairs in {
-        "kg": "grams=1000", "g": "milligrams=1000 kilograms=0.001", "grams": "kilograms=0.001 milligrams=1000",
-        "tonnes": "kilograms=1000", "km": "metres=1000", "m": "centimetres=100 millimetres=1000", "metres": "centimetres=100",
-        "cm": "millimetres=10 metres=0.01", "litres": "millilitres=1000 centilitres=100", "ml": "litres=0.001",
-        "hours": "minutes=60 seconds=3600", "minutes": "seconds=60", "days": "hours=24", "weeks": "days=7",
+        "kg": "grams=1000", "g": "milligrams=1000 kilograms=0.001", "tonnes": "kilograms=1000", "km": "metres=1000",
+        "m": "centimetres=100 millimetres=1000", "cm": "millimetres=10 metres=0.01", "litres": "millilitres=1000 centilitres=100",
+        "ml": "litres=0.001", "hours": "minutes=60 seconds=3600", "minutes": "seconds=60", "weeks": "days=7",
         "euros": "cents=100", "years": "months=12",
     }.items()
 }  # fmt: skip
 SHARED = frozenset(("euros", "cents", "kg", "g", "grams", "litres", "ml", "tonnes", "kilograms", ""))
 """Units of what people buy, sell and share out."""
-PERCENTS = ("5", "7", "10", "12", "15", "19", "20", "25", "30", "40", "50")
 GRAINS = {"whole number": Decimal(1), "ten": Decimal(10), "hundred": Decimal(100), "five": Decimal(5)}
 
 
 def _places(value: Decimal) -> int:
     return max(0, -int(value.normalize().as_tuple().exponent))
+
+
+def _like(amount: Quantity, value: Decimal) -> Quantity:
+    return Quantity(value, amount.unit, amount.places)
+
+
+def _is_shared(amount: Quantity) -> bool:
+    return amount.unit in SHARED and amount.value > 0
+
+
+def _shown(amount: Quantity) -> str:
+    return show_number(amount.value, amount.places)
 
 
 def _draw_convert(amount: Quantity, draw: Draw) -> Args | None:
@@ -51,15 +61,10 @@ def _convert_again(amount: Quantity, args: Args) -> Quantity:
     return Quantity(value, args["to"], min(_places(value), 2))
 
 
-def _explain_equal(before: Quantity, args: Args, after: Quantity) -> str:
-    return f"{show_quantity(before)} = {show_quantity(after)}"
-
-
 def _draw_raise(amount: Quantity, draw: Draw) -> Args | None:
-    args = {"p": draw.pick(PERCENTS), "dir": draw.pick(("up", "down"))}
-    if amount.unit not in SHARED or amount.value <= 0:
-        return None
-    return args if _places(amount.value * (100 + int(args["p"])) / 100) <= 2 else None
+    percent = draw.pick(("5", "7", "10", "12", "15", "19", "20", "25", "30", "40", "50"))
+    fits = _is_shared(amount) and _places(amount.value * (100 + int(percent)) / 100) <= 2
+    return {"p": percent, "dir": draw.pick(("up", "down"))} if fits else None
 
 
 def _raise(amount: Quantity, args: Args) -> Quantity:
@@ -67,53 +72,23 @@ def _raise(amount: Quantity, args: Args) -> Quantity:
     value = amount.value + part if args["dir"] == "up" else amount.value - part
     if value * 1000 % 10 == 5:
         raise Unfit("a tie in rounding")
-    return Quantity(value, amount.unit, amount.places)
-
-
-def _raise_again(amount: Quantity, args: Args) -> Quantity:
-    factor = Fraction(100 + int(args["p"]) * (1 if args["dir"] == "up" else -1), 100)
-    return Quantity(decimal(Fraction(amount.value) * factor), amount.unit, amount.places)
+    return _like(amount, value)
 
 
 def _explain_raise(before: Quantity, args: Args, after: Quantity) -> str:
     part, sign = show_number(before.value * int(args["p"]) / 100), "+" if args["dir"] == "up" else "-"
-    shown = show_number(before.value, before.places)
-    return f"{args['p']} % of {shown} is {part}; {shown} {sign} {part} = {show_quantity(after)}"
+    return f"{args['p']} % of {_shown(before)} is {part}; {_shown(before)} {sign} {part} = {show_quantity(after)}"
 
 
 def _draw_split(amount: Quantity, draw: Draw) -> Args | None:
     fitting = [n for n in range(2, 13) if (Fraction(amount.value) / n * 100).denominator == 1]
-    return {"n": str(draw.pick(fitting))} if fitting and amount.value > 0 and amount.unit in SHARED else None
-
-
-def _split(amount: Quantity, args: Args) -> Quantity:
-    return Quantity(divided(amount.value, int(args["n"])), amount.unit, amount.places)
+    return {"n": str(draw.pick(fitting))} if fitting and _is_shared(amount) else None
 
 
 def _split_again(amount: Quantity, args: Args) -> Quantity:
     """By whole hundredths of cents and what is left of them."""
     share, left = divmod(int(amount.value * 10000), int(args["n"]))
-    return Quantity(decimal((share + Fraction(left, int(args["n"]))) / 10000), amount.unit, amount.places)
-
-
-def _explain_split(before: Quantity, args: Args, after: Quantity) -> str:
-    return f"{show_number(before.value, before.places)} / {args['n']} = {show_quantity(after)}"
-
-
-def _draw_times(amount: Quantity, draw: Draw) -> Args | None:
-    return {"n": str(draw.between(2, 12))} if amount.value > 0 and amount.unit in SHARED else None
-
-
-def _times(amount: Quantity, args: Args) -> Quantity:
-    return Quantity(amount.value * int(args["n"]), amount.unit, amount.places)
-
-
-def _times_again(amount: Quantity, args: Args) -> Quantity:
-    return Quantity(sum([amount.value] * int(args["n"]), Decimal(0)), amount.unit, amount.places)
-
-
-def _explain_times(before: Quantity, args: Args, after: Quantity) -> str:
-    return f"{show_number(before.value, before.places)} × {args['n']} = {show_quantity(after)}"
+    return _like(amount, decimal((share + Fraction(left, int(args["n"]))) / 10000))
 
 
 def _draw_round(amount: Quantity, draw: Draw) -> Args | None:
@@ -134,22 +109,10 @@ def _round_again(amount: Quantity, args: Args) -> Quantity:
     return Quantity(Decimal(math.floor(Fraction(amount.value) / size + Fraction(1, 2)) * size), amount.unit)
 
 
-def _explain_round(before: Quantity, args: Args, after: Quantity) -> str:
-    return f"{show_quantity(before)} to the nearest {args['grain']} is {show_quantity(after)}"
-
-
-def _draw_parity(amount: Quantity, draw: Draw) -> Args | None:
-    return {} if amount.value % 1 == 0 else None
-
-
 def _parity(amount: Quantity, args: Args) -> Label:
     if amount.value % 1:
         raise Unfit("not a whole number")
     return Label("odd" if amount.value % 2 else "even")
-
-
-def _parity_again(amount: Quantity, args: Args) -> Label:
-    return Label("odd" if f"{amount.value.to_integral_value():f}"[-1] in "13579" else "even")
 
 
 def _draw_above(amount: Quantity, draw: Draw) -> Args | None:
@@ -163,7 +126,7 @@ def _above(amount: Quantity, args: Args) -> Label:
     bound = Decimal(args["x"])
     if bound == amount.value:
         raise Unfit("just equal")
-    return Label("yes" if (amount.value > bound) is (args["cmp"] == ">") else "no")
+    return Label("yes" if COMPARE[args["cmp"]](amount.value, bound) else "no")
 
 
 def _above_again(amount: Quantity, args: Args) -> Label:
@@ -181,43 +144,51 @@ OPERATIONS = (
         do: [say|work out] how many {to} {that} is
         ask: how many {to} is {that}
         ask: [how much|what] is {that} in {to}
-    """, _draw_convert, _convert, _convert_again, "in {to}", _explain_equal),
+    """, _draw_convert, _convert, _convert_again, "in {to}",
+        lambda before, args, after: f"{show_quantity(before)} = {show_quantity(after)}"),
     Operation("percent_change", "quantity", "quantity", "change", """
         do(dir=up): [add|put] {p} % [to {it}|on top of {it}|on top]
         do(dir=up): [raise|increase] {it} by {p} %
         do(dir=down): [take|knock] {p} % off {it}
         do(dir=down): [lower|reduce|cut|decrease] {it} by {p} %
         do(dir=down): [subtract|deduct] {p} % from {it}
-    """, _draw_raise, _raise, _raise_again, "after {p} %", _explain_raise),
+    """, _draw_raise, _raise,
+        lambda amount, args: _like(amount, decimal(
+            Fraction(amount.value) * (100 + int(args["p"]) * (1 if args["dir"] == "up" else -1)) / 100)),
+        "after {p} %", _explain_raise),
     Operation("split_evenly", "quantity", "quantity", "change", """
         do: [split|divide|share] {it} [equally |evenly |]among {n} people
         do: [split|divide] {it} into {n} equal parts
         do: divide {it} by {n}
         ask: how much does each of {n} people get if {that} is shared [equally|evenly]
-    """, _draw_split, _split, _split_again, "each share", _explain_split),
+    """, _draw_split, lambda amount, args: _like(amount, divided(amount.value, int(args["n"]))), _split_again, "each share",
+        lambda before, args, after: f"{_shown(before)} / {args['n']} = {show_quantity(after)}"),
     Operation("multiply", "quantity", "quantity", "change", """
         do: multiply {it} by {n}
         do: take {it} {n} times
         do: [work out|calculate|compute|find] {n} times {that}
         ask: [how much|what] is {n} times {that}
-        ask: what does {that} come to if it is needed {n} times
         ask: what do you get if you [multiply {it} by {n}|take {it} {n} times]
-    """, _draw_times, _times, _times_again, "{n} times as much", _explain_times),
+    """, lambda amount, draw: {"n": str(draw.between(2, 12))} if _is_shared(amount) else None,
+        lambda amount, args: _like(amount, amount.value * int(args["n"])),
+        lambda amount, args: _like(amount, sum([amount.value] * int(args["n"]), Decimal(0))), "{n} times as much",
+        lambda before, args, after: f"{_shown(before)} × {args['n']} = {show_quantity(after)}"),
     Operation("round_to", "quantity", "quantity", "change", """
         do: round {it}[ off|] to the nearest {grain}
         do: [give|bring] {it} to the nearest {grain}
         do: express {it} rounded[ off|] to the nearest {grain}
-        ask: what is {that} [rounded |]to the nearest {grain}
-        ask: how much is {that} [rounded |]to the nearest {grain}
-    """, _draw_round, _round, _round_again, "rounded", _explain_round),
+        ask: [what|how much] is {that} [rounded |]to the nearest {grain}
+    """, _draw_round, _round, _round_again, "rounded",
+        lambda before, args, after: f"{show_quantity(before)} to the nearest {args['grain']} is {show_quantity(after)}"),
     Operation("parity", "quantity", "label", "label", """
-        ask: is {that} even or odd
-        ask: is {that} an even or an odd number
+        ask: is {that} [even or odd|an even or an odd number]
         ask: would you call {that} even or odd
         do: [say|decide|tell me|state|determine] whether {that} is even or odd
         do: [label|classify|mark] {it} as even or odd
         do: say if {it} is even or odd
-    """, _draw_parity, _parity, _parity_again, "parity", None, ("even", "odd")),
+    """, lambda amount, draw: {} if amount.value % 1 == 0 else None, _parity,
+        lambda amount, args: Label("odd" if f"{amount.value.to_integral_value():f}"[-1] in "13579" else "even"),
+        "parity", None, ("even", "odd")),
     Operation("compare_with", "quantity", "label", "label", f"""
         ask(cmp=>): is {{that}} [above|more than|over|higher than] {_X}
         ask(cmp=<): is {{that}} [below|less than|under|lower than] {_X}

@@ -36,11 +36,3 @@ def number(hundredths: int) -> Decimal:
 def rows(table: Table, text: str, *values: Any, **names: str) -> Table:
     """The table with the rows whose numbers a query gives, in its order."""
     return table.with_rows([table.rows[row[0]] for row in query(table, text, *values, **names)])
-
-
-def total(values: list[int]) -> int:
-    """The sum of some whole numbers."""
-    with closing(sqlite3.connect(":memory:")) as connection:
-        connection.execute("create table t(x)")
-        connection.executemany("insert into t values (?)", [(value,) for value in values])
-        return int(connection.execute("select sum(x) from t").fetchone()[0])

@@ -108,10 +108,6 @@ def _sort(table: Table, args: Args) -> Table:
     return table.with_rows(sorted(table.rows, key=lambda row: row[place], reverse=args["order"] == "desc"))
 
 
-def _sort_again(table: Table, args: Args) -> Table:
-    return sql.rows(table, f"select n from t order by {{col}} {args['order']}", col=args["col"])
-
-
 def _explain_order(before: Table, args: Args, after: Table) -> str:
     return f"In order of {args['col']}: {', '.join(show_cell(row[0]) for row in after.rows)}"
 
@@ -144,10 +140,6 @@ def _count(table: Table, args: Args) -> Quantity:
     return Quantity(Decimal(len(table.rows)), table.noun)
 
 
-def _count_again(table: Table, args: Args) -> Quantity:
-    return Quantity(Decimal(sql.query(table, "select count(*) from t")[0][0]), table.noun)
-
-
 def _draw_extreme(table: Table, draw: Draw) -> Args | None:
     column = _number(table, draw, 3)
     return {"col": column.name, "order": draw.pick(("desc", "desc", "asc"))} if column else None
@@ -159,10 +151,6 @@ def _extreme(table: Table, args: Args) -> Name:
     if values.count(best) > 1 or len(values) < 2:
         raise Unfit("a tie")
     return Name(show_cell(table.rows[values.index(best)][0]))
-
-
-def _extreme_again(table: Table, args: Args) -> Name:
-    return Name(sql.query(table, f"select c0 from t order by {{col}} {args['order']} limit 1", col=args["col"])[0][0])
 
 
 def _explain_extreme(before: Table, args: Args, after: Name) -> str:
@@ -199,10 +187,6 @@ def _names(table: Table, args: Args) -> Words:
     if len(values) < 2 or len(set(values)) < len(values):
         raise Unfit("too few names, or one twice")
     return Words(table.noun, tuple(values))
-
-
-def _names_again(table: Table, args: Args) -> Words:
-    return Words(table.noun, tuple(row[0] for row in sql.query(table, "select c0 from t order by n")))
 
 
 def _draw_values(table: Table, draw: Draw) -> Args | None:
@@ -337,7 +321,8 @@ OPERATIONS = (
         do(order=desc): put {{them}} in order of {{col}} {_DOWN}
         do(order=asc): [sort|order|arrange|rank] {{them}} by {{col}} {_UP}
         do(order=asc): put {{them}} in order of {{col}} {_UP}
-    """, _draw_sort, _sort, _sort_again, "sorted by {col}", _explain_order),
+    """, _draw_sort, _sort,
+        lambda table, args: sql.rows(table, f"select n from t order by {{col}} {args['order']}", col=args["col"]), "sorted by {col}", _explain_order),
     Operation("top_rows", "table", "table", "change", f"""
         do(order=desc): [take|pick|pick out|keep only|select] the {{k}} {{noun}} with the {BEST} {{col}}
         do(order=asc): [take|pick|pick out|keep only|select] the {{k}} {{noun}} with the {WORST} {{col}}
@@ -364,7 +349,8 @@ OPERATIONS = (
         do: [count|say] how many {noun} [there are|the table has|are listed]
         ask: how many {noun} [are there|are listed|does the table have]
         ask: how many of {them} are there
-    """, _draw_two, _count, _count_again, "number"),
+    """, _draw_two, _count,
+        lambda table, args: Quantity(Decimal(sql.query(table, "select count(*) from t")[0][0]), table.noun), "number"),
     Operation("extreme_row", "table", "name", "reduce", f"""
         np(order=desc): the {{row}} with the [{BEST} {{col}}|most {{count}}]
         ask(order=desc): which {{row}} has the [{BEST} {{col}}|most {{count}}]
@@ -372,7 +358,8 @@ OPERATIONS = (
         np(order=asc): the {{row}} with the [{WORST} {{col}}|fewest {{count}}]
         ask(order=asc): which {{row}} has the [{WORST} {{col}}|fewest {{count}}]
         ask(order=asc): which of {{them}} has the {WORST} {{col}}
-    """, _draw_extreme, _extreme, _extreme_again, "{most} {col}", _explain_extreme),
+    """, _draw_extreme, _extreme, lambda table, args: Name(sql.query(
+        table, f"select c0 from t order by {{col}} {args['order']} limit 1", col=args["col"])[0][0]), "{most} {col}", _explain_extreme),
     Operation("lookup", "table", "cell", "reduce", """
         np: the {col} [of|for|given for|listed for|stated for] {name}
         do: [look up|read off|extract] the {col} [of|for] {name}
@@ -385,7 +372,8 @@ OPERATIONS = (
         do: [list|name] {them}
         do: [list|write down|pass on only] the names of {rows}
         ask: which {noun} [are listed|are there|does the table list]
-    """, _draw_two, _names, _names_again, "names"),
+    """, _draw_two, _names,
+        lambda table, args: Words(table.noun, tuple(row[0] for row in sql.query(table, "select c0 from t order by n"))), "names"),
     Operation("column_values", "table", "numbers", "reduce", """
         nps: [the|a list of the|a plain list of the] {measures} of {rows}
         nps: all the {measures}[ of {rows}|]

@@ -9,9 +9,8 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from synth.embedded.draws import Draw
-from synth.embedded.operations.lists import letters
 from synth.embedded.plan import Args, Operation
-from synth.embedded.values import Label, Name, Quantity, Text, Unfit, Words
+from synth.embedded.values import Label, Quantity, Text, Unfit, Words
 from synth.embedded.words import BAD, GOOD, MONTHS, THINGS, TOPICS
 
 _GOOD, _BAD = frozenset(GOOD), frozenset(BAD)
@@ -23,14 +22,14 @@ def tokens(text: str) -> list[str]:
     return re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", text)
 
 
+def _word(word: str) -> str:
+    return rf"(?<![\w'’-]){re.escape(word)}(?![\w'’-])"
+
+
 def _with(text: Text, changed: str) -> Text:
     if changed == text.text:
         raise Unfit("a change without effect")
     return Text(text.genre, changed)
-
-
-def _draw_any(text: Text, draw: Draw) -> Args | None:
-    return {} if len(text.text.split()) > 2 else None
 
 
 # --- labels -----------------------------------------------------------------------------------------------------------
@@ -97,15 +96,6 @@ def _draw_mentions(text: Text, draw: Draw) -> Args | None:
     return {"quoted": f'"{draw.pick(words) if draw.chance(0.5) else draw.pick(absent)}"'} if words else None
 
 
-def _mentions(text: Text, args: Args) -> Label:
-    return Label("yes" if args["quoted"][1:-1].lower() in tokens(text.text.lower()) else "no")
-
-
-def _mentions_again(text: Text, args: Args) -> Label:
-    word = re.escape(args["quoted"][1:-1])
-    return Label("yes" if re.search(rf"(?<![\w'’-]){word}(?![\w'’-])", text.text, re.IGNORECASE) else "no")
-
-
 # --- extraction and counting ------------------------------------------------------------------------------------------
 
 MARKS = {
@@ -140,48 +130,9 @@ def _extract_again(text: Text, args: Args) -> Words:
     return Words(marks, tuple(map(" ".join, fitting)))
 
 
-def _count(text: Text, args: Args) -> Quantity:
-    return Quantity(Decimal(len(text.text.split())), "words")
-
-
-def _count_again(text: Text, args: Args) -> Quantity:
-    return Quantity(Decimal(len(re.findall(r"\S+", text.text))), "words")
-
-
-def _sentences(text: Text, args: Args) -> Quantity:
-    found = re.findall(r"[.!?](?=\s|$)", text.text)
-    if not found:
-        raise Unfit("no sentence")
-    return Quantity(Decimal(len(found)), "sentences")
-
-
-def _sentences_again(text: Text, args: Args) -> Quantity:
-    return Quantity(Decimal(sum(word[-1] in ".!?" for word in text.text.split())), "sentences")
-
-
 def _draw_letter(text: Text, draw: Draw) -> Args | None:
     found = sorted({c for c in text.text.lower() if "a" <= c <= "z"})
     return {"letter": f'"{draw.pick(found)}"'} if found else None
-
-
-def _letter(text: Text, args: Args) -> Quantity:
-    return Quantity(Decimal(text.text.lower().count(args["letter"][1])))
-
-
-def _letter_again(text: Text, args: Args) -> Quantity:
-    return Quantity(Decimal(Counter(text.text.casefold())[args["letter"][1]]))
-
-
-def _longest(text: Text, args: Args) -> Name:
-    words = tokens(text.text)
-    sizes = list(map(letters, words))
-    if not sizes or sizes.count(max(sizes)) > 1:
-        raise Unfit("a tie")
-    return Name(words[sizes.index(max(sizes))])
-
-
-def _longest_again(text: Text, args: Args) -> Name:
-    return Name(sorted(tokens(text.text), key=lambda word: len(list(filter(str.isalpha, word))))[-1])
 
 
 # --- changes ----------------------------------------------------------------------------------------------------------
@@ -197,14 +148,6 @@ def _draw_case(text: Text, draw: Draw) -> Args | None:
     return {"case": case} if CASES[case][0](text.text) != text.text else None
 
 
-def _case(text: Text, args: Args) -> Text:
-    return _with(text, CASES[args["case"]][0](text.text))
-
-
-def _case_again(text: Text, args: Args) -> Text:
-    return Text(text.genre, CASES[args["case"]][1](text.text))
-
-
 NOUNS = tuple(
     dict.fromkeys((*THINGS, *_TOPIC_OF, "ticket", "deposit", "hall", "bus", "guests", "helpers", "cake", "answer"))
 )
@@ -217,30 +160,13 @@ def _draw_swap(text: Text, draw: Draw) -> Args | None:
 
 def _swap(text: Text, args: Args) -> Text:
     old, new = args["quoted1"][1:-1], args["quoted2"][1:-1]
-    return _with(text, re.sub(rf"(?<![\w'’-]){re.escape(old)}(?![\w'’-])", lambda _: new, text.text))
+    return _with(text, re.sub(_word(old), lambda _: new, text.text))
 
 
 def _swap_again(text: Text, args: Args) -> Text:
     """Word by word, with what stands between the words kept."""
     old, new = args["quoted1"][1:-1], args["quoted2"][1:-1]
     return Text(text.genre, "".join(new if part == old else part for part in re.split(r"([\w'’-]+)", text.text)))
-
-
-def _draw_edge(text: Text, draw: Draw) -> Args | None:
-    return {"edge": draw.pick(("first", "last"))} if re.search(r"[.!?]\s", text.text) else None
-
-
-def _edge(text: Text, args: Args) -> Text:
-    if text.text.rstrip()[-1:] not in ".!?":
-        raise Unfit("the text does not end with a sentence")
-    parts = re.split(r"(?<=[.!?])\s+", text.text.strip())
-    return _with(text, parts[0 if args["edge"] == "first" else -1])
-
-
-def _edge_again(text: Text, args: Args) -> Text:
-    words = text.text.split()
-    ends = [place for place, word in enumerate(words) if word[-1] in ".!?"]
-    return Text(text.genre, " ".join(words[: ends[0] + 1] if args["edge"] == "first" else words[ends[-2] + 1 :]))
 
 
 # fmt: off
@@ -272,7 +198,9 @@ OPERATIONS = (
         ask: is the word {quoted} used in {it}
         do: [say|check|tell me|decide] whether {it} [mentions|contains the word] {quoted} (yes or no)
         do: answer yes or no to whether the word {quoted} occurs in {it}
-    """, _draw_mentions, _mentions, _mentions_again, "mentioned", None, ("yes", "no")),
+    """, _draw_mentions,
+        lambda text, args: Label("yes" if args["quoted"][1:-1].lower() in tokens(text.text.lower()) else "no"),
+        lambda text, args: Label("yes" if re.search(_word(args["quoted"][1:-1]), text.text, re.IGNORECASE) else "no"), "mentioned", None, ("yes", "no")),
     Operation("extract", "text", "words", "reduce", """
         do: [extract|pull out|list|copy out|write down] [all|all the|the] {marks} [in|from|given in] {it}
         do: [find|collect] [every one of the|all|all the] {marks} in {it}
@@ -286,33 +214,23 @@ OPERATIONS = (
         do: [count|say] how many words {it} has
         ask: how many words [does {it} have|are in {it}|are there in {it}]
         ask: how long is {it} in words
-    """, _draw_any, _count, _count_again, "words"),
-    Operation("count_sentences", "text", "quantity", "reduce", """
-        np: the number of sentences in {it}
-        np: the length of {it} in sentences
-        do: count the sentences [in|of] {it}
-        do: [count|say] how many sentences {it} has
-        ask: how many sentences [does {it} have|are in {it}|are there in {it}]
-        ask: how long is {it} in sentences
-    """, _draw_any, _sentences, _sentences_again, "sentences"),
+    """, lambda text, draw: {} if len(text.text.split()) > 2 else None,
+        lambda text, args: Quantity(Decimal(len(text.text.split())), "words"),
+        lambda text, args: Quantity(Decimal(len(re.findall(r"\S+", text.text))), "words"), "words"),
     Operation("count_letter", "text", "quantity", "reduce", """
         np: the number of times the letter {letter} occurs in {it}
         np: the number of letters {letter} in {it}
         do: count the letter {letter} in {it}
         do: count how [often|many times] the letter {letter} occurs in {it}
         ask: how [often|many times] does the letter {letter} [occur|appear|stand] in {it}
-    """, _draw_letter, _letter, _letter_again, "letter {letter}"),
-    Operation("longest_word", "text", "name", "reduce", """
-        np: the [longest word|word with the most letters] in {it}
-        np: the longest word of {it}
-        do: [pick out|name|find] the longest word [in|of] {it}
-        ask: which word in {it} [is the longest|has the most letters]
-        ask: which is the longest word [in|of] {it}
-    """, _draw_any, _longest, _longest_again, "longest word"),
+    """, _draw_letter,
+        lambda text, args: Quantity(Decimal(text.text.lower().count(args["letter"][1]))),
+        lambda text, args: Quantity(Decimal(Counter(text.text.casefold())[args["letter"][1]])), "letter {letter}"),
     Operation("change_case", "text", "text", "order", """
         do: [write|put|rewrite|type] {it} in {case} letters[| throughout| only]
         do: [turn|change|convert] {it} [to|into] {case} letters
-    """, _draw_case, _case, _case_again, "text"),
+    """, _draw_case, lambda text, args: _with(text, CASES[args["case"]][0](text.text)),
+        lambda text, args: Text(text.genre, CASES[args["case"]][1](text.text)), "text"),
     Operation("replace_word", "text", "text", "change", """
         do: replace [the word|every|each] {quoted1} [by|with] {quoted2} in {it}
         do: [change|turn] the word {quoted1} into {quoted2} in {it}
@@ -320,10 +238,4 @@ OPERATIONS = (
         do: put {quoted2} wherever {it} says {quoted1}
         do: swap the word {quoted1} for {quoted2} in {it}
     """, _draw_swap, _swap, _swap_again, "text"),
-    Operation("edge_sentence", "text", "text", "change", """
-        do: [keep|give|quote|copy] only the {edge} sentence of {it}
-        do: [drop|delete|leave out] everything but the {edge} sentence of {it}
-        do: shorten {it} to its {edge} sentence
-        np: [the|only the] {edge} sentence of {it}
-    """, _draw_edge, _edge, _edge_again, "{edge} sentence"),
 )

@@ -40,53 +40,94 @@ PROMPT_NAMES = ("diverse", "alpaca", "self_instruct", "is_classification", "inst
 
 
 class BootstrapSettings(BaseModel):
-    """How new tasks are made. None takes the default of the method, given here for self_instruct, alpaca, diverse.
-
-    `num_tasks`: accepted tasks wanted, exactly. `window`: requests that may be under way without seeing each other's
-    tasks, after a start with few; it shapes the result (concurrency never does): keep it at 4 times the slots or more.
-    `tasks_per_request`: tasks asked for at once (8, 20, 20). `num_examples`: tasks shown (8, 3, 3), of which
-    `num_machine_examples` at most are machine-made once there are any (2, 0, 1). `classification_only`: the variant of
-    Self-Instruct that asks for classification tasks. `instances_per_task`: inputs with answers for each task, at most
-    (5, 1, 1); where it is 1, alpaca and diverse spare the request. `classification_examples`: tasks of both kinds shown
-    when asking whether a task is classification (12 yes, 19 no). `num_instance_examples`: solved tasks shown when
-    asking for instances (11, for classification 16). `with_outputs`: let alpaca or diverse write the answers in the
-    same reply (alpaca does, diverse does not): it saves tokens, an answer of its own has the teacher's whole attention.
-    `topic`: one sentence about the domain wanted. `language`: "any", or ISO 639-1 codes to draw from.
-    `novelty_threshold`, `novelty_strict`: a task goes when its highest ROUGE-L to seeds and accepted tasks is above the
-    threshold (strict: at or above, as the paper words it; the published code keeps a tie). `num_most_similar`: nearest
-    tasks noted with each task (Self-Instruct notes 10; more than 1 costs a pass over the pool for each).
-    `checks`: checks of the instruction, None for those the method was published with. `structured`: ask by JSON schema
-    or for headed sections; "auto" takes the schema where the teacher prefers it. `sampling`,
-    `classification_sampling`, `instance_sampling`: of the three kinds of request. `prompt_paths`: own .jinja files by
-    prompt name; keep the headings. `max_requests`: proposals after which to give up (None: 5 times the ideal + 20).
-    """
+    """How new tasks are made. null takes the default of the method."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    method: Literal["diverse", "alpaca", "self_instruct"] = "diverse"
-    num_tasks: int = Field(100, ge=1)
-    window: int = Field(256, ge=1)
-    tasks_per_request: int | None = Field(None, ge=1, le=50)
-    num_examples: int | None = Field(None, ge=1, le=30)
-    num_machine_examples: int | None = Field(None, ge=0, le=10)
-    with_outputs: bool | None = None
-    classification_only: bool = False
-    instances_per_task: int | None = Field(None, ge=1, le=20)
-    classification_examples: tuple[int, int] = (12, 19)
-    num_instance_examples: int | None = Field(None, ge=0, le=40)
-    topic: str | None = None
-    language: Literal["any"] | list[str] = "any"
-    novelty_threshold: float = Field(0.7, gt=0, le=1)
-    novelty_strict: bool = False
-    novelty_tokenizer: Literal["unicode", "rouge"] = "unicode"
-    num_most_similar: int = Field(1, ge=1, le=100)
-    checks: list[str | dict[str, dict[str, Any]]] | None = None
-    structured: Literal["auto", "json", "sections"] = "auto"
-    sampling: Sampling | None = None
-    classification_sampling: Sampling = CLASSIFICATION_SAMPLING
-    instance_sampling: Sampling = INSTANCE_SAMPLING
-    prompt_paths: dict[str, str] = Field(default_factory=dict)
-    max_requests: int | None = Field(None, ge=1)
+    method: Literal["diverse", "alpaca", "self_instruct"] = Field(
+        "diverse",
+        description=(
+            "diverse (drawn attributes), alpaca (many tasks in one reply) or self_instruct (lists, then instances)."
+        ),
+    )
+    num_tasks: int = Field(100, ge=1, description="Accepted tasks wanted, exactly.")
+    window: int = Field(
+        256,
+        ge=1,
+        description=(
+            "Requests that may be under way without seeing each other's tasks. It shapes the result; keep it at"
+            " 4 times the slots or more."
+        ),
+    )
+    tasks_per_request: int | None = Field(
+        None, ge=1, le=50, description="Tasks asked for at once; null: 20 (self_instruct 8)."
+    )
+    num_examples: int | None = Field(
+        None, ge=1, le=30, description="Tasks shown in a prompt; null: 3 (self_instruct 8)."
+    )
+    num_machine_examples: int | None = Field(
+        None, ge=0, le=10, description="Of these, machine-made ones at most; null: 1 (alpaca 0, self_instruct 2)."
+    )
+    with_outputs: bool | None = Field(
+        None,
+        description=(
+            "Let the reply with the tasks answer them too, which saves tokens; null: alpaca does, diverse does not."
+        ),
+    )
+    classification_only: bool = Field(
+        False, description="Ask for classification tasks only (a variant of Self-Instruct)."
+    )
+    instances_per_task: int | None = Field(
+        None, ge=1, le=20, description="Inputs with answers for each task, at most; null: 1 (self_instruct 5)."
+    )
+    classification_examples: tuple[int, int] = Field(
+        (12, 19),
+        description=(
+            "Tasks shown when asking whether a task is classification: how many that are, how many that are not."
+        ),
+    )
+    num_instance_examples: int | None = Field(
+        None, ge=0, le=40, description="Solved tasks shown when asking for instances; null: 11, for classification 16."
+    )
+    topic: str | None = Field(None, description="One sentence about the domain wanted.")
+    language: Literal["any"] | list[str] = Field("any", description="any, or ISO 639-1 codes to draw from.")
+    novelty_threshold: float = Field(
+        0.7,
+        gt=0,
+        le=1,
+        description="A task is rejected when its highest ROUGE-L to seeds and accepted tasks is above this.",
+    )
+    novelty_strict: bool = Field(
+        False, description="Reject at the threshold as well, as the paper words it; the published code keeps a tie."
+    )
+    novelty_tokenizer: Literal["unicode", "rouge"] = Field(
+        "unicode",
+        description="How words are cut for ROUGE-L: unicode (any script) or rouge (as published, Latin letters).",
+    )
+    num_most_similar: int = Field(
+        1,
+        ge=1,
+        le=100,
+        description="Nearest tasks noted with each task; more than 1 costs a pass over the pool for each.",
+    )
+    checks: list[str | dict[str, dict[str, Any]]] | None = Field(
+        None, description="Checks of the instruction; null: those the method was published with."
+    )
+    structured: Literal["auto", "json", "sections"] = Field(
+        "auto",
+        description="Ask by JSON schema or for headed sections; auto takes the schema where the teacher prefers it.",
+    )
+    sampling: Sampling | None = Field(None, description="How tasks are drawn; null: as the method was published.")
+    classification_sampling: Sampling = Field(
+        CLASSIFICATION_SAMPLING, description="How it is asked whether a task is classification."
+    )
+    instance_sampling: Sampling = Field(INSTANCE_SAMPLING, description="How instances are drawn.")
+    prompt_paths: dict[str, str] = Field(
+        default_factory=dict, description="Prompt name to a .jinja file of your own; keep the headings."
+    )
+    max_requests: int | None = Field(
+        None, ge=1, description="Requests for tasks after which to give up; null: 5 times the ideal number, and 20."
+    )
 
     @field_validator("language")
     @classmethod

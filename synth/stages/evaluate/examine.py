@@ -24,28 +24,28 @@ Progress = Callable[[str, int, int], None]  # (student, answers so far, of how m
 
 
 class EvaluateSettings(BaseModel):
-    """How students are examined.
-
-    `max_tasks`: the first so many items (None: all). `max_tokens`: of an answer. `batch_tokens`: in memory at a time.
-    `max_length`: longest text, in tokens, whose loss is taken. `template`: None takes the one a student was trained
-    with.
-    `keep_given_away`: also examine on items that the training data give away. `seeds`: of an ablation's trainings.
-    `arms`: students that a run trains for comparison, for as many steps and tokens as its own: on the seed tasks alone,
-    or on all that the teacher answered, whatever the checks said ("no checks").
-    """
+    """How students are examined."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    max_tasks: int | None = Field(default=None, ge=1)
-    max_tokens: int = Field(default=256, ge=1)
-    batch_tokens: int = Field(default=16_384, ge=64)
-    max_length: int = Field(default=2048, ge=8)
-    template: str | None = None
-    num_threads: int | None = Field(default=None, ge=1)
-    keep_given_away: bool = False
-    seed: int = Field(default=0, ge=0)
-    seeds: tuple[int, ...] = (0, 1, 2)
-    arms: tuple[Literal["seeds only", "no checks"], ...] = ("seeds only",)
+    max_tasks: int | None = Field(default=None, ge=1, description="Examine on this many items at most, the first ones.")
+    max_tokens: int = Field(default=256, ge=1, description="Longest answer, in tokens.")
+    batch_tokens: int = Field(default=16_384, ge=64, description="Tokens in memory at a time, answers included.")
+    max_length: int = Field(default=2048, ge=8, description="Longest text whose loss is taken, in tokens.")
+    template: str | None = Field(
+        None, description="The form of a conversation; null: the one a student was trained with."
+    )
+    num_threads: int | None = Field(default=None, ge=1, description="Threads of torch on the CPU.")
+    keep_given_away: bool = Field(False, description="Examine on items that the training data give away, too.")
+    seed: int = Field(default=0, ge=0, description="Seed of the intervals.")
+    seeds: tuple[int, ...] = Field((0, 1, 2), description="Seeds of an ablation's trainings.")
+    arms: tuple[Literal["seeds only", "no checks"], ...] = Field(
+        ("seeds only",),
+        description=(
+            "Students trained for comparison, for as many steps and tokens: on the seed tasks alone, or on all "
+            "that the teacher answered before any check."
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,4 +13,17 @@ from synth.stages.evolve.operators import OPERATOR_SETS, OPERATORS, Operator
 from synth.stages.evolve.stage import evolve
 from synth.stages.evolve.tune import Tuned, tune
 
-__all__ = ["OPERATORS", "OPERATOR_SETS", "EvolveSettings", "Operator", "TuneSettings", "Tuned", "evolve", "tune"]
+MAX_WORDS = 5_000
+"""Words of a task that is evolved: about 7,000 tokens, so that a judge's two tasks fit in a context of 16,384."""
+
+__all__ = [
+    "MAX_WORDS",
+    "OPERATORS",
+    "OPERATOR_SETS",
+    "EvolveSettings",
+    "Operator",
+    "TuneSettings",
+    "Tuned",
+    "evolve",
+    "tune",
+]

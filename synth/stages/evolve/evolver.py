@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from synth.checks import build_checks, build_pair_checks
 from synth.checks.base import Check, PairCheck, split_reason
 from synth.checks.echo import repeats_request
+from synth.checks.evolution import evolved_input
 from synth.engine.run import Ask, request_failure
 from synth.errors import RequestFailed, UsageError
 from synth.models.base import Sampling
@@ -43,47 +44,54 @@ TASK_CHECKS = ("not_a_task", "missing_input", "gibberish", "mixed_language", "pr
 
 
 class TuneSettings(BaseModel):
-    """How the method is tuned: `steps` of optimisation at most, `num_candidates` per step, tasks whose trajectories of
-    `rounds` generations are read (`num_sample`), and tasks that score a method (`num_held_out`)."""
+    """How the method is tuned."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    steps: int = Field(3, ge=1, le=20)
-    num_candidates: int = Field(3, ge=1, le=16)
-    rounds: int = Field(2, ge=1, le=8)
-    num_sample: int = Field(10, ge=1)
-    num_held_out: int = Field(20, ge=1)
+    steps: int = Field(3, ge=1, le=20, description="Steps of optimisation at most.")
+    num_candidates: int = Field(3, ge=1, le=16, description="Methods tried in each step.")
+    rounds: int = Field(2, ge=1, le=8, description="Generations of the trajectories that the optimiser reads.")
+    num_sample: int = Field(10, ge=1, description="Tasks whose trajectories are read.")
+    num_held_out: int = Field(20, ge=1, description="Tasks that score a method.")
 
 
 class EvolveSettings(BaseModel):
-    """How tasks are evolved.
-
-    `rounds`: generations (4 in the paper). `operators`: a set of operators by name ("default", "code", "math") or
-    weights by operator name. `method`: "auto" lets the teacher tune one method of its own first, by `tune`;
-    `method_path` names a text file with such a method. `answer`: answer each survivor at once, which the eliminations
-    by answer need. `judge`: eliminate by a judge's verdict that nothing was gained, both orders asked.
-    `rate_complexity`: grade difficulty before and after. `checks`: eliminations by comparing parent and child, None for
-    all. `every_instance`: evolve each instance of a task; else its first, and the others pass. `stop_share`: stop when
-    the judge eliminates more than this share of the candidates. Sampling as in the paper (temperature 1, top_p 0.9,
-    2048 tokens).
-    """
+    """How tasks are evolved. Sampling as in the paper."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    rounds: int = Field(4, ge=1, le=50)
-    method: Literal["operators", "auto"] = "operators"
-    method_path: Path | None = None
-    tune: TuneSettings = TuneSettings()
-    operators: Literal["default", "code", "math"] | dict[str, float] = "default"
-    answer: bool = True
-    judge: bool = True
-    rate_complexity: bool = False
-    checks: list[str | dict[str, dict[str, Any]]] | None = None
-    every_instance: bool = False
-    stop_share: float = Field(0.9, gt=0, le=1)
-    sampling: Sampling = Sampling(temperature=1.0, top_p=0.9, max_tokens=2048)
-    answer_sampling: Sampling = Sampling(temperature=0.7, max_tokens=2048)
-    prompt_paths: dict[str, str] = Field(default_factory=dict)
+    rounds: int = Field(4, ge=1, le=50, description="Generations (4 in the paper).")
+    method: Literal["operators", "auto"] = Field(
+        "operators", description="operators, or auto: the teacher tunes one method of its own first."
+    )
+    method_path: Path | None = Field(
+        None, description="A text file with a tuned method, as `synth evolve tune` writes it."
+    )
+    tune: TuneSettings = Field(TuneSettings(), description="How a method is tuned, with method: auto.")
+    operators: Literal["default", "code", "math"] | dict[str, float] = Field(
+        "default", description="default, code or math; or weights by operator name, where your own are module:name."
+    )
+    answer: bool = Field(True, description="Answer each new task at once, which the eliminations by answer need.")
+    judge: bool = Field(True, description="Eliminate a task when a judge, asked in both orders, finds nothing gained.")
+    rate_complexity: bool = Field(False, description="Grade the difficulty before and after.")
+    checks: list[str | dict[str, dict[str, Any]]] | None = Field(
+        None, description="Eliminations by comparing parent and child; null: all."
+    )
+    every_instance: bool = Field(
+        False, description="Evolve each instance of a task; else its first, and the others pass."
+    )
+    stop_share: float = Field(
+        0.9, gt=0, le=1, description="Stop when the judge eliminates more than this share of the candidates."
+    )
+    sampling: Sampling = Field(
+        Sampling(temperature=1.0, top_p=0.9, max_tokens=2048), description="How a task is rewritten."
+    )
+    answer_sampling: Sampling = Field(
+        Sampling(temperature=0.7, max_tokens=2048), description="How a new task is answered."
+    )
+    prompt_paths: dict[str, str] = Field(
+        default_factory=dict, description="Prompt name to a .jinja file of your own; keep the headings."
+    )
 
     @field_validator("prompt_paths")
     @classmethod
@@ -210,7 +218,7 @@ class Evolver:
         schema = rewrite_schema(operator.changes_input) if self.as_json else None
         answer = await ask(prompt, self.settings.sampling, schema=schema, draw=draw)
         parsed = parse_rewrite(answer.text)
-        given = parsed.input if operator.changes_input else parent.input
+        given = evolved_input(parent.input, parsed.input, operator.changes_input)
         line = Lineage("evolve", (parent.id,), name, generation, answer.model, prompt.version, (answer.key,))
         child = Record(parsed.instruction, given, "", parent.system, parent.history, lineage=line)
         child = replace(child, meta=_inherited(parent, operator))

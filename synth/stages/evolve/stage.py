@@ -70,7 +70,7 @@ async def _trusted_judge(engine: Engine, settings: EvolveSettings) -> GainJudge 
     equal, harder = await judge.can_tell(engine.asking(STAGE, "planted pairs"))
     if min(equal, harder) >= NEEDED:
         return judge
-    engine.progress.warn(
+    engine.note(
         f"evolve: the judge is switched off. Of {len(PLANTED)} planted pairs each it knew {equal} equal and {harder} "
         f"harder ones ({NEEDED} are needed), so nothing is rejected as no_gain. Name another judge: in the recipe."
     )

@@ -25,6 +25,7 @@ FACTS = {
     "funnel_problems": "sentences about sums that do not come out",
     "contamination": "sentences about overlap with evaluation sets",
     "settings": "stage -> settings",
+    "asked_otherwise": "sentences about what the endpoints would not take and how they were asked instead",
     "seeds": "where the seed tasks come from",
     "reproduce": "the command that makes the data again",
     "versions": "package -> version",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from synth.engine.funnel import StageCount, count_funnel, data_stages
-from synth.engine.ledger import LedgerReader
+from synth.engine.ledger import NOTE, LedgerReader
 
 
 def run_facts(run_dir: Path) -> dict[str, Any]:
@@ -19,6 +19,7 @@ def run_facts(run_dir: Path) -> dict[str, Any]:
         stages = {name: begun[name] for name in data_stages(ledger)}
         ends = [stage["finished_at"] or stage["started_at"] for stage in stages.values()]
         models = ledger.query("SELECT DISTINCT role, model FROM requests ORDER BY role DESC, model")
+        notes = ledger.query("SELECT DISTINCT detail FROM events WHERE kind=? ORDER BY detail", NOTE)
         contamination = _contamination(funnel.stages, stages)
     finally:
         ledger.close()
@@ -27,6 +28,7 @@ def run_facts(run_dir: Path) -> dict[str, Any]:
     facts["models"] = {
         role: [name for one, name in models if one == role] for role in dict.fromkeys(r for r, _ in models)
     }
+    facts["asked_otherwise"] = [note for (note,) in notes]
     facts["funnel"] = [_row(stage) for stage in funnel.stages]
     facts["funnel_problems"] = funnel.problems
     facts["settings"] = {name: stage["settings"] for name, stage in stages.items()}

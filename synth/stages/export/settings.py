@@ -13,8 +13,8 @@ class Splits(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    validation: float = Field(0.0, ge=0, lt=1)
-    test: float = Field(0.0, ge=0, lt=1)
+    validation: float = Field(0.0, ge=0, lt=1, description="Share for validation.")
+    test: float = Field(0.0, ge=0, lt=1, description="Share for testing.")
 
     @model_validator(mode="after")
     def _leave_something(self) -> Splits:
@@ -24,23 +24,33 @@ class Splits(BaseModel):
 
 
 class ExportSettings(BaseModel):
-    """Which files are made and what the card says.
-
-    `formats`: names of FORMATS, or `module:name`. `splits`: shares for validation and test, or nothing for one file.
-    `provenance`: columns that say where each row comes from. `licence`: of the data, best a name that Hugging Face
-    knows, such as cc-by-4.0; it must fit the terms of the teacher. The rest is for the card.
-    """
+    """Which files are made and what the card says."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    formats: list[str] = Field(default=["alpaca"], min_length=1)
-    splits: Splits | None = None
-    provenance: bool = False
-    licence: str = Field("unknown", min_length=1, max_length=100)
-    title: str = Field("", max_length=200)
-    description: str = Field("", max_length=5000)
-    url: str = Field("", max_length=500)
-    authors: list[str] = []
+    formats: list[str] = Field(
+        default=["alpaca"],
+        min_length=1,
+        description=(
+            "alpaca, alpaca_jsonl, messages, prompt_completion, sharegpt, parquet, datasets, preference, csv, "
+            "or module:name."
+        ),
+    )
+    splits: Splits | None = Field(None, description="Shares for validation and test; null: one file.")
+    provenance: bool = Field(False, description="Add columns that say where each row comes from.")
+    licence: str = Field(
+        "unknown",
+        min_length=1,
+        max_length=100,
+        description=(
+            "Licence of the data, best a name that Hugging Face knows, such as cc-by-4.0; it must fit the "
+            "teacher's terms."
+        ),
+    )
+    title: str = Field("", max_length=200, description="Title of the card; the run's name where empty.")
+    description: str = Field("", max_length=5000, description="A paragraph of the card about the data.")
+    url: str = Field("", max_length=500, description="Where the data can be found.")
+    authors: list[str] = Field([], description="Names of those who made the data.")
 
     @field_validator("formats")
     @classmethod

@@ -1,7 +1,7 @@
 """Rows → files: JSON, JSON Lines, CSV and Parquet, written as a stream and whole or not at all.
 
 Text is data. JSON keeps every character, with U+0085, U+2028 and U+2029 as escapes because many readers end a line at
-them. CSV cells that a spreadsheet would take for a formula get a leading apostrophe (`unescape_cell` takes it off).
+them. CSV cells that a spreadsheet would take for a formula get a leading apostrophe (the import takes it off).
 Lone surrogates are no text in any of these files; `cleaned` replaces them before.
 """
 
@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 
 from synth.fileio import atomic_file
 from synth.records import Record
+from synth.sources.tables import escape_cell
 from synth.stages.export.formats import TURNS, Row
 
 Write = Callable[[Row], None]
@@ -29,8 +30,6 @@ CSV_NOTE = "CSV cells that a spreadsheet could take for a formula start with an 
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _LINE_ENDS = re.compile("[\x85\u2028\u2029]")
-_FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
-_ESCAPED = re.compile("'+[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 
 
 def cleaned(record: Record) -> Record:
@@ -51,17 +50,6 @@ def json_text(row: Any) -> str:
     """One line of strict JSON, readable: letters of any script as they are, line ends and NaN never."""
     text = json.dumps(row, ensure_ascii=False, allow_nan=False)
     return text if text.isascii() else _LINE_ENDS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
-
-
-def escape_cell(text: str) -> str:
-    """A CSV cell that no spreadsheet runs as a formula (rule of OWASP ASVS 1.2.10); NUL becomes U+FFFD."""
-    text = text.replace("\x00", "\ufffd")
-    return f"'{text}" if _FORMULA.match(text) else text
-
-
-def unescape_cell(cell: str) -> str:
-    """The inverse of `escape_cell`."""
-    return cell[1:] if _ESCAPED.match(cell) else cell
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from synth.fileio import atomic_write
 from synth.stages.report.blocks import Section
@@ -19,11 +19,13 @@ FILE_NAME = "report.html"
 
 
 class ReportSettings(BaseModel):
-    """`embeddings_path`: a .npy file of vectors of the final records for the Vendi score; else words are hashed."""
+    """What the page tells beyond the run's own numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    embeddings_path: str | None = None
+    embeddings_path: str | None = Field(
+        None, description="A .npy file of vectors of the final records, for the Vendi score; else words are hashed."
+    )
     is_shaping: ClassVar[bool] = False
 
 

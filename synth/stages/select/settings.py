@@ -17,6 +17,7 @@ DEFAULT_CHECKS: tuple[str | dict[str, dict[str, Any]], ...] = (
     "needs_web",
     "placeholder",
     "no_input_spelling",
+    "stand_in",
     "url_input",
     {"ends_with_colon": {"fields": ["output"]}},
     "control_characters",
@@ -50,57 +51,77 @@ class _Section(BaseModel):
 
 
 class EmbeddingSettings(_Section):
-    """Where vectors come from: a model2vec folder on this machine, or with `base_url` an OpenAI-compatible server.
+    """Where vectors come from."""
 
-    `batch_size`: texts in one request. The key is read from the environment variable `api_key_env`.
-    """
-
-    model: str
-    base_url: str | None = None
-    api_key_env: str = "OPENAI_API_KEY"
-    batch_size: int = Field(64, ge=1, le=2048)
+    model: str = Field(description="A model2vec folder on this machine, or with `base_url` the server's model.")
+    base_url: str | None = Field(None, description="URL of an OpenAI-compatible server of vectors.")
+    api_key_env: str = Field("OPENAI_API_KEY", description="Environment variable that holds the server's key.")
+    batch_size: int = Field(64, ge=1, le=2048, description="Texts in one request.")
 
 
 class GradeSettings(_Section):
-    """A model grades each answer from 1 to 5. It is the recipe's `judge`, the teacher where none is named.
+    """A model grades each answer from 1 to 5: the recipe's judge, or the teacher where none is named."""
 
-    `num_draws`: independent gradings of each answer; the grade is their mean, which is finer than whole numbers where a
-    grader gives nearly everything the same (drawn with `temperature`; a single one with 0). `complexity`: grade the
-    task's difficulty too, 1 to 10, where the record has no such grade yet; `keep.by: deita` needs it. `structured`: ask
-    by JSON schema where the model is known to keep to one. `prompt_path`: your own .jinja in place of `grade`.
-    """
-
-    num_draws: int = Field(1, ge=1, le=20)
-    temperature: float = Field(0.7, ge=0)
-    complexity: bool = False
-    structured: Literal["auto", "json", "sections"] = "auto"
-    prompt_path: str | None = None
+    num_draws: int = Field(
+        1,
+        ge=1,
+        le=20,
+        description=(
+            "Independent gradings of each answer. Their mean is the grade, which is finer where a grader gives "
+            "nearly everything the same."
+        ),
+    )
+    temperature: float = Field(0.7, ge=0, description="Temperature of several draws; a single one is drawn at 0.")
+    complexity: bool = Field(
+        False,
+        description=(
+            "Grade the task's difficulty too, 1 to 10, where the record has no such grade; keep.by: deita needs it."
+        ),
+    )
+    structured: Literal["auto", "json", "sections"] = Field(
+        "auto",
+        description=(
+            "Ask by JSON schema or for headed lines; auto takes the schema where the model is known to keep to one."
+        ),
+    )
+    prompt_path: str | None = Field(None, description="A .jinja file of your own in place of the prompt grade.")
 
 
 class IfdSettings(_Section):
-    """Instruction-following difficulty by a causal language model in a folder or of the hub; see `ifd.py`."""
+    """Instruction-following difficulty by a causal language model; see `ifd.py`."""
 
-    model: str
-    template: str | None = None
-    max_tokens: int = Field(1024, ge=16)
-    num_threads: int | None = None
+    model: str = Field(description="A folder, or a name of the hub.")
+    template: str | None = Field(None, description="The form of a conversation; null: the model's own.")
+    max_tokens: int = Field(1024, ge=16, description="Longest text measured, in tokens.")
+    num_threads: int | None = Field(None, description="Threads of torch on the CPU.")
 
 
 class KeepSettings(_Section):
-    """Whom to keep of the graded records. Grades are read by their order, so a generous grader does no harm.
-
-    `by` is what ranks them: "grade" (mean of the three criteria), "deita" (quality times complexity, Liu et al., arXiv
-    2312.15685) or "ifd" (highest first, those of 1 and more out, Li et al., arXiv 2308.12032). `min_grade`: a bound on
-    the mean, or on each of several criteria. `share`: the best part, above 0, at most 1. `top_k`: at most so many.
-    `min_distance`: pass over a record nearer than this to one picked before it; 1 - cosine with embeddings, else
-    1 - ROUGE-L (None: off; 0.1 with "deita"). Ties fall by a hash of the record, the same every time.
+    """Which graded records to keep. Grades are read by their order, so a generous grader does no harm; ties fall
+    by a hash of the record.
     """
 
-    by: Literal["grade", "deita", "ifd"] = "grade"
-    min_grade: float | dict[Criterion, float] | None = None
-    share: float | None = Field(None, gt=0, le=1)
-    top_k: int | None = Field(None, ge=1)
-    min_distance: float | None = Field(None, gt=0, lt=1)
+    by: Literal["grade", "deita", "ifd"] = Field(
+        "grade",
+        description=(
+            "What ranks records: grade (mean of the criteria), deita (quality times complexity, arXiv "
+            "2312.15685) or ifd (highest first, below 1, arXiv 2308.12032)."
+        ),
+    )
+    min_grade: float | dict[Criterion, float] | None = Field(
+        None, description="Lowest mean grade, or lowest grade by criterion."
+    )
+    share: float | None = Field(None, gt=0, le=1, description="Keep this best part, above 0 and at most 1.")
+    top_k: int | None = Field(None, ge=1, description="Keep this many at most.")
+    min_distance: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description=(
+            "Pass over a record nearer than this to one kept before: 1 - cosine with embeddings, else 1 - "
+            "ROUGE-L; null: off (deita 0.1)."
+        ),
+    )
 
     @property
     def bounds(self) -> dict[str, float]:
@@ -116,18 +137,29 @@ class KeepSettings(_Section):
 
 
 class SelectSettings(_Section):
-    """`checks`: names, or a name with options, in the order in which they name a rejection.
+    """Which records are kept: by checks and, where wanted, by meaning and by grades."""
 
-    Then, each off unless given: `semantic`, the highest cosine of a record's task to one kept before (needs
-    `embeddings`); `grade` and `ifd`, measures of what passed all checks; `keep`, who stays by them.
-    """
-
-    checks: list[str | dict[str, dict[str, Any]]] = Field(default_factory=lambda: list(DEFAULT_CHECKS))
-    embeddings: EmbeddingSettings | None = None
-    semantic: float | None = Field(None, gt=0, lt=1)
-    grade: GradeSettings | None = None
-    ifd: IfdSettings | None = None
-    keep: KeepSettings | None = None
+    checks: list[str | dict[str, dict[str, Any]]] = Field(
+        default_factory=lambda: list(DEFAULT_CHECKS),
+        description=(
+            "Names of checks, or a name with options, in the order in which they name a rejection; your own are"
+            " module:name."
+        ),
+    )
+    embeddings: EmbeddingSettings | None = Field(
+        None, description="Where vectors come from, for `semantic` and for distances."
+    )
+    semantic: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Reject a task with a higher cosine than this to one kept before; needs `embeddings`.",
+    )
+    grade: GradeSettings | None = Field(None, description="Let a model grade what passed all checks.")
+    ifd: IfdSettings | None = Field(
+        None, description="Measure instruction-following difficulty of what passed all checks."
+    )
+    keep: KeepSettings | None = Field(None, description="Keep the best of the graded records.")
 
     @field_validator("checks")
     @classmethod

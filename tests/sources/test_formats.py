@@ -11,7 +11,7 @@ import pytest
 
 from synth.errors import InputError, UsageError
 from synth.records import Lineage, OtherAnswer, Record
-from synth.stages.formats import read_records
+from synth.sources import read_records
 
 QUESTION, ANSWER = "Which river is it,\n\"broad\" or 'long'?", "The Ebro; =1+1"
 TALK = [("user", "Hi?"), ("assistant", "Yes."), ("user", QUESTION), ("assistant", ANSWER)]

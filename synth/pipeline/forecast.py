@@ -97,13 +97,13 @@ def pilot_recipe(recipe: Recipe, share: float, folder: Path) -> Recipe:
         changes["seeds"] = recipe.seeds.model_copy(update={"evolve": False, "export": False})
         changes["input"] = None
     elif recipe.input:
-        from synth.stages.formats import read_records
+        from synth.pipeline import read_input
 
-        records = read_records(recipe.input, require_output=False)
+        records = read_input(recipe).records
         folder.mkdir(parents=True, exist_ok=True)
         path = folder.absolute() / "pilot_tasks.jsonl"
-        rows = [{"instruction": r.instruction, "input": r.input, "output": r.output} for r in records]
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows[: _some(len(rows), share)]), "utf-8")
+        some = records[: _some(len(records), share)]
+        path.write_text("".join(json.dumps(record.to_dict()) + "\n" for record in some), "utf-8")
         changes["input"] = path
     return recipe.model_copy(update=changes)
 
@@ -147,10 +147,10 @@ def _bootstrap_counts(reader: Any) -> tuple[int, int]:
 
 def _given(recipe: Recipe) -> int:
     """Records that enter beside the bootstrapped ones."""
-    from synth.stages.formats import read_records
+    from synth.pipeline import read_input
     from synth.stages.seeds import read_seed_tasks
 
-    count = len(read_records(recipe.input, require_output=False)) if recipe.input else 0
+    count = len(read_input(recipe).records)
     if recipe.seeds.evolve:
         count += sum(len(seed.instances) for seed in read_seed_tasks(recipe.seeds.path))
     return count

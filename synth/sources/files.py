@@ -1,4 +1,4 @@
-"""Files of foreign origin → rows with their places, every mistake noted. What the rows mean is for formats.py.
+"""Files of foreign origin → rows with their places, every mistake noted. What the rows mean is for the formats.
 
 Containers: JSON Lines, one JSON array, CSV (also with tabs or semicolons) and Parquet, told apart by their content.
 Accepted as harmless, since common tools write them: a UTF-8 byte order mark at the start, CRLF line ends, empty lines.
@@ -8,14 +8,14 @@ Lines end at a line feed only; U+2028 inside a text is a character like any othe
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from synth.errors import InputError
+from synth.sources.rows import Reading, Row
+from synth.sources.tables import csv_rows, unreadable
 
 Container = Literal["jsonl", "json", "csv", "parquet"]
 
@@ -28,16 +28,8 @@ _FOREIGN_STARTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One object of a file and where it stands, such as `tasks.jsonl:12`."""
-
-    where: str
-    value: dict[str, Any]
-
-
-def read_rows(path: str | Path, mistakes: list[str], container: Container | None = None) -> list[Row]:
-    """All rows of the file that can be read, in order; what cannot be read is added to `mistakes`.
+def read_rows(path: str | Path, reading: Reading, container: Container | None = None) -> list[Row]:
+    """All rows of the file that can be read, in order; what cannot be read is added to the mistakes of `reading`.
 
     The container is recognised from the content when it is not given. Raises InputError where there is nothing to
     read: no such file, a directory, an empty file, another encoding.
@@ -47,16 +39,11 @@ def read_rows(path: str | Path, mistakes: list[str], container: Container | None
     if kind == "parquet":
         return _parquet_rows(file)
     if kind == "csv":
-        return _csv_rows(file, mistakes)
-    rows = _json_rows(file, mistakes) if kind == "json" else list(_jsonl_rows(file, mistakes))
-    if not rows and not mistakes:
+        return csv_rows(file, reading)
+    rows = _json_rows(file, reading.mistakes) if kind == "json" else list(_jsonl_rows(file, reading.mistakes))
+    if not rows and not reading.mistakes:
         raise unreadable(file, "has no rows; write one JSON object a line")
     return rows
-
-
-def unreadable(path: Path, what: str) -> InputError:
-    """The error of a file that as a whole cannot be used."""
-    return InputError(f"{path} cannot be read:", [f"{path} {what}"])
 
 
 def _first_bytes(file: Path) -> bytes:
@@ -90,29 +77,30 @@ def _container(file: Path, start: bytes) -> Container:
 # --- JSON ------------------------------------------------------------------------------------------------------------
 
 
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON number; leave the field out or give a real value")
+class _Pairs:
+    """Makes the objects of a JSON text; notes a key that stands twice in one of them."""
+
+    twice: str | None = None
+
+    def __call__(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        value = dict(pairs)
+        if len(value) < len(pairs):
+            keys = [key for key, _ in pairs]
+            self.twice = next(key for key in keys if keys.count(key) > 1)
+        return value
 
 
-def _finite(digits: str) -> float:
-    value = float(digits)
-    if math.isinf(value):
-        raise ValueError(f"the number {digits[:30]} is too large")
-    return value
+class _Decoder(json.JSONDecoder):
+    """Python's decoder. NaN and numbers too large are read, since only a field that needs a text minds them."""
 
+    def __init__(self) -> None:
+        self.pairs = _Pairs()
+        super().__init__(object_pairs_hook=self.pairs, strict=True)
 
-def _no_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {json.dumps(twice[:60])} stands twice in one object; keep one of them")
-    return value
-
-
-_DECODER = json.JSONDecoder(
-    parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_no_repeated_keys, strict=True
-)
+    def repeated_key(self) -> str | None:
+        """The key that the last value had twice, once."""
+        key, self.pairs.twice = self.pairs.twice, None
+        return key
 
 
 def _trouble(error: Exception) -> str:
@@ -133,9 +121,11 @@ def lone_surrogates(value: Any) -> bool:
     return isinstance(value, list) and any(map(lone_surrogates, value))
 
 
-def _checked(where: str, value: Any, mistakes: list[str]) -> Iterator[Row]:
+def _checked(where: str, value: Any, twice: str | None, mistakes: list[str]) -> Iterator[Row]:
     if not isinstance(value, dict):
         mistakes.append(f"{where}: is not a JSON object; write {{...}} with the fields of one task")
+    elif twice is not None:
+        mistakes.append(f"{where}: the key {json.dumps(twice[:60])} stands twice in one object; keep one of them")
     elif lone_surrogates(value):
         mistakes.append(f"{where}: has half a surrogate pair (such as \\ud83d alone); write the whole character")
     else:
@@ -143,6 +133,7 @@ def _checked(where: str, value: Any, mistakes: list[str]) -> Iterator[Row]:
 
 
 def _jsonl_rows(file: Path, mistakes: list[str]) -> Iterator[Row]:
+    decoder = _Decoder()
     for number, line in _lines(file):
         where = f"{file}:{number}"
         if len(line) > MAX_LINE_BYTES:
@@ -152,7 +143,8 @@ def _jsonl_rows(file: Path, mistakes: list[str]) -> Iterator[Row]:
         try:
             text = line.decode("utf-8").strip("\r\n")
             if text.strip():
-                yield from _checked(where, _DECODER.decode(text), mistakes)
+                value = decoder.decode(text)
+                yield from _checked(where, value, decoder.repeated_key(), mistakes)
         except UnicodeDecodeError as error:
             mistakes.append(f"{where}: is not UTF-8 (byte {error.start + 1} of the line); save the file as UTF-8")
         except (ValueError, RecursionError) as error:
@@ -174,62 +166,42 @@ def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def _json_rows(file: Path, mistakes: list[str]) -> list[Row]:
-    """The objects of one array, each with the line it begins at; nothing can be read after the first broken one."""
+    """The objects of one array, each with the line it begins at. Raises InputError where the array is broken."""
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise unreadable(file, f"is not UTF-8 (byte {error.start + 1}); save it as UTF-8") from None
     rows: list[Row] = []
+    decoder = _Decoder()
     line, at = 1, 0
     try:
         position = _SPACE.match(text, text.index("[") + 1).end()  # type: ignore[union-attr]
         is_open = text[position : position + 1] != "]"
         while is_open:
             line, at = line + text.count("\n", at, position), position
-            value, position = _DECODER.raw_decode(text, position)
-            rows.extend(_checked(f"{file}:{line}", value, mistakes))
+            value, position = decoder.raw_decode(text, position)
+            rows.extend(_checked(f"{file}:{line}", value, decoder.repeated_key(), mistakes))
             border = _BORDER.match(text, position)
             if border is None:
                 raise json.JSONDecodeError("Expecting ',' or ']'", text, position)
             is_open, position = border[1] == ",", border.end()
     except json.JSONDecodeError as error:
-        mistakes.append(f"{file}:{error.lineno}: {_trouble(error)} (the rest of the file was not read)")
+        raise _broken(file, error.lineno, error) from None
     except (ValueError, RecursionError) as error:
-        mistakes.append(f"{file}:{line}: {_trouble(error)} (the rest of the file was not read)")
+        raise _broken(file, line, error) from None
     return rows
+
+
+def _broken(file: Path, line: int, error: Exception) -> InputError:
+    what = f"{file}:{line}: {_trouble(error)} (nothing after it can be read; JSON lines lose one row only)"
+    return InputError(f"{file} cannot be read:", [what])
 
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _BORDER = re.compile(r"[ \t\r\n]*(?:(,)[ \t\r\n]*|\][ \t\r\n]*\Z)")
 
 
-# --- tables ----------------------------------------------------------------------------------------------------------
-
-
-def _csv_rows(file: Path, mistakes: list[str]) -> list[Row]:
-    """Rows of a table whose first line names the columns; every cell is text, nothing is guessed to be a number."""
-    import pandas as pd
-
-    header = file.open("rb").readline(100_000)
-    separator = max(",;\t", key=lambda sign: header.count(sign.encode()))
-    try:
-        table = pd.read_csv(
-            file, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig", skip_blank_lines=False
-        )
-    except UnicodeDecodeError:
-        raise unreadable(file, "is not UTF-8; save it as UTF-8") from None
-    except (ValueError, pd.errors.ParserError) as error:
-        raise unreadable(file, f"is not a CSV table ({str(error).strip()}); quote cells that hold commas") from None
-    rows: list[Row] = []
-    line = 2
-    for cells in table.to_dict("records"):
-        value = {str(column): cell for column, cell in cells.items() if isinstance(cell, str)}
-        if any(value.values()):
-            rows.extend(_checked(f"{file}:{line}", value, mistakes))
-        line += 1 + sum(cell.count("\n") for cell in value.values())
-    if not rows and not mistakes:
-        raise unreadable(file, "has no rows below its header")
-    return rows
+# --- Parquet ----------------------------------------------------------------------------------------------------------
 
 
 def _parquet_rows(file: Path) -> list[Row]:

@@ -1,0 +1,75 @@
+"""Commands that ask a teacher: who is asked is always said, and a run folder answers with whom it is told to."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+from served import ServedTeacher
+from typer.testing import CliRunner
+
+import synth.cli
+from synth.cli.app import app
+from synth.engine.ledger import LedgerReader
+
+CLI = sorted(Path(synth.cli.__file__).parent.glob("*.py"))
+
+
+def call(*words: str | Path) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, [str(one) for one in words])
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["bootstrap", "--num-tasks", "3"],
+        ["respond", "--from", "tasks.jsonl"],
+        ["evolve", "--from", "tasks.jsonl"],
+        ["evolve", "tune", "--from", "tasks.jsonl", "--out", "m.txt"],
+        ["select", "tasks.jsonl", "--grade"],
+        ["doctor"],
+    ],
+    ids=lambda words: " ".join(words[:2]),
+)
+def test_a_command_without_a_teacher_says_which_there_are(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("tasks.jsonl").write_text('{"instruction": "Name the sea.", "output": "It is the sea."}\n')
+    code, _, said = call(*words, *([] if words == ["doctor"] else ["--run", "run"]))
+    assert code == 2 and "no teacher is named" in said, said
+    assert all(name in said for name in ("embedded", "openai", "transformers", "vllm", "--base-url"))
+    assert not (tmp_path / "run" / "ledger.sqlite").exists()
+
+
+def models(folder: Path) -> set[str]:
+    reader = LedgerReader(folder)
+    try:
+        return {name for (name,) in reader.query("SELECT DISTINCT endpoint FROM requests WHERE state='answered'")}
+    finally:
+        reader.close()
+
+
+def test_respond_on_a_run_folder_asks_the_teacher_of_its_flags(tmp_path: Path) -> None:
+    tasks, folder = tmp_path / "tasks.jsonl", tmp_path / "run"
+    tasks.write_text(json.dumps({"instruction": "What is the sum of these numbers?", "input": "3, 4, 7, 10"}) + "\n")
+    code, _, said = call("respond", "--from", tasks, "--run", folder, "--teacher", "embedded")
+    assert code == 0 and len(models(folder)) == 1, said
+    with ServedTeacher() as served:
+        flags = ("--teacher", f"openai:{served.model}", "--base-url", served.url, "--concurrency", "2")
+        code, _, said = call("respond", "--run", folder, "--reanswer", *flags)
+        assert code == 0 and any(served.url in name for name in models(folder)), said
+    code, _, said = call("respond", "--run", folder, "--seed", "4")
+    assert code == 2 and "keeps its seed" in said
+
+
+@pytest.mark.parametrize("path", CLI, ids=lambda path: path.name)
+def test_the_command_line_has_no_sql_no_statistics_and_makes_no_engine(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert "SELECT " not in text and ".query(" not in text
+    imported = {node.module for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)}
+    assert not imported & {"synth.metrics", "statistics", "math", "random", "numpy"}
+    assert "Engine(" not in text and "Ledger(" not in text.replace("LedgerReader(", "")
