@@ -52,7 +52,8 @@ FOREIGN = re.compile(
 
 def propose(prompt: Prompt, draw: Draw, base: Wish, schema: dict[str, Any] | None) -> str:
     """The reply to `# New tasks`: headed sections, or JSON where a schema is asked for."""
-    _require_english(prompt)
+    if not _WANTED.search(prompt.text):
+        _require_english(prompt)
     shown = _skeletons(prompt)
     topic = prompt.block("topic")
     with_output = wants_answers(prompt) or _wants_output(schema)

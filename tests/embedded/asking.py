@@ -11,7 +11,9 @@ from synth.embedded.task import understand
 from synth.models.base import ChatRequest
 from synth.parsing import ParsedTask, parse_rewrite
 from synth.prompts import Prompt, render
+from synth.records import Record
 from synth.stages.evolve.operators import OPERATORS
+from synth.stages.evolve.rewriting import rewriting
 
 USUAL = Settings()
 BLANK: dict[str, Any] = {
@@ -19,7 +21,6 @@ BLANK: dict[str, Any] = {
     "language": "",
     "as_json": False,
     "with_outputs": False,
-    "verbs": [],
     "examples": [],
     "classification_only": False,
     "reference": "",
@@ -39,10 +40,21 @@ def prompt(name: str, **values: Any) -> Prompt:
     return render(name, **(BLANK | values))
 
 
+def wanted(kind: str = "do this", topic: str = "", language: str = "") -> dict[str, str]:
+    """What a request of the method diverse says of one task."""
+    return {"kind": kind, "topic": topic, "language": language, "material": ""}
+
+
+def propose(*items: dict[str, str], shown: str = "", **values: Any) -> Prompt:
+    """A request for tasks; `shown` is the reply of its worked example."""
+    examples = [{"wanted": [wanted()], "reply": shown}] if shown else []
+    return prompt("diverse", examples=examples, wanted_items=list(items), **values)
+
+
 def ask(asked: Prompt | str, settings: Settings = USUAL, **fields: Any) -> str:
     """The teacher's text."""
-    text = asked if isinstance(asked, str) else asked.text
-    return reply(ChatRequest(({"role": "user", "content": text},), **fields), settings).text
+    messages = ({"role": "user", "content": asked},) if isinstance(asked, str) else asked.messages
+    return reply(ChatRequest(messages, **fields), settings).text
 
 
 def tasks(name: str, count: int, wish: Wish | None = None) -> list[Task]:
@@ -53,8 +65,8 @@ def tasks(name: str, count: int, wish: Wish | None = None) -> list[Task]:
 def evolve(task: Task | ParsedTask, operator: str, **fields: Any) -> ParsedTask:
     """The task after one operator."""
     how = OPERATORS[operator]
-    asked = prompt(how.prompt, operator=operator, method=how.method, instruction=task.instruction, input=task.input)
-    return parse_rewrite(ask(asked, **fields))
+    record = Record(task.instruction, task.input)
+    return parse_rewrite(ask(rewriting(record, operator, how, how.prompt, as_json=False), **fields))
 
 
 def known(task: Task | ParsedTask) -> Task:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from embedded.asking import SEED, ask, known, prompt, tasks
+from embedded.asking import ask, known, prompt, propose, tasks, wanted
 
 from synth.embedded import EmbeddedTeacher, Settings, count_tokens, reply, shortened
 from synth.embedded.answer import answer
@@ -22,22 +22,18 @@ DIGEST = """
 import hashlib
 from synth.models.base import ChatRequest, Sampling
 from synth.embedded import Settings, reply
-text = "# New tasks\\n\\n## Reply format\\n\\n## Task 1\\n### Instruction\\nx\\n### Output\\ny\\n\\n## Wanted\\n\\n8 tasks"
+chat = ({"role": "system", "content": "# New tasks"}, {"role": "user", "content": "Write 8 new tasks with their answers."})
 told = hashlib.sha256()
 for draw in range(12):
-    told.update(reply(ChatRequest(({"role": "user", "content": text},), Sampling(seed=3), draw=draw), Settings()).text.encode())
+    told.update(reply(ChatRequest(chat, Sampling(seed=3), draw=draw), Settings()).text.encode())
 print(told.hexdigest())
 """
 EASY = ("sentiment", "convert_unit", "larger_number", "parity", "sort_numbers", "lookup", "capitals", "to_json")
-WANTED = [
-    "domain: a bakery; difficulty: hard; language: English",
-    "category: classify; difficulty: easy",
-    "form: a question",
-]
+WANTED = [wanted(topic="a bakery", language="English"), wanted("put a text into one of a few classes"), wanted()]
 
 
-def proposals(settings: Settings, wanted: list[str], **fields: object) -> list[tuple[str, str]]:
-    text = ask(prompt("diverse", examples=[SEED], wanted=wanted), settings, **fields)
+def proposals(settings: Settings, items: list[dict[str, str]], **fields: object) -> list[tuple[str, str]]:
+    text = ask(propose(*items), settings, **fields)
     return [(task.instruction, task.input) for task in parse_tasks(text)]
 
 
@@ -58,7 +54,8 @@ def test_only_the_standard_library_is_imported() -> None:
 
 
 def test_messages_sampling_draw_choice_and_model_all_matter() -> None:
-    asked = prompt("diverse", examples=[SEED], wanted=["x"]).messages
+    shown = "### Instruction\nWrite two lines of verse about rain.\n### Input\nNone"
+    asked = propose(wanted(), shown=shown).messages
     base = ChatRequest(asked, Sampling(seed=1))
     texts = [
         reply(base, Settings()).text,
@@ -67,29 +64,24 @@ def test_messages_sampling_draw_choice_and_model_all_matter() -> None:
     texts.append(reply(ChatRequest(asked, Sampling(seed=2)), Settings()).text)
     texts.append(reply(ChatRequest(asked, Sampling(seed=1), draw=1), Settings()).text)
     texts.append(reply(base, Settings(model="embedded-2")).text)
-    texts.append(
-        reply(ChatRequest(prompt("diverse", examples=[], wanted=["x"]).messages, Sampling(seed=1)), Settings()).text
-    )
+    texts.append(reply(ChatRequest(propose(wanted()).messages, Sampling(seed=1)), Settings()).text)
     assert len(set(texts)) == len(texts) == 7
     assert reply(base, Settings()).text == texts[0]
 
 
 def test_examples_of_its_own_are_kept_away_from() -> None:
     shown = tasks("shown", 1)[0]
-    example = {"instruction": shown.instruction, "input": shown.input, "output": answer(shown)}
+    example = f"### Instruction\n{shown.instruction}\n### Input\n{shown.input or 'None'}"
     for draw in range(20):
-        text = ask(prompt("diverse", examples=[example], wanted=["x", "y"]), draw=draw)
+        text = ask(propose(wanted(), wanted(), shown=example), draw=draw)
         found = [known(task).plan.skeleton for task in parse_tasks(text)]
         assert shown.plan.skeleton not in found and len(set(found)) == 2
 
 
 def test_wanted_lines_are_followed() -> None:
     asked = [proposals(Settings(), WANTED, draw=draw) for draw in range(8)]
-    assert sum("loa" in hard[0] + hard[1] or "bak" in hard[0] for hard, _, _ in asked) >= 4
-    plans = [known_plan(*hard) for hard, _, _ in asked]
-    assert sum(len(plan.steps) + len(plan.also) >= 2 for plan in plans) >= 6
+    assert sum("loa" in baked[0] + baked[1] or "bak" in baked[0] for baked, _, _ in asked) >= 4
     assert all(OPERATIONS[known_plan(*label).steps[0].op].role == "label" for _, label, _ in asked)
-    assert all("?" in question[0] for _, _, question in asked)
 
 
 def known_plan(instruction: str, material: str):  # type: ignore[no-untyped-def]
@@ -98,19 +90,11 @@ def known_plan(instruction: str, material: str):  # type: ignore[no-untyped-def]
     return found.plan
 
 
-def test_worn_verbs_are_avoided() -> None:
-    used = [word for text, _ in proposals(Settings(), ["x"] * 8) for word in text.lower().split()]
-    verbs = [verb for verb in ("count", "find", "sort", "give", "tell") if verb in used]
-    text = ask(prompt("diverse", examples=[SEED], wanted=["x"] * 8, verbs=["count", "find", "sort", "give", "tell"]))
-    again = [word for task in parse_tasks(text) for word in task.instruction.lower().split()]
-    assert sum(word in verbs for word in again) < max(1, sum(word in verbs for word in used))
-
-
 def test_outputs_are_given_where_the_form_has_them_and_are_right() -> None:
-    text = ask(prompt("alpaca", num_tasks=6, examples=[SEED], with_outputs=True))
+    text = ask(prompt("alpaca", num_tasks=6, with_outputs=True))
     found = parse_tasks(text, wants_output=True)
     assert len(found) == 6 and all(task.output == answer(known(task)) for task in found)
-    assert not any(task.output for task in parse_tasks(ask(prompt("diverse", wanted=["a", "b"]))))
+    assert not any(task.output for task in parse_tasks(ask(propose(wanted(), wanted()))))
 
 
 def test_a_schema_gets_json() -> None:
@@ -156,7 +140,7 @@ def known_task(instruction: str, material: str):  # type: ignore[no-untyped-def]
         "Write a poem.",
         "",
         "  ",
-        "# New tasks\n\n## Wanted\n\n1. language: German",
+        "# New tasks\n\nWrite a new task: the assistant is to do this. Language: German.",
         "Übersetze das.",
         "\x00\x1b[2J",
         "```",
@@ -171,26 +155,26 @@ def test_what_it_cannot_do_is_declined_with_a_reason(text: str) -> None:
 
 @pytest.mark.parametrize("name", ["alpaca", "self_instruct"])
 def test_another_language_in_the_sentences_is_declined(name: str) -> None:
-    values = {"num_tasks": 2, "num_new": 2, "instructions": ["Name a river."], "examples": [SEED]}
+    values = {"num_tasks": 2, "num_new": 2, "instructions": ["Name a river."]}
     assert ask(prompt(name, **values, language="English"))
     with pytest.raises(RequestRefused):
         ask(prompt(name, **values, language="German"))
 
 
 def test_a_request_in_part_beyond_it_is_served_in_part() -> None:
-    assert len(proposals(Settings(), ["language: German", "language: English"])) == 1
+    assert len(proposals(Settings(), [wanted(language="German"), wanted(language="English")])) == 1
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_it_can_be_held_to_one_operation(operation: str) -> None:
     settings = Settings(operations=(operation,), max_steps=1)
-    found = [known_plan(*task) for task in proposals(settings, ["difficulty: hard"] * 3)]
+    found = [known_plan(*task) for task in proposals(settings, [wanted()] * 3)]
     assert [[one.op for one in plan.steps] for plan in found] == [[operation]] * 3
 
 
 def test_short_single_steps_suit_a_tiny_student() -> None:
     settings = Settings(operations=EASY, max_steps=1, short=True)
-    found = proposals(settings, ["x"] * 40)
+    found = proposals(settings, [wanted()] * 40)
     plans = [known_plan(*task) for task in found]
     assert {one.op for plan in plans for one in plan.steps} >= set(EASY) - {"capitals"}
     assert all(len(plan.steps) == 1 and not plan.also and not plan.working for plan in plans)
@@ -217,7 +201,7 @@ def test_max_tokens_and_stop_strings_cut() -> None:
 
 
 def test_it_is_a_chat_model_with_latency_and_faults_on_request() -> None:
-    request = ChatRequest(prompt("diverse", wanted=["x"]).messages)
+    request = ChatRequest(propose(wanted()).messages)
 
     async def texts(model: EmbeddedTeacher) -> str:
         text = (await model.complete(request)).text
@@ -238,7 +222,7 @@ def test_hostile_material_changes_nothing_else() -> None:
 
 
 def test_what_it_calls_classification_it_can_label_and_no_answer_repeats_its_input() -> None:
-    listed = [ask(prompt("self_instruct", instructions=[SEED["instruction"]], num_new=40), draw=n) for n in range(3)]
+    listed = [ask(prompt("self_instruct", instructions=["Name a river."], num_new=40), draw=n) for n in range(3)]
     found = [task.instruction for text in listed for task in parse_numbered(text, 2)]
     called = {text: ask(prompt("is_classification", instruction=text, examples=[])) for text in found}
     assert len(called) > 100 and set(called.values()) == {"Yes", "No"}

@@ -52,11 +52,11 @@ def spoil(faults: Faults, kind: str, number: int = 0) -> Completion:
 
 @pytest.mark.parametrize("kind", PROMPTS)
 def test_each_prompt_is_recognised(kind: str) -> None:
-    assert prompt_kind(PROMPTS[kind].text) == kind
+    assert prompt_kind(PROMPTS[kind].messages) == kind
 
 
 def test_breadth_prompts_count_as_evolution() -> None:
-    assert prompt_kind(prompt_for("evolve_breadth").text) == "evolve"
+    assert prompt_kind(prompt_for("evolve_breadth").messages) == "evolve"
 
 
 @pytest.mark.parametrize("kind", [kind for kind in REPLIES if read_items(REPLIES[kind], kind)])

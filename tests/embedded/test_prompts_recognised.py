@@ -16,6 +16,10 @@ from synth.parsing import (
     parse_tasks,
     parse_yes_no,
 )
+from synth.prompts import Prompt as Asked
+from synth.records import Record
+from synth.stages.evolve.operators import OPERATORS
+from synth.stages.evolve.rewriting import rewriting
 
 TABLE = "loaf,price (euros),pieces\nrye loaf,2.50,4\nbrioche,1.20,7\nbaguette,3.10,2"
 ASKED = "What is the total price of the loaves?"
@@ -23,14 +27,27 @@ LABELLED = "Is this number even or odd?"
 TASK = {"instruction": ASKED, "input": TABLE, "output": "6.80 euros"}
 OTHER = {"instruction": "How many loaves are listed?", "input": TABLE}
 EXAMPLES = [SEED, TASK]
+WANTED = [
+    {"kind": "change a table into another form", "topic": "bakery", "language": "", "material": "table"},
+    {"kind": "put a short text into one of a few classes", "topic": "", "language": "", "material": ""},
+]
+SHOWN = [{"wanted": WANTED[:1], "reply": f"### Instruction\n{ASKED}\n### Input\n{TABLE}"}]
+SOLVED = [{"instruction": ASKED, "reply": f"### Input\n{TABLE}\n### Output\n6.80 euros"}]
+
+
+def evolution(name: str) -> Asked:
+    how = OPERATORS[name]
+    return rewriting(Record(ASKED, TABLE), name, how, how.prompt, as_json=False)
+
+
 PROMPTS = {
-    "tasks": prompt("diverse", examples=EXAMPLES, wanted=["domain: a bakery; difficulty: easy", "category: classify"]),
+    "tasks": prompt("diverse", examples=SHOWN, wanted_items=WANTED),
     "list": prompt("self_instruct", instructions=["Name a river.", ASKED], num_new=4),
     "classify": prompt("is_classification", examples=EXAMPLES[:1], instruction=LABELLED),
-    "instances": prompt("instances", examples=EXAMPLES, instruction=ASKED, num_instances=3),
-    "labels": prompt("instances_output_first", examples=EXAMPLES, instruction=LABELLED, num_instances=4),
-    "rewrite": prompt("evolve_depth", operator="deepen", method="Ask more.", instruction=ASKED, input=TABLE),
-    "invent": prompt("evolve_breadth", operator="breadth", method="Rarer.", instruction=ASKED, input=TABLE),
+    "instances": prompt("instances", examples=SOLVED, instruction=ASKED, num_instances=3),
+    "labels": prompt("instances_output_first", examples=[], instruction=LABELLED, num_instances=4),
+    "rewrite": evolution("deepen"),
+    "invent": evolution("breadth"),
     "compare": prompt("judge_equal", first=TASK, second=OTHER),
     "grade": prompt("grade", instruction=ASKED, input=TABLE, answer="6.80 euros"),
     "level": prompt("rubric", instruction=ASKED, input=TABLE, answer="6.80 euros"),
@@ -59,28 +76,28 @@ def reworded(text: str, seed: int) -> str:
     return "\n".join(lines)
 
 
-def seen(text: str) -> Prompt:
-    return recognise(({"role": "user", "content": text},))
+def seen(asked: Asked | str) -> Prompt:
+    return recognise(({"role": "user", "content": asked},) if isinstance(asked, str) else asked.messages)
 
 
 @pytest.mark.parametrize("kind", PROMPTS)
 def test_a_shipped_prompt_is_recognised(kind: str) -> None:
-    assert seen(PROMPTS[kind].text).kind == kind
+    assert seen(PROMPTS[kind]).kind == kind
 
 
 @pytest.mark.parametrize("kind", [kind for kind in PROMPTS if kind != "answer"])
-def test_a_reworded_prompt_hands_over_the_same(kind: str) -> None:
-    text = PROMPTS[kind].text
-    before = seen(text)
+def test_a_prompt_whose_first_message_is_reworded_hands_over_the_same(kind: str) -> None:
+    before = seen(PROMPTS[kind])
+    first, *rest = PROMPTS[kind].messages
     for seed in range(8):
-        changed = reworded(text, seed)
+        changed = Asked((first | {"content": reworded(first["content"], seed)}, *rest), "reworded@1")
         after = seen(changed)
-        assert changed != text or kind in ("classify",)
+        assert changed.messages != PROMPTS[kind].messages
         assert after.kind == kind and after.operator == before.operator
         assert [[b.text for b in s.blocks] for s in after.sections] == [
             [b.text for b in s.blocks] for s in before.sections
         ]
-        assert kind in ("instances", "labels") or examples(after) == examples(before)
+        assert examples(after) == examples(before)
         assert readable(kind, ask(changed))
 
 

@@ -26,7 +26,7 @@ EXAMPLES = [
     {"instruction": "Sort the words by length: fig, cherry, plum.", "input": "", "output": "fig, plum, cherry"},
     {"instruction": "How many days are there from 3 March to 9 April?", "input": "", "output": "37"},
 ]
-PROPOSE = prompt_for("diverse", examples=EXAMPLES)
+PROPOSE = prompt_for("diverse")
 SCHEMA = {
     "type": "object",
     "properties": {

@@ -13,12 +13,13 @@ import pytest
 from synth.records import Instance, SeedTask
 from synth.stages.bootstrap import BootstrapSettings
 from synth.stages.bootstrap.attributes import DOMAINS, KINDS, draw_attributes, kind_of
-from synth.stages.bootstrap.examples import MAX_WORDS, OF_A_KIND
-from synth.stages.bootstrap.methods import METHODS, Request
+from synth.stages.bootstrap.examples import MAX_WORDS
+from synth.stages.bootstrap.methods import METHODS, USES, Request
 from synth.stages.bootstrap.pool import Example, Pool, seed_example
 from synth.stages.seeds import read_seed_tasks
 
 SEEDS = read_seed_tasks(Path(__file__).parents[2] / "seed_tasks" / "seed_tasks.jsonl")
+AGES = (range(USES), range(USES, 2 * USES))
 BY_ID = {seed.id: seed_example(seed) for seed in SEEDS}
 
 
@@ -89,7 +90,7 @@ def test_a_prompt_shows_tasks_in_the_language_wanted(method: str) -> None:
     assert all(request.parents for request in requests(method, range(3), language=["ko"]))
 
 
-@pytest.mark.parametrize("method", ["alpaca", "self_instruct"])
+@pytest.mark.parametrize("method", METHODS)
 def test_long_tasks_are_not_shown(method: str) -> None:
     assert max(one.num_words for one in BY_ID.values()) > 3 * MAX_WORDS
     assert max(one.num_words for request in requests(method, range(150)) for one in shown(request)) <= MAX_WORDS
@@ -104,27 +105,20 @@ def test_where_all_tasks_are_long_the_shortest_are_shown() -> None:
     assert parents == {f"seed_{n}" for n in range(8)}
 
 
-def test_half_of_what_diverse_shows_is_of_the_kind_wanted_and_stands_last() -> None:
-    by_kind: dict[str, list[int]] = {}
-    for one in sorted(BY_ID.values(), key=lambda one: one.num_words):
-        if one.language == "en":
-            by_kind.setdefault(one.category, []).append(one.num_words)
+def test_diverse_shows_five_kinds_with_an_input_where_the_wanted_task_has_one_and_without_where_not() -> None:
     for request in requests("diverse", range(300)):
-        wanted, examples = request.notes[0]["category"], shown(request)
-        same = min(2, len(by_kind[wanted]))
-        assert [one.category == wanted for one in examples] == [False] * (4 - same) + [True] * same
-        limits = [by_kind[wanted][:OF_A_KIND][-1] if one.category == wanted else MAX_WORDS for one in examples]
-        assert all(one.num_words <= limit for one, limit in zip(examples, limits, strict=True))
+        examples = shown(request)
+        with_input = bool(kind_of(request.notes[0]["category"]).material)
+        assert len({one.category for one in examples}) == 5 and not any(one.is_classification for one in examples)
+        if with_input:
+            assert all(one.input for one in examples)
+    none = [request for request in requests("diverse", range(27)) if request.notes[0]["category"] == "fiction_verse"]
+    assert not any(one.input for one in shown(none[0]))
 
 
 def test_examples_stay_for_hundreds_of_requests_and_then_change_so_that_a_prefix_cache_serves_them() -> None:
-    asked = requests("diverse", range(800))
-    heads = {str(request.prompt.messages[:5]) for request in asked}
-    assert len(heads) <= 3  # two examples that all kinds share, but for the kinds of these two
-    whole = {(request.notes[0]["category"], str(request.prompt.messages[:-1])) for request in asked}
-    assert len(whole) == len({request.notes[0]["category"] for request in asked})
-    later = requests("diverse", range(32 * len(KINDS), 32 * len(KINDS) + 50))
-    assert str(later[0].prompt.messages[:5]) not in heads
+    heads = [{str(request.prompt.messages[:-1]) for request in requests("diverse", numbers)} for numbers in AGES]
+    assert [len(found) for found in heads] == [2, 2] and not heads[0] & heads[1]
 
 
 def test_an_example_is_asked_for_as_the_wanted_task_is() -> None:
