@@ -100,7 +100,12 @@ ANY: dict[str, Any] = {
     "num_tasks": 2,
     "num_new": 3,
     "num_instances": 2,
-    "wanted": ["a table to work on", "a list of words"],
+    "wanted_items": [
+        {"kind": "change a table", "topic": "bread", "language": "", "material": "table"},
+        {"kind": "sort a list", "topic": "", "language": "", "material": ""},
+    ],
+    "given": "### Instruction\nAdd up the prices.\n### Input\nitem,price\nbread,2",
+    "talk": "",
     "instructions": ["Name a long river in Europe."] * 8,
 }
 TASK = {"instruction": ANY["instruction"], "input": ANY["input"], "output": "2", "is_classification": False}
@@ -108,7 +113,7 @@ TASK = {"instruction": ANY["instruction"], "input": ANY["input"], "output": "2",
 
 def prompt_for(name: str, **values: Any) -> Prompt:
     """A prompt of the pipeline with some value for each of its variables."""
-    fitting = {"examples": [TASK], "first": TASK, "second": TASK, "with_outputs": name == "alpaca"}
+    fitting = {"examples": [], "first": TASK, "second": TASK, "with_outputs": name == "alpaca"}
     return render(name, **(ANY | fitting | values))
 
 
@@ -162,7 +167,7 @@ def stand_in(request: ChatRequest) -> Completion:
     """A teacher in a few lines, as pure as the real one: a fixed good reply; a prompt that starts with `mark` gets a
     text that differs with all that determines an answer."""
     prompt = request.messages[-1]["content"]
-    text = REPLIES[prompt_kind(prompt)]
+    text = REPLIES[prompt_kind(request.messages)]
     if request.schema is not None:
         text = json.dumps({"answer": text})
     elif prompt.startswith("mark"):

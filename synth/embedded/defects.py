@@ -33,9 +33,10 @@ class Context:
         """The instructions shown in the prompt."""
         return [one.instruction for one in examples(self.prompt)]
 
-    def section(self, heading: str) -> str:
-        """The fenced text under a `## heading` of the prompt; empty where there is none."""
-        return self.prompt.block(heading)
+    @property
+    def parent(self) -> tuple[str, str]:
+        """Instruction and input of the task that is to be evolved."""
+        return self.prompt.given
 
     def other(self) -> Item | None:
         """Another item of the same reply."""
@@ -358,9 +359,9 @@ def speaks_of_rewriting(item: Item, context: Context) -> Item | None:
 
 
 def unchanged(item: Item, context: Context) -> Item | None:
-    task = context.section("Instruction")
+    task = context.parent[0]
     same = _with(item, "instruction", task or None)
-    return _with(same, "input", context.section("Input")) or same if same else None
+    return _with(same, "input", context.parent[1]) or same if same else None
 
 
 def answers_instead(item: Item, context: Context) -> Item | None:
@@ -368,7 +369,7 @@ def answers_instead(item: Item, context: Context) -> Item | None:
 
 
 def loses_input(item: Item, context: Context) -> Item | None:
-    return _with(item, "input", "No input") if context.section("Input") not in ("", "No input") else None
+    return _with(item, "input", "No input") if context.parent[1] not in ("", "No input") else None
 
 
 def drifts(item: Item, context: Context) -> Item | None:

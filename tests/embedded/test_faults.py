@@ -52,11 +52,11 @@ def spoil(faults: Faults, kind: str, number: int = 0) -> Completion:
 
 @pytest.mark.parametrize("kind", PROMPTS)
 def test_each_prompt_is_recognised(kind: str) -> None:
-    assert prompt_kind(PROMPTS[kind].text) == kind
+    assert prompt_kind(PROMPTS[kind].messages) == kind
 
 
 def test_breadth_prompts_count_as_evolution() -> None:
-    assert prompt_kind(prompt_for("evolve_breadth").text) == "evolve"
+    assert prompt_kind(prompt_for("evolve_breadth").messages) == "evolve"
 
 
 @pytest.mark.parametrize("kind", [kind for kind in REPLIES if read_items(REPLIES[kind], kind)])
@@ -91,7 +91,7 @@ def test_each_text_fault_takes_hold_somewhere_and_is_counted(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(JSON_ONLY))
 def test_json_faults_break_json(name: str) -> None:
     good = json.dumps({"tasks": [{"instruction": "Add it's sum", "input": ""}]})
-    spoiled = FAULTS[name].reply(good, Context(Random(1), ""))  # type: ignore[misc]
+    spoiled = FAULTS[name].reply(good, Context(Random(1)))  # type: ignore[misc]
     assert spoiled is not None
     with pytest.raises(ValueError):
         json.loads(spoiled)
