@@ -22,7 +22,7 @@ DIGEST = """
 import hashlib
 from synth.models.base import ChatRequest, Sampling
 from synth.embedded import Settings, reply
-text = "# New tasks\\n\\n## Reply format\\n\\n## Task 1\\n### Instruction\\nx\\n### Output\\ny\\n\\n## Wanted\\n\\n8 tasks"
+text = "# New tasks\\n\\nWrite 8 new tasks with their answers."
 told = hashlib.sha256()
 for draw in range(12):
     told.update(reply(ChatRequest(({"role": "user", "content": text},), Sampling(seed=3), draw=draw), Settings()).text.encode())
@@ -30,9 +30,8 @@ print(told.hexdigest())
 """
 EASY = ("sentiment", "convert_unit", "larger_number", "parity", "sort_numbers", "lookup", "capitals", "to_json")
 WANTED = [
-    "domain: a bakery; difficulty: hard; language: English",
-    "category: classify; difficulty: easy",
-    "form: a question",
+    "domain: a bakery; category: arithmetic; language: English",
+    "category: classify",
 ]
 
 
@@ -85,25 +84,14 @@ def test_examples_of_its_own_are_kept_away_from() -> None:
 
 def test_wanted_lines_are_followed() -> None:
     asked = [proposals(Settings(), WANTED, draw=draw) for draw in range(8)]
-    assert sum("loa" in hard[0] + hard[1] or "bak" in hard[0] for hard, _, _ in asked) >= 4
-    plans = [known_plan(*hard) for hard, _, _ in asked]
-    assert sum(len(plan.steps) + len(plan.also) >= 2 for plan in plans) >= 6
-    assert all(OPERATIONS[known_plan(*label).steps[0].op].role == "label" for _, label, _ in asked)
-    assert all("?" in question[0] for _, _, question in asked)
+    assert sum("loa" in first[0] + first[1] or "bak" in first[0] for first, _ in asked) >= 4
+    assert all(OPERATIONS[known_plan(*label).steps[0].op].role == "label" for _, label in asked)
 
 
 def known_plan(instruction: str, material: str):  # type: ignore[no-untyped-def]
     found = understand(instruction, material)
     assert found is not None, instruction
     return found.plan
-
-
-def test_worn_verbs_are_avoided() -> None:
-    used = [word for text, _ in proposals(Settings(), ["x"] * 8) for word in text.lower().split()]
-    verbs = [verb for verb in ("count", "find", "sort", "give", "tell") if verb in used]
-    text = ask(prompt("diverse", examples=[SEED], wanted=["x"] * 8, verbs=["count", "find", "sort", "give", "tell"]))
-    again = [word for task in parse_tasks(text) for word in task.instruction.lower().split()]
-    assert sum(word in verbs for word in again) < max(1, sum(word in verbs for word in used))
 
 
 def test_outputs_are_given_where_the_form_has_them_and_are_right() -> None:
@@ -156,7 +144,7 @@ def known_task(instruction: str, material: str):  # type: ignore[no-untyped-def]
         "Write a poem.",
         "",
         "  ",
-        "# New tasks\n\n## Wanted\n\n1. language: German",
+        "# New tasks\n\nWrite a new task: the assistant is to sort a list. Language: German.",
         "Übersetze das.",
         "\x00\x1b[2J",
         "```",
@@ -175,10 +163,6 @@ def test_another_language_in_the_sentences_is_declined(name: str) -> None:
     assert ask(prompt(name, **values, language="English"))
     with pytest.raises(RequestRefused):
         ask(prompt(name, **values, language="German"))
-
-
-def test_a_request_in_part_beyond_it_is_served_in_part() -> None:
-    assert len(proposals(Settings(), ["language: German", "language: English"])) == 1
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -213,7 +197,8 @@ def test_max_tokens_and_stop_strings_cut() -> None:
     whole = reply(ChatRequest(prompt("alpaca", num_tasks=2).messages), Settings())
     cut = reply(ChatRequest(prompt("alpaca", num_tasks=2).messages, Sampling(max_tokens=20)), Settings())
     assert whole.finish_reason == "stop" and cut.finish_reason == "length" and cut.usage.completion_tokens == 20
-    assert whole.usage.prompt_tokens == count_tokens(prompt("alpaca", num_tasks=2).text)
+    messages = prompt("alpaca", num_tasks=2).messages
+    assert whole.usage.prompt_tokens == sum(count_tokens(message["content"]) for message in messages)
 
 
 def test_it_is_a_chat_model_with_latency_and_faults_on_request() -> None:
