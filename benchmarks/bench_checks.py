@@ -144,7 +144,7 @@ class Bench:
             structured = kind != "list" and number % 4 == 3
             method = METHODS[settings.method](self._seeds, settings, structured)
             prompt = method.request(pool, random.Random(number)).prompt
-            schema = tasks_schema(method.wants_output) if structured else None
+            schema = tasks_schema(method.wants_output, settings.per_request) if structured else None
             yield from self._case(kind, prompt, Record(""), schema=schema)
 
     def _kept(self, case: Case) -> Iterator[Record]:

@@ -29,9 +29,12 @@ from synth.errors import RequestRefused
 from synth.models.base import ChatRequest, Sampling
 from synth.parsing import parse_tasks
 from synth.prompts import render
-from synth.stages.bootstrap.attributes import CATEGORIES, describe, draw_attributes
+from synth.records import Record
+from synth.stages.bootstrap.methods import Diverse
+from synth.stages.bootstrap.pool import Pool
 from synth.stages.bootstrap.settings import BootstrapSettings
 from synth.stages.evolve.operators import OPERATORS
+from synth.stages.evolve.rewriting import rewriting
 from synth.stages.seeds import read_seed_tasks
 
 SEEDS = Path(__file__).resolve().parents[1] / "seed_tasks" / "seed_tasks.jsonl"
@@ -39,24 +42,22 @@ MARKS = (500, 1000, 2000, 5000, 6500, 10_000, 20_000, 30_000, 40_000, 52_000)
 SETTINGS = Settings()
 
 
-def proposal(seeds: list[dict[str, str]], number: int) -> ChatRequest:
+def proposal(method: Diverse, pool: Pool, number: int) -> ChatRequest:
     """The `number`-th request for five tasks."""
-    rng = random.Random(number)
-    rows = draw_attributes(BootstrapSettings(), CATEGORIES, rng, 5)
-    values: dict[str, Any] = {"topic": "", "verbs": [], "with_outputs": False, "as_json": False}
-    prompt = render("diverse", examples=rng.sample(seeds, 3), wanted=[describe(row) for row in rows], **values)
+    prompt = method.request(pool, random.Random(number), number).prompt
     return ChatRequest(prompt.messages, Sampling(seed=number))
 
 
 def curve(target: int) -> list[dict[str, Any]]:
     """Rows of the acceptance curve, the last at `target` accepted tasks."""
-    seeds = [{"instruction": s.instruction, "input": s.instances[0].input} for s in read_seed_tasks(SEEDS)]
+    seeds, wanted = read_seed_tasks(SEEDS), BootstrapSettings(tasks_per_request=5)
+    method, pool = Diverse(seeds, wanted), Pool(seeds, wanted)
     index, skeletons = NoveltyIndex(0.7), Counter[str]()
     rows: list[dict[str, Any]] = []
     asked = accepted = requests = words = 0
     teaching = judging = 0.0
     while accepted < target:
-        request = proposal(seeds, requests)
+        request = proposal(method, pool, requests)
         requests += 1
         started = time.process_time()
         text = reply(request, SETTINGS).text
@@ -80,24 +81,26 @@ def curve(target: int) -> list[dict[str, Any]]:
     return rows
 
 
-def prompts_of(number: int) -> dict[str, str]:
+def prompts_of(number: int) -> dict[str, tuple[dict[str, str], ...]]:
     """A request of every kind about one random task."""
     task = draw_task(Draw("speed", number), Wish())
-    shown = {"instruction": task.instruction, "input": task.input, "output": "", "is_classification": False}
+    record = Record(task.instruction, task.input)
     about = {"instruction": task.instruction, "input": task.input}
     names = ("add_constraint", "deepen", "concretise", "increase_reasoning", "complicate_input")
-    deep = OPERATORS[names[number % 5]]
-    rewriting = {"operator": names[number % 5], "method": deep.method, "changes_input": deep.changes_input}
-    return {
-        "answer": render("answer", **about).text,
-        "evolve": render("evolve_depth", **about, **rewriting).text,
-        "breadth": render("evolve_breadth", **about, operator="breadth", method="Rarer.").text,
-        "instances": render("instances", instruction=task.instruction, num_instances=1, examples=[shown] * 2).text,
-        "classify": render("is_classification", instruction=task.instruction, examples=[shown] * 4).text,
-        "equal": render("judge_equal", first=about, second=shown).text,
-        "grade": render("grade", **about, answer="12").text,
-        "rate": render("rate_complexity", **about).text,
+    deep = {name: rewriting(record, name, OPERATORS[name], OPERATORS[name].prompt, as_json=False)
+            for name in (names[number % 5], "breadth")}  # fmt: skip
+    deepened, broadened = deep.values()
+    prompts = {
+        "answer": render("answer", **about),
+        "evolve": deepened,
+        "breadth": broadened,
+        "instances": render("instances", instruction=task.instruction, num_instances=1, examples=[]),
+        "classify": render("is_classification", instruction=task.instruction, examples=[]),
+        "equal": render("judge_equal", first=record, second=record, talk="", examples=[]),
+        "grade": render("grade", **about, answer="12"),
+        "rate": render("rate_complexity", **about),
     }
+    return {kind: prompt.messages for kind, prompt in prompts.items()}
 
 
 def speed(count: int) -> dict[str, dict[str, float]]:
@@ -105,8 +108,8 @@ def speed(count: int) -> dict[str, dict[str, float]]:
     spent: dict[str, list[float]] = {}
     served: dict[str, list[bool]] = {}
     for number in range(-100, count):
-        for kind, text in prompts_of(number).items():
-            request = ChatRequest(({"role": "user", "content": text},), Sampling(seed=number))
+        for kind, messages in prompts_of(number).items():
+            request = ChatRequest(messages, Sampling(seed=number))
             started = time.process_time()
             try:
                 found = reply(request, SETTINGS).text

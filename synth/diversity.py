@@ -187,7 +187,7 @@ def asks(instruction: str) -> bool:
 
 def _orders(words: list[str]) -> bool:
     """Does a clause begin like an order or a question, also with a verb that is not in the list: "file the marks"?"""
-    while len(words) > 1 and words[0].endswith("ly"):
+    while len(words) > 1 and words[0].endswith("ly") and words[0] not in _forms():
         words = words[1:]
     if words[:2] in (["tell", "of"], ["think", "of"], ["speak", "of"]) or _request(words) is not None:
         return True

@@ -100,16 +100,18 @@ ANY: dict[str, Any] = {
     "num_new": 3,
     "num_instances": 2,
     "wanted_items": [
-        {"kind": "change a table into another form", "topic": "bakery", "language": "", "material": "table"}
+        {"kind": "change a table", "topic": "bread", "language": "", "material": "table"},
+        {"kind": "sort a list", "topic": "", "language": "", "material": ""},
     ],
     "given": "### Instruction\nAdd up the prices.\n### Input\nitem,price\nbread,2",
+    "talk": "",
     "instructions": ["Name a long river in Europe."] * 8,
 }
 TASK = {"instruction": ANY["instruction"], "input": ANY["input"], "output": "2", "is_classification": False}
 
 
 def prompt_for(name: str, **values: Any) -> Prompt:
-    """A prompt of the pipeline with some value for each of its variables, without worked examples."""
+    """A prompt of the pipeline with some value for each of its variables."""
     fitting = {"examples": [], "first": TASK, "second": TASK, "with_outputs": name == "alpaca"}
     return render(name, **(ANY | fitting | values))
 

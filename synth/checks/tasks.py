@@ -17,6 +17,8 @@ from synth.records import Record
 from synth.tokens import unicode_tokens
 from synth.verify.language import FUNCTION_WORDS, SCRIPTS, detect_language, main_script, script_of
 
+MAX_CHARS = 2000
+"""Only this much of a text is read: what a model says may be of any length, and the patterns take time."""
 _THING = (
     r"(?:task|instruction|prompt|question|request|example|exercise|problem|rewrite|version|answer|response|reply)s?"
 )
@@ -69,7 +71,7 @@ def not_a_task() -> Check:
     """
 
     def check(record: Record) -> str | None:
-        text = record.instruction
+        text = record.instruction[:MAX_CHARS]
         if not any(map(str.isalpha, text)):
             return "not_a_task: no words"
         talk = _TALK.match(text)
@@ -102,7 +104,7 @@ def missing_input() -> Check:
     def check(record: Record) -> str | None:
         given = record.input.strip()
         if not given:
-            found = _POINTS.search(record.instruction)
+            found = _POINTS.search(record.instruction[:MAX_CHARS])
             is_there = found is None or record.history or has_material(record.instruction)
             return None if is_there else f"missing_input: {found[0].strip()[:60]}" if found else None
         if stands_for_input(given):
@@ -114,12 +116,12 @@ def missing_input() -> Check:
 
 def has_material(instruction: str) -> bool:
     """Does the instruction itself hold what it is about: a quotation, a list, something after a colon or a line end?"""
-    return bool(_INLINE.search(instruction.strip()))
+    return len(instruction) > MAX_CHARS or bool(_INLINE.search(instruction.strip()))
 
 
 def stands_for_input(text: str) -> bool:
     """Does an input describe what ought to stand there?"""
-    if "\n" in text.strip() or len(text.split()) > 30:
+    if "\n" in text.strip() or len(text.split()) > 30 or len(text) > MAX_CHARS:
         return False
     if _STANDS_FOR.fullmatch(text):
         return True
@@ -134,7 +136,7 @@ def mixed_language(min_words: int = 4, min_share: float = 0.2) -> Check:
     """
 
     def check(record: Record) -> str | None:
-        text = _QUOTED.sub(" ", record.instruction)
+        text = _QUOTED.sub(" ", record.instruction[:MAX_CHARS])
         for counts in (_scripts(text), _languages(text)):
             ranked = counts.most_common(2)
             if len(ranked) == 2 and ranked[1][1] >= min_words and ranked[1][1] >= min_share * counts.total():
@@ -181,7 +183,7 @@ def gibberish(max_share: float = 0.3) -> Check:
     """
 
     def check(record: Record) -> str | None:
-        text = _QUOTED.sub(" ", record.instruction)
+        text = _QUOTED.sub(" ", record.instruction[:MAX_CHARS])
         letters = sum(char.isalnum() or unicodedata.category(char)[0] == "M" for char in text)
         visible = sum(not char.isspace() for char in text)
         words = unicode_tokens(text)

@@ -35,9 +35,10 @@ class Context:
         """The instructions shown in the prompt."""
         return [one.instruction for one in examples(self.prompt)]
 
-    def section(self, heading: str) -> str:
-        """The fenced text under a `## heading` of the prompt; empty where there is none."""
-        return self.prompt.block(heading)
+    @property
+    def parent(self) -> tuple[str, str]:
+        """Instruction and input of the task that is to be evolved."""
+        return self.prompt.given
 
     def other(self) -> Item | None:
         """Another item of the same reply."""
@@ -256,14 +257,13 @@ def wrong_output(item: Item, context: Context) -> Item | None:
 
 
 def unchanged(item: Item, context: Context) -> Item | None:
-    """The task as it was given."""
-    same = _with(item, "instruction", context.section("Instruction") or None)
-    return _with(same, "input", context.section("Input")) or same if same else None
+    task = context.parent[0]
+    same = _with(item, "instruction", task or None)
+    return _with(same, "input", context.parent[1]) or same if same else None
 
 
 def loses_input(item: Item, context: Context) -> Item | None:
-    """No input where the task had one."""
-    return _with(item, "input", "No input") if context.section("Input") not in ("", "No input") else None
+    return _with(item, "input", "No input") if context.parent[1] not in ("", "No input") else None
 
 
 def always_top(text: str, context: Context) -> str | None:

@@ -108,8 +108,8 @@ def recognise(messages: Sequence[dict[str, str]]) -> Prompt:
     shown = tuple(m["content"] for m in messages if m.get("role") == "assistant")
     if not is_chat:
         return replace(found, text=asked)
-    told = f"{found.preface}\n{asked}"
-    return replace(found, text=asked, preface=told, shown=shown, sections=(*found.sections, *_read(asked).sections))
+    preface = f"{found.preface}\n{asked}"
+    return replace(found, text=asked, preface=preface, shown=shown, sections=(*found.sections, *_read(asked).sections))
 
 
 def _read(text: str) -> Prompt:

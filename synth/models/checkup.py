@@ -16,7 +16,9 @@ from typing import Any, Literal
 
 from synth.errors import RequestFailed, RetryableError, SynthError
 from synth.models.base import ChatModel, ChatRequest, Completion, Sampling
-from synth.prompts import render
+from synth.prompts import Prompt, render
+from synth.prompts.replies import task_reply
+from synth.records import Record
 
 ROOM = 6144
 """Tokens that a request of bootstrap may need: prompt and answer with the defaults."""
@@ -40,11 +42,17 @@ SCHEMA: dict[str, Any] = {
     "required": ["tasks"],
     "additionalProperties": False,
 }
-_EXAMPLES = (
-    {"instruction": "Name three uses for an old newspaper.", "input": ""},
-    {"instruction": "Put the towns in order of their distance from the sea.", "input": "Aldmoor 12 km, Besk 3 km"},
+_WANTED = (
+    ("sort or rank the items of a list", "list"),
+    ("solve a word problem with numbers", ""),
+    ("calculate with units, times or dates", ""),
+    ("summarise a text", "text"),
+    ("answer a question of general knowledge", ""),
 )
-_WANTED = ("a table to work on", "a list of words", "a sum with money", "a date to find", "a text to shorten")
+_SHOWN = (
+    Record("Name three uses for an old newspaper."),
+    Record("Put the towns in order of their distance from the sea.", "Aldmoor 12 km, Besk 3 km"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +81,18 @@ def sample_request(
     number: int, kind: Literal["chat", "completion"] = "chat", schema: dict[str, Any] | None = None
 ) -> ChatRequest:
     """Request `number` of a checkup: two tasks wanted, as bootstrap asks for them."""
-    wanted = [f"{_WANTED[(number + n) % len(_WANTED)]}, number {number}" for n in range(2)]
-    values = {"examples": _EXAMPLES, "wanted": wanted, "topic": "", "verbs": (), "with_outputs": False}
-    prompt = render("diverse", **values, as_json=schema is not None)
+    wanted = [_wanted(number + place, f"house number {number}") for place in range(2)]
+    reply = task_reply(_SHOWN, with_outputs=False, as_json=schema is not None)
+    example = {"wanted": [_wanted(4, "housekeeping"), _wanted(0, "towns")], "reply": reply}
+    prompt = render("diverse", examples=[example], wanted_items=wanted, topic="", with_outputs=False)
     sampling = Sampling(temperature=1.0, max_tokens=ANSWER_TOKENS if schema is None else 2 * ANSWER_TOKENS)
-    return ChatRequest(prompt.messages, sampling, schema, kind=kind)
+    messages = prompt.messages if kind == "chat" else Prompt.of(prompt.text, prompt.version).messages
+    return ChatRequest(messages, sampling, schema, kind=kind)
+
+
+def _wanted(number: int, topic: str) -> dict[str, str]:
+    kind, material = _WANTED[number % len(_WANTED)]
+    return {"kind": kind, "topic": topic, "language": "", "material": material}
 
 
 async def _answers(model: ChatModel, kind: Literal["chat", "completion"]) -> Finding:

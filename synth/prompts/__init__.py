@@ -93,7 +93,7 @@ def render(name: str, /, **values: Any) -> Prompt:
     template, _ = _template(_path(name))
     turns: list[dict[str, str]] = []
 
-    def turn(role: str, caller: Callable[[], str]) -> str:
+    def turn(role: str = "", *, caller: Callable[[], str]) -> str:
         if role not in ROLES:
             raise UsageError(f"prompt {name}: there is no role {role!r}", f"write one of {', '.join(ROLES)}")
         turns.append({"role": role, "content": caller().strip()})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from synth.embedded import Settings, reply
@@ -11,7 +12,8 @@ from synth.embedded.task import understand
 from synth.models.base import ChatRequest
 from synth.parsing import ParsedTask, parse_rewrite
 from synth.prompts import Prompt, render
-from synth.records import Record
+from synth.prompts.replies import instance_reply, task_reply
+from synth.stages.bootstrap.attributes import kind_of
 from synth.stages.evolve.operators import OPERATORS
 from synth.stages.evolve.rewriting import rewriting
 
@@ -19,11 +21,11 @@ USUAL = Settings()
 BLANK: dict[str, Any] = {
     "topic": "",
     "language": "",
-    "as_json": False,
     "with_outputs": False,
     "examples": [],
     "classification_only": False,
     "reference": "",
+    "talk": "",
     "num_instances": 2,
     "changes_input": False,
 }
@@ -36,8 +38,32 @@ SEED = {
 
 
 def prompt(name: str, **values: Any) -> Prompt:
-    """A prompt of the pipeline; what is not given is blank."""
-    return render(name, **(BLANK | values))
+    """A prompt of the pipeline; what is not given is blank. `examples` are tasks, `wanted` lines of attributes."""
+    values = BLANK | values
+    as_json, with_outputs = values.pop("as_json", False), values["with_outputs"]
+    shown = [SimpleNamespace(**task) for task in values["examples"]]
+    if name in ("diverse", "alpaca"):
+        replies = [task_reply([task], with_outputs=with_outputs, as_json=as_json) for task in shown]
+        blank = {"kind": "do this", "topic": "", "language": "", "material": ""}
+        values["examples"] = [{"wanted": [blank], "count": 1, "reply": reply} for reply in replies]
+        values["as_json"] = as_json
+        values["wanted_items"] = [_item(line) for line in values.pop("wanted", ())]
+    elif name in ("instances", "instances_output_first"):
+        first = name != "instances"
+        replies = [instance_reply(task, label_first=first) for task in shown]
+        values["examples"] = [{"instruction": t.instruction, "reply": r} for t, r in zip(shown, replies, strict=True)]
+    elif name in ("evolve_depth", "evolve_breadth"):
+        task = SimpleNamespace(instruction=values["instruction"], input=values["input"])
+        values["given"] = task_reply([task], with_outputs=False, as_json=as_json)
+        values["operator"] = values["operator"].replace("_", " ")
+    return render(name, **values)
+
+
+def _item(line: str) -> dict[str, str]:
+    """A wanted task, from a line such as "domain: a bakery; category: classify"."""
+    said = dict(part.strip().split(": ") for part in line.split(";") if ": " in part)
+    kind = kind_of(said["category"]).phrase if "category" in said else "do this"
+    return {"kind": kind, "topic": said.get("domain", ""), "language": said.get("language", ""), "material": ""}
 
 
 def wanted(kind: str = "do this", topic: str = "", language: str = "") -> dict[str, str]:

@@ -22,14 +22,17 @@ DIGEST = """
 import hashlib
 from synth.models.base import ChatRequest, Sampling
 from synth.embedded import Settings, reply
-chat = ({"role": "system", "content": "# New tasks"}, {"role": "user", "content": "Write 8 new tasks with their answers."})
+text = "# New tasks\\n\\nWrite 8 new tasks with their answers."
 told = hashlib.sha256()
 for draw in range(12):
     told.update(reply(ChatRequest(chat, Sampling(seed=3), draw=draw), Settings()).text.encode())
 print(told.hexdigest())
 """
 EASY = ("sentiment", "convert_unit", "larger_number", "parity", "sort_numbers", "lookup", "capitals", "to_json")
-WANTED = [wanted(topic="a bakery", language="English"), wanted("put a text into one of a few classes"), wanted()]
+WANTED = [
+    "domain: a bakery; category: arithmetic; language: English",
+    "category: classify",
+]
 
 
 def proposals(settings: Settings, items: list[dict[str, str]], **fields: object) -> list[tuple[str, str]]:
@@ -80,8 +83,8 @@ def test_examples_of_its_own_are_kept_away_from() -> None:
 
 def test_wanted_lines_are_followed() -> None:
     asked = [proposals(Settings(), WANTED, draw=draw) for draw in range(8)]
-    assert sum("loa" in baked[0] + baked[1] or "bak" in baked[0] for baked, _, _ in asked) >= 4
-    assert all(OPERATIONS[known_plan(*label).steps[0].op].role == "label" for _, label, _ in asked)
+    assert sum("loa" in first[0] + first[1] or "bak" in first[0] for first, _ in asked) >= 4
+    assert all(OPERATIONS[known_plan(*label).steps[0].op].role == "label" for _, label in asked)
 
 
 def known_plan(instruction: str, material: str):  # type: ignore[no-untyped-def]
@@ -140,7 +143,7 @@ def known_task(instruction: str, material: str):  # type: ignore[no-untyped-def]
         "Write a poem.",
         "",
         "  ",
-        "# New tasks\n\nWrite a new task: the assistant is to do this. Language: German.",
+        "# New tasks\n\nWrite a new task: the assistant is to sort a list. Language: German.",
         "Übersetze das.",
         "\x00\x1b[2J",
         "```",
@@ -159,10 +162,6 @@ def test_another_language_in_the_sentences_is_declined(name: str) -> None:
     assert ask(prompt(name, **values, language="English"))
     with pytest.raises(RequestRefused):
         ask(prompt(name, **values, language="German"))
-
-
-def test_a_request_in_part_beyond_it_is_served_in_part() -> None:
-    assert len(proposals(Settings(), [wanted(language="German"), wanted(language="English")])) == 1
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -197,7 +196,8 @@ def test_max_tokens_and_stop_strings_cut() -> None:
     whole = reply(ChatRequest(prompt("alpaca", num_tasks=2).messages), Settings())
     cut = reply(ChatRequest(prompt("alpaca", num_tasks=2).messages, Sampling(max_tokens=20)), Settings())
     assert whole.finish_reason == "stop" and cut.finish_reason == "length" and cut.usage.completion_tokens == 20
-    assert whole.usage.prompt_tokens == count_tokens(prompt("alpaca", num_tasks=2).text)
+    messages = prompt("alpaca", num_tasks=2).messages
+    assert whole.usage.prompt_tokens == sum(count_tokens(message["content"]) for message in messages)
 
 
 def test_it_is_a_chat_model_with_latency_and_faults_on_request() -> None:

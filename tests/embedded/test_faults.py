@@ -91,7 +91,7 @@ def test_each_text_fault_takes_hold_somewhere_and_is_counted(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(JSON_ONLY))
 def test_json_faults_break_json(name: str) -> None:
     good = json.dumps({"tasks": [{"instruction": "Add it's sum", "input": ""}]})
-    spoiled = FAULTS[name].reply(good, Context(Random(1), ""))  # type: ignore[misc]
+    spoiled = FAULTS[name].reply(good, Context(Random(1)))  # type: ignore[misc]
     assert spoiled is not None
     with pytest.raises(ValueError):
         json.loads(spoiled)

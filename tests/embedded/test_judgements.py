@@ -2,7 +2,6 @@
 
 import itertools
 
-import pytest
 from embedded.asking import ask, evolve, prompt, tasks
 
 from synth.embedded.answer import answer, is_right
@@ -49,11 +48,10 @@ def test_an_evolved_task_is_different() -> None:
         assert verdict(task, after) == verdict(after, task) == "different"
 
 
-def test_a_copy_is_equal_even_outside_the_grammar() -> None:
+def test_outside_the_grammar_a_copy_is_equal_and_anything_else_is_different() -> None:
     poem = {"instruction": "Write a poem.", "input": ""}
     assert verdict(poem, poem) == "equal"
-    with pytest.raises(RequestRefused):
-        verdict(poem, {"instruction": "Write an ode.", "input": ""})
+    assert verdict(poem, {"instruction": "Write an ode.", "input": ""}) == "different"
 
 
 def test_the_right_answer_gets_five_and_a_wrong_one_does_not() -> None:

@@ -17,9 +17,6 @@ from synth.parsing import (
     parse_yes_no,
 )
 from synth.prompts import Prompt as Asked
-from synth.records import Record
-from synth.stages.evolve.operators import OPERATORS
-from synth.stages.evolve.rewriting import rewriting
 
 TABLE = "loaf,price (euros),pieces\nrye loaf,2.50,4\nbrioche,1.20,7\nbaguette,3.10,2"
 ASKED = "What is the total price of the loaves?"
@@ -41,7 +38,9 @@ def evolution(name: str) -> Asked:
 
 
 PROMPTS = {
-    "tasks": prompt("diverse", examples=SHOWN, wanted_items=WANTED),
+    "tasks": prompt(
+        "diverse", examples=EXAMPLES, wanted=["domain: a bakery; category: arithmetic", "category: classify"]
+    ),
     "list": prompt("self_instruct", instructions=["Name a river.", ASKED], num_new=4),
     "classify": prompt("is_classification", examples=EXAMPLES[:1], instruction=LABELLED),
     "instances": prompt("instances", examples=SOLVED, instruction=ASKED, num_instances=3),
@@ -55,25 +54,24 @@ PROMPTS = {
     "prefer": prompt("judge_pair", instruction=ASKED, input=TABLE, answer_a="6.80 euros", answer_b="7 euros"),
     "answer": prompt("answer", instruction=ASKED, input=TABLE),
 }
-DATA_LINE = re.compile(
-    r"^(#|Task: |Classification:|Example \d+, |Its input:|\d+\.|Reason:|Verdict:|Difficulty:|Correctness:|Level:)"
-)
 
 
-def reworded(text: str, seed: int) -> str:
-    """The prompt with the words of every sentence of its own shuffled; headings, field lines, numbers and fences kept."""
+def reworded(prompt: Asked, seed: int) -> Asked:
+    """The prompt with the words of every sentence of its own shuffled; headings, field lines and fences are kept.
+
+    Of a chat these are the sentences of its system message.
+    """
+    first, *rest = prompt.messages
     rng, inside, lines = random.Random(seed), False, []
-    for line in text.split("\n"):
+    for line in first["content"].split("\n"):
         inside ^= line.startswith("```")
-        is_sentence = (
-            not inside and not line.startswith("```") and not DATA_LINE.match(line) and re.search(r"[a-z]{3}", line)
-        )
-        if is_sentence and not re.search(r"\d+ \w+|classification tasks", line):
-            words = [word for word in line.split() if not word.isdigit()]
+        is_field = re.match(r"#|Its input:|Reason:|Verdict:|Difficulty:|Correctness:|Level:", line)
+        if not inside and not line.startswith("```") and not is_field and re.search(r"[a-z]{3}", line):
+            words = line.split()
             rng.shuffle(words)
             line = " ".join([*words, "truly"])
         lines.append(line)
-    return "\n".join(lines)
+    return Asked((first | {"content": "\n".join(lines)}, *rest), prompt.version)
 
 
 def seen(asked: Asked | str) -> Prompt:
@@ -82,17 +80,17 @@ def seen(asked: Asked | str) -> Prompt:
 
 @pytest.mark.parametrize("kind", PROMPTS)
 def test_a_shipped_prompt_is_recognised(kind: str) -> None:
-    assert seen(PROMPTS[kind]).kind == kind
+    assert recognise(PROMPTS[kind].messages).kind == kind
+    assert seen(PROMPTS[kind].text).kind == kind
 
 
 @pytest.mark.parametrize("kind", [kind for kind in PROMPTS if kind != "answer"])
-def test_a_prompt_whose_first_message_is_reworded_hands_over_the_same(kind: str) -> None:
-    before = seen(PROMPTS[kind])
-    first, *rest = PROMPTS[kind].messages
+def test_a_reworded_prompt_hands_over_the_same(kind: str) -> None:
+    before = recognise(PROMPTS[kind].messages)
     for seed in range(8):
-        changed = Asked((first | {"content": reworded(first["content"], seed)}, *rest), "reworded@1")
-        after = seen(changed)
-        assert changed.messages != PROMPTS[kind].messages
+        changed = reworded(PROMPTS[kind], seed)
+        after = recognise(changed.messages)
+        assert changed != PROMPTS[kind]
         assert after.kind == kind and after.operator == before.operator
         assert [[b.text for b in s.blocks] for s in after.sections] == [
             [b.text for b in s.blocks] for s in before.sections

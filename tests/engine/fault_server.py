@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import socket
 import struct
 import sys
@@ -174,26 +175,30 @@ def sentence(seed: str, length: int) -> str:
 def answer(body: bytes, x_draw: str = "") -> bytes:
     """The body of a good reply."""
     asked = json.loads(body)
-    prompt = asked["messages"][0]["content"] if "messages" in asked else asked["prompt"]
-    text = reply(prompt, f"{prompt}{x_draw}")
+    turns = [message["content"] for message in asked.get("messages", ())] or [asked["prompt"]]
+    prompt = "\n".join(turns)
+    text = reply(turns[0], turns[-1], f"{prompt}{x_draw}")
     usage = {"prompt_tokens": len(prompt) // 4, "completion_tokens": len(text) // 4 + 1}
     choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}, "text": text}
     return json.dumps({"model": asked["model"], "choices": [choice], "usage": usage}).encode()
 
 
-def reply(prompt: str, seed: str) -> str:
-    """What a willing teacher says to one of our prompts."""
-    if "Verdict: equal" in prompt:
-        return "Reason: one asks for more.\nVerdict: different"
-    if prompt.startswith("# New tasks"):
-        count = len([line for line in prompt.rpartition("## Wanted")[2].splitlines() if line.strip()])
-        return "\n".join(
-            f"## Task {n}\n### Instruction\n{sentence(f'{n}{seed}', 12)}.\n### Input\nNo input"
-            for n in range(1, count + 1)
-        )
-    if "### Instruction" in prompt:
-        parent = prompt.rpartition("## Instruction")[2].split("```text\n", 1)[-1].split("\n```")[0]
-        return f"### Instruction\n{parent} Then {sentence(seed, 10).lower()}.\n### Input\nNo input"
+def reply(first: str, last: str, seed: str) -> str:
+    """What a willing teacher says to one of our prompts, known by the heading of its `first` message."""
+    if first.startswith("# Compare two tasks"):
+        tasks = last.rpartition("## First task")[2].split("## Second task")
+        same = len({task.partition("```text")[2].partition("```")[0] for task in tasks}) == 1
+        return "Verdict: equal" if same else "Verdict: different"
+    if first.startswith("# New tasks"):
+        count = re.search(r"(\d+) new tasks", last)
+        parts = [
+            f"### Instruction\nSay to the owner of the shop that {sentence(f'{n}{seed}', 12).lower()}.\n### Input\n{sentence(f'i{n}{seed}', 4)}"
+            for n in range(int(count[1]) if count else 1)
+        ]
+        return parts[0] if len(parts) == 1 else "\n".join(f"## Task {n}\n{part}" for n, part in enumerate(parts, 1))
+    if first.startswith(("# Rewrite a task", "# Invent a task")):
+        parent = last.rpartition("### Instruction\n")[2].partition("\n### Input")[0]
+        return f"### Instruction\n{parent} Then say {sentence(seed, 10).lower()}.\n### Input\nNone"
     return f"{sentence(seed, 30)}. {sentence('b' + seed, 30)}."
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from synth.models.base import ChatRequest, Completion, FinishReason, Usage
-from synth.models.checkup import Finding, check_up
+from synth.models.checkup import SCHEMA, Finding, check_up, sample_request
 from synth.models.vllm.metrics import Load
 
 GOOD = json.dumps({"tasks": [{"instruction": "Sort the words.", "input": "b a"}] * 2})
@@ -80,6 +80,15 @@ def test_answers_cut_at_the_cap_are_no_misses_of_the_schema(
     assert found.state == "poor" and advice in found.advice
     assert found.figures == {"asked": 4, "fitting": fitting, "cut": cut}
     assert ("did not end within 512 tokens" in found.said) == bool(cut)
+
+
+def test_a_checkup_asks_for_two_tasks_as_bootstrap_does() -> None:
+    first, second = sample_request(1), sample_request(2)
+    assert first != second and first.messages[0]["content"].startswith("# New tasks")
+    assert "2 new tasks" in first.messages[-1]["content"] and "### Instruction" in first.messages[2]["content"]
+    assert set(json.loads(sample_request(1, schema=SCHEMA).messages[2]["content"])) == {"tasks"}
+    (only,) = sample_request(1, "completion").messages
+    assert only["content"].startswith("# New tasks") and "2 new tasks" in only["content"]
 
 
 def test_a_server_with_few_places_is_told_from_its_queue() -> None:

@@ -15,9 +15,8 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from rouge_score import rouge_scorer
-from scripted import Scripted, collect, prompt_of
+from scripted import Scripted, collect, kind_of, prompt_of
 
-from synth.embedded.faults import prompt_kind
 from synth.engine.run import Engine
 from synth.errors import StageStopped
 from synth.models.base import ChatRequest
@@ -85,12 +84,12 @@ def replayed() -> Callable[[ChatRequest], str]:
     proposals = iter(PROPOSALS)
 
     def reply(request: ChatRequest) -> str:
-        prompt, kind = prompt_of(request), prompt_kind(prompt_of(request))
+        task, kind = prompt_of(request).partition("Task: ")[2], kind_of(request)
         if kind == "list":
             return next(proposals)
         if kind == "classify":
-            return str(BY_TASK["classification", prompt.rpartition("Task: ")[2].partition("\n")[0]])
-        return str(BY_TASK["instances", prompt.rpartition("```text\n")[2].partition("\n```")[0]])
+            return str(BY_TASK["classification", task])
+        return str(BY_TASK["instances", task])
 
     return reply
 
@@ -98,7 +97,7 @@ def replayed() -> Callable[[ChatRequest], str]:
 def test_a_recorded_log_gives_the_tasks_of_the_published_rules(tmp_path: Path) -> None:
     wanted = published([seed.instruction for seed in SEEDS])
     settings = BootstrapSettings(
-        method="self_instruct", num_tasks=1000, max_requests=len(PROPOSALS), window=1, novelty_tokenizer="rouge",
+        method="self_instruct", num_tasks=1000, max_requests=len(PROPOSALS), window=1, instances_per_task=5, novelty_tokenizer="rouge",
         checks=["instruction_length", {"banned_words": {"words": "self_instruct"}}, "write_a_program",
                 "starts_with_punctuation", {"non_ascii_start": {"languages": []}}],
     )  # fmt: skip

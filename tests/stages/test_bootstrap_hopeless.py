@@ -1,0 +1,111 @@
+"""A teacher that is of no use is told from its replies: the stage stops early, says why, and keeps all that was paid."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from scripted import MATERIAL, Results, Scripted, collect, draw_for, inventive, new_task, whole
+
+from synth.engine.ledger import LedgerReader
+from synth.engine.run import Engine
+from synth.errors import StageStopped, SynthError
+from synth.models.base import ChatRequest
+from synth.records import Record, Rejection
+from synth.stages.bootstrap import BootstrapSettings, bootstrap
+from synth.stages.bootstrap.account import ADVICE, LOOK_AFTER, Account
+from synth.stages.seeds import read_seed_tasks
+
+SEEDS = read_seed_tasks(Path(__file__).parents[2] / "seed_tasks" / "seed_tasks.jsonl")
+GERMAN = (
+    "### Instruction\nErkläre dem Kind mit einfachen Worten, warum der Himmel über der Stadt {} ist.\n### Input\n"
+    + MATERIAL
+)
+TEACHERS: dict[str, tuple[Callable[[ChatRequest], str], str]] = {
+    "its prompt": (whole, "prompt_echo"),
+    "a shown example": (lambda request: request.messages[2]["content"], "prompt_echo"),
+    "chatter": (lambda request: "Sure! I would love to help you with that.", ""),
+    "another language": (lambda request: GERMAN.format(draw_for(request).random()), "wrong_language"),
+    "gibberish": (
+        lambda request: "### Instruction\nSort the the the the the the the the list.\n### Input\n" + MATERIAL,
+        "gibberish",
+    ),
+}
+
+
+def stopped(folder: Path, model: Scripted, **settings: object) -> tuple[Results, StageStopped]:
+    """The results until the stage stopped, and its error."""
+    chosen = BootstrapSettings(language=["en"], **settings)  # type: ignore[arg-type]
+    seen: Results = []
+
+    async def watched(engine: Engine) -> AsyncIterator[list[Record | Rejection]]:
+        async for batch in bootstrap(engine, SEEDS, chosen):
+            seen.append(batch)
+            yield batch
+
+    with pytest.raises(StageStopped) as error:
+        collect(folder, model, watched)
+    return seen, error.value
+
+
+@pytest.mark.parametrize("name", TEACHERS)
+def test_a_useless_teacher_is_given_up_early_with_counts_reasons_and_advice(name: str, tmp_path: Path) -> None:
+    reply, reason = TEACHERS[name]
+    model = Scripted(reply)
+    results, error = stopped(tmp_path, model, num_tasks=1000, window=16)
+    reasons = Counter(one.reason for batch in results for one in batch if isinstance(one, Rejection))
+    assert error.exit_code == 3 and reasons.total() >= LOOK_AFTER and len(model.requests) <= 2 * LOOK_AFTER + 16
+    commonest, count = reasons.most_common(1)[0]
+    assert not reason or commonest == reason
+    assert f"this teacher gives too little: {reasons.total()} tasks tried, 0 kept of 1000 wanted" in error.message
+    assert f"commonest reasons: {commonest} {count}" in error.message and "everything paid for is kept" in error.message
+    assert error.hint and (reason not in ADVICE or error.hint == ADVICE[reason])
+    reader = LedgerReader(tmp_path)
+    assert [list(batch) for batch in results] and sum(1 for _ in reader.results("bootstrap")) == reasons.total()
+    reader.close()
+
+
+def test_a_teacher_that_answers_with_nothing_ends_the_run_by_name(tmp_path: Path) -> None:
+    chosen = BootstrapSettings(num_tasks=1000)
+    with pytest.raises(SynthError, match="the model answered with nothing") as error:
+        collect(tmp_path, Scripted(lambda request: ""), lambda engine: bootstrap(engine, SEEDS, chosen))
+    assert error.value.exit_code != 0
+
+
+def test_what_is_asked_again_after_the_stop_is_free(tmp_path: Path) -> None:
+    first, again = Scripted(whole), Scripted(whole)
+    results, _ = stopped(tmp_path, first, num_tasks=300, window=16)
+    assert stopped(tmp_path, again, num_tasks=300, window=16)[0] == results
+    assert first.requests and len(again.requests) <= 16
+
+
+def test_a_teacher_of_which_one_task_in_ten_is_kept_goes_on(tmp_path: Path) -> None:
+    def one_in_ten(request: ChatRequest) -> str:
+        return inventive(request) if draw_for(request, "good").random() < 0.1 else whole(request)
+
+    chosen = BootstrapSettings(num_tasks=12, max_requests=1000)
+    results = collect(tmp_path, Scripted(one_in_ten), lambda engine: bootstrap(engine, SEEDS, chosen), run_seed=3)
+    assert sum(isinstance(one, Record) for batch in results for one in batch) == 12
+
+
+def test_a_teacher_that_repeats_itself_is_given_up_with_the_reason(tmp_path: Path) -> None:
+    same = f"### Instruction\n{new_task(random.Random(1))}\n### Input\nkale, pears and plums"
+    _, error = stopped(tmp_path, Scripted(lambda request: same), num_tasks=1000)
+    assert "1 kept" in error.message and "too_similar" in error.message and error.hint == ADVICE["too_similar"]
+
+
+def test_the_limit_on_requests_is_named_where_it_ended_the_stage(tmp_path: Path) -> None:
+    _, error = stopped(tmp_path, Scripted(whole), method="alpaca", num_tasks=5, max_requests=3)
+    assert "the limit on requests was reached" in error.message and "bootstrap.max_requests" in (error.hint or "")
+
+
+def test_the_account_names_three_reasons_and_leaves_surplus_out() -> None:
+    account = Account()
+    reasons = ["a"] * 30 + ["cut_off"] * 20 + ["c"] * 3 + ["d"] + ["surplus"] * 9
+    account.add([Record("x"), *(Rejection(Record("y"), "bootstrap", "z", reason) for reason in reasons)])
+    message, hint = account.why_stopped(10)
+    assert "55 tasks tried, 1 kept of 10 wanted; commonest reasons: a 30, cut_off 20, c 3;" in message
+    assert hint == ADVICE["cut_off"] and account.is_hopeless
