@@ -93,6 +93,7 @@ ANY: dict[str, Any] = {
     "topic": "",
     "language": "",
     "as_json": False,
+    "verbs": [],
     "with_outputs": False,
     "changes_input": False,
     "classification_only": False,

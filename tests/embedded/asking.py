@@ -15,7 +15,6 @@ from synth.prompts import Prompt, render
 from synth.prompts.replies import instance_reply, task_reply
 from synth.stages.bootstrap.attributes import kind_of
 from synth.stages.evolve.operators import OPERATORS
-from synth.stages.evolve.rewriting import rewriting
 
 USUAL = Settings()
 BLANK: dict[str, Any] = {
@@ -66,17 +65,6 @@ def _item(line: str) -> dict[str, str]:
     return {"kind": kind, "topic": said.get("domain", ""), "language": said.get("language", ""), "material": ""}
 
 
-def wanted(kind: str = "do this", topic: str = "", language: str = "") -> dict[str, str]:
-    """What a request of the method diverse says of one task."""
-    return {"kind": kind, "topic": topic, "language": language, "material": ""}
-
-
-def propose(*items: dict[str, str], shown: str = "", **values: Any) -> Prompt:
-    """A request for tasks; `shown` is the reply of its worked example."""
-    examples = [{"wanted": [wanted()], "reply": shown}] if shown else []
-    return prompt("diverse", examples=examples, wanted_items=list(items), **values)
-
-
 def ask(asked: Prompt | str, settings: Settings = USUAL, **fields: Any) -> str:
     """The teacher's text."""
     messages = ({"role": "user", "content": asked},) if isinstance(asked, str) else asked.messages
@@ -91,8 +79,8 @@ def tasks(name: str, count: int, wish: Wish | None = None) -> list[Task]:
 def evolve(task: Task | ParsedTask, operator: str, **fields: Any) -> ParsedTask:
     """The task after one operator."""
     how = OPERATORS[operator]
-    record = Record(task.instruction, task.input)
-    return parse_rewrite(ask(rewriting(record, operator, how, how.prompt, as_json=False), **fields))
+    asked = prompt(how.prompt, operator=operator, method=how.method, instruction=task.instruction, input=task.input)
+    return parse_rewrite(ask(asked, **fields))
 
 
 def known(task: Task | ParsedTask) -> Task:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from embedded.asking import ask, known, prompt, propose, tasks, wanted
+from embedded.asking import SEED, ask, known, prompt, tasks
 
 from synth.embedded import EmbeddedTeacher, Settings, count_tokens, reply, shortened
 from synth.embedded.answer import answer
@@ -25,7 +25,7 @@ from synth.embedded import Settings, reply
 text = "# New tasks\\n\\nWrite 8 new tasks with their answers."
 told = hashlib.sha256()
 for draw in range(12):
-    told.update(reply(ChatRequest(chat, Sampling(seed=3), draw=draw), Settings()).text.encode())
+    told.update(reply(ChatRequest(({"role": "user", "content": text},), Sampling(seed=3), draw=draw), Settings()).text.encode())
 print(told.hexdigest())
 """
 EASY = ("sentiment", "convert_unit", "larger_number", "parity", "sort_numbers", "lookup", "capitals", "to_json")
@@ -35,8 +35,8 @@ WANTED = [
 ]
 
 
-def proposals(settings: Settings, items: list[dict[str, str]], **fields: object) -> list[tuple[str, str]]:
-    text = ask(propose(*items), settings, **fields)
+def proposals(settings: Settings, wanted: list[str], **fields: object) -> list[tuple[str, str]]:
+    text = ask(prompt("diverse", examples=[SEED], wanted=wanted), settings, **fields)
     return [(task.instruction, task.input) for task in parse_tasks(text)]
 
 
@@ -51,14 +51,14 @@ def test_replies_do_not_depend_on_the_hash_seed() -> None:
 
 
 def test_only_the_standard_library_is_imported() -> None:
-    code = "import sys\nimport synth.embedded\nprint(*{name.split('.')[0] for name in sys.modules})"
+    code = "import sys, synth\nbefore = set(sys.modules)\nimport synth.embedded\n"
+    code += "print(*{name.split('.')[0] for name in set(sys.modules) - before})"
     foreign = set(in_process(code).split()) - set(sys.stdlib_module_names) - {"synth"}
     assert not {name for name in foreign if not name.startswith("_")}
 
 
 def test_messages_sampling_draw_choice_and_model_all_matter() -> None:
-    shown = "### Instruction\nWrite two lines of verse about rain.\n### Input\nNone"
-    asked = propose(wanted(), shown=shown).messages
+    asked = prompt("diverse", examples=[SEED], wanted=["x"]).messages
     base = ChatRequest(asked, Sampling(seed=1))
     texts = [
         reply(base, Settings()).text,
@@ -67,16 +67,18 @@ def test_messages_sampling_draw_choice_and_model_all_matter() -> None:
     texts.append(reply(ChatRequest(asked, Sampling(seed=2)), Settings()).text)
     texts.append(reply(ChatRequest(asked, Sampling(seed=1), draw=1), Settings()).text)
     texts.append(reply(base, Settings(model="embedded-2")).text)
-    texts.append(reply(ChatRequest(propose(wanted()).messages, Sampling(seed=1)), Settings()).text)
+    texts.append(
+        reply(ChatRequest(prompt("diverse", examples=[], wanted=["x"]).messages, Sampling(seed=1)), Settings()).text
+    )
     assert len(set(texts)) == len(texts) == 7
     assert reply(base, Settings()).text == texts[0]
 
 
 def test_examples_of_its_own_are_kept_away_from() -> None:
     shown = tasks("shown", 1)[0]
-    example = f"### Instruction\n{shown.instruction}\n### Input\n{shown.input or 'None'}"
+    example = {"instruction": shown.instruction, "input": shown.input, "output": answer(shown)}
     for draw in range(20):
-        text = ask(propose(wanted(), wanted(), shown=example), draw=draw)
+        text = ask(prompt("diverse", examples=[example], wanted=["x", "y"]), draw=draw)
         found = [known(task).plan.skeleton for task in parse_tasks(text)]
         assert shown.plan.skeleton not in found and len(set(found)) == 2
 
@@ -94,10 +96,10 @@ def known_plan(instruction: str, material: str):  # type: ignore[no-untyped-def]
 
 
 def test_outputs_are_given_where_the_form_has_them_and_are_right() -> None:
-    text = ask(prompt("alpaca", num_tasks=6, with_outputs=True))
+    text = ask(prompt("alpaca", num_tasks=6, examples=[SEED], with_outputs=True))
     found = parse_tasks(text, wants_output=True)
     assert len(found) == 6 and all(task.output == answer(known(task)) for task in found)
-    assert not any(task.output for task in parse_tasks(ask(propose(wanted(), wanted()))))
+    assert not any(task.output for task in parse_tasks(ask(prompt("diverse", wanted=["a", "b"]))))
 
 
 def test_a_schema_gets_json() -> None:
@@ -158,7 +160,7 @@ def test_what_it_cannot_do_is_declined_with_a_reason(text: str) -> None:
 
 @pytest.mark.parametrize("name", ["alpaca", "self_instruct"])
 def test_another_language_in_the_sentences_is_declined(name: str) -> None:
-    values = {"num_tasks": 2, "num_new": 2, "instructions": ["Name a river."]}
+    values = {"num_tasks": 2, "num_new": 2, "instructions": ["Name a river."], "examples": [SEED]}
     assert ask(prompt(name, **values, language="English"))
     with pytest.raises(RequestRefused):
         ask(prompt(name, **values, language="German"))
@@ -167,13 +169,13 @@ def test_another_language_in_the_sentences_is_declined(name: str) -> None:
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_it_can_be_held_to_one_operation(operation: str) -> None:
     settings = Settings(operations=(operation,), max_steps=1)
-    found = [known_plan(*task) for task in proposals(settings, [wanted()] * 3)]
+    found = [known_plan(*task) for task in proposals(settings, ["difficulty: hard"] * 3)]
     assert [[one.op for one in plan.steps] for plan in found] == [[operation]] * 3
 
 
 def test_short_single_steps_suit_a_tiny_student() -> None:
     settings = Settings(operations=EASY, max_steps=1, short=True)
-    found = proposals(settings, [wanted()] * 40)
+    found = proposals(settings, ["x"] * 40)
     plans = [known_plan(*task) for task in found]
     assert {one.op for plan in plans for one in plan.steps} >= set(EASY) - {"capitals"}
     assert all(len(plan.steps) == 1 and not plan.also and not plan.working for plan in plans)
@@ -201,7 +203,7 @@ def test_max_tokens_and_stop_strings_cut() -> None:
 
 
 def test_it_is_a_chat_model_with_latency_and_faults_on_request() -> None:
-    request = ChatRequest(propose(wanted()).messages)
+    request = ChatRequest(prompt("diverse", wanted=["x"]).messages)
 
     async def texts(model: EmbeddedTeacher) -> str:
         text = (await model.complete(request)).text
@@ -222,7 +224,7 @@ def test_hostile_material_changes_nothing_else() -> None:
 
 
 def test_what_it_calls_classification_it_can_label_and_no_answer_repeats_its_input() -> None:
-    listed = [ask(prompt("self_instruct", instructions=["Name a river."], num_new=40), draw=n) for n in range(3)]
+    listed = [ask(prompt("self_instruct", instructions=[SEED["instruction"]], num_new=40), draw=n) for n in range(3)]
     found = [task.instruction for text in listed for task in parse_numbered(text, 2)]
     called = {text: ask(prompt("is_classification", instruction=text, examples=[])) for text in found}
     assert len(called) > 100 and set(called.values()) == {"Yes", "No"}

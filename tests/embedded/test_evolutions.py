@@ -4,7 +4,7 @@ import statistics
 from dataclasses import replace
 
 import pytest
-from embedded.asking import ask, evolve, known, tasks
+from embedded.asking import ask, evolve, known, prompt, tasks
 
 from synth.embedded.answer import answer
 from synth.embedded.generate import Task, Wish
@@ -16,9 +16,6 @@ from synth.embedded.task import understand
 from synth.embedded.values import Unfit
 from synth.errors import RequestRefused
 from synth.parsing import ParsedTask
-from synth.records import Record
-from synth.stages.evolve.operators import Operator
-from synth.stages.evolve.rewriting import rewriting
 
 DEPTH = ("add_constraint", "deepen", "concretise", "increase_reasoning", "complicate_input")
 
@@ -146,9 +143,9 @@ def test_what_is_outside_the_grammar_is_declined() -> None:
     assert declined.value.reason == "unsupported"
     task = tasks("declined", 1)[0]
     for operator in ("code_complexity", "unheard_of"):
-        record = Record(task.instruction, task.input)
+        asked = prompt("evolve_depth", operator=operator, method="x", instruction=task.instruction, input=task.input)
         with pytest.raises(RequestRefused):
-            ask(rewriting(record, operator, Operator("x"), "evolve_depth", as_json=False))
+            ask(asked)
 
 
 def test_domain_operators_near_an_ability_are_served() -> None:

@@ -116,7 +116,7 @@ def test_one_bad_item_leaves_its_neighbours_as_they_are() -> None:
 
 
 @given(st.sampled_from(sorted(PROMPTS)), st.integers(0, 10**6), st.sampled_from(["light", "gpt3-2022"]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_same_request_is_spoiled_in_the_same_way(kind: str, number: int, profile: str) -> None:
     assert spoil(Faults(profile, 7), kind, number) == spoil(Faults(profile, 7), kind, number)
 
@@ -124,7 +124,7 @@ def test_the_same_request_is_spoiled_in_the_same_way(kind: str, number: int, pro
 @given(
     st.text(max_size=80) | st.sampled_from(sorted(REPLIES.values())), st.sampled_from(sorted(FAULTS)), st.integers(1, 3)
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_reply_breaks_a_fault(text: str, name: str, choices: int) -> None:
     texts = (text,) * choices
     for kind in sorted(FAULTS[name].kinds):
