@@ -96,16 +96,6 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Numbers:
-    """A list of numbers. `noun` in the plural ("temperatures")."""
-
-    noun: str
-    values: tuple[Decimal, ...]
-    unit: str = ""
-    places: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Words:
     """A list of short texts. `noun` in the plural ("ingredients")."""
 
@@ -144,7 +134,7 @@ class Name:
     text: str
 
 
-Value = Table | Numbers | Words | Text | Quantity | Label | Name
+Value = Table | Words | Text | Quantity | Label | Name
 
 IRREGULAR = {
     "people": "person", "children": "child", "loaves": "loaf", "species": "species", "series": "series", "fish": "fish", "sizes": "size",

@@ -27,8 +27,6 @@ FIRST_NAMES = _listed("""
 Anna, Bruno, Carla, Dario, Elif, Felix, Greta, Hugo, Ines, Jonas, Kaya, Lena, Marta, Nils, Olga, Pavel
 """)
 WEEKDAYS = _listed("Monday, Tuesday, Wednesday, Thursday, Friday, Saturday")
-MONTHS = _listed("January, February, March, April, May, June, July, August, September, October, November, December")
-
 # --- texts
 
 GOOD = _listed("""
@@ -87,31 +85,6 @@ Nobody had expected the {a}, let alone the {b}.
 The {a} mattered more than the {b}.
 All week long it was about the {a} and the {b}.
 """.strip().split("\n")
-NOTICE = """
-The {event} takes place on {date} at {time}.
-Please write to {mail} before {date}.
-A ticket costs {price}.
-Call {phone} if you have questions.
-{person} will welcome the guests at {time}.
-The deposit is {price}.
-Bring your own {object}.
-The {event} in {city} was moved to {date}.
-We still need a {object} and two helpers.
-{person} keeps the list of names.
-The hall in {city} opens at {time}.
-Send your answer to {mail}.
-Tea and cake are {price} a person.
-Parking near the hall is free.
-Our bus to {city} leaves at {time}.
-""".strip().split("\n")
-EVENTS = _listed("""
-summer fair, choir concert, book sale, annual meeting, chess evening, plant swap, lantern walk, repair workshop,
-open day, quiz night, harvest supper, film evening, boat race, flea market
-""")
-OBJECTS = _listed("""
-torch, apron, folding chair, raincoat, notebook, mug, toolbox, tablecloth, ladder, blanket
-""")
-
 # --- domains
 
 DOMAINS = """

@@ -28,7 +28,7 @@ for draw in range(12):
     told.update(reply(ChatRequest(({"role": "user", "content": text},), Sampling(seed=3), draw=draw), Settings()).text.encode())
 print(told.hexdigest())
 """
-EASY = ("sentiment", "convert_unit", "larger_number", "parity", "sort_numbers", "lookup", "capitals", "to_json")
+EASY = ("sentiment", "convert_unit", "parity", "sort_words", "lookup", "capitals", "to_json")
 WANTED = [
     "domain: a bakery; difficulty: hard; language: English",
     "category: classify; difficulty: easy",
@@ -135,10 +135,10 @@ def test_a_list_goes_on_behind_its_last_number() -> None:
 
 
 def test_instances_differ_and_labels_are_spread() -> None:
-    text = ask(prompt("instances", instruction="What is the median of the numbers?", num_instances=5))
+    text = ask(prompt("instances", instruction="Which of the flowers is the longest?", num_instances=5))
     found = parse_instances(text)
     assert len({one.input for one in found}) == 5
-    assert all(answer(known_task("What is the median of the numbers?", one.input)) == one.output for one in found)
+    assert all(answer(known_task("Which of the flowers is the longest?", one.input)) == one.output for one in found)
     asked = prompt("instances_output_first", instruction="Is the review positive or negative?", num_instances=6)
     labelled = parse_instances(ask(asked), wants_label=True)
     assert sorted(one.output for one in labelled) == ["negative"] * 3 + ["positive"] * 3
@@ -193,7 +193,7 @@ def test_short_single_steps_suit_a_tiny_student() -> None:
     found = proposals(settings, ["x"] * 40)
     plans = [known_plan(*task) for task in found]
     assert {one.op for plan in plans for one in plan.steps} >= set(EASY) - {"capitals"}
-    assert all(len(plan.steps) == 1 and not plan.also and not plan.working for plan in plans)
+    assert all(len(plan.steps) == 1 and not plan.also for plan in plans)
     assert sum(len(text.split()) + len(material.split()) for text, material in found) / len(found) < 40
 
 

@@ -14,7 +14,7 @@ from synth.prompts import render
 from synth.recipe import build_recipe
 from synth.stages.evolve.tune import FIRST_METHOD
 
-SORT = "Sort these numbers from low to high.\n\n4, 1, 9, 3"
+SORT = "Sort these flowers from A to Z.\n\nrose, iris, tulip, aster"
 LONGER = SORT.replace(".", ". It will be used for a poster by the door.", 1)
 
 
@@ -28,7 +28,7 @@ def test_faults_are_named_by_what_the_trajectories_show() -> None:
     assert [FAULTS[name].said in thrown for name in ("unfit", "equal", "long", "lost")] == [True, True, True, False]
     assert "1 of 3 steps" in thrown
     assert FAULTS["same"].said in faults((SORT, ""), (LONGER, ""))
-    assert FAULTS["short"].said in faults((SORT, ""), ("Add these numbers up.\n\n4, 1, 9, 3", ""))
+    assert FAULTS["short"].said in faults((SORT, ""), ("Count these flowers.\n\nrose, iris, tulip, aster", ""))
     assert faults((SORT, "")) == "- No fault found."
 
 

@@ -9,10 +9,10 @@ OPERATIONS: dict[str, Operation] = {
     operation.name: operation for module in (tables, lists, quantities, texts) for operation in module.OPERATIONS
 }
 OPPOSITES = {
-    ">": "<=", "<": ">=", ">=": "<", "<=": ">", "yes": "no", "no": "yes", "even": "odd", "odd": "even",
+    ">": "<=", "<": ">=", ">=": "<", "<=": ">", "yes": "no", "no": "yes", 
     "start": "not start", "not start": "start", "has": "has not", "has not": "has",
 }  # fmt: skip
-TURNED = ("cmp", "is_", "parity", "how")
+TURNED = ("cmp", "is_", "how")
 """The arguments that say which side of a filter is kept."""
 
 
