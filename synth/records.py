@@ -88,7 +88,10 @@ class Lineage:
 
 @dataclass(frozen=True, slots=True)
 class OtherAnswer:
-    """A further answer to a record: its text, the model that gave it and its grade, where they are known."""
+    """A further answer to a record: its text and, where known, the model that gave it.
+
+    `grade`: its share of wins in a judge's comparison with the record's own answer, 0 to 1, a tie counted half.
+    """
 
     output: str
     model: str | None = None

@@ -16,7 +16,7 @@ from synth.checks import build_checks
 from synth.checks.contamination import contamination
 from synth.engine.run import Engine
 from synth.errors import InputError
-from synth.judge import Pair, compare, rate
+from synth.judge import compare
 from synth.models.base import ChatRequest, Completion, Sampling
 from synth.prompts import Prompt
 from synth.records import OtherAnswer, Record, Rejection
@@ -110,13 +110,12 @@ def test_the_grader_sees_the_talk(tmp_path: Path) -> None:
     assert len(model.requests) == 2 and all(map(shows_talk, model.requests))
 
 
-def test_a_pair_and_a_level_are_judged_with_the_talk() -> None:
+def test_two_answers_are_compared_with_the_talk() -> None:
     async def ask(prompt: Prompt, sampling: Sampling) -> Completion:
         assert f"```text\n{ASKED.talk}\n```" in prompt.text
-        return Completion("Reason: so\nVerdict: A" if "Which answer" in prompt.text else "Level: B")
+        return Completion("Reason: so\nVerdict: A")
 
-    found = asyncio.run(compare(ask, Pair(ASKED.instruction, "", "240", "270", ASKED.talk)))
-    assert found.is_inconsistent and asyncio.run(rate(ask, ANSWERED)) == "B"
+    assert asyncio.run(compare(ask, ANSWERED, "270")).is_inconsistent
 
 
 def evolved(request: ChatRequest) -> str:

@@ -127,13 +127,6 @@ def contamination(
     return Contamination(items, task_run=task_run, text_run=text_run, rouge_l=rouge_l)
 
 
-def contamination_report(records: Iterable[Record], files: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """One row for each record with a hit: its id, its instruction, and every hit with the words shared."""
-    index = contamination(files)
-    rows = ((record, index.hits(record)) for record in records)
-    return [{"id": r.id, "instruction": r.instruction, "hits": [h.to_dict() for h in hits]} for r, hits in rows if hits]
-
-
 def read_items(path: Path) -> Iterator[Item]:
     """The items of a benchmark file. Raises UsageError if it cannot be read, InputError for lines without a task."""
     try:

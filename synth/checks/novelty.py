@@ -14,7 +14,6 @@ Whole datasets at once, several times faster: `novel_subset`. Meaning is not com
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -55,15 +54,6 @@ class Verdict:
     score: float
     nearest: int | None
     no_tokens: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Average:
-    """Mean score of a text to `compared` of the `pool` texts; a sample when `compared` is smaller."""
-
-    value: float
-    compared: int
-    pool: int
 
 
 class NoveltyIndex:
@@ -135,14 +125,6 @@ class NoveltyIndex:
     def all_scores(self, text: str) -> NDArray[np.float64]:
         """Score of `text` to every text of the pool, in its order. About 50 ns each."""
         return _scores(self._encode(text)[0], self._codes, _lengths(self._codes))
-
-    def average(self, text: str, sample: int | None = None, seed: int = 0) -> Average:
-        """Mean score to the whole pool, or to `sample` texts of it drawn by `seed`."""
-        pool = self._codes
-        if sample is not None and sample < len(pool):
-            pool = random.Random(seed).sample(pool, sample)
-        scores = _scores(self._encode(text)[0], pool, _lengths(pool))
-        return Average(float(scores.mean()) if pool else 0.0, len(pool), len(self._codes))
 
     def _encode(self, text: str) -> tuple[str, int]:
         """One character per token (equal tokens, equal characters) and the signature as a number."""

@@ -56,7 +56,6 @@ def verdict(prompt: Prompt) -> tuple[str, str]:
 
 
 GRADES = {"right": (5, 5, 5), "form": (5, 3, 4), "part": (2, 3, 2), "wrong": (1, 2, 2), "none": (1, 1, 1)}
-LEVELS = {"right": "A", "form": "B", "part": "C", "wrong": "D", "none": "D"}
 
 
 def grade(prompt: Prompt) -> str:
@@ -64,12 +63,6 @@ def grade(prompt: Prompt) -> str:
     kind, reason = verdict(prompt)
     correct, following, complete = GRADES[kind]
     return f"Reason: {reason}\nCorrectness: {correct}\nInstruction-following: {following}\nCompleteness: {complete}"
-
-
-def level(prompt: Prompt) -> str:
-    """One of four levels."""
-    kind, reason = verdict(prompt)
-    return f"Reason: {reason}\nLevel: {LEVELS[kind]}"
 
 
 def prefer(prompt: Prompt) -> str:

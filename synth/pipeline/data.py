@@ -41,7 +41,7 @@ def connect_role(settings: ModelSettings, stored: StoredModel | None = None) -> 
     model = stored or connect(settings.backend, settings.options)
     concurrency = None if settings.concurrency == "auto" else settings.concurrency
     throttle = Throttle(concurrency, look=getattr(model, "load", None))
-    return RoleModel(model, throttle, {}, settings.max_tokens, settings.api, offline=stored is not None)
+    return RoleModel(model, throttle, settings.max_tokens, settings.api, offline=stored is not None)
 
 
 def read_input(recipe: Recipe) -> Source:

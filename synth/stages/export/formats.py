@@ -59,10 +59,12 @@ def csv(record: Record) -> Row:
 def preference(record: Record) -> Row | None:
     """TRL's preference form, where a record has another answer that differs; else None.
 
-    The record's own answer is `chosen`, the last other one `rejected`. Nobody compared the two: the card says so.
+    The record's own answer is `chosen`, the last other one `rejected`. One that a judge found as good makes no pair;
+    where nobody compared the two, the card says so.
     """
-    others = [other.output for other in record.others if other.output.strip() not in ("", record.output.strip())]
-    return {"prompt": _prompt(record), "chosen": record.output, "rejected": others[-1]} if others else None
+    others = [one for one in record.others if one.output.strip() not in ("", record.output.strip())]
+    worse = [one.output for one in others if one.grade is None or one.grade < 0.5]
+    return {"prompt": _prompt(record), "chosen": record.output, "rejected": worse[-1]} if worse else None
 
 
 TURNS = "turns"  # the type of a column of chat turns; the others are str, date, int and list[str]
