@@ -111,7 +111,7 @@ def print_summary(summary: dict[str, Any]) -> None:
     for name, seconds in summary["seconds"].items():
         if name not in summary["stages"]:
             rows.append([name, "", "", "", "", f"{seconds:.1f}"])
-    print_table("What came out", ["stage", "kept", "rejected", "requests", "tokens", "seconds"], rows)
+    print_table("Results", ["stage", "kept", "rejected", "requests", "tokens", "seconds"], rows)
     if summary["student"]:
         header = ["student", "metric", "value", "95 % interval", "n"]
         print_table("The student", header, [[str(cell) for cell in row] for row in summary["student"]])

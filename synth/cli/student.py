@@ -78,7 +78,7 @@ def evaluate(
     harness: Annotated[
         str | None, typer.Option(help="Tasks of lm-evaluation-harness, by comma; synth_held_out is our own.")
     ] = None,
-    max_tasks: Annotated[int | None, typer.Option(help="The first so many tasks only.")] = None,
+    max_tasks: Annotated[int | None, typer.Option(help="Only the first tasks, this many.")] = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:

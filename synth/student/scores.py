@@ -1,4 +1,4 @@
-"""From answers to numbers with intervals: what each answer is worth, what a student is worth, who is ahead of whom.
+"""From answers to numbers with intervals: the worth of each answer and student, and which student is ahead.
 
 Pure functions over lists; no model is asked here.
 """
