@@ -147,10 +147,13 @@ class Record:
         before = [Record(user, "", assistant) for user, assistant in self.history]
         return [*before, replace(self, history=())] if before else [self]
 
+    def task(self) -> str:
+        """The instruction with the turns before it, a line feed between them: what instances of one task share."""
+        return "\n".join([*(message["content"] for message in self.earlier()), self.instruction])
+
     def asked(self) -> str:
-        """All texts that stand before the answer, a line feed between them; checks compare records by it."""
-        before = [message["content"] for message in self.earlier()]
-        return "\n".join(filter(None, (*before, self.instruction, self.input)))
+        """All texts that stand before the answer: the task and its input. Checks compare records by it."""
+        return f"{self.task()}\n{self.input}" if self.input else self.task()
 
     @property
     def talk(self) -> str:

@@ -364,7 +364,7 @@ class Novelty:
         self._ids.append(record.id)
 
     def _text(self, record: Record) -> str:
-        return (record if self._with_input else replace(record, input="")).asked()
+        return record.asked() if self._with_input else record.task()
 
 
 def novelty(

@@ -124,7 +124,7 @@ def _reasons(stage: StageCount) -> list[Block]:
 
 def _sample(rejection: Rejection) -> tuple[str, str]:
     record = rejection.record
-    parts = [record.instruction, f"Input: {record.input}" if record.input else ""]
+    parts = [record.talk, record.instruction, f"Input: {record.input}" if record.input else ""]
     parts.append(f"Output: {record.output}" if record.output else "")
     return show(rejection.detail or "no detail", 200), show("\n".join(part for part in parts if part) or "(empty)")
 
