@@ -76,9 +76,7 @@ def preference(record: Record) -> Row | None:
     prompt = _prompt(record)
     if not worse or not prompt:
         return None
-    return {"prompt": prompt.removesuffix("
-
-"), "chosen": record.output, "rejected": worse[-1]}
+    return {"prompt": prompt.removesuffix("\n\n"), "chosen": record.output, "rejected": worse[-1]}
 
 
 TURNS = "turns"  # the type of a column of chat turns; the others are str, date, int, list[str] and PAIRS
