@@ -108,7 +108,7 @@ CHAT = [
             *exchange(row),
         ],
         {"system": "Be brief.", "history": HISTORY},
-    ),  # fmt: skip
+    ),
     chat(
         "content in parts", lambda row: [said("user", [{"type": "text", "text": question(row)}]), exchange(row)[1]], {}
     ),
