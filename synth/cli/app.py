@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from synth import __version__
 from synth.cli import (
     audit,
     chat,
@@ -24,7 +25,6 @@ from synth.cli import (
     stages,
     student,
 )
-from synth.version import __version__
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -56,11 +56,14 @@ def execute(
     json: bool = False,
 ) -> None:
     """Run and print the summary; exit code 3 where items were quarantined."""
-    from synth.cli.progress import drawn
+    from synth.cli.progress import Line, drawn
     from synth.pipeline import run as run_pipeline
 
     log(f"run folder {run_dir}, teacher {recipe.teacher.backend}:{recipe.teacher.options.get('model', '')}".rstrip(":"))
-    result = run_pipeline(recipe, run_dir, until=until, changed=changed or (), fresh=fresh, show=drawn, tell=log)
+    changes = changed or ()
+    result = run_pipeline(
+        recipe, run_dir, until=until, changed=changes, fresh=fresh, show=drawn, tell=log, show_work=Line()
+    )
     summary = summarise(result)
     if json:
         print_json(summary)

@@ -56,12 +56,14 @@ def run(
     offline: bool = False,
     show: Show = lambda _progress: nullcontext(),
     tell: Callable[[str], None] = lambda _line: None,
+    show_work: Callable[[str, bool], None] = lambda _text, _is_over: None,
 ) -> RunResult:
     """Run `recipe` in `run_dir` up to and with the stage `until` (None: all), going on where an earlier run stopped.
 
     `changed`: dotted keys that may differ from the folder's recipe. `offline`: parse and check the stored answers anew
     and send nothing. `show` is called with the counters and returns a context manager that draws them. `tell` is called
-    with each line about rows of the input file that were skipped or changed, before anything is sent.
+    with each line about rows of the input file that were skipped or changed, before anything is sent; `show_work` with
+    how far training and examining are, and whether that was the end of it.
     Raises SynthError; what was paid for is in the ledger by then.
     """
     wanted = _until(recipe, until)
@@ -78,7 +80,7 @@ def run(
             tell(f"{recipe.input}: {line}")
         with show(progress):
             asyncio.run(run_data_stages(recipe, result, wanted, given.records, offline))
-            _run_folder_stages(recipe, result, wanted)
+        _run_folder_stages(recipe, result, wanted, show_work)
         return result
 
 
@@ -91,9 +93,11 @@ def _until(recipe: Recipe, until: str | None) -> list[Planned]:
     return [planned for planned in recipe.plan() if planned.name in wanted]
 
 
-def _run_folder_stages(recipe: Recipe, result: RunResult, wanted: Sequence[Planned]) -> None:
+def _run_folder_stages(
+    recipe: Recipe, result: RunResult, wanted: Sequence[Planned], show: Callable[[str, bool], None]
+) -> None:
     """Those that make files of the finished records, each timed if there was work."""
-    folder = RunFolder(result.run_dir, recipe, paths=result.paths)
+    folder = RunFolder(result.run_dir, recipe, paths=result.paths, show=show)
     for planned in wanted:
         if planned.stage.kind == "folder":
             started, folder.name = time.monotonic(), planned.name

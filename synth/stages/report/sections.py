@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from itertools import pairwise
 
+from synth import __version__
 from synth.engine.funnel import StageCount
 from synth.metrics import mean
 from synth.records import Record, Rejection
@@ -15,8 +16,7 @@ from synth.stages.report.blocks import Block, Figure, Listing, Note, Numbers, Pi
 from synth.stages.report.evolution import word_difference
 from synth.stages.report.facts import RunFacts
 from synth.stages.report.quality import quality_blocks
-from synth.stages.report.student import audit_blocks, student_blocks
-from synth.version import __version__
+from synth.stages.report.student import audit_blocks, student_blocks, verdict_blocks
 
 MAX_REASONS = 40
 MAX_KINDS = 20
@@ -31,6 +31,7 @@ def outcome(facts: RunFacts) -> list[Block]:
     cost = sum(row["cost"] or 0 for row in totals)
     seconds = working_time(facts)
     blocks: list[Block] = [
+        *verdict_blocks(facts.evaluation),
         Numbers(
             [
                 (f"{facts.funnel.kept:,}", "records kept"),
@@ -40,7 +41,7 @@ def outcome(facts: RunFacts) -> list[Block]:
                 (f"{cost:,.4f}" if cost else "no price given", "cost, in the currency of the recipe's prices"),
                 (duration(seconds) if facts.timings else "not noted", "in all stages, which partly run side by side"),
             ]
-        )
+        ),
     ]
     if facts.records.from_reference_teacher:
         blocks.insert(0, Note(_reference_note(facts), is_warning=True))
