@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 from synth.embedded.generate import Task
@@ -10,7 +9,7 @@ from synth.embedded.material import write, write_table
 from synth.embedded.operations import OPERATIONS
 from synth.embedded.operations.texts import options
 from synth.embedded.plan import Link
-from synth.embedded.values import Label, Name, Quantity, Table, Words, show_number
+from synth.embedded.values import Label, Name, Quantity, Table, show_number
 
 
 def answer(task: Task) -> str:
@@ -31,27 +30,17 @@ def title(link: Link) -> str:
 
 
 def _written(link: Link, task: Task) -> str:
-    value, layout = link.after, task.plan.layout
+    value = link.after
     if isinstance(value, Table):
         return write_table(value, table_form(task.input))
-    if isinstance(value, Quantity) and layout == "bare":
+    if isinstance(value, Quantity) and task.plan.bare:
         return show_number(value.value, value.places)
-    return _listed(list(value.values), layout) if isinstance(value, Words) else write(value)
+    return write(value)
 
 
 def table_form(material: str) -> str:
     """The notation of a table's text."""
     return "json" if material.startswith("[") else "markdown" if material.startswith("|") else "csv"
-
-
-def _listed(items: list[str], layout: str) -> str:
-    forms = {
-        "bullets": "\n".join(f"- {item}" for item in items),
-        "numbered": "\n".join(f"{number}. {item}" for number, item in enumerate(items, 1)),
-        "lines": "\n".join(items),
-        "json": json.dumps(items, ensure_ascii=False),
-    }
-    return forms.get(layout, ", ".join(items))
 
 
 # --- is a given answer right? -----------------------------------------------------------------------------------------
@@ -82,13 +71,11 @@ def _names(text: str, given: str) -> bool:
 
 
 def _others(task: Task) -> list[str]:
-    """The labels or the members of the list that are not the result."""
+    """The labels or the rows that are not the result."""
     result, last = task.outcome.result, task.outcome.links[-1]
     found: list[str] = []
     if isinstance(result, Label):
         found = labels_for(last.step.op, last.step.args)
-    elif isinstance(result, Name) and isinstance(last.before, Words):
-        found = list(last.before.values)
     elif isinstance(result, Name) and isinstance(last.before, Table):
         found = [str(row[0]) for row in last.before.rows]
     return [other for other in found if other != write(result)]

@@ -88,7 +88,7 @@ def columns_by_name() -> dict[str, tuple[Column, ...]]:
 def nouns() -> frozenset[str]:
     """All that the parts of a material can be called: rows, values of a column, results of earlier steps."""
     named = {pluralise(name) for name, (column, *_) in columns_by_name().items() if column.kind != "count"}
-    return frozenset(named | set(by_noun()) | {"items", "words"})
+    return frozenset(named | set(by_noun()))
 
 
 @functools.cache

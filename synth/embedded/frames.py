@@ -66,24 +66,11 @@ REMARKS = {
     ),
 }
 # fmt: off
-LAYOUTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "bare": (("quantity",), (
-        "[answer|reply] with [the number only|just the number|the bare number and no unit].",
-        "[write|give] [only the number|nothing but the number|the number without its unit].",
-        "a bare number is enough.", "[leave out|drop] the unit in your [answer|reply].")),
-    "bullets": (("words",), (
-        "[give|return|present|write] the [result|answer] as [a bulleted list|bullet points].",
-        "[format|set out] your answer as [bullet points|a bulleted list].")),
-    "numbered": (("words",), (
-        "[give|return|present|write] the [result|answer] as a numbered list.", "number the [entries|items] of your answer.")),
-    "lines": (("words",), (
-        "[put|write] [each one|each entry|every entry] on a line of its own.", "use one line for each [entry|item].",
-        "[give|return|write] the [result|answer] with one [entry|item] per line.")),
-    "json": (("words",), (
-        "[give|return|write] the [result|answer] as [a JSON array|a JSON list].",
-        "[answer|reply] with [a JSON array|a JSON list] and nothing else.")),
-}
-"""Name to the kinds of result it suits and its sentences."""
+BARE = (
+    "[answer|reply] with [the number only|just the number|the bare number and no unit].",
+    "[write|give] [only the number|nothing but the number|the number without its unit].",
+    "a bare number is enough.", "[leave out|drop] the unit in your [answer|reply].",
+)
 
 # Sentences that set a scene. They change nothing in what is asked, but the task becomes more specific.
 SCENES = (
@@ -144,11 +131,10 @@ def openings(*texts: str) -> tuple[str, ...]:
 
 
 @functools.cache
-def fixed_sentences() -> dict[str, tuple[str, str]]:
-    """Sentence (lower case at its start) to what it says: ("layout", name) or ("remark", "")."""
-    remarks = [text for texts in REMARKS.values() for text in texts]
-    said = [("remark", "", remarks), *(("layout", name, texts) for name, (_, texts) in LAYOUTS.items())]
-    return {wording: (what, name) for what, name, texts in said for wording in openings(*texts)}
+def fixed_sentences() -> dict[str, str]:
+    """Sentence (lower case at its start) to what it is: "bare" or "remark"."""
+    said = {"bare": BARE, "remark": [text for texts in REMARKS.values() for text in texts]}
+    return {wording: name for name, texts in said.items() for wording in openings(*texts)}
 
 
 def without_reason(body: str) -> str:

@@ -17,12 +17,10 @@ from synth.embedded.writer import SINGLE, Writer
 
 TRIES = 60
 FEWEST_WORDS = 4
-KINDS = ("table",) * 6 + ("words",) * 4 + ("text",) * 2 + ("quantity",) * 2
+KINDS = ("table",) * 9 + ("text",) * 2 + ("quantity",) * 2
 LABELS = ("sentiment", "topic", "mentions", "parity", "compare_with")
 RARER = ("parity", "compare_with", "multiply")
 """Operations that people seldom ask for after another."""
-AFTER_ORDER = ("names", "first_few", "join_words", "to_json", "to_markdown")
-"""Operations that go with things put in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,20 +157,19 @@ def _is_sensible(operation: Operation, used: list[str], value: Value) -> bool:
     name, roles = operation.name, [OPERATIONS[op].role for op in used]
     if name in used or not used:
         return name not in used
-    last = used[-1]
     if roles[-1] == "finish" or (name == "parity" and isinstance(value, Quantity) and value.unit in UNCOUNTED):
         return False
     if operation.role == "filter":
-        return roles[-1] != "order" and last != "names"
+        return roles[-1] != "order"
     if roles[-1] == "order":
-        is_plain = operation.role in ("order", "finish") and operation.takes != "table"
-        return name in AFTER_ORDER or operation.takes == "text" or is_plain
-    if any(op.startswith("count") for op in used) and name in ("percent_change", "split_evenly", "multiply"):
+        return operation.role == "finish" or operation.takes == "text"
+    if {name, *used} >= {"split_evenly", "multiply"}:
         return False
-    return last != "names" or name != "count_words_listed"
+    counts = any(op.startswith("count") for op in used)
+    return not counts or name not in ("percent_change", "split_evenly", "multiply")
 
 
-# --- further questions, layout, setting -------------------------------------------------------------------------------
+# --- further questions, form, setting -------------------------------------------------------------------------------
 
 
 def _adorned(plan: Plan, outcome: Outcome, domain_key: str, draw: Draw, wish: Wish) -> Plan:
@@ -184,8 +181,8 @@ def _adorned(plan: Plan, outcome: Outcome, domain_key: str, draw: Draw, wish: Wi
         if extra is None:
             break
         plan = replace(plan, also=(*plan.also, extra))
-    if draw.chance(1.0 if wish.style == "format" else 0.1 if plan.also else 0.3):
-        plan = replace(plan, layout=draw_layout(outcome.result, draw))
+    if can_be_bare(outcome.result) and draw.chance(1.0 if wish.style == "format" else 0.1 if plan.also else 0.3):
+        plan = replace(plan, bare=True)
     return _set(plan, domain_key, draw, wish)
 
 
@@ -197,12 +194,9 @@ def _set(plan: Plan, domain_key: str, draw: Draw, wish: Wish) -> Plan:
     return replace(plan, setting=(place, purpose) if place or purpose else ())
 
 
-def draw_layout(result: Value, draw: Draw) -> str:
-    """A form that suits the result, or ""."""
-    fitting = [name for name, (kinds, _) in frames.LAYOUTS.items() if kind_of(result) in kinds]
-    if isinstance(result, Quantity) and not result.unit:
-        fitting = []
-    return draw.pick(fitting) if fitting else ""
+def can_be_bare(result: Value) -> bool:
+    """Has the result a unit that can be left out?"""
+    return isinstance(result, Quantity) and bool(result.unit)
 
 
 def further_question(plan: Plan, outcome: Outcome, draw: Draw) -> Step | None:
@@ -229,6 +223,4 @@ def _can_be_asked(operation: Operation) -> bool:
 
 def form_for(material: Value, draw: Draw) -> str:
     """A way to write the material."""
-    if isinstance(material, Table):
-        return draw.pick(("csv", *TABLE_FORMS))
-    return "lines" if draw.chance(0.2) else ""
+    return draw.pick(("csv", *TABLE_FORMS)) if isinstance(material, Table) else ""

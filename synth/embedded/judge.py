@@ -84,5 +84,5 @@ def difficulty(task: Task) -> int:
     """1 for one plain step; 10 at most."""
     plan = task.plan
     hard = sum(OPERATIONS[one.op].role == "change" for one in plan.steps)
-    points = 2 * len(plan.steps) + hard + 2 * len(plan.also) + bool(plan.layout)
+    points = 2 * len(plan.steps) + hard + 2 * len(plan.also) + plan.bare
     return max(1, min(10, (points + len(task.input) // 400) * 2 // 3))

@@ -1,4 +1,4 @@
-"""Material as text and back: tables in CSV, Markdown or JSON, lists, quantities.
+"""Material as text and back: tables in CSV, Markdown or JSON, quantities.
 
 `write` gives the text that stands under Input; `read` is told what to expect and gives the value, or raises Unfit.
 """
@@ -21,7 +21,6 @@ from synth.embedded.values import (
     Text,
     Unfit,
     Value,
-    Words,
     pluralise,
     show_cell,
     show_quantity,
@@ -33,11 +32,9 @@ _HEADER = re.compile(r"([^()]+?)(?: \(([^()]+)\))?")
 
 
 def write(value: Value, form: str = "") -> str:
-    """`value` as material. `form` of a table: csv, markdown or json; of a list: lines, or commas."""
+    """`value` as material. `form` of a table: csv, markdown or json."""
     if isinstance(value, Table):
         return write_table(value, form or "csv")
-    if isinstance(value, Words):
-        return ("\n" if form == "lines" else ", ").join(value.values)
     return show_quantity(value) if isinstance(value, Quantity) else value.text
 
 
@@ -112,13 +109,6 @@ def _column(head: str, cells: list[str], place: int) -> Column:
     return Column(name, "name" if place == 0 else "category", phrase=phrase)
 
 
-def _read_words(text: str) -> Words:
-    items = [item.strip() for item in text.split("\n" if "\n" in text else ",")]
-    if len(items) < 2 or not all(items) or max(map(len, items)) > 40:
-        raise Unfit("not a list")
-    return Words("items", tuple(items))
-
-
 def _read_quantity(text: str) -> Quantity:
     match = re.fullmatch(r"(-?\d+(?:\.\d+)?)(?: ([^\d\n]+))?", text)
     if match is None:
@@ -131,16 +121,13 @@ def _read_quantity(text: str) -> Quantity:
 
 _READERS: dict[str, Callable[[str], Value]] = {
     "table": read_table,
-    "words": _read_words,
     "text": lambda text: Text("text", text),
     "quantity": _read_quantity,
 }
 
 
 def renamed(value: Value, noun: str) -> Value:
-    """The same list or text under the name that the instruction gives it; a table has its own, which must agree."""
+    """The same text under the name that the instruction gives it; a table has its own, which must agree."""
     if isinstance(value, Table) and noun and value.noun != noun:
         raise Unfit(f"the table is about {value.noun}, not {noun}")
-    if noun and isinstance(value, Words):
-        return replace(value, noun=noun)
     return replace(value, genre=noun) if noun and isinstance(value, Text) else value

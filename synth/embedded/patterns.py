@@ -20,14 +20,14 @@ Node = Union[str, "Slot", "Choice"]
 
 NUMBER = r"-?\d+(?:\.\d+)?"
 _WORDS = r"[a-z][a-z'-]*(?: [a-z][a-z'-]*)"
-_COLUMN = r"(?:number of |(?!number of ))" + _WORDS + r"{0,4}?"
+_COLUMN = r"(?:number of |(?!number of ))[a-z][a-z'-]*(?: (?!by\b)[a-z][a-z'-]*){0,4}?"
 _UNITS = (
     "grams|milligrams|kilograms|metres|centimetres|millimetres|kilometres|millilitres|centilitres|litres|square metres|"
     "seconds|minutes|hours|days|months|cents"
 )
 SLOTS: dict[str, str] = {
     **dict.fromkeys(("rows", "them"), r"(?:(?:the|these|those) [^,?!]+?|them)"),
-    **dict.fromkeys(("noun", "row", "one"), r"(?!(?:two|three|four|five)\b)" + _WORDS + r"{0,2}?"),
+    **dict.fromkeys(("noun", "row"), r"(?!(?:two|three|four|five)\b)" + _WORDS + r"{0,2}?"),
     **dict.fromkeys(("it", "that"), r"(?:(?:the|this|that) [a-z][a-z -]*?|it|that)"),
     **dict.fromkeys(("col", "measure", "measures", "count", "cat"), _COLUMN),
     "name": r"(?!(?:each|every|this|that|these|those|it) )[^,?!\"]+?",

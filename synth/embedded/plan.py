@@ -15,11 +15,11 @@ from typing import Any
 from synth.embedded.draws import Draw
 from synth.embedded.material import write
 from synth.embedded.patterns import Pattern
-from synth.embedded.values import CENT, Label, Name, Quantity, Table, Text, Unfit, Value, Words
+from synth.embedded.values import CENT, Label, Name, Quantity, Table, Text, Unfit, Value
 
 Args = dict[str, str]
 KINDS: dict[type[Any], str] = {
-    Table: "table", Words: "words", Text: "text", Quantity: "quantity", Label: "label", Name: "name",
+    Table: "table", Text: "text", Quantity: "quantity", Label: "label", Name: "name",
 }  # fmt: skip
 _MOST = {"desc": "highest", "asc": "lowest", "": ""}
 _PHRASE = re.compile(r"(\w+)(?:\((.*?)\))?: (.+)")
@@ -109,14 +109,14 @@ class Plan:
     """All that a task asks for.
 
     `source`: the kind of material. `noun`: what its parts are called, which changes nothing in what is asked. `also`:
-    further questions about the same material. `layout`: the wished form of the answer. `setting`: place and purpose.
+    further questions about the same material. `bare`: is the figure wanted without its unit? `setting`: place and purpose.
     """
 
     source: str
     noun: str = field(compare=False)
     steps: tuple[Step, ...]
     also: tuple[Step, ...] = ()
-    layout: str = ""
+    bare: bool = False
     setting: tuple[str, ...] = ()
 
     @property

@@ -27,14 +27,14 @@ PREFERENCES: tuple[tuple[str, str], ...] = (
     (r"unit|date|time", "convert_unit round_to"),
     (
         r"sort|rank|compar|order",
-        "sort_rows top_rows sort_words extreme_row compare_with longest",
+        "sort_rows top_rows extreme_row compare_with",
     ),
-    (r"extract|json", "lookup to_json names"),
+    (r"extract|json", "lookup to_json"),
     (r"table|csv|transform|sql", "to_json to_markdown keep_by_category keep_by_number top_rows"),
-    (r"rewrite|grammar|edit|translat|text operation", "replace_word change_case capitals reverse_list join_words"),
+    (r"rewrite|grammar|edit|translat|text operation", "replace_word change_case"),
     (r"passage|closed|summar", "lookup mentions count_words extreme_row count_letter"),
-    (r"logic|puzzle", "keep_by_letter parity compare_with first_few longest"),
-    (r"code|bug", "keep_by_letter join_words reverse_list to_json"),
+    (r"logic|puzzle", "parity compare_with mentions count_letter"),
+    (r"code|bug", "to_json to_markdown count_letter"),
 )
 """Words of a category to the operations that come closest to it."""
 BY_VALUE = (

@@ -41,7 +41,7 @@ class Understood:
     front: list[list[Said]] = field(default_factory=list)
     chain: list[list[Said]] = field(default_factory=list)
     also: list[list[Said]] = field(default_factory=list)
-    layout: str = ""
+    bare: bool = False
     place: str = ""
     purpose: str = ""
 
@@ -65,9 +65,9 @@ def read(instruction: str) -> tuple[Plan, ...]:
 
 def _sentence(sentence: str, understood: Understood) -> bool:
     text = _lowered(sentence)
-    what, name = frames.fixed_sentences().get(text, ("", ""))
+    what = frames.fixed_sentences().get(text)
     if what:
-        understood.layout = name if what == "layout" else understood.layout
+        understood.bare |= what == "bare"
         return True
     body, end = frames.without_reason(text[:-1]), text[-1:]
     setting = frames.read_setting(body) if end == "." else None
@@ -93,7 +93,7 @@ def _lowered(sentence: str) -> str:
 def kind_of_sentence(sentence: str) -> int:
     """What a sentence of a task does: 0 sets the scene, 1 requests, 2 filters, 3 asks further, 4 is about the form, 5 and 6 close."""
     text = _lowered(plain_articles(sentence))
-    what, _ = frames.fixed_sentences().get(text, ("", ""))
+    what = frames.fixed_sentences().get(text)
     if what:
         return 6 if what == "remark" else 4
     body, end = frames.without_reason(text[:-1]), text[-1:]
@@ -314,12 +314,12 @@ def _plans(understood: Understood) -> Iterator[Plan]:
         filters = tuple(said.step for said in front if said)
         named = (understood.place, understood.purpose)
         setting = named if any(named) else ()
-        yield Plan(source, noun, normal((*filters, *steps)), asked, understood.layout, setting)
+        yield Plan(source, noun, normal((*filters, *steps)), asked, understood.bare, setting)
 
 
 def _suits(source: str, noun: str) -> bool:
-    """Can material of this kind be called so? Rows and names have nouns of their own."""
-    return source not in ("table", "words") or not noun or noun in by_noun()
+    """Can material of this kind be called so? Rows have nouns of their own."""
+    return source != "table" or not noun or noun in by_noun()
 
 
 def _fitting(readings: list[Said], kind: str) -> Said | None:

@@ -1,4 +1,4 @@
-"""Material drawn from the vocabulary: little tables, lists, texts, quantities that look like somebody's own."""
+"""Material drawn from the vocabulary: little tables, texts, quantities that look like somebody's own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from decimal import Decimal
 from synth.embedded import words as vocabulary
 from synth.embedded.domains import Domain
 from synth.embedded.draws import Draw
-from synth.embedded.values import Cell, Column, Quantity, Table, Text, Unfit, Value, Words
+from synth.embedded.values import Cell, Column, Quantity, Table, Text, Value
 
 
 def number(column: Column, draw: Draw) -> Decimal:
@@ -54,13 +54,6 @@ def _some_with(pool: tuple[str, ...], count: int, wanted: tuple[str, ...], draw:
     """Some of the pool, with those of the wanted ones that are in it."""
     sure = [value for value in wanted if value in pool]
     return draw.shuffled(sure + draw.some([value for value in pool if value not in sure], count - len(sure)))
-
-
-def words(domain: Domain, draw: Draw, size: int = 0) -> Words:
-    """Names from the domain's first column, unless those are mere codes."""
-    if any(character.isdigit() for character in domain.columns[0].pool[0]):
-        raise Unfit("codes are no words")
-    return Words(domain.noun, tuple(draw.some(domain.columns[0].pool, size or draw.between(5, 8))))
 
 
 def plain_quantity(draw: Draw, high: int = 9999) -> Quantity:
@@ -110,8 +103,6 @@ def material(kind: str, op: str, domain: Domain, draw: Draw, *, short: bool = Fa
     value: Value
     if kind == "table":
         value = table(domain, draw, rows=draw.between(2, 3) if short else 0)
-    elif kind == "words":
-        value = words(domain, draw, draw.between(3, 4) if short else 0)
     else:
         value = {"sentiment": review, "topic": news}.get(op, review if short else draw.pick((review, news)))(draw)
     return value, value.genre if isinstance(value, Text) else str(getattr(value, "noun", ""))

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterator
 
 from synth.embedded import samples
-from synth.embedded.domains import Domain, by_noun, columns_by_name, domains
+from synth.embedded.domains import Domain, columns_by_name, domains
 from synth.embedded.draws import Draw
 from synth.embedded.generate import Task, form_for, require_binding
 from synth.embedded.material import read as read_material
@@ -76,8 +76,6 @@ def _draw_material(plan: Plan, draw: Draw, label: str) -> Value:
         steps = (*plan.steps, *plan.also)
         values = tuple(value for one in steps for name, value in one.pairs if name in ("val", "name"))
         return samples.table(draw.pick(fitting_domains(plan)), draw, keep=columns_of(plan), values=values)
-    if plan.source == "words":
-        return samples.words(by_noun().get(plan.noun) or draw.pick(domains()), draw)
     columns = _measures(plan)
     if not columns:
         return samples.plain_quantity(draw)

@@ -45,8 +45,8 @@ class Writer:
         """All sentences of the task."""
         sentences = self._request()
         sentences += [self.also(link) for link in self.outcome.also]
-        if self.plan.layout:
-            sentences.append(frames.worded(frames.LAYOUTS[self.plan.layout][1], self.draw))
+        if self.plan.bare:
+            sentences.append(frames.worded(frames.BARE, self.draw))
         return " ".join(map(finished, self._in_setting(sentences)))
 
     def _in_setting(self, sentences: list[str]) -> list[str]:

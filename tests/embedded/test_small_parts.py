@@ -6,14 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synth.embedded.draws import Draw
-from synth.embedded.material import read, read_table, write, write_table
+from synth.embedded.material import read_table, write_table
 from synth.embedded.operations.quantities import divided
 from synth.embedded.values import (
     Column,
     Quantity,
     Table,
     Unfit,
-    Words,
     show_number,
     show_quantity,
 )
@@ -62,13 +61,6 @@ def test_a_division_half_way_between_two_cents_is_refused(total: Decimal, count:
         assert not is_tie
     except Unfit:
         assert is_tie
-
-
-@settings(max_examples=60)
-@given(st.lists(NAMES, min_size=2, max_size=8), st.sampled_from(["", "lines"]))
-def test_lists_of_words_are_read_as_written(values: list[str], form: str) -> None:
-    found = read("words", write(Words("items", tuple(values)), form))
-    assert isinstance(found, Words) and found.values == tuple(values)
 
 
 @settings(max_examples=60)

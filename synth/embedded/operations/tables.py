@@ -1,4 +1,4 @@
-"""Tables: filters, order, one figure, name or list of them, and other notations.
+"""Tables: filters, order, one figure or name of them, and other notations.
 
 The second derivation is a query in sqlite wherever one can say it.
 """
@@ -16,7 +16,7 @@ from synth.embedded.material import write_table
 from synth.embedded.operations import sql
 from synth.embedded.operations.quantities import COMPARE, decimal, divided
 from synth.embedded.plan import Args, Operation
-from synth.embedded.values import Cell, Column, Name, Quantity, Table, Text, Unfit, Words, show_cell, show_number
+from synth.embedded.values import Cell, Column, Name, Quantity, Table, Text, Unfit, show_cell, show_number
 
 
 def _number(table: Table, draw: Draw, least: int, *, summable: bool = False) -> Column | None:
@@ -145,13 +145,6 @@ def _lookup(table: Table, args: Args) -> Quantity | Name:
 def _lookup_again(table: Table, args: Args) -> Quantity | Name:
     found = sql.query(table, "select {col} from t where c0 = ?", args["name"], col=args["col"])[0][0]
     return Name(found) if isinstance(found, str) else _in_unit(table, args, sql.number(found))
-
-
-def _names(table: Table, args: Args) -> Words:
-    values = [show_cell(row[0]) for row in table.rows]
-    if len(values) < 2 or len(set(values)) < len(values):
-        raise Unfit("too few names, or one twice")
-    return Words(table.noun, tuple(values))
 
 
 def _median(values: list[Decimal]) -> Decimal:
@@ -329,14 +322,6 @@ OPERATIONS = (
         ask: how many {count} does {name} have
         ask: what does the table [give|list|state] as the {col} of {name}
     """, _draw_lookup, _lookup, _lookup_again, "{col} of {name}"),
-    Operation("names", "table", "words", "reduce", """
-        nps: the names of [{rows}|all {noun}]
-        nps: a list of {rows}
-        do: [list|name] {them}
-        do: [list|write down|pass on only] the names of {rows}
-        ask: which {noun} [are listed|are there|does the table list]
-    """, _draw_two, _names,
-        lambda table, args: Words(table.noun, tuple(row[0] for row in sql.query(table, "select c0 from t order by n"))), "names"),
     _notation("json", "[JSON|a JSON list of objects|a JSON array]", _json_again),
     _notation("markdown", "[a Markdown table|a table in Markdown]", _markdown_again),
 )
