@@ -25,14 +25,14 @@ def number(column: Column, draw: Draw) -> Decimal:
 def table(
     domain: Domain, draw: Draw, *, rows: int = 0, keep: tuple[str, ...] = (), values: tuple[str, ...] = ()
 ) -> Table:
-    """A table of the domain with 5 to 9 rows and about four columns, among them those in `keep`.
+    """A table of the domain with 5 to 7 rows and about four columns, among them those in `keep`.
 
     `values` are names and categories that should occur where the domain has them.
     """
     first, *others = domain.columns
     wanted = {column.name for column in draw.some(others, draw.between(3, 4))} | set(keep)
     columns = (first, *(column for column in others if column.name in wanted))
-    names = _some_with(first.pool, rows or draw.between(5, 9), values, draw)
+    names = _some_with(first.pool, rows or draw.between(5, 7), values, draw)
     pools = {c.name: _some_with(c.pool, draw.between(2, 3), values, draw) for c in columns[1:] if c.kind == "category"}
     return Table(domain.noun, columns, tuple((name, *_cells(columns[1:], pools, draw)) for name in names))
 

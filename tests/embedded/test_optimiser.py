@@ -73,7 +73,7 @@ def test_tuning_with_the_embedded_teacher_finds_a_better_method_and_the_same_one
         results.append((json.loads(done.stdout)["history"], out.read_text()))
     assert results[0] == results[1]
     history, text = results[0]
-    assert history[0]["failure_rate"] > min(row["failure_rate"] for row in history) == 0
+    assert history[0]["failure_rate"] > 0.1 >= min(row["failure_rate"] for row in history)
     settings = build_recipe({"evolve": {"method_path": str(tmp_path / "one.txt")}}).evolve
     assert settings is not None and settings.chosen_operators()["auto"].method == text.strip()
 
