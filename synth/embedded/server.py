@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 Answer = Callable[[ChatRequest], Completion]
 JSON = "application/json"
+READ_S = 30.0
+"""A request that has not come whole by then is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class TeacherServer:
         """The one handler; unknown paths get a 404 of the shape that vLLM uses."""
         from aiohttp import web
 
+        if (request.url.host or "").strip("[]") not in ("127.0.0.1", "localhost", "::1"):
+            return _error(403, "This server answers to loopback addresses alone", "Forbidden", "host")
         path = request.path.removeprefix("/v1")
         if path in ("/chat/completions", "/completions") and request.method == "POST":
             return await self._complete(request, path)
@@ -118,10 +122,13 @@ class TeacherServer:
         if refused:
             return refused
         try:
-            data = json.loads(await request.read())
+            async with asyncio.timeout(READ_S):
+                data = json.loads(await request.read())
             asked = read_request(data, path, request.headers.get("x-draw", "0"))
-        except (ValueError, RecursionError):
-            return _error(400, "The body is not JSON", "Bad Request", "body")
+        except TimeoutError:
+            return _error(408, f"The body did not come within {READ_S:g} s", "Request Timeout", "body")
+        except (ValueError, RecursionError, TypeError, KeyError, AttributeError, OverflowError):
+            return _error(400, "The body is not JSON of a request", "Bad Request", "body")
         except BadBody as error:
             return _error(400, str(error), "BadRequestError", error.param)
         if data.get("model") != self._model:

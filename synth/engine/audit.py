@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from synth.engine.entries import SELECT_ENTRY, checksum, read_entry, request_key
-from synth.engine.ledger import COUNT_ROWS, OUTCOME_COLUMNS, SEAL, STAGE_COLUMNS, LedgerReader
+from synth.engine.ledger import COUNT_ROWS, EVENT_COLUMNS, OUTCOME_COLUMNS, SEAL, STAGE_COLUMNS, LedgerReader
 from synth.engine.schema import MIGRATIONS
 from synth.errors import StorageError
 
@@ -15,7 +15,7 @@ STATES = ("planned", "answered", "failed")
 TABLES = {
     "outcomes": (OUTCOME_COLUMNS, "it will be made again"),
     "stages": (STAGE_COLUMNS, "the stage will be made again from the stored answers"),
-    "events": ("at, kind, value, detail", "the report's time line is not right there"),
+    "events": (EVENT_COLUMNS, "the report's time line is not right there"),
     "meta": ("key, value", "`synth run` notes it again"),
 }
 """Tables beside the requests: their columns, and what a damaged row means."""

@@ -7,6 +7,7 @@ left as it is. What a training run does is in `synth.student`; judging the stude
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -161,7 +162,11 @@ def with_base(folder: RunFolder, settings: TrainSettings, records: Sequence[Reco
     if not (base / "config.json").is_file():
         from synth.student.fit import make_base
 
-        make_base([*records, *folder.seeds()], base, settings)
+        new = base.with_name(f".{BASE}.tmp")
+        shutil.rmtree(new, ignore_errors=True)
+        make_base([*records, *folder.seeds()], new, settings)
+        shutil.rmtree(base, ignore_errors=True)  # half of one, of an older synth that was killed here
+        os.replace(new, base)
     return settings.model_copy(update={"model": str(base)})
 
 

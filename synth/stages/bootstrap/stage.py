@@ -33,7 +33,10 @@ async def bootstrap(
     teacher = engine.roles["teacher"]
     model: ChatModel = teacher.model
     method = METHODS[settings.method](seeds, settings, bool(getattr(model, "structured_outputs", False)))
-    pool = Pool(seeds, settings)
+    dump = settings.model_dump(mode="json")
+    shaping = {key: value for key, value in dump.items() if key not in NOT_SHAPING}
+    fingerprint = digest(shaping, method.versions, [seed.to_dict() for seed in seeds])
+    pool = Pool(seeds, settings, await engine.targets(STAGE, fingerprint, settings.num_tasks))
     checks = _checks(method, settings)
 
     def next_item(number: int) -> Item:
@@ -51,9 +54,6 @@ async def bootstrap(
         finished = await asyncio.gather(*(_finished(method, one, asker) for one in judged))
         return [result for results in finished for result in results]
 
-    dump = settings.model_dump(mode="json")
-    shaping = {key: value for key, value in dump.items() if key not in NOT_SHAPING}
-    fingerprint = digest(shaping, method.versions, [seed.to_dict() for seed in seeds])
     plan = StagePlan(STAGE, fingerprint, dump, settings.num_tasks * settings.instances)
     async for results in engine.windowed_stage(plan, next_item, pool.may_start, work, pool.settle):
         yield results
