@@ -63,10 +63,11 @@ def _rows(reader: LedgerReader, table: str) -> list[str]:
 
 
 def _missing(reader: LedgerReader) -> list[str]:
-    """Tables with other numbers of rows than when the run ended properly; after a crash nothing is known of that."""
+    """Tables with other numbers of rows than when the run ended properly; in the middle of one nothing is known."""
     noted = reader.get_meta(SEAL)
     if noted is None:
-        return []
+        states = {stage["state"] for stage in reader.stages().values()}
+        return ["ledger: the numbers of its rows are not noted; `synth run` notes them"] if states == {"done"} else []
     then, now = json.loads(noted), json.loads(reader.query(COUNT_ROWS)[0][0])
     return [
         f"ledger: {table} had {then.get(table)} rows when the run ended, and has {count}"
