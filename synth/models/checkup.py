@@ -76,7 +76,7 @@ def sample_request(
     wanted = [f"{_WANTED[(number + n) % len(_WANTED)]}, number {number}" for n in range(2)]
     values = {"examples": _EXAMPLES, "wanted": wanted, "topic": "", "verbs": (), "with_outputs": False}
     prompt = render("diverse", **values, as_json=schema is not None)
-    sampling = Sampling(temperature=1.0, max_tokens=ANSWER_TOKENS if schema is None else 2 * ANSWER_TOKENS)
+    sampling = Sampling(temperature=1.0, max_tokens=ANSWER_TOKENS if schema is None else 4 * ANSWER_TOKENS)
     return ChatRequest(prompt.messages, sampling, schema, kind=kind)
 
 
