@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from itertools import pairwise
 
-from synth import __version__
 from synth.engine.funnel import StageCount
 from synth.metrics import mean
 from synth.records import Record, Rejection
@@ -17,6 +16,7 @@ from synth.stages.report.evolution import word_difference
 from synth.stages.report.facts import RunFacts
 from synth.stages.report.quality import quality_blocks
 from synth.stages.report.student import audit_blocks, student_blocks, verdict_blocks
+from synth.version import __version__
 
 MAX_REASONS = 40
 MAX_KINDS = 20
