@@ -1,4 +1,5 @@
-"""Examination tasks from a file: our own seed format, Self-Instruct's user-oriented tasks, and lm-eval's usual columns.
+"""Examination tasks from a file: our own seed format, Self-Instruct's user-oriented tasks, published evaluation sets
+(see `synth.sources.evaluation`), and lm-eval's usual columns.
 
 One JSON object a line (or one JSON array). A question is `instruction` or `prompt`, `question`, `query`; `input` or
 `context` goes with it. What is right is a `check` of ours, the `instances` of Self-Instruct, or `answer`, `target`,
@@ -8,11 +9,13 @@ One JSON object a line (or one JSON array). A question is `instruction` or `prom
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from synth.errors import InputError, UsageError
-from synth.student.items import EvalItem
+from synth.sources.evaluation import question_of
+from synth.student.items import EvalItem, items_from
 from synth.student.templates import Conversation, Turn
 from synth.verify import check_mistakes, last_number
 
@@ -53,6 +56,11 @@ def _parsed(text: str, path: Path) -> list[Any]:
 def _items(row: Any, name: str) -> list[EvalItem]:
     if not isinstance(row, dict):
         raise ValueError("the line is no JSON object")
+    if (published := question_of(row)) is not None and "instances" not in row:
+        return [
+            replace(item, id=str(row.get("id") or row.get("question_id") or name))
+            for item in items_from([published.record()])
+        ]
     question = _text(row, QUESTIONS)
     if not question:
         raise ValueError(f"there is no question under any of: {', '.join(QUESTIONS)}")
