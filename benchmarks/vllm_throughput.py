@@ -63,7 +63,11 @@ async def through_synth(
     """Tokens a second of a stage that asks all of `texts`, CPU in ms a request, and the most that were in flight."""
 
     async def work(text: str, ask: Ask, _rng: Random) -> list[Any]:
-        answer = await ask(Prompt(text, "bench@0"), Sampling(max_tokens=length, temperature=1.0), keep_cut=True)
+        answer = await ask(
+            Prompt(({"role": "user", "content": text},), "bench@0"),
+            Sampling(max_tokens=length, temperature=1.0),
+            keep_cut=True,
+        )
         return [Record(text, "", answer.text or " ")]
 
     async def items() -> AsyncIterator[Item]:
@@ -71,11 +75,11 @@ async def through_synth(
             yield Item(str(number), text)
 
     with tempfile.TemporaryDirectory() as folder:
-        model = connect("vllm", options)
+        model = connect("vllm", options | {"extra_body": {"ignore_eos": True}})
         assert isinstance(model, VllmModel)
         ledger = Ledger(Path(folder))
         budget = Budget({}, (model.name,), None, None)
-        who = RoleModel(model, Throttle(concurrency, look=model.load), extra_body={"ignore_eos": True})
+        who = RoleModel(model, Throttle(concurrency, look=model.load))
         engine = Engine(ledger, {"teacher": who}, budget, RunProgress())
 
         async def drive() -> None:

@@ -6,7 +6,7 @@ SynthError                      exit 1
 ├── BudgetReached               exit 4   the cap on money or tokens
 ├── StorageError                exit 5   disk full, locked or damaged run folder
 ├── CredentialsError            exit 6   key, permission, model name, quota: nothing can succeed
-├── StageStopped                exit 3   a stage refuses to go on because almost all it makes is thrown away
+├── StageStopped                exit 3   a stage refuses to go on because almost all it makes is rejected
 ├── RequestFailed               (caught by the engine: one item is quarantined)
 │   ├── RetryableError          try again: 408, 409, 429, 5xx, timeouts, broken bodies
 │   └── RequestRefused          never try again: 400, 422, content filter, unsupported task

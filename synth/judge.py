@@ -1,113 +1,71 @@
-"""A model compares or rates answers: every pair in both orders, verdicts turned into win rates with intervals.
+"""A model compares answers, in both orders, or grades them.
 
 How to ask is passed in, so the same code runs through the engine's ledger or on any other model. Nothing is decided by
-one order alone, and nothing is called better than the numbers allow.
+one order alone.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
-from synth.errors import UsageError
-from synth.metrics import bootstrap_interval, mean, wilson_interval
+from synth.metrics import mean
 from synth.models.base import Completion, Sampling
 from synth.parsing import find_json, parse_choice, parse_reason, parse_score
 from synth.prompts import Prompt, render
 from synth.records import Record
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    FloatArray = np.ndarray[Any, np.dtype[np.float64]]
-
 Ask = Callable[[Prompt, Sampling], Awaitable[Completion]]
 Winner = Literal["one", "other", "tie"]
-Level = Literal["A", "B", "C", "D"]
 
 JUDGING = Sampling(temperature=0.0, max_tokens=512)
-MIN_FOR_LENGTH_CONTROL = 100  # games; with fewer the fitted rate is too uncertain to be shown
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Two answers to one task, by the systems "one" and "other". `talk`: see `Record.talk`."""
-
-    instruction: str
-    input: str
-    one: str
-    other: str
-    talk: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What came of a pair. `is_inconsistent`: the verdict changed with the order (then it is a tie).
+    """Which of a record's own answer ("one") and another ("other") a judge took for the better.
 
-    `is_unreadable`: at least one reply held no verdict (a tie as well). `was_asked` is False where an empty answer
-    decided without the judge.
+    `is_inconsistent`: the verdict changed with the order (then it is a tie). `is_unreadable`: at least one reply held
+    no verdict (a tie as well). `was_asked` is False where an empty answer decided without the judge.
     """
 
-    pair: Pair
     winner: Winner
     is_inconsistent: bool = False
     is_unreadable: bool = False
     was_asked: bool = True
     reasons: tuple[str, str] = ("", "")
 
-    @property
-    def score(self) -> float:
-        """1 for a win of "one", 0 for a win of "other", 0.5 for a tie."""
-        return {"one": 1.0, "other": 0.0, "tie": 0.5}[self.winner]
 
-
-async def compare(ask: Ask, pair: Pair) -> Comparison:
-    """Judge one pair in both orders (Zheng et al., MT-Bench, arXiv 2306.05685, section 3.4): agreement or a tie.
+async def compare(ask: Ask, record: Record, other: str) -> Comparison:
+    """Judge a record's answer and another in both orders (MT-Bench, arXiv 2306.05685, section 3.4): agreement or a tie.
 
     An empty answer loses to one that is not, without a question; equal answers tie.
     """
-    if not pair.one.strip() or not pair.other.strip() or pair.one.strip() == pair.other.strip():
-        is_tie = bool(pair.one.strip()) == bool(pair.other.strip())
-        return Comparison(pair, "tie" if is_tie else "one" if pair.one.strip() else "other", was_asked=False)
-    first, second = await asyncio.gather(_verdict(ask, pair, False), _verdict(ask, pair, True))
+    one = record.output.strip()
+    if not one or not other.strip() or one == other.strip():
+        is_tie = bool(one) == bool(other.strip())
+        return Comparison("tie" if is_tie else "one" if one else "other", was_asked=False)
+    first, second = await asyncio.gather(_verdict(ask, record, other, False), _verdict(ask, record, other, True))
     reasons = (first[1], second[1])
     if first[0] is None or second[0] is None:
-        return Comparison(pair, "tie", is_unreadable=True, reasons=reasons)
+        return Comparison("tie", is_unreadable=True, reasons=reasons)
     if first[0] != second[0]:
-        return Comparison(pair, "tie", is_inconsistent=True, reasons=reasons)
-    return Comparison(pair, first[0], reasons=reasons)
+        return Comparison("tie", is_inconsistent=True, reasons=reasons)
+    return Comparison(first[0], reasons=reasons)
 
 
-async def _verdict(ask: Ask, pair: Pair, is_swapped: bool) -> tuple[Winner | None, str]:
-    answers = (pair.other, pair.one) if is_swapped else (pair.one, pair.other)
-    prompt = render(
-        "judge_pair",
-        instruction=pair.instruction,
-        input=pair.input,
-        talk=pair.talk,
-        answer_a=answers[0],
-        answer_b=answers[1],
-    )
+async def _verdict(ask: Ask, record: Record, other: str, is_swapped: bool) -> tuple[Winner | None, str]:
+    answers = (other, record.output) if is_swapped else (record.output, other)
+    texts = {"instruction": record.instruction, "input": record.input, "talk": record.talk}
+    prompt = render("judge_pair", **texts, answer_a=answers[0], answer_b=answers[1])
     text = (await ask(prompt, JUDGING)).text
     choice = parse_choice(text, "Verdict", ("A", "B", "tie"))
     if choice is None or choice == "tie":
         return ("tie" if choice else None), parse_reason(text)
     return ("one" if (choice == "A") != is_swapped else "other"), parse_reason(text)
-
-
-async def rate(ask: Ask, record: Record, reference: str = "") -> Level | None:
-    """The level A to D of Self-Instruct's rubric; D without a question for an empty answer, None when unreadable."""
-    if not record.output.strip():
-        return "D"
-    texts = {"instruction": record.instruction, "input": record.input, "talk": record.talk}
-    texts |= {"answer": record.output, "reference": reference}
-    prompt = render("rubric", **texts)
-    choice = parse_choice((await ask(prompt, JUDGING)).text, "Level", ("A", "B", "C", "D"))
-    return choice  # type: ignore[return-value]
 
 
 # --- grades of one answer --------------------------------------------------------------------------------------------
@@ -214,126 +172,3 @@ def flat_grades(grades: Mapping[str, Counter[float]], share: float = 0.8, at_lea
         f"The grader hardly tells answers apart, nearly all have {', '.join(flat)}; ranks within one grade are chance. "
         "More draws (select.grade.num_draws) or another judge may help."
     )
-
-
-# --- what many comparisons say ---------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class WinRate:
-    """The share of games that "one" wins, ties counted half, in 0..1, with 95 % intervals.
-
-    `controlled`: the same at equal answer length, None with fewer than MIN_FOR_LENGTH_CONTROL games. `inconsistency`:
-    the share of judged games whose verdict changed with the order.
-    """
-
-    value: float
-    interval: tuple[float, float]
-    controlled: float | None
-    controlled_interval: tuple[float, float] | None
-    inconsistency: float
-    inconsistency_interval: tuple[float, float]
-    num_games: int
-    num_ties: int
-    num_unreadable: int
-
-    @property
-    def verdict(self) -> str:
-        """ "better" or "worse" only where the whole interval (length-controlled if there is one) allows it."""
-        low, high = self.controlled_interval or self.interval
-        return "better" if low > 0.5 else "worse" if high < 0.5 else "no difference is visible"
-
-
-def win_rate(comparisons: Sequence[Comparison], seed: int = 0, resamples: int = 1000) -> WinRate:
-    """Sum up comparisons. Intervals by bootstrap over pairs. Raises UsageError where there is nothing to sum up."""
-    if not comparisons:
-        raise UsageError("no pairs were judged", "give at least one pair of answers")
-    scores = [comparison.score for comparison in comparisons]
-    gaps = [float(len(c.pair.one) - len(c.pair.other)) for c in comparisons]
-    has_control = len(comparisons) >= MIN_FOR_LENGTH_CONTROL
-    judged = [c for c in comparisons if c.was_asked]
-    flipped = sum(c.is_inconsistent for c in judged)
-    return WinRate(
-        mean(scores),
-        bootstrap_interval(scores, seed, resamples),
-        length_controlled(scores, gaps) if has_control else None,
-        _controlled_interval(scores, gaps, seed, resamples) if has_control else None,
-        flipped / len(judged) if judged else 0.0,
-        wilson_interval(flipped, len(judged)),
-        len(comparisons),
-        sum(c.winner == "tie" for c in comparisons),
-        sum(c.is_unreadable for c in comparisons),
-    )
-
-
-def length_controlled(scores: Sequence[float], gaps: Sequence[float]) -> float:
-    """The win rate that is left when both answers are equally long (after Dubois et al. 2024, arXiv 2404.04475).
-
-    A logistic model of the score in [0, 1] with an intercept and tanh(gap / standard deviation of the gaps), read at
-    gap 0. `gaps`: length of "one" minus length of "other", in any unit. AlpacaEval's term for the difficulty of its own
-    805 instructions is left out, since it exists for those only.
-    """
-    import numpy as np
-
-    return float(_fitted_rates(np.asarray([scores], dtype=float), np.asarray([gaps], dtype=float))[0])
-
-
-def _fitted_rates(scores: FloatArray, gaps: FloatArray) -> FloatArray:
-    """The same for many samples at once: arrays of (samples, games) in, (samples,) out; Newton's method, ridge 1e-3."""
-    import numpy as np
-
-    spread = gaps.std(axis=1, keepdims=True)
-    x = np.tanh(gaps / np.where(spread == 0, 1.0, spread))
-    intercept, slope = np.zeros((len(scores), 1)), np.zeros((len(scores), 1))
-    for _ in range(30):
-        p = 1 / (1 + np.exp(-np.clip(intercept + slope * x, -30, 30)))
-        weight, rest = p * (1 - p), scores - p
-        grad_i = rest.sum(axis=1, keepdims=True) - 1e-3 * intercept
-        grad_s = (rest * x).sum(axis=1, keepdims=True) - 1e-3 * slope
-        a = weight.sum(axis=1, keepdims=True) + 1e-3
-        b = (weight * x).sum(axis=1, keepdims=True)
-        c = (weight * x * x).sum(axis=1, keepdims=True) + 1e-3
-        determinant = a * c - b * b
-        step_i, step_s = (c * grad_i - b * grad_s) / determinant, (a * grad_s - b * grad_i) / determinant
-        intercept, slope = intercept + np.clip(step_i, -2, 2), slope + np.clip(step_s, -2, 2)
-    rates: FloatArray = 1 / (1 + np.exp(-intercept[:, 0]))
-    return rates
-
-
-def _controlled_interval(
-    scores: Sequence[float], gaps: Sequence[float], seed: int, resamples: int
-) -> tuple[float, float]:
-    import numpy as np
-
-    generator = np.random.default_rng(seed)
-    drawn = generator.integers(0, len(scores), size=(resamples, len(scores)))
-    rates = _fitted_rates(np.asarray(scores)[drawn], np.asarray(gaps)[drawn])
-    low, high = np.quantile(rates, [0.025, 0.975])
-    return float(low), float(high)
-
-
-def level_shares(levels: Sequence[Level | None]) -> dict[str, tuple[float, float, float]]:
-    """Level -> (share, low, high) among the readable ones, and "A+B" (the paper's "acceptable") beside them."""
-    counts: Counter[str] = Counter(level for level in levels if level is not None)
-    total = counts.total()
-    wanted = {"A": ("A",), "B": ("B",), "C": ("C",), "D": ("D",), "A+B": ("A", "B")}
-    shares = {}
-    for name, members in wanted.items():
-        hits = sum(counts[member] for member in members)
-        shares[name] = (hits / total if total else math.nan, *wilson_interval(hits, total))
-    return shares
-
-
-def weighted_kappa(one: Sequence[Level], other: Sequence[Level]) -> float:
-    """Agreement of two raters on the ordered levels beyond chance (Cohen 1968, linear weights), 1 at best.
-
-    Raises UsageError for lists of unequal length or none; nan where both raters gave one and the same level throughout.
-    """
-    if not one or len(one) != len(other):
-        raise UsageError("two lists of equal length are needed for an agreement", "rate the same answers twice")
-    place = {"A": 0, "B": 1, "C": 2, "D": 3}
-    observed = sum(abs(place[a] - place[b]) for a, b in zip(one, other, strict=True)) / len(one)
-    counts_one, counts_other = Counter(one), Counter(other)
-    pairs = [(a, b) for a in counts_one for b in counts_other]
-    chance = sum(counts_one[a] * counts_other[b] * abs(place[a] - place[b]) for a, b in pairs) / len(one) ** 2
-    return 1 - observed / chance if chance else math.nan

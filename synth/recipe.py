@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import difflib
 import functools
-import os
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -19,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from synth.engine.budget import Price
 from synth.errors import InputError, UsageError
+from synth.given import check_file, contents_of, load_env, parse_yaml, read_text
 from synth.models import not_shaping
 from synth.plugins import is_reference
 from synth.records import digest
@@ -220,14 +219,17 @@ def _kind(name: str, settings: Any) -> str:
 
 
 def shaping(dump: Mapping[str, Any]) -> dict[str, Any]:
-    """A recipe's dump without what cannot change the result: its name, the engine, how many requests are in flight."""
+    """A recipe's dump without what cannot change the result: its name, the engine, how many requests are in flight.
+
+    A file stands for what is in it, wherever it lies.
+    """
     free_sections = {stage.name for stage in STAGES if not getattr(stage.Settings, "is_shaping", True)}
     rest = {key: value for key, value in dump.items() if key not in {"name", "engine"} | free_sections}
     for role in ("teacher", "judge"):
         if rest.get(role):
             free = {"concurrency", "latency_ms"} | not_shaping(str(rest[role]["backend"]))
             rest[role] = {key: value for key, value in rest[role].items() if key not in free}
-    return rest
+    return _with_files(rest, lambda path: contents_of(path) or path)
 
 
 def read_recipe(path: Path, overrides: Sequence[str] = (), sections: Mapping[str, Any] | None = None) -> Recipe:
@@ -236,17 +238,34 @@ def read_recipe(path: Path, overrides: Sequence[str] = (), sections: Mapping[str
     Raises InputError with every mistake, its line and what to do; UsageError for a file that cannot be read.
     """
     try:
-        text = path.read_text("utf-8-sig")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             f"recipe {path} cannot be read: {error}", "`synth init DIR` writes one to start from"
         ) from error
-    load_env(path.parent)
     data, lines = _parse(text, path)
     data |= sections or {}
     for override in overrides:
         set_value(data, override)
-    return _beside(build_recipe(data, str(path), lines), path.parent.resolve())
+    load_env(path.parent, data)
+    recipe = _beside(build_recipe(data, str(path), lines), path.parent.resolve())
+    _with_files(recipe.model_dump(mode="json"), lambda named: str(check_file(Path(named))))
+    return recipe
+
+
+def _with_files(dump: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    """A recipe's dump with `change` made to every file it names: `input`, `path`, `..._path` and `..._paths`."""
+    changed: dict[str, Any] = {}
+    for key, value in dump.items():
+        if isinstance(value, dict):
+            is_paths = key.endswith("_paths")
+            changed[key] = (
+                {name: change(one) for name, one in value.items()} if is_paths else _with_files(value, change)
+            )
+        else:
+            is_path = isinstance(value, str) and (key in ("input", "path") or key.endswith("_path"))
+            changed[key] = change(value) if is_path else value
+    return changed
 
 
 def _beside(recipe: Recipe, base: Path) -> Recipe:
@@ -290,22 +309,9 @@ def build_recipe(data: Mapping[str, Any], where: str = "recipe", lines: Mapping[
         raise InputError(f"{where}: {len(mistakes)} mistake(s)", mistakes, "`synth schema` prints all keys") from None
 
 
-def load_env(folder: Path) -> None:
-    """Take `NAME=value` lines of `.env` in `folder` or the working folder into the environment, where not yet set."""
-    for path in {folder / ".env", Path(".env")}:
-        if path.is_file():
-            for line in path.read_text("utf-8").splitlines():
-                match = re.match(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*$", line)
-                if match:
-                    os.environ.setdefault(match[1], match[2].strip("\"'"))
-
-
 def _parse(text: str, path: Path) -> tuple[dict[str, Any], dict[str, int]]:
-    try:
-        data = yaml.safe_load(text) or {}
-        node = yaml.compose(text)
-    except yaml.YAMLError as error:
-        raise UsageError(f"recipe {path} is not valid YAML: {error}", "mind the indentation and the colons") from error
+    data, node = parse_yaml(text, f"recipe {path}")
+    data = {} if data is None else data
     if not isinstance(data, dict):
         raise UsageError(f"recipe {path} must be a mapping of sections", "see examples/quickstart.yaml")
     lines: dict[str, int] = {}
@@ -333,10 +339,7 @@ def set_value(data: dict[str, Any], override: str) -> None:
     keys = path.strip().split(".")
     if not equals or not all(keys):
         raise UsageError(f"--set {override}: not of the form key=value", "for example --set bootstrap.num_tasks=60")
-    try:
-        parsed = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise UsageError(f"--set {override}: {error}") from error
+    parsed, _ = parse_yaml(value, f"--set {path}")
     at = data
     for key in keys[:-1]:
         inner = at.get(key)

@@ -88,7 +88,10 @@ class Lineage:
 
 @dataclass(frozen=True, slots=True)
 class OtherAnswer:
-    """A further answer to a record: its text, the model that gave it and its grade, where they are known."""
+    """A further answer to a record: its text and, where known, the model that gave it.
+
+    `grade`: its share of wins in a judge's comparison with the record's own answer, 0 to 1, a tie counted half.
+    """
 
     output: str
     model: str | None = None
@@ -144,10 +147,13 @@ class Record:
         before = [Record(user, "", assistant) for user, assistant in self.history]
         return [*before, replace(self, history=())] if before else [self]
 
+    def task(self) -> str:
+        """The instruction with the turns before it, a line feed between them: what instances of one task share."""
+        return "\n".join([*(message["content"] for message in self.earlier()), self.instruction])
+
     def asked(self) -> str:
-        """All texts that stand before the answer, a line feed between them; checks compare records by it."""
-        before = [message["content"] for message in self.earlier()]
-        return "\n".join(filter(None, (*before, self.instruction, self.input)))
+        """All texts that stand before the answer: the task and its input. Checks compare records by it."""
+        return f"{self.task()}\n{self.input}" if self.input else self.task()
 
     @property
     def talk(self) -> str:

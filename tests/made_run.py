@@ -39,7 +39,7 @@ def sentence(rng: random.Random) -> str:
 
 
 def boot(number: int, rng: random.Random, model: str) -> Result:
-    """A bootstrapped task, or its rejection; every ninth is thrown away."""
+    """A bootstrapped task, or its rejection; every ninth is rejected."""
     line = Lineage("bootstrap", ("seed-1", "seed-2"), "diverse", 0, model, "diverse@0a1b2c3d", (f"b{number}",))
     meta = {"category": rng.choice(["writing", "extract", "code"]), "language": rng.choice(["en", "en", "en", "de"])}
     meta |= {"nearest": "seed-1", "nearest_score": round(rng.random() * 0.69, 4)}

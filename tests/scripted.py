@@ -56,7 +56,7 @@ class Scripted:
         return Completion(said, usage=Usage(len(prompt_of(request).split()), len(said.split())), model=self.name)
 
     async def close(self) -> None:
-        """Nothing to let go of."""
+        """Nothing to close."""
 
     def prompts(self, kind: str) -> list[str]:
         """The prompts of one kind (see `kind_of`), as one text each, in the order they came."""

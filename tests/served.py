@@ -4,7 +4,7 @@ from served import ServedTeacher, serving, stand_in
 
 with ServedTeacher("--faults", "light") as teacher:  # its own process
     ... teacher.url, teacher.model, teacher.stats(), teacher.labels() ...
-async with serving(stand_in, "html=1", rpm=60) as (url, server):  # in this event loop
+async with serving(stand_in, "html=1", latency_ms=20) as (url, server):  # in this event loop
     ...
 """
 

@@ -11,22 +11,26 @@ from typing import Any
 
 import pytest
 from scripted import Scripted, collect
+from typer.testing import CliRunner
 
 from synth.checks import build_checks
 from synth.checks.contamination import contamination
+from synth.cli.app import app
 from synth.engine.run import Engine
 from synth.errors import InputError
-from synth.judge import Pair, compare, rate
+from synth.judge import compare
 from synth.models.base import ChatRequest, Completion, Sampling
 from synth.prompts import Prompt
 from synth.records import OtherAnswer, Record, Rejection
 from synth.sources import read_records
 from synth.stages.evolve import EvolveSettings, evolve
 from synth.stages.export.formats import FORMATS
+from synth.stages.export.splits import Families
 from synth.stages.respond import RespondSettings, respond
 from synth.stages.select import SelectSettings, select
 from synth.stages.select.settings import GradeSettings
 from synth.student.encode import UNLEARNED, Encoder, prepare_tokenizer
+from synth.student.holdout import hold_out_inputs
 from synth.student.templates import TEMPLATES, conversation_of
 from synth.student.tiny import make_tokenizer
 
@@ -110,13 +114,12 @@ def test_the_grader_sees_the_talk(tmp_path: Path) -> None:
     assert len(model.requests) == 2 and all(map(shows_talk, model.requests))
 
 
-def test_a_pair_and_a_level_are_judged_with_the_talk() -> None:
+def test_two_answers_are_compared_with_the_talk() -> None:
     async def ask(prompt: Prompt, sampling: Sampling) -> Completion:
         assert f"```text\n{ASKED.talk}\n```" in prompt.text
-        return Completion("Reason: so\nVerdict: A" if "Which answer" in prompt.text else "Level: B")
+        return Completion("Reason: so\nVerdict: A")
 
-    found = asyncio.run(compare(ask, Pair(ASKED.instruction, "", "240", "270", ASKED.talk)))
-    assert found.is_inconsistent and asyncio.run(rate(ask, ANSWERED)) == "B"
+    assert asyncio.run(compare(ask, ANSWERED, "270")).is_inconsistent
 
 
 def evolved(request: ChatRequest) -> str:
@@ -199,6 +202,19 @@ def test_only_answers_are_learned_and_a_talk_without_its_last_answer_is_left_out
         BEFORE[2] in text and ANSWERED.output in text and not any(t in text for t in (*BEFORE[:2], ASKED.instruction))
     )
     assert encoder.rows([ASKED, ANSWERED], 4096).unlearnable == [ASKED.id]
+
+
+def test_talks_with_the_same_last_question_are_different_tasks(tmp_path: Path) -> None:
+    other = replace(ANSWERED, history=(("Where is the nearest tram stop?", "At the bridge."),), input="in June")
+    assert hold_out_inputs([ANSWERED, other], 5, 0)[1] == []
+    families = Families()
+    for record in (ANSWERED, other):
+        families.add(record)
+    assert sorted(families.assign(0.5, 0.0)) == ["train", "validation"]  # two families, one in each
+    path = tmp_path / "talks.jsonl"
+    path.write_text("".join(json.dumps(record.to_dict()) + "\n" for record in (ANSWERED, other, ANSWERED)))
+    done = CliRunner().invoke(app, ["dedup", str(path), "--out", str(tmp_path / "kept.jsonl"), "--json"])
+    assert done.exit_code == 0 and json.loads(done.stdout)["removed"] == 1, done.output
 
 
 # -- rows of older folders --------------------------------------------------------------------------------------------

@@ -8,11 +8,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent / "synth"
-LAYERS = {
-    "errors": 0, "records": 0, "fileio": 0, "shipped": 0, "plugins": 0, "models": 0, "embedded": 0, "prompts": 0, "parsing": 0, "verify": 0, "metrics": 0, "tokens": 0,
-    "diversity": 0, "engine": 1, "checks": 2, "judge": 2, "student": 2, "sources": 2, "stages": 3, "recipe": 4, "pipeline": 5,
-    "cli": 6, "review": 6, "__main__": 6, "__init__": 0,
-}  # fmt: skip
+FLOORS = (
+    {"errors", "records", "fileio", "given", "shipped", "plugins", "version", "models", "embedded", "prompts", "parsing", "verify",
+     "metrics",
+     "tokens", "diversity", "__init__"},
+    {"engine"},
+    {"checks", "judge", "student", "sources"},
+    {"stages"},
+    {"recipe"},
+    {"pipeline"},
+    {"cli", "review", "__main__"},
+)  # fmt: skip
+LAYERS = {name: height for height, floor in enumerate(FLOORS) for name in floor}
 FILES = sorted(ROOT.rglob("*.py"))
 
 
@@ -51,6 +58,40 @@ def test_stages_never_import_each_other(path: Path) -> None:
     own = path.relative_to(ROOT / "stages").parts[0].removesuffix(".py")
     others = {name.split(".")[2] for name in imports(path) if name.startswith("synth.stages.")} - {own}
     assert others <= shared | {""}, f"{path.name} imports {others - shared}"
+
+
+KNOWN_CYCLES = (
+    {"synth.engine.payment", "synth.engine.run", "synth.engine.stage_run"},
+    {"synth.student.chat_template", "synth.student.templates"},
+)
+"""Still to be cut; no other may come."""
+
+
+def test_imports_have_no_cycles_those_for_types_included() -> None:
+    names = {
+        ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__"): path for path in FILES
+    }
+    graph: dict[str, set[str]] = {}
+    for name, path in names.items():
+        found: set[str] = set()
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+        graph[name] = {one for one in found if one in names and one != name and not name.startswith(f"{one}.")}
+
+    def reached(start: str) -> set[str]:
+        seen: set[str] = set()
+        left = [start]
+        while left:
+            new = graph[left.pop()] - seen
+            seen |= new
+            left += new
+        return seen
+
+    cycles = {
+        frozenset(one for one in reached(name) if name in reached(one)) for name in names if name in reached(name)
+    }
+    assert [cycle for cycle in cycles if cycle not in KNOWN_CYCLES] == []
 
 
 def test_errors_and_records_import_nothing_of_ours() -> None:

@@ -73,14 +73,15 @@ def test_set_changes_one_value_and_makes_sections(tmp_path: Path) -> None:
 def test_a_key_from_env_file_is_read_and_never_over_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / ".env").write_text("SYNTH_TEST_ONE=from-file\nexport SYNTH_TEST_TWO='quoted'\n", "utf-8")
-    monkeypatch.setenv("SYNTH_TEST_ONE", "from-environment")
-    monkeypatch.delenv("SYNTH_TEST_TWO", raising=False)
-    read_recipe(write(tmp_path, "name: x\n"))
+    (tmp_path / ".env").write_text("TEST_ONE_KEY=from-file\nexport TEST_TWO_KEY='quoted'\n", "utf-8")
+    monkeypatch.setenv("TEST_ONE_KEY", "from-environment")
+    monkeypatch.delenv("TEST_TWO_KEY", raising=False)
+    named = "{{backend: openai, model: m, api_key_env: {}}}".format
+    read_recipe(write(tmp_path, f"teacher: {named('TEST_ONE_KEY')}\njudge: {named('TEST_TWO_KEY')}\n"))
     import os
 
-    assert (os.environ["SYNTH_TEST_ONE"], os.environ["SYNTH_TEST_TWO"]) == ("from-environment", "quoted")
-    monkeypatch.delenv("SYNTH_TEST_TWO")
+    assert (os.environ["TEST_ONE_KEY"], os.environ["TEST_TWO_KEY"]) == ("from-environment", "quoted")
+    monkeypatch.delenv("TEST_TWO_KEY")
 
 
 def test_the_resolved_recipe_reads_back_equal(tmp_path: Path) -> None:

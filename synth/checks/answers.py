@@ -172,7 +172,7 @@ def _breaks_off(lines: list[str]) -> bool:
 
 
 def repeats_instruction(min_words: int = 8) -> Check:
-    """Refuses answers that are, or begin with, the whole instruction or input (of at least so many words)."""
+    """Refuses answers that are, or begin with, the whole instruction or input (of at least `min_words` words)."""
 
     def check(record: Record) -> str | None:
         if record.output.strip() and record.output.strip() == record.input.strip():

@@ -22,6 +22,7 @@ from synth.checks.novelty import NoveltyIndex
 from synth.errors import InputError, UsageError
 from synth.records import Record
 from synth.shipped import EVAL_FILE
+from synth.sources.evaluation import question_of
 from synth.tokens import unicode_tokens
 
 TASK_FIELDS = ("instruction", "prompt", "question", "problem", "query", "input", "context", "text")
@@ -127,13 +128,6 @@ def contamination(
     return Contamination(items, task_run=task_run, text_run=text_run, rouge_l=rouge_l)
 
 
-def contamination_report(records: Iterable[Record], files: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """One row for each record with a hit: its id, its instruction, and every hit with the words shared."""
-    index = contamination(files)
-    rows = ((record, index.hits(record)) for record in records)
-    return [{"id": r.id, "instruction": r.instruction, "hits": [h.to_dict() for h in hits]} for r, hits in rows if hits]
-
-
 def read_items(path: Path) -> Iterator[Item]:
     """The items of a benchmark file. Raises UsageError if it cannot be read, InputError for lines without a task."""
     try:
@@ -170,7 +164,10 @@ def _rows(path: Path, text: str) -> Iterator[dict[str, Any]]:
 
 
 def _texts(row: dict[str, Any], fields: Sequence[str]) -> list[str]:
-    """The texts of these fields; the first instance of a seed task, and turns of the user or assistant, count too."""
+    """The texts of these fields, of a published form, of a seed task's first instance, or of the turns of one side."""
+    published = question_of(row)
+    if published is not None:
+        return list(published.questions if fields is TASK_FIELDS else published.choices or published.answers)
     texts = [row[field] for field in fields if isinstance(row.get(field), str) and row[field].strip()]
     for instance in (row.get("instances") or [])[:1] if isinstance(row.get("instances"), list) else []:
         texts += _texts(instance, fields) if isinstance(instance, dict) else []

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from synth.checks.novelty import NoveltyIndex, fmeasure
+from synth.checks.rouge_index import NoveltyIndex, fmeasure
 from synth.tokens import TOKENIZERS
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from synth import __version__
 from synth.cli import (
     audit,
     chat,
@@ -25,6 +24,7 @@ from synth.cli import (
     stages,
     student,
 )
+from synth.version import __version__
 
 app = typer.Typer(
     no_args_is_help=True,

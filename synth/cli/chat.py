@@ -14,6 +14,9 @@ import typer
 from synth.cli.common import Debug, Json, guard, log, print_json, say
 from synth.errors import RequestFailed, RetryableError, UsageError
 
+MAX_QUESTION = 200_000
+"""Characters of a question that are read; the contexts of students are far shorter."""
+
 
 def chat(
     folder: Annotated[Path, typer.Argument(help="A student's folder, or the run folder it is in.", show_default=False)],
@@ -40,7 +43,11 @@ def chat(
         options = model_options(student_folder(folder), backend, executable)
         sampling = Sampling(temperature=temperature, max_tokens=max_tokens, seed=seed)
         if question is None and (json or not sys.stdin.isatty()):
-            question = sys.stdin.read().strip()
+            question = sys.stdin.read(MAX_QUESTION + 1).strip()
+            if len(question) > MAX_QUESTION:
+                raise UsageError(
+                    f"the question is longer than {MAX_QUESTION:,} characters", "no student reads that much"
+                )
             if not question:
                 raise UsageError("there is no question", 'write it behind the folder: synth chat DIR "..."')
         with asyncio.Runner() as runner:

@@ -69,10 +69,17 @@ def guard(*, json: bool = False, debug: bool = False) -> Iterator[None]:
     except Exception as error:
         if debug:
             raise
-        if isinstance(error, OSError) and error.errno in DISK_FULL:
-            where = error.filename or "the output"
-            _fail(f"{where} cannot be written: {error.strerror}", "Free some disk space, then run it again.", 5, json)
+        if _is_disk_full(error):
+            where = getattr(error, "filename", None) or "a file"
+            _fail(f"{where} cannot be written: {error}", "Free some disk space, then run it again.", 5, json)
         _fail(f"unexpected {type(error).__name__}: {error}", "Run it again with --debug to see where.", 1, json)
+
+
+def _is_disk_full(error: BaseException) -> bool:
+    """Also where a library (safetensors, torch, sqlite) wraps the system's error, or only repeats its words."""
+    words = re.search(r"no space left|disk quota|file too large|disk is full", str(error), re.I)
+    own = isinstance(error, OSError) and error.errno in DISK_FULL
+    return own or words is not None or (error.__cause__ is not None and _is_disk_full(error.__cause__))
 
 
 def _fail(message: str, hint: str, exit_code: int, json: bool) -> NoReturn:

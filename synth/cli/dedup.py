@@ -42,7 +42,7 @@ def dedup(
 
         source = read_told(file, strict=strict, require_output=False)
         records = source.records
-        texts = [f"{r.instruction}\n{r.input}" if with_input and r.input else r.instruction for r in records]
+        texts = [record.asked() if with_input else record.task() for record in records]
         found = _found(texts, threshold, at_threshold, tokenizer, semantic)
         place = pairs or out.with_name(f"{out.name}.pairs.jsonl")
         atomic_write(out, _lines([records[index].to_dict() for index in found.kept]))

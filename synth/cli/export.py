@@ -44,7 +44,10 @@ def export(
         splits = {"validation": validation, "test": test}
         given: dict[str, Any] = {"formats": format, "provenance": provenance, "licence": licence, "title": title}
         given["splits"] = {k: v for k, v in splits.items() if v is not None} or None
+        from synth.pipeline.seals import reseal
+
         manifest = _export(folder, target, {key: value for key, value in given.items() if value is not None})
+        reseal(folder, "export")
         pushed = _push(target, manifest, push_to_hub, yes) if push_to_hub else None
         if json:
             print_json({"out": str(target), **manifest, **({"push": pushed} if pushed else {})})

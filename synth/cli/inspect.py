@@ -54,22 +54,21 @@ def _status(folder: Path) -> dict[str, Any]:
 
 
 def verify(folder: Folder, json: Json = False, debug: Debug = False) -> None:
-    """Check every stored answer, outcome and exported file against its checksum."""
+    """Check every row of the ledger and every file that a run made against its checksum."""
     with guard(json=json, debug=debug):
-        from synth.engine.audit import ledger_problems
         from synth.errors import StorageError
+        from synth.pipeline.verify import run_problems
 
-        problems = ledger_problems(folder)
-        if (folder / "export" / "manifest.json").exists():
-            from synth.stages.export import verify_manifest
-
-            problems += verify_manifest(folder / "export")
+        problems = run_problems(folder)
         if json:
             print_json({"run": str(folder), "problems": problems})
         if problems:
-            raise StorageError("\n  ".join([f"{folder}: {len(problems)} problem(s)", *problems[:50]]), "restore a copy")
+            raise StorageError(
+                "\n  ".join([f"{folder}: {len(problems)} problem(s)", *problems[:50]]),
+                "run the same command again, which makes anew what it can; or restore a copy",
+            )
         if not json:
-            say(f"{folder}: ledger and exports are whole")
+            say(f"{folder}: ledger and files are whole")
 
 
 def lineage(

@@ -77,6 +77,23 @@ def _table(progress: RunProgress) -> Any:
     return table
 
 
+class Line:
+    """Says how far a long piece of work is: one line, written over on a terminal, else one every 10 seconds."""
+
+    def __init__(self) -> None:
+        self._last = -PLAIN_EVERY_S
+        self._is_terminal = sys.stderr.isatty()
+
+    def __call__(self, text: str, is_over: bool) -> None:
+        """Shows `text`, which holds nothing that a model wrote, unless the last one was shown just now."""
+        every = DRAW_EVERY_S if self._is_terminal else PLAIN_EVERY_S
+        if time.monotonic() - self._last < every and not is_over:
+            return
+        self._last = -PLAIN_EVERY_S if is_over else time.monotonic()
+        end = "\n" if is_over or not self._is_terminal else ""
+        print(f"\r\x1b[K{text}" if self._is_terminal else text, end=end, file=sys.stderr, flush=True)
+
+
 def describe(stage: StageProgress) -> str:
     """One line: what is done, how fast, what it cost, how long it will take."""
     seconds = max(stage.seconds, 1e-6)

@@ -13,6 +13,7 @@ from synth.cli.common import Debug, Json, guard, log, print_json
 def reparse(
     folder: Annotated[Path, typer.Argument(help="A run folder.", show_default=False)],
     until: Annotated[str, typer.Option(help="The last stage to run.")] = "export",
+    fewer: Annotated[bool, typer.Option("--fewer", help="Keep the result also where fewer records are left.")] = False,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -26,7 +27,7 @@ def reparse(
         from synth.pipeline import read_run_recipe
         from synth.pipeline import run as run_pipeline
 
-        result = run_pipeline(read_run_recipe(folder), folder, until=until, offline=True, show=drawn)
+        result = run_pipeline(read_run_recipe(folder), folder, until=until, offline=True, fewer=fewer, show=drawn)
         summary = summarise(result)
         print_json(summary) if json else print_summary(summary)
         if result.quarantined:

@@ -23,10 +23,12 @@ def report(
     Example: synth report runs/mine
     """
     with guard(json=json, debug=debug):
+        from synth.pipeline.seals import reseal
         from synth.stages.report import ReportSettings
         from synth.stages.report import report as write
 
         path = write(folder, ReportSettings(embeddings_path=str(embeddings) if embeddings else None))
+        reseal(folder, path.name)
         print_json({"report": str(path)}) if json else say(str(path))
 
 

@@ -56,11 +56,14 @@ def execute(
     json: bool = False,
 ) -> None:
     """Run and print the summary; exit code 3 where items were quarantined."""
-    from synth.cli.progress import drawn
+    from synth.cli.progress import Line, drawn
     from synth.pipeline import run as run_pipeline
 
     log(f"run folder {run_dir}, teacher {recipe.teacher.backend}:{recipe.teacher.options.get('model', '')}".rstrip(":"))
-    result = run_pipeline(recipe, run_dir, until=until, changed=changed or (), fresh=fresh, show=drawn, tell=log)
+    changes = changed or ()
+    result = run_pipeline(
+        recipe, run_dir, until=until, changed=changes, fresh=fresh, show=drawn, tell=log, show_work=Line()
+    )
     summary = summarise(result)
     if json:
         print_json(summary)
@@ -111,7 +114,7 @@ def print_summary(summary: dict[str, Any]) -> None:
     for name, seconds in summary["seconds"].items():
         if name not in summary["stages"]:
             rows.append([name, "", "", "", "", f"{seconds:.1f}"])
-    print_table("What came out", ["stage", "kept", "rejected", "requests", "tokens", "seconds"], rows)
+    print_table("Results", ["stage", "kept", "rejected", "requests", "tokens", "seconds"], rows)
     if summary["student"]:
         header = ["student", "metric", "value", "95 % interval", "n"]
         print_table("The student", header, [[str(cell) for cell in row] for row in summary["student"]])

@@ -1,4 +1,4 @@
-"""`synth select`: what checks and grades would throw away of a file or a run, and the rows that stay.
+"""`synth select`: what checks and grades would reject of a file or a run, and the rows that stay.
 
 On a file or a run folder alone it asks no model. Grading a file asks one, and keeps the answers in a run folder.
 """
@@ -35,8 +35,8 @@ def select(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of select, as keep.top_k=500.")
     ] = None,
     min_grade: Annotated[float | None, typer.Option(help="Keep answers of at least this mean grade.")] = None,
-    top_k: Annotated[int | None, typer.Option(help="Keep so many, the best graded.")] = None,
-    explain: Annotated[bool, typer.Option(help="Show samples of what each check would throw away.")] = False,
+    top_k: Annotated[int | None, typer.Option(help="Keep this many, the best graded.")] = None,
+    explain: Annotated[bool, typer.Option(help="Show samples of what each check would reject.")] = False,
     what_if: Annotated[
         str | None,
         typer.Option(help="CHECK.OPTION=V1,V2,... : how many each value would refuse; keep.min_grade=3,4 for grades."),
@@ -53,7 +53,7 @@ def select(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Show what the checks would throw away, and keep the rest.
+    """Show what the checks would reject, and keep the rest.
 
     Example: synth select data.json --check refusal --check repetition --explain
     """

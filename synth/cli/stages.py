@@ -100,12 +100,13 @@ def flags_recipe(data: dict[str, Any], run_dir: Path, who: Who) -> Recipe:
 
     Raises InputError with every mistake.
     """
-    from synth.recipe import build_recipe, load_env
+    from synth.given import load_env
+    from synth.recipe import build_recipe
 
-    load_env(Path())
     teacher, judge, base_url, concurrency = who
     models = {"teacher": model_section(teacher, base_url, concurrency)}
     models |= {"judge": model_section(judge, None, concurrency)} if judge else {}
+    load_env(Path(), models)
     name = "".join(c if c.isalnum() else "-" for c in run_dir.name.lower()).strip("-")[:64] or "run"
     return build_recipe({"name": name, "respond": None, "select": None, **data, **models}, "flags")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synth.cli.common import Debug, Json, Strict, guard, log, print_json, print_table, read_told, say
+from synth.cli.common import Debug, Json, Strict, guard, print_json, print_table, read_told, say
 from synth.errors import UsageError
 
 if TYPE_CHECKING:
@@ -55,9 +55,11 @@ def train(
             paths = [str(path) for path in write_config(emit, records, folder, settings)]
             print_json({"made": paths}) if json else say("\n".join(f"made {path}" for path in paths))
             return
+        from synth.cli.progress import Line
         from synth.stages.train import train as fit
 
-        done = fit(records, folder, settings, _told)
+        line = Line()
+        done = fit(records, folder, settings, lambda now: line(f"training: {now}", now.is_over))
         facts = {"student": str(done.path), "steps": done.steps, "tokens": done.tokens, "seconds": done.seconds}
         facts |= {"loss_first": done.loss_first, "loss_last": done.loss_last, "weights_sha256": done.weights_sha256}
         facts |= {"truncated": len(done.truncated), "left_out": len(done.unlearnable)}
@@ -78,7 +80,7 @@ def evaluate(
     harness: Annotated[
         str | None, typer.Option(help="Tasks of lm-evaluation-harness, by comma; synth_held_out is our own.")
     ] = None,
-    max_tasks: Annotated[int | None, typer.Option(help="The first so many tasks only.")] = None,
+    max_tasks: Annotated[int | None, typer.Option(help="Only the first tasks, this many.")] = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -144,22 +146,16 @@ def _evaluate_settings(source: Path, max_tasks: int | None) -> EvaluateSettings:
     return settings.model_copy(update={"max_tasks": max_tasks or settings.max_tasks})
 
 
-def _told(step: int, of: int, loss: float) -> None:
-    if step % max(of // 10, 1) == 0 or step == of:
-        log(f"step {step} of {of}, loss {loss:.3f}")
-
-
-def _items(source: Path, tasks: Path | None) -> list[EvalItem]:
-    """What to examine on: the tasks named, else the run's held-out inputs, else the held-out tasks of the project."""
-    from synth.shipped import EVAL_FILE
+def _items(source: Path, tasks: Path | None, settings: EvaluateSettings) -> list[EvalItem]:
+    """What to examine on: the tasks named, else those of the settings."""
     from synth.sources import read_records
-    from synth.stages.seeds import read_seed_tasks
-    from synth.student.items import items_from
+    from synth.stages.evaluate.stage import examination
+    from synth.student.task_file import read_tasks
 
+    if tasks is not None:
+        return read_tasks(tasks)
     held_out = source / "held_out.jsonl"
-    if tasks is None and held_out.is_file():
-        return items_from(read_records(held_out))
-    return items_from(read_seed_tasks(tasks or EVAL_FILE))
+    return examination(settings, read_records(held_out) if held_out.is_file() else [])
 
 
 def _harness(source: Path, tasks: Path | None, names: list[str], settings: EvaluateSettings) -> dict[str, Any]:
@@ -170,17 +166,24 @@ def _harness(source: Path, tasks: Path | None, names: list[str], settings: Evalu
     from synth.student.weights import load_tokenizer
 
     folder = source / "student" if (source / "student").is_dir() else source
-    template = template_named(trained_template(str(folder)) or "chat", load_tokenizer(str(folder)))
-    items = _items(source, tasks)[: settings.max_tasks]
+    template = template_named(trained_template(str(folder)) or "auto", load_tokenizer(str(folder)))
+    items = _items(source, tasks, settings)[: settings.max_tasks]
     write_task(items, source / "harness", template, settings.max_tokens)
     return run_harness(str(folder), names, source / "harness", os.environ.get("SYNTH_LM_EVAL", "lm_eval"))
 
 
 def _examine(source: Path, tasks: Path | None, settings: EvaluateSettings, json: bool) -> None:
+    from synth.cli.progress import Line
     from synth.stages.evaluate import evaluate as examine
 
     students, training = _students(source)
-    result = examine(students, _items(source, tasks), settings, training=training)
+    line = Line()
+
+    def progress(name: str, done: int, of: int) -> None:
+        line(f"examining {name}: {done} of {of} answers", done == of)
+
+    items = _items(source, tasks, settings)
+    result = examine(students, items, settings, training=training, progress=progress)
     if json:
         print_json(result.to_dict())
         return
@@ -188,23 +191,26 @@ def _examine(source: Path, tasks: Path | None, settings: EvaluateSettings, json:
     for one in result.differences:
         gap = f"{one.value:+.3f} ({one.low:+.3f} to {one.high:+.3f})"
         say(f"{one.student} against {one.against}, {one.metric}: {gap}, {one.verdict}")
-    for note in result.notes:
-        say(note)
+    for sentence in [*result.verdict(), *result.notes]:
+        say(sentence)
     if training:
         say(f"contamination: {len(result.given_away)} items are given away by the training data and left out")
 
 
 def _students(source: Path) -> tuple[dict[str, str], list[Record]]:
     """The students of a run folder in the order base first, own last, and all that they learned from; or one model."""
-    if not (source / "student").is_dir():
-        return {source.name: str(source)}, []
-    from synth.pipeline import RunFolder, read_run_recipe
+    from synth.pipeline import RECIPE_FILE, RunFolder, read_run_recipe
     from synth.student.arms import answered_records
 
-    found = {"untrained": source / "base"}
+    if not (source / "student" / "train.json").is_file():
+        if (source / RECIPE_FILE).is_file():
+            raise UsageError(f"{source} has no finished student", f"train first: synth train {source}")
+        return {source.name: str(source)}, []
+    recipe = read_run_recipe(source)
+    found = {"untrained": Path(recipe.train.model) if recipe.train and recipe.train.model else source / "base"}
     found |= {path.name.replace("-", " "): path for path in sorted((source / "students").glob("*"), reverse=True)}
     found |= {"student": source / "student"}
-    folder = RunFolder(source, read_run_recipe(source))
+    folder = RunFolder(source, recipe)
     _, held_out = folder.records()
     gone = {record.id for record in held_out}
     training = [record for record in answered_records(source) if record.id not in gone]

@@ -93,7 +93,6 @@ def _text(prompt: Prompt, request: ChatRequest, settings: Settings, choice: int)
         "invent": lambda: evolve.invent(prompt, draw, wish),
         "compare": lambda: judge.compare(prompt),
         "grade": lambda: judge.grade(prompt),
-        "level": lambda: judge.level(prompt),
         "rate": lambda: judge.rate(prompt),
         "prefer": lambda: judge.prefer(prompt),
         "find faults": lambda: optimiser.find_faults(prompt),

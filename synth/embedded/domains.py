@@ -85,24 +85,10 @@ def columns_by_name() -> dict[str, tuple[Column, ...]]:
 
 
 @functools.cache
-def column_names() -> frozenset[str]:
-    """All names that a column can have: those of the tables and of groups."""
-    names = set(columns_by_name())
-    return frozenset(names | {f"{word} {name}" for name in names for word in ("total", "average")} | set(by_noun()))
-
-
-@functools.cache
 def nouns() -> frozenset[str]:
     """All that the parts of a material can be called: rows, values of a column, results of earlier steps."""
     named = {pluralise(name) for name, (column, *_) in columns_by_name().items() if column.kind != "count"}
-    made = "numbers,letter counts,items,words,dates,times,prices,phone numbers,e-mail addresses"
-    return frozenset(named | set(by_noun()) | set(made.split(",")))
-
-
-@functools.cache
-def measures() -> dict[str, tuple[Column, ...]]:
-    """The measures by name."""
-    return {name: columns for name, columns in columns_by_name().items() if columns[0].kind == "measure"}
+    return frozenset(named | set(by_noun()))
 
 
 @functools.cache

@@ -4,33 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from decimal import Decimal
 
 from synth.embedded import frames, samples
-from synth.embedded.answer import answer, table_form
+from synth.embedded.answer import table_form
 from synth.embedded.domains import Domain, by_noun, domains
 from synth.embedded.draws import Draw
 from synth.embedded.generate import (
     Task,
     Wish,
-    can_have_place,
-    can_show_working,
-    draw_layout,
+    can_be_bare,
     draw_task,
     followers,
     further_question,
     next_step,
     require_binding,
-)  # fmt: skip
+)
 from synth.embedded.judge import difficulty
-from synth.embedded.material import write, write_table
+from synth.embedded.material import write
 from synth.embedded.operations import OPERATIONS
 from synth.embedded.optimiser import advice
 from synth.embedded.plan import Link, Outcome, kind_of, run
 from synth.embedded.reader import kind_of_sentence, normal, sentences
 from synth.embedded.recognise import Prompt, divided
 from synth.embedded.task import fitting_domains, understand
-from synth.embedded.values import Numbers, Table, Text, Unfit, Value, Words
+from synth.embedded.values import Table, Text, Unfit, Value
 from synth.embedded.writer import SINGLE, Writer, finished
 from synth.errors import RequestRefused
 
@@ -124,8 +121,7 @@ def _is_sound(task: Task, evolved: Evolved) -> bool:
 
 def _is_bare(value: Value) -> bool:
     """Is a single item left, with which nothing can be done that makes sense?"""
-    items = value.rows if isinstance(value, Table) else value.values if isinstance(value, Words | Numbers) else (0, 1)
-    return len(set(items)) < 2
+    return isinstance(value, Table) and len(value.rows) < 2
 
 
 def invent(prompt: Prompt, draw: Draw, base: Wish) -> str:
@@ -162,7 +158,7 @@ def domain_of(task: Task) -> Domain | None:
     """The domain that the task lives in, if it can be told."""
     place = task.plan.setting[0] if task.plan.setting else ""
     named = next((domain for domain in domains() if domain.key == place), None)
-    if named is None and isinstance(task.material, Table | Words):
+    if named is None and isinstance(task.material, Table):
         named = by_noun().get(task.material.noun)
     return named or (fitting_domains(task.plan)[0] if task.plan.source == "table" else None)
 
@@ -210,12 +206,9 @@ def _filter_material(task: Task, draw: Draw) -> Evolved | None:
 
 def _ask_for_form(task: Task, draw: Draw) -> Evolved | None:
     """A form for the answer."""
-    layout = draw_layout(task.outcome.result, draw)
-    if task.plan.layout or not layout:
+    if task.plan.bare or not can_be_bare(task.outcome.result):
         return None
-    evolved = Evolved(_place(task, frames.worded(frames.LAYOUTS[layout][1], draw), 4), task.input)
-    changed = understand(evolved.instruction, evolved.material)
-    return evolved if changed and answer(changed) != answer(task) else None
+    return Evolved(_place(task, frames.worded(frames.BARE, draw), 4), task.input)
 
 
 def deepen(task: Task, draw: Draw) -> Evolved | None:
@@ -228,36 +221,21 @@ def deepen(task: Task, draw: Draw) -> Evolved | None:
 
 
 def concretise(task: Task, draw: Draw) -> Evolved | None:
-    """Two of: whose material it is, what the answer is for, who waits for it; at last its form."""
-    place, purpose, recipient = task.plan.setting or ("", "", "")
-    domain = domain_of(task) or (draw.pick(domains()) if task.plan.source in SINGLE else None)
-    is_open = {
-        "place": not place and domain and can_have_place(task.plan),
-        "purpose": not purpose,
-        "recipient": not recipient,
-    }
-    chosen = draw.some([name for name, free in is_open.items() if free], 2)
-    if not chosen:
-        return _ask_for_form(task, draw)
+    """Whose material it is and what the answer is for; at last its form."""
+    place, purpose = task.plan.setting or ("", "")
+    domain = None if place else domain_of(task) or (draw.pick(domains()) if task.plan.source in SINGLE else None)
     parts = [task.instruction]
-    for name in chosen:
-        if name == "place" and domain:
-            noun = task.plan.noun or getattr(task.material, "noun", "") or domain.noun
-            scene = frames.write_scene(domain, noun, draw, is_one=task.plan.source in SINGLE)
-            parts.insert(0, finished(scene + "."))
-        else:
-            words = frames.PURPOSE_WORDS if name == "purpose" else frames.RECIPIENT_WORDS
-            parts.append(finished(frames.write_setting(name, draw.pick(words), draw) + "."))
-    return Evolved(" ".join(parts), task.input)
+    if domain:
+        noun, is_one = task.plan.noun or getattr(task.material, "noun", "") or domain.noun, task.plan.source in SINGLE
+        parts.insert(0, finished(frames.write_scene(domain, noun, draw, is_one=is_one) + "."))
+    if not purpose:
+        parts.append(finished(frames.write_purpose(draw.pick(frames.PURPOSE_WORDS), draw) + "."))
+    return Evolved(" ".join(parts), task.input) if len(parts) > 1 else _ask_for_form(task, draw)
 
 
 def increase_reasoning(task: Task, draw: Draw) -> Evolved | None:
-    """One more step to the result, or the steps shown, or both."""
-    further = _go_on(task, draw, ()) if draw.chance(0.7) else None
-    text = further.instruction if further else task.instruction
-    if not task.plan.working and can_show_working(task.outcome) and (not further or draw.chance(0.3)):
-        return Evolved(_place(replace(task, instruction=text), frames.worded(frames.WORKING, draw), 4), task.input)
-    return further or deepen(task, draw)
+    """One more step to the result, else a further question."""
+    return _go_on(task, draw, ()) or deepen(task, draw)
 
 
 def _go_on(task: Task, draw: Draw, roles: tuple[str, ...]) -> Evolved | None:
@@ -266,8 +244,7 @@ def _go_on(task: Task, draw: Draw, roles: tuple[str, ...]) -> Evolved | None:
     if len(plan.steps) > 5 or (plan.also and kind_of(value) == kind_of(task.material)):
         return None
     fitting = [op for op in followers(value, plan.steps) if (op.role in roles if roles else op.role != "filter")]
-    kinds = frames.LAYOUTS[plan.layout][0] if plan.layout else ()
-    one = next_step(value, [op for op in fitting if not kinds or op.gives in kinds], draw)
+    one = next_step(value, [op for op in fitting if not plan.bare or op.gives == "quantity"], draw)
     if one is None:
         return None
     after = OPERATIONS[one.op].solve(value, one.args)
@@ -276,37 +253,24 @@ def _go_on(task: Task, draw: Draw, roles: tuple[str, ...]) -> Evolved | None:
 
 
 def complicate_input(task: Task, draw: Draw) -> Evolved | None:
-    """More material: rows, items or sentences, and a remark that says so."""
+    """More material: rows or sentences, and a remark that says so."""
     remarks = [part for part in sentences(task.instruction) if kind_of_sentence(part) == 6]
     grown = _grown(task, task.material, draw)
     if len(remarks) > 1 or grown == task.material:
         return None
     remark = frames.worded(frames.REMARKS["text" if isinstance(grown, Text) else "list"], draw)
-    written = write_table(grown, table_form(task.input)) if isinstance(grown, Table) else write(grown, _list_form(task))
+    written = write(grown, table_form(task.input) if isinstance(grown, Table) else "")
     return None if finished(remark) in remarks else Evolved(_place(task, remark, 6), written)
 
 
-def _list_form(task: Task) -> str:
-    return "titled" if ": " in task.input and task.plan.source == "numbers" else "lines" if "\n" in task.input else ""
-
-
 def _grown(task: Task, value: Value, draw: Draw) -> Value:
-    """Two to four new rows or items of the same kind, or another text behind the old one."""
+    """Two to four new rows of the same kind, or another text behind the old one."""
     domain, extra = domain_of(task), draw.between(2, 4)
     if isinstance(value, Text):
-        more = draw.pick((samples.review, samples.news, samples.notice))(draw)
+        more = draw.pick((samples.review, samples.news))(draw)
         return replace(value, text=f"{value.text} {more.text}")
     if isinstance(value, Table) and domain and {c.name for c in value.columns} <= {c.name for c in domain.columns}:
         return samples.more_rows(value, domain, extra, draw)
-    if isinstance(value, Words):
-        pool = next((d.columns[0].pool for d in domains() if value.values[0] in d.columns[0].pool), ())
-        new = draw.some([name for name in pool if name not in value.values], extra)
-        return replace(value, values=(*value.values, *new))
-    if isinstance(value, Numbers):
-        scale = 10**value.places
-        low, high = int(min(value.values) * scale), int(max(value.values) * scale)
-        new_values = [Decimal(draw.between(low, high)) / scale for _ in range(extra)]
-        return replace(value, values=(*value.values, *new_values))
     return value
 
 

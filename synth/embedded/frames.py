@@ -55,13 +55,6 @@ STEP_REASONS = (
     ", [as|since|because] [the report has a line for it|my colleague needs it for her own list|we compare it with last year|it has to be written down too]",
     ", so that [I can pass it on|we can compare it with last year|nobody has to do it by hand|everyone can follow it]",
 )
-WORKING = (
-    "[show|write down|give|list] [each step|every step|the steps|all steps] [of the working|of your working|in order] before the [final answer|result].",
-    "[explain|show] step by step how you [got there|arrive at the result|reach the result].",
-    "[work it out|reason|think it through] step by step and [show|write down] [each step|every step].",
-    "I want to see [the working|every step|how you got there] and not just the [answer|result].",
-    "please [show|include] [your working|the working|all steps].",
-)
 REMARKS = {
     "list": (
         "[the list has grown|the material has grown|there is more material now|more entries have come in] [meanwhile|since yesterday|over the weekend], so [go through|take in|look at] [all of it|everything once again].",
@@ -73,28 +66,11 @@ REMARKS = {
     ),
 }
 # fmt: off
-LAYOUTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "bare": (("quantity",), (
-        "[answer|reply] with [the number only|just the number|the bare number and no unit].",
-        "[write|give] [only the number|nothing but the number|the number without its unit].",
-        "a bare number is enough.", "[leave out|drop] the unit in your [answer|reply].")),
-    "sentence": (("quantity", "name", "label"), (
-        "[answer|reply|respond] [in|with] [a full sentence|a complete sentence|one full sentence].",
-        "[put|give|write] the answer [in|as] [a full sentence|one complete sentence].",
-        "phrase the [answer|result] as a [full|complete] sentence.")),
-    "bullets": (("words", "numbers"), (
-        "[give|return|present|write] the [result|answer] as [a bulleted list|bullet points].",
-        "[format|set out] your answer as [bullet points|a bulleted list].")),
-    "numbered": (("words", "numbers"), (
-        "[give|return|present|write] the [result|answer] as a numbered list.", "number the [entries|items] of your answer.")),
-    "lines": (("words", "numbers"), (
-        "[put|write] [each one|each entry|every entry] on a line of its own.", "use one line for each [entry|item].",
-        "[give|return|write] the [result|answer] with one [entry|item] per line.")),
-    "json": (("words", "numbers"), (
-        "[give|return|write] the [result|answer] as [a JSON array|a JSON list].",
-        "[answer|reply] with [a JSON array|a JSON list] and nothing else.")),
-}
-"""Name to the kinds of result it suits and its sentences."""
+BARE = (
+    "[answer|reply] with [the number only|just the number|the bare number and no unit].",
+    "[write|give] [only the number|nothing but the number|the number without its unit].",
+    "a bare number is enough.", "[leave out|drop] the unit in your [answer|reply].",
+)
 
 # Sentences that set a scene. They change nothing in what is asked, but the task becomes more specific.
 SCENES = (
@@ -109,12 +85,6 @@ SCENES = (
     "[it is my first week|I have just started|I am standing in for a colleague] at {place}",
     "[imagine|suppose] that you [work at|are in charge of|run] {place}",
 )
-LIST_SCENES = (
-    "the {nouns} [come from|were noted at|were written down at|were sent in by] {place}",
-    "{place} [noted|wrote down|sent us] these {nouns}",
-    "I [work for|help out at|keep the records of] {place} and [wrote down|was given|have collected] these {nouns}",
-)
-"""For plain lists of measures, whose noun alone does not say whose they are."""
 ONE_SCENES = (
     "this {nouns} [comes from|was sent to us by|was written down at|turned up at] {place}",
     "{place} [asked me about|sent us|is puzzled by] this {nouns}",
@@ -127,11 +97,6 @@ PURPOSES = (
     "the [answer|result] is [meant|needed|intended] for {purpose}",
     "it will be used for {purpose}",
 )
-RECIPIENTS = (
-    "[the answer|the result|it] [goes to|is for] {recipient}, who [asked for it|has been waiting for it|will check it]",
-    "{recipient} [wants|needs|expects] it [by|before] [noon|tomorrow morning|Friday|the end of the week]",
-    "I promised [the answer|it|the result] to {recipient} for [today|tomorrow|Friday|next week]",
-)
 PURPOSE_WORDS = tuple(
     plain_articles(
         "the yearly report, the newsletter, our website, a leaflet, the noticeboard, the next meeting, a talk on Friday, "
@@ -143,13 +108,7 @@ PURPOSE_WORDS = tuple(
         "the tax return, the opening speech, the guest book, a comparison with last year, the minutes, a lesson plan"
     ).split(", ")
 )
-RECIPIENT_WORDS = tuple(
-    plain_articles(
-        "our treasurer, the new trainee, my manager, a customer, the mayor, our bookkeeper, the night shift, a journalist, "
-        "my sister, the auditor, our oldest member, the supplier, my neighbour, the head office, our landlord, the inspector"
-    ).split(", ")
-)
-SETTINGS = {"place": (*SCENES, *LIST_SCENES, *ONE_SCENES), "purpose": PURPOSES, "recipient": RECIPIENTS}
+SETTINGS = {"place": (*SCENES, *ONE_SCENES), "purpose": PURPOSES}
 
 
 @functools.cache
@@ -172,12 +131,10 @@ def openings(*texts: str) -> tuple[str, ...]:
 
 
 @functools.cache
-def fixed_sentences() -> dict[str, tuple[str, str]]:
-    """Sentence (lower case at its start) to what it says: ("working", "yes"), ("layout", name) or ("remark", "")."""
-    remarks = [text for texts in REMARKS.values() for text in texts]
-    said = [("working", "yes", WORKING), ("remark", "", remarks)]
-    said += [("layout", name, texts) for name, (_, texts) in LAYOUTS.items()]
-    return {wording: (what, name) for what, name, texts in said for wording in openings(*texts)}
+def fixed_sentences() -> dict[str, str]:
+    """Sentence (lower case at its start) to what it is: "bare" or "remark"."""
+    said = {"bare": BARE, "remark": [text for texts in REMARKS.values() for text in texts]}
+    return {wording: name for name, texts in said.items() for wording in openings(*texts)}
 
 
 def without_reason(body: str) -> str:
@@ -195,23 +152,23 @@ def stripped(text: str, *texts: str) -> list[str]:
 def write_scene(domain: Domain, noun: str, draw: Draw, *, is_one: bool = False) -> str:
     """A sentence, without its full stop, about the domain's place. `is_one`: the noun is a singular."""
     words = {"place": domain.place, "role": domain.role, "nouns": noun}
-    texts = ONE_SCENES if is_one else SCENES if noun == domain.noun else LIST_SCENES
+    texts = ONE_SCENES if is_one else SCENES
     return pattern(draw.pick(texts)).write(draw, words.get) or ""
 
 
-def write_setting(name: str, words: str, draw: Draw) -> str:
-    """A sentence, without its full stop, about the purpose or the recipient of the answer."""
-    return pattern(draw.pick(SETTINGS[name])).write(draw, {name: words}.get) or ""
+def write_purpose(purpose: str, draw: Draw) -> str:
+    """A sentence, without its full stop, about what the answer is for."""
+    return pattern(draw.pick(PURPOSES)).write(draw, {"purpose": purpose}.get) or ""
 
 
 @functools.lru_cache(maxsize=2048)
 def read_setting(text: str) -> tuple[str, str] | None:
-    """("place", key of the domain), ("purpose", words) or ("recipient", words) of a sentence; None for any other."""
+    """("place", key of the domain), or ("purpose", words) of a sentence; None for any other."""
     head = text.split(" ", 1)[0]
     for name, texts in SETTINGS.items():
         for one in map(pattern, texts):
             slots = one.read(text) if one.heads & {head, ""} else None
-            if slots and name != "place" and slots[name] in (*PURPOSE_WORDS, *RECIPIENT_WORDS):
+            if slots and name != "place" and slots[name] in PURPOSE_WORDS:
                 return name, slots[name]
             if slots and name == "place" and slots["place"] in by_place():
                 return name, by_place()[slots["place"]].key

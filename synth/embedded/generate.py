@@ -12,28 +12,15 @@ from synth.embedded.material import TABLE_FORMS, write
 from synth.embedded.operations import OPERATIONS
 from synth.embedded.plan import Operation, Outcome, Plan, Step, asked_of, kind_of, run, step
 from synth.embedded.reader import normal
-from synth.embedded.values import UNCOUNTED, Numbers, Quantity, Table, Unfit, Value
+from synth.embedded.values import UNCOUNTED, Quantity, Table, Unfit, Value
 from synth.embedded.writer import SINGLE, Writer
 
 TRIES = 60
 FEWEST_WORDS = 4
-KINDS = ("table",) * 6 + ("numbers",) * 3 + ("words",) * 3 + ("text",) * 3 + ("quantity",)
+KINDS = ("table",) * 9 + ("text",) * 2 + ("quantity",) * 2
 LABELS = ("sentiment", "topic", "mentions", "parity", "compare_with")
-AFTER_NO_GROUP = ("total", "column_values")
-"""Operations that sound odd when said of groups: "the total of the totals"."""
 RARER = ("parity", "compare_with", "multiply")
 """Operations that people seldom ask for after another."""
-AFTER_ORDER = (
-    "names",
-    "first_few",
-    "letter_counts",
-    "join_words",
-    "column_values",
-    "running_totals",
-    "to_json",
-    "to_markdown",
-)
-"""Operations that go with things put in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +126,7 @@ def _steps(material: Value, count: int, first: Operation | None, draw: Draw, wis
             break
         steps.append(found)
         value = OPERATIONS[found.op].solve(value, found.args)
-    items = value.rows if isinstance(value, Table) else value.values if isinstance(value, Numbers) else (0, 1)
-    if not steps or len(items) < 2:
+    if not steps or (isinstance(value, Table) and len(value.rows) < 2):
         raise Unfit("the chain does not come to an end")
     return steps
 
@@ -169,28 +155,21 @@ def followers(value: Value, steps: Iterable[Step], names: Iterable[str] = ()) ->
 def _is_sensible(operation: Operation, used: list[str], value: Value) -> bool:
     """Would a person ask for this after those steps?"""
     name, roles = operation.name, [OPERATIONS[op].role for op in used]
-    if name in used or name == "larger_number":
-        return False
-    if not used:
-        return True
-    last = used[-1]
+    if name in used or not used:
+        return name not in used
     if roles[-1] == "finish" or (name == "parity" and isinstance(value, Quantity) and value.unit in UNCOUNTED):
         return False
     if operation.role == "filter":
-        return "group" not in roles and roles[-1] != "order" and last not in ("letter_counts", "extract", "names")
+        return roles[-1] != "order"
     if roles[-1] == "order":
-        is_plain = operation.role in ("order", "finish") and operation.takes != "table"
-        return name in AFTER_ORDER or operation.takes == "text" or is_plain
-    if roles[-1] == "group" and name in AFTER_NO_GROUP:
+        return operation.role == "finish" or operation.takes == "text"
+    if {name, *used} >= {"split_evenly", "multiply"}:
         return False
-    if any(op.startswith("count") for op in used) and name in ("percent_change", "split_evenly", "multiply"):
-        return False
-    if last == "names" and name in ("count_words_listed", "letter_counts"):
-        return False
-    return operation.role != "group" or not {"group", "order"} & set(roles)
+    counts = any(op.startswith("count") for op in used)
+    return not counts or name not in ("percent_change", "split_evenly", "multiply")
 
 
-# --- further questions, layout, setting -------------------------------------------------------------------------------
+# --- further questions, form, setting -------------------------------------------------------------------------------
 
 
 def _adorned(plan: Plan, outcome: Outcome, domain_key: str, draw: Draw, wish: Wish) -> Plan:
@@ -202,39 +181,22 @@ def _adorned(plan: Plan, outcome: Outcome, domain_key: str, draw: Draw, wish: Wi
         if extra is None:
             break
         plan = replace(plan, also=(*plan.also, extra))
-    if draw.chance(1.0 if wish.style == "format" else 0.1 if plan.also else 0.3):
-        plan = replace(plan, layout=draw_layout(outcome.result, draw))
-    if not wish.short and not plan.layout and can_show_working(outcome) and draw.chance(0.15):
-        plan = replace(plan, working=True)
+    if can_be_bare(outcome.result) and draw.chance(1.0 if wish.style == "format" else 0.1 if plan.also else 0.3):
+        plan = replace(plan, bare=True)
     return _set(plan, domain_key, draw, wish)
 
 
 def _set(plan: Plan, domain_key: str, draw: Draw, wish: Wish) -> Plan:
     """The plan in a setting, maybe."""
     likely = wish.scene * (0.4 if plan.source in SINGLE and wish.scene < 1 else 1)
-    place = domain_key if can_have_place(plan) and draw.chance(likely) else ""
+    place = domain_key if draw.chance(likely) else ""
     purpose = draw.pick(frames.PURPOSE_WORDS) if not wish.short and draw.chance(wish.scene * 0.5) else ""
-    recipient = draw.pick(frames.RECIPIENT_WORDS) if not wish.short and draw.chance(wish.scene * 0.15) else ""
-    return replace(plan, setting=(place, purpose, recipient) if place or purpose or recipient else ())
+    return replace(plan, setting=(place, purpose) if place or purpose else ())
 
 
-def can_have_place(plan: Plan) -> bool:
-    """Does a scene fit the material?"""
-    return plan.source in ("table", "words", *SINGLE) or plan.noun != "numbers"
-
-
-def draw_layout(result: Value, draw: Draw) -> str:
-    """A form that suits the result, or ""."""
-    fitting = [name for name, (kinds, _) in frames.LAYOUTS.items() if kind_of(result) in kinds]
-    if isinstance(result, Quantity) and not result.unit:
-        fitting = ["sentence"]
-    return draw.pick(fitting) if fitting else ""
-
-
-def can_show_working(outcome: Outcome) -> bool:
-    """Is there something to show?"""
-    has_steps = any(OPERATIONS[link.step.op].explain for link in outcome.links)
-    return has_steps and kind_of(outcome.result) in ("quantity", "name", "label")
+def can_be_bare(result: Value) -> bool:
+    """Has the result a unit that can be left out?"""
+    return isinstance(result, Quantity) and bool(result.unit)
 
 
 def further_question(plan: Plan, outcome: Outcome, draw: Draw) -> Step | None:
@@ -243,9 +205,7 @@ def further_question(plan: Plan, outcome: Outcome, draw: Draw) -> Step | None:
     base = asked_of(material, list(outcome.links))
     if base is not material and plan.source != "table":
         return None
-    taken = {one.op for one in (*plan.steps, *plan.also)} | {"larger_number"}
-    if any(OPERATIONS[one.op].role == "group" for one in plan.steps):
-        taken |= set(AFTER_NO_GROUP)
+    taken = {one.op for one in (*plan.steps, *plan.also)}
     fitting = [
         one
         for one in OPERATIONS.values()
@@ -262,9 +222,5 @@ def _can_be_asked(operation: Operation) -> bool:
 
 
 def form_for(material: Value, draw: Draw) -> str:
-    """A way to write the material; numbers with a unit need their title, which names it."""
-    if isinstance(material, Table):
-        return draw.pick(("csv", *TABLE_FORMS))
-    if isinstance(material, Numbers) and material.unit:
-        return "titled"
-    return "lines" if draw.chance(0.2) else ""
+    """A way to write the material."""
+    return draw.pick(("csv", *TABLE_FORMS)) if isinstance(material, Table) else ""

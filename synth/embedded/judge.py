@@ -57,7 +57,6 @@ def verdict(prompt: Prompt) -> tuple[str, str]:
 
 
 GRADES = {"right": (5, 5, 5), "form": (5, 3, 4), "part": (2, 3, 2), "wrong": (1, 2, 2), "none": (1, 1, 1)}
-LEVELS = {"right": "A", "form": "B", "part": "C", "wrong": "D", "none": "D"}
 
 
 def grade(prompt: Prompt) -> str:
@@ -65,12 +64,6 @@ def grade(prompt: Prompt) -> str:
     kind, reason = verdict(prompt)
     correct, following, complete = GRADES[kind]
     return f"Reason: {reason}\nCorrectness: {correct}\nInstruction-following: {following}\nCompleteness: {complete}"
-
-
-def level(prompt: Prompt) -> str:
-    """One of four levels."""
-    kind, reason = verdict(prompt)
-    return f"Reason: {reason}\nLevel: {LEVELS[kind]}"
 
 
 def prefer(prompt: Prompt) -> str:
@@ -91,6 +84,6 @@ def rate(prompt: Prompt) -> str:
 def difficulty(task: Task) -> int:
     """1 for one plain step; 10 at most."""
     plan = task.plan
-    hard = sum(OPERATIONS[one.op].role in ("group", "change") for one in plan.steps)
-    points = 2 * len(plan.steps) + hard + 2 * len(plan.also) + bool(plan.layout) + plan.working
+    hard = sum(OPERATIONS[one.op].role == "change" for one in plan.steps)
+    points = 2 * len(plan.steps) + hard + 2 * len(plan.also) + plan.bare
     return max(1, min(10, (points + len(task.input) // 400) * 2 // 3))

@@ -1,4 +1,4 @@
-"""Material as text and back: tables in CSV, Markdown or JSON, lists, quantities.
+"""Material as text and back: tables in CSV, Markdown or JSON, quantities.
 
 `write` gives the text that stands under Input; `read` is told what to expect and gives the value, or raises Unfit.
 """
@@ -10,22 +10,19 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from synth.embedded.domains import columns_by_name
 from synth.embedded.values import (
     UNCOUNTED,
     Column,
-    Numbers,
     Quantity,
     Table,
     Text,
     Unfit,
     Value,
-    Words,
     pluralise,
     show_cell,
-    show_number,
     show_quantity,
 )  # fmt: skip
 
@@ -35,13 +32,9 @@ _HEADER = re.compile(r"([^()]+?)(?: \(([^()]+)\))?")
 
 
 def write(value: Value, form: str = "") -> str:
-    """`value` as material. `form` of a table: csv, markdown or json; of a list: commas, lines or titled."""
+    """`value` as material. `form` of a table: csv, markdown or json."""
     if isinstance(value, Table):
         return write_table(value, form or "csv")
-    if isinstance(value, Numbers):
-        return _write_list(value.noun, value.unit, [show_number(x, value.places) for x in value.values], form)
-    if isinstance(value, Words):
-        return _write_list(value.noun, "", list(value.values), form)
     return show_quantity(value) if isinstance(value, Quantity) else value.text
 
 
@@ -61,13 +54,6 @@ def write_table(table: Table, form: str) -> str:
 def _json_pair(head: str, cell: str, column: Column) -> str:
     value = cell if column.is_number else json.dumps(cell, ensure_ascii=False)
     return f"{json.dumps(head, ensure_ascii=False)}: {value}"
-
-
-def _write_list(noun: str, unit: str, items: list[str], form: str) -> str:
-    if form == "lines":
-        return "\n".join(items)
-    title = f"{noun[:1].upper()}{noun[1:]}{f' ({unit})' if unit else ''}: " if form == "titled" else ""
-    return title + ", ".join(items)
 
 
 def read(kind: str, text: str) -> Value:
@@ -123,33 +109,6 @@ def _column(head: str, cells: list[str], place: int) -> Column:
     return Column(name, "name" if place == 0 else "category", phrase=phrase)
 
 
-def _split(text: str) -> tuple[str, str, list[str]]:
-    """Title, unit and items of a list."""
-    title, colon, rest = text.partition(": ")
-    noun = unit = ""
-    if colon and "\n" not in title and "," not in title:
-        match = _HEADER.fullmatch(title)
-        noun, unit = (match[1].lower(), match[2] or "") if match else (title.lower(), "")
-        text = rest
-    return noun, unit, [item.strip() for item in text.split("\n" if "\n" in text else ",")]
-
-
-def _read_numbers(text: str) -> Numbers:
-    noun, unit, items = _split(text)
-    try:
-        values = tuple(Decimal(item) for item in items)
-    except InvalidOperation as error:
-        raise Unfit("not a list of numbers") from error
-    return Numbers(noun or "numbers", values, unit, max(len(item.partition(".")[2]) for item in items))
-
-
-def _read_words(text: str) -> Words:
-    noun, _, items = _split(text)
-    if len(items) < 2 or not all(items) or max(map(len, items)) > 40:
-        raise Unfit("not a list")
-    return Words(noun or "items", tuple(items))
-
-
 def _read_quantity(text: str) -> Quantity:
     match = re.fullmatch(r"(-?\d+(?:\.\d+)?)(?: ([^\d\n]+))?", text)
     if match is None:
@@ -162,17 +121,13 @@ def _read_quantity(text: str) -> Quantity:
 
 _READERS: dict[str, Callable[[str], Value]] = {
     "table": read_table,
-    "numbers": _read_numbers,
-    "words": _read_words,
     "text": lambda text: Text("text", text),
     "quantity": _read_quantity,
 }
 
 
 def renamed(value: Value, noun: str) -> Value:
-    """The same list or text under the name that the instruction gives it; a table has its own, which must agree."""
+    """The same text under the name that the instruction gives it; a table has its own, which must agree."""
     if isinstance(value, Table) and noun and value.noun != noun:
         raise Unfit(f"the table is about {value.noun}, not {noun}")
-    if noun and isinstance(value, Numbers | Words):
-        return replace(value, noun=noun)
     return replace(value, genre=noun) if noun and isinstance(value, Text) else value

@@ -20,33 +20,30 @@ Node = Union[str, "Slot", "Choice"]
 
 NUMBER = r"-?\d+(?:\.\d+)?"
 _WORDS = r"[a-z][a-z'-]*(?: [a-z][a-z'-]*)"
-_COLUMN = r"(?:number of |(?!number of ))" + _WORDS + r"{0,4}?"
+_COLUMN = r"(?:number of |(?!number of ))[a-z][a-z'-]*(?: (?!by\b)[a-z][a-z'-]*){0,4}?"
 _UNITS = (
     "grams|milligrams|kilograms|metres|centimetres|millimetres|kilometres|millilitres|centilitres|litres|square metres|"
     "seconds|minutes|hours|days|months|cents"
 )
 SLOTS: dict[str, str] = {
     **dict.fromkeys(("rows", "them"), r"(?:(?:the|these|those) [^,?!]+?|them)"),
-    **dict.fromkeys(("noun", "row", "one"), r"(?!(?:two|three|four|five)\b)" + _WORDS + r"{0,2}?"),
+    **dict.fromkeys(("noun", "row"), r"(?!(?:two|three|four|five)\b)" + _WORDS + r"{0,2}?"),
     **dict.fromkeys(("it", "that"), r"(?:(?:the|this|that) [a-z][a-z -]*?|it|that)"),
-    **dict.fromkeys(("col", "measure", "measures", "count", "cat", "cats", "key"), _COLUMN),
+    **dict.fromkeys(("col", "measure", "measures", "count", "cat"), _COLUMN),
     "name": r"(?!(?:each|every|this|that|these|those|it) )[^,?!\"]+?",
     "val": r"(?!not )[^,?!\"]+?",
     "where": r"[^,?!\"]+?",
-    **dict.fromkeys(("x", "n", "p", "times"), NUMBER),
+    **dict.fromkeys(("x", "n", "p"), NUMBER),
     "per": r"[^\d,?!\"]+?",
     "k": "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve",
     "quoted": r"\"[^\"]*\"",
     "letter": r"\"[a-z]\"",
     "grain": "whole number|ten|hundred|five",
     "case": "capital|small",
-    "edge": "first|last",
-    "nth": "first|second|third|fourth|fifth|sixth|seventh|eighth|last",
     "good": "positive|good|favourable|satisfied|happy",
     "bad": "negative|bad|unfavourable|dissatisfied|unhappy",
     "to": _UNITS,
     "labels": r"[a-z]+(?:, [a-z]+)* or [a-z]+",
-    "marks": "e-mail addresses|dates|times|prices|phone numbers",
     "place": r"[a-z][^,?!\"]*?",
 }
 """Slot name, without digits at its end, to what it looks like. Any other slot is a few words without punctuation."""

@@ -15,11 +15,11 @@ from typing import Any
 from synth.embedded.draws import Draw
 from synth.embedded.material import write
 from synth.embedded.patterns import Pattern
-from synth.embedded.values import CENT, Label, Name, Numbers, Quantity, Table, Text, Unfit, Value, Words
+from synth.embedded.values import CENT, Label, Name, Quantity, Table, Text, Unfit, Value
 
 Args = dict[str, str]
 KINDS: dict[type[Any], str] = {
-    Table: "table", Numbers: "numbers", Words: "words", Text: "text", Quantity: "quantity", Label: "label", Name: "name",
+    Table: "table", Text: "text", Quantity: "quantity", Label: "label", Name: "name",
 }  # fmt: skip
 _MOST = {"desc": "highest", "asc": "lowest", "": ""}
 _PHRASE = re.compile(r"(\w+)(?:\((.*?)\))?: (.+)")
@@ -65,10 +65,10 @@ class Phrase:
 class Operation:
     """One kind of step.
 
-    `role`: filter (commutes with other filters and can stand first), change, order, group, reduce, label or finish.
+    `role`: filter (commutes with other filters and can stand first), change, order, reduce, label or finish.
     `wording`: one phrase a line, `form: pattern` or `form(argument=value, ...): pattern`. `draw` chooses arguments that have
     an effect on this value, or None. `solve` and `check` derive the result in two ways. `title` names the result in an
-    answer, with arguments in braces; `explain` is a line of worked steps. `labels`: the arguments that hold labels.
+    answer, with arguments in braces. `labels`: the words, or the arguments that hold the words, of the labels.
     """
 
     name: str
@@ -80,7 +80,6 @@ class Operation:
     solve: Callable[[Any, Args], Any]
     check: Callable[[Any, Args], Any]
     title: str = "result"
-    explain: Callable[[Any, Args, Any], str] | None = None
     labels: tuple[str, ...] = ()
 
     @functools.cached_property
@@ -110,16 +109,14 @@ class Plan:
     """All that a task asks for.
 
     `source`: the kind of material. `noun`: what its parts are called, which changes nothing in what is asked. `also`:
-    further questions about the same material. `layout`: the wished form of the answer. `working`: are the steps to be
-    shown? `setting`: place, purpose and recipient.
+    further questions about the same material. `bare`: is the figure wanted without its unit? `setting`: place and purpose.
     """
 
     source: str
     noun: str = field(compare=False)
     steps: tuple[Step, ...]
     also: tuple[Step, ...] = ()
-    layout: str = ""
-    working: bool = False
+    bare: bool = False
     setting: tuple[str, ...] = ()
 
     @property

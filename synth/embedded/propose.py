@@ -22,19 +22,19 @@ from synth.errors import RequestRefused
 PREFERENCES: tuple[tuple[str, str], ...] = (
     (
         r"arithmetic|math|word problem",
-        "percent_change split_evenly multiply sum_numbers mean_numbers total mean count_rows",
+        "percent_change split_evenly multiply total mean median spread count_rows",
     ),
-    (r"unit|date|time", "convert_unit round_to extract"),
+    (r"unit|date|time", "convert_unit round_to"),
     (
         r"sort|rank|compar|order",
-        "sort_rows top_rows sort_numbers sort_words extreme_row larger_number extreme_number longest",
+        "sort_rows top_rows extreme_row compare_with",
     ),
-    (r"extract|json", "extract lookup column_values to_json names"),
-    (r"table|csv|transform|sql", "group_total group_count to_markdown keep_by_category keep_by_number top_rows"),
-    (r"rewrite|grammar|edit|translat|text operation", "replace_word change_case capitals reverse_list join_words"),
+    (r"extract|json", "lookup to_json"),
+    (r"table|csv|transform|sql", "to_json to_markdown keep_by_category keep_by_number top_rows"),
+    (r"rewrite|grammar|edit|translat|text operation", "replace_word change_case"),
     (r"passage|closed|summar", "lookup mentions count_words extreme_row count_letter"),
-    (r"logic|puzzle", "median_numbers spread_numbers keep_by_letter keep_by_size first_few"),
-    (r"code|bug", "running_totals keep_by_letter letter_counts join_words reverse_list"),
+    (r"logic|puzzle", "parity compare_with mentions count_letter"),
+    (r"code|bug", "to_json to_markdown count_letter"),
 )
 """Words of a category to the operations that come closest to it."""
 _PLAIN = set("the and for small public local school office shop club centre team city own".split())
@@ -205,11 +205,11 @@ def labels(prompt: Prompt, draw: Draw) -> str:
 def _labelled(instruction: str) -> tuple[Plan, tuple[str, ...]] | None:
     """The plan of a classification and those of its labels to which material can be found; None if there are not two.
 
-    Steps to be shown, or a further question, make an answer more than one of a few labels.
+    A further question makes an answer more than one of a few labels.
     """
     for plan in plans_of(instruction):
         names = labels_for(plan.steps[-1].op, plan.steps[-1].args)
-        if not names or plan.also or plan.working:
+        if not names or plan.also:
             continue
         found = tuple(name for name in names if _has_material(plan, name))
         if len(found) > 1:

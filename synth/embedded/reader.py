@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from synth.embedded import frames
-from synth.embedded.domains import by_noun, column_names, nouns, phrases
+from synth.embedded.domains import by_noun, columns_by_name, nouns, phrases
 from synth.embedded.operations import OPERATIONS, opposite
 from synth.embedded.patterns import plain_articles
 from synth.embedded.plan import Args, Operation, Phrase, Plan, Step, step
@@ -41,11 +41,9 @@ class Understood:
     front: list[list[Said]] = field(default_factory=list)
     chain: list[list[Said]] = field(default_factory=list)
     also: list[list[Said]] = field(default_factory=list)
-    layout: str = ""
-    working: bool = False
+    bare: bool = False
     place: str = ""
     purpose: str = ""
-    recipient: str = ""
 
 
 def sentences(text: str) -> list[str]:
@@ -67,10 +65,9 @@ def read(instruction: str) -> tuple[Plan, ...]:
 
 def _sentence(sentence: str, understood: Understood) -> bool:
     text = _lowered(sentence)
-    what, name = frames.fixed_sentences().get(text, ("", ""))
+    what = frames.fixed_sentences().get(text)
     if what:
-        understood.layout = name if what == "layout" else understood.layout
-        understood.working |= what == "working"
+        understood.bare |= what == "bare"
         return True
     body, end = frames.without_reason(text[:-1]), text[-1:]
     setting = frames.read_setting(body) if end == "." else None
@@ -96,7 +93,7 @@ def _lowered(sentence: str) -> str:
 def kind_of_sentence(sentence: str) -> int:
     """What a sentence of a task does: 0 sets the scene, 1 requests, 2 filters, 3 asks further, 4 is about the form, 5 and 6 close."""
     text = _lowered(plain_articles(sentence))
-    what, _ = frames.fixed_sentences().get(text, ("", ""))
+    what = frames.fixed_sentences().get(text)
     if what:
         return 6 if what == "remark" else 4
     body, end = frames.without_reason(text[:-1]), text[-1:]
@@ -259,7 +256,7 @@ def _called(text: str) -> tuple[str, str] | None:
 
 
 def _has_known_columns(args: Args) -> bool:
-    return all(args[name] in column_names() for name in ("col", "key") if name in args)
+    return args.get("col", "") in ("", *columns_by_name())
 
 
 def _argument(slot: str, value: str) -> Args:
@@ -311,32 +308,18 @@ def _plans(understood: Understood) -> Iterator[Plan]:
         if None in front or None in also:
             continue
         noun = next((said.noun for said in (*front, chain[0]) if said and said.noun), "")
-        if not _suits(source, noun) or not _is_called_rightly(chain):
+        if not _suits(source, noun):
             continue
         asked = tuple(said.step for said in also if said)
         filters = tuple(said.step for said in front if said)
-        named = (understood.place, understood.purpose, understood.recipient)
+        named = (understood.place, understood.purpose)
         setting = named if any(named) else ()
-        yield Plan(source, noun, normal((*filters, *steps)), asked, understood.layout, understood.working, setting)
+        yield Plan(source, noun, normal((*filters, *steps)), asked, understood.bare, setting)
 
 
 def _suits(source: str, noun: str) -> bool:
-    """Can material of this kind be called so? Rows and names have nouns of their own, numbers are called by measures."""
-    if source == "numbers":
-        return noun not in by_noun()
-    return source not in ("table", "words") or not noun or noun in by_noun()
-
-
-def _is_called_rightly(chain: tuple[Said, ...]) -> bool:
-    """Do the steps on tables speak of rows before grouping, and of the groups after it?"""
-    groups = ""
-    for said in chain:
-        operation = OPERATIONS[said.step.op]
-        if operation.takes == "table" and said.noun and (said.noun != groups if groups else said.noun not in by_noun()):
-            return False
-        if operation.role == "group":
-            groups = pluralise(said.step.args["key"])
-    return True
+    """Can material of this kind be called so? Rows have nouns of their own."""
+    return source != "table" or not noun or noun in by_noun()
 
 
 def _fitting(readings: list[Said], kind: str) -> Said | None:

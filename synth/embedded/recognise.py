@@ -24,7 +24,6 @@ HEADINGS = {
     "compare two tasks": "compare",
     "grade an answer": "grade",
     "rate the difficulty": "rate",
-    "rate an answer": "level",
     "which answer is better": "prefer",
     "find faults of a rewriting method": "find faults",
     "improve a rewriting method": "improve",

@@ -1,14 +1,13 @@
-"""Material drawn from the vocabulary: little tables, lists, texts, quantities that look like somebody's own."""
+"""Material drawn from the vocabulary: little tables, texts, quantities that look like somebody's own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal
 
 from synth.embedded import words as vocabulary
 from synth.embedded.domains import Domain
 from synth.embedded.draws import Draw
-from synth.embedded.values import Cell, Column, Numbers, Quantity, Table, Text, Unfit, Value, Words, pluralise
+from synth.embedded.values import Cell, Column, Quantity, Table, Text, Value
 
 
 def number(column: Column, draw: Draw) -> Decimal:
@@ -26,14 +25,14 @@ def number(column: Column, draw: Draw) -> Decimal:
 def table(
     domain: Domain, draw: Draw, *, rows: int = 0, keep: tuple[str, ...] = (), values: tuple[str, ...] = ()
 ) -> Table:
-    """A table of the domain with 5 to 9 rows and about four columns, among them those in `keep`.
+    """A table of the domain with 5 to 7 rows and about four columns, among them those in `keep`.
 
     `values` are names and categories that should occur where the domain has them.
     """
     first, *others = domain.columns
     wanted = {column.name for column in draw.some(others, draw.between(3, 4))} | set(keep)
     columns = (first, *(column for column in others if column.name in wanted))
-    names = _some_with(first.pool, rows or draw.between(5, 9), values, draw)
+    names = _some_with(first.pool, rows or draw.between(5, 7), values, draw)
     pools = {c.name: _some_with(c.pool, draw.between(2, 3), values, draw) for c in columns[1:] if c.kind == "category"}
     return Table(domain.noun, columns, tuple((name, *_cells(columns[1:], pools, draw)) for name in names))
 
@@ -55,31 +54,6 @@ def _some_with(pool: tuple[str, ...], count: int, wanted: tuple[str, ...], draw:
     """Some of the pool, with those of the wanted ones that are in it."""
     sure = [value for value in wanted if value in pool]
     return draw.shuffled(sure + draw.some([value for value in pool if value not in sure], count - len(sure)))
-
-
-def numbers(draw: Draw, column: Column, size: int = 0) -> Numbers:
-    """Values of a measure."""
-    values = tuple(number(column, draw) for _ in range(size or draw.between(5, 9)))
-    return Numbers(pluralise(column.name), values, column.unit, column.places)
-
-
-def plain_numbers(draw: Draw, size: int = 0, high: int = 0) -> Numbers:
-    """Whole numbers of nothing in particular."""
-    top = high or draw.pick((50, 100, 500, 1000))
-    return Numbers("numbers", tuple(Decimal(draw.between(1, top)) for _ in range(size or draw.between(5, 9))))
-
-
-def words(domain: Domain, draw: Draw, size: int = 0) -> Words:
-    """Names from the domain's first column, unless those are mere codes."""
-    if any(character.isdigit() for character in domain.columns[0].pool[0]):
-        raise Unfit("codes are no words")
-    return Words(domain.noun, tuple(draw.some(domain.columns[0].pool, size or draw.between(5, 8))))
-
-
-def measured(domain: Domain, *, summable: bool = False) -> list[Column]:
-    """The domain's measures with a unit, or those that can be added up."""
-    measures = [column for column in domain.columns if column.kind == "measure"]
-    return [column for column in measures if (column.summable if summable else column.unit)]
 
 
 def plain_quantity(draw: Draw, high: int = 9999) -> Quantity:
@@ -110,33 +84,6 @@ def news(draw: Draw, topic: str = "") -> Text:
     return Text("note", " ".join(form.format(a=own[2 * n], b=own[2 * n + 1]) for n, form in enumerate(forms)))
 
 
-def notice(draw: Draw) -> Text:
-    """A notice with days, times, prices, addresses."""
-    event, forms = draw.pick(vocabulary.EVENTS), draw.some(vocabulary.NOTICE, draw.between(3, 5))
-    return Text("notice", _articles(" ".join(form.format_map(_Filled(event, draw)) for form in forms)))
-
-
-class _Filled(dict[str, str]):
-    """Values for the places in a sentence of a notice, drawn when they are asked for."""
-
-    def __init__(self, event: str, draw: Draw) -> None:
-        person = draw.pick(vocabulary.PEOPLE)
-        self._makers: dict[str, Callable[[], str]] = {
-            "event": lambda: event,
-            "person": lambda: person,
-            "date": lambda: f"{draw.between(1, 28)} {draw.pick(vocabulary.MONTHS)}",
-            "time": lambda: f"{draw.between(8, 20)}:{draw.pick(('00', '15', '30', '45'))}",
-            "mail": lambda: f"{person.split()[0].lower()}@{draw.pick(('fair', 'club', 'hall', 'choir'))}.example",
-            "price": lambda: f"{draw.between(2, 40)}{draw.pick(('', '.50', '.20'))} euros",
-            "phone": lambda: f"0{draw.between(111, 999)} {draw.between(11111, 99999)}",
-            "city": lambda: draw.pick(vocabulary.CITIES),
-            "object": lambda: draw.pick(vocabulary.OBJECTS),
-        }
-
-    def __missing__(self, name: str) -> str:
-        return self._makers[name]()
-
-
 def _articles(text: str) -> str:
     for vowel in "aeio":
         text = text.replace(f" a {vowel}", f" an {vowel}")
@@ -156,25 +103,13 @@ def material(kind: str, op: str, domain: Domain, draw: Draw, *, short: bool = Fa
     value: Value
     if kind == "table":
         value = table(domain, draw, rows=draw.between(2, 3) if short else 0)
-    elif kind == "words":
-        value = words(domain, draw, draw.between(3, 4) if short else 0)
-    elif kind == "numbers":
-        value = _numbers(op, domain, draw, short)
     else:
-        makers = {"sentiment": review, "topic": news, "extract": notice}
-        value = makers.get(op, review if short else draw.pick((review, news, notice, notice)))(draw)
+        value = {"sentiment": review, "topic": news}.get(op, review if short else draw.pick((review, news)))(draw)
     return value, value.genre if isinstance(value, Text) else str(getattr(value, "noun", ""))
 
 
-def _numbers(op: str, domain: Domain, draw: Draw, short: bool) -> Numbers:
-    if op == "larger_number" or short:
-        return plain_numbers(draw, 2 if op == "larger_number" else draw.between(3, 4), 99 if short else 0)
-    fitting = measured(domain, summable=True)
-    return numbers(draw, draw.pick(fitting)) if fitting and draw.chance(0.6) else plain_numbers(draw)
-
-
 def _quantity(op: str, domain: Domain, draw: Draw, short: bool) -> tuple[Quantity, str]:
-    fitting = measured(domain)
+    fitting = [column for column in domain.columns if column.kind == "measure" and column.unit]
     if op in ("parity", "round_to") or draw.chance(0.25) or not fitting:
         return plain_quantity(draw, 999 if short else 9999), "number"
     column = draw.pick(fitting)

@@ -1,16 +1,16 @@
 """The embedded teacher as an OpenAI-compatible server on loopback: chat, completions, models, usage, and faults.
 
 It answers as any such server does, so that the network client, and any other client, can be tested against known truth.
-Limits and faults are real: 429s carry a wish, resets reset the socket, slow bytes drip. `/stats` counts what was asked.
+Limits and faults are real: resets reset the socket, slow bytes drip. `/stats` counts what was asked.
 Not for production: one process, one thread, loopback only. Plain aiohttp, since it shares the machine with its client.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import json
-import math
 import signal
 import socket
 import struct
@@ -22,35 +22,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synth.embedded.faults import Faults, request_digest
-from synth.embedded.limits import Gate, RateLimit
 from synth.embedded.wire import Wire, chat_body, error_body
 from synth.errors import RequestRefused
 from synth.models.base import ChatRequest, Completion, Sampling
-from synth.records import digest
 
 if TYPE_CHECKING:
     from aiohttp import web
 
 Answer = Callable[[ChatRequest], Completion]
 JSON = "application/json"
+READ_S = 30.0
+"""A request that has not come whole by then is given up."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServeSettings:
     """How the server behaves. Port 0 takes a free one.
 
-    `latency_spread` 0.2 draws from ±20 % of `latency_ms`. `capacity`: requests at once, such as `8` or the schedule
-    `8,32@20,4@40` (`limits.read_capacity`); past it a 429, wishing `retry_after_s` where given, or with `queue` a wait.
-    `rpm`: requests a minute, past it a 429 with the wait. `hang_s`, `drip_s` (a byte) and `late_s` are for the faults.
+    `capacity`: requests at once; past it a 429, or with `queue` a wait. `hang_s`, `drip_s` (a byte) and `late_s` are for
+    the faults.
     """
 
     port: int = 0
     latency_ms: float = 0.0
-    latency_spread: float = 0.0
-    rpm: float | None = None
-    capacity: str | None = None
+    capacity: int | None = None
     queue: bool = False
-    retry_after_s: float | None = None
     api_key: str | None = None
     max_model_len: int = 32768
     hang_s: float = 3600.0
@@ -71,8 +67,7 @@ class TeacherServer:
 
     def __init__(self, model: str, answer: Answer, faults: Faults, settings: ServeSettings) -> None:
         self._model, self._answer, self._faults, self._settings = model, answer, faults, settings
-        self._rate = RateLimit(settings.rpm) if settings.rpm else None
-        self._gate = Gate(settings.capacity, settings.queue) if settings.capacity else None
+        self._places = asyncio.Semaphore(settings.capacity) if settings.capacity else None
         self._counts: Counter[str] = Counter()
         self._asked: Counter[str] = Counter()
         self._in_flight = self._peak = 0
@@ -81,6 +76,8 @@ class TeacherServer:
         """The one handler; unknown paths get a 404 of the shape that vLLM uses."""
         from aiohttp import web
 
+        if (request.url.host or "").strip("[]") not in ("127.0.0.1", "localhost", "::1"):
+            return _error(403, "This server answers to loopback addresses alone", "Forbidden", "host")
         path = request.path.removeprefix("/v1")
         if path in ("/chat/completions", "/completions") and request.method == "POST":
             return await self._complete(request, path)
@@ -125,38 +122,30 @@ class TeacherServer:
         if refused:
             return refused
         try:
-            data = json.loads(await request.read())
+            async with asyncio.timeout(READ_S):
+                data = json.loads(await request.read())
             asked = read_request(data, path, request.headers.get("x-draw", "0"))
-        except (ValueError, RecursionError):
-            return _error(400, "The body is not JSON", "Bad Request", "body")
+        except TimeoutError:
+            return _error(408, f"The body did not come within {READ_S:g} s", "Request Timeout", "body")
+        except (ValueError, RecursionError, TypeError, KeyError, AttributeError, OverflowError):
+            return _error(400, "The body is not JSON of a request", "Bad Request", "body")
         except BadBody as error:
             return _error(400, str(error), "BadRequestError", error.param)
         if data.get("model") != self._model:
             message = f"The model `{data.get('model')}` does not exist. Valid names: {self._model}."
             return _error(404, message, "NotFoundError", "model")
-        wait = self._rate.take(time.monotonic()) if self._rate else 0.0
-        if wait > 0:
-            return self._throttled(wait)
-        if self._gate and not await self._gate.enter():
-            return self._throttled(self._settings.retry_after_s)
-        self._in_flight += 1
-        self._peak = max(self._peak, self._in_flight)
-        try:
-            return await self._admitted(request, asked, bool(data.get("stream")))
-        finally:
-            self._in_flight -= 1
-            if self._gate:
-                self._gate.leave()
+        if self._places and self._places.locked() and not self._settings.queue:
+            self._counts["throttled"] += 1
+            return _error(429, "Too many requests", "requests", None, "rate_limit_exceeded")
+        async with self._places or contextlib.nullcontext():
+            self._in_flight += 1
+            self._peak = max(self._peak, self._in_flight)
+            try:
+                return await self._admitted(request, asked)
+            finally:
+                self._in_flight -= 1
 
-    def _throttled(self, wait: float | None) -> web.Response:
-        self._counts["throttled"] += 1
-        response = _error(429, "Too many requests", "requests", None, "rate_limit_exceeded")
-        if wait:
-            response.headers["retry-after-ms"] = str(math.ceil(wait * 1000))
-            response.headers["retry-after"] = str(math.ceil(wait))
-        return response
-
-    async def _admitted(self, request: web.BaseRequest, asked: ChatRequest, stream: bool) -> web.StreamResponse:
+    async def _admitted(self, request: web.BaseRequest, asked: ChatRequest) -> web.StreamResponse:
         from aiohttp import web
 
         identity = request_digest(self._model, asked)
@@ -172,9 +161,7 @@ class TeacherServer:
             limit = self._settings.max_model_len
             message = f"This model's maximum context length is {limit} tokens. However, your prompt contains {tokens}."
             return _error(400, message, "BadRequestError", "input_tokens")
-        await self._wait(identity, attempt)
-        if stream and not broken:
-            return await _stream(request, chat_body(answer, asked, self._model, identity))
+        await asyncio.sleep(self._settings.latency_ms / 1000)
         body = json.dumps(chat_body(answer, asked, self._model, identity)).encode()
         if broken:
             _, function, rng = broken
@@ -189,14 +176,6 @@ class TeacherServer:
         except RequestRefused as error:
             self._counts["declined"] += 1
             return Completion("", "unsupported", reasoning=error.message)
-
-    async def _wait(self, identity: str, attempt: int) -> None:
-        """Think for as long as the settings say; the same for the same attempt at the same request."""
-        latency, spread = self._settings.latency_ms / 1000.0, self._settings.latency_spread
-        if latency and spread:
-            latency *= 1.0 + spread * (int(digest("latency", identity, attempt)[:8], 16) / 2**31 - 1.0)
-        if latency > 0:
-            await asyncio.sleep(latency)
 
     async def _play(self, request: web.BaseRequest, wire: Wire) -> web.StreamResponse:
         """Send a spoiled answer in its own manner."""
@@ -236,25 +215,6 @@ def _error(status: int, message: str, kind: str, param: str | None, code: str | 
     return web.Response(body=body, status=status, content_type=JSON)
 
 
-async def _stream(request: web.BaseRequest, body: dict[str, Any]) -> web.StreamResponse:
-    """The answer as server-sent events: one chunk for each choice's text, one with its end, usage, and `[DONE]`."""
-    from aiohttp import web
-
-    response = web.StreamResponse(headers={"content-type": "text/event-stream"})
-    await response.prepare(request)
-    frame = {key: body[key] for key in ("id", "created", "model")} | {"object": "chat.completion.chunk"}
-    for choice in body["choices"]:
-        end = {"finish_reason": choice["finish_reason"], "index": choice["index"]}
-        first = {"delta": choice["message"]} if "message" in choice else {"text": choice["text"]}
-        last: dict[str, Any] = {"delta": {}} if "message" in choice else {"text": ""}
-        for part in (first | {"finish_reason": None, "index": choice["index"]}, last | end):
-            await response.write(b"data: " + json.dumps(frame | {"choices": [part]}).encode() + b"\n\n")
-    await response.write(b"data: " + json.dumps(frame | {"choices": [], "usage": body["usage"]}).encode() + b"\n\n")
-    await response.write(b"data: [DONE]\n\n")
-    await response.write_eof()
-    return response
-
-
 # --- from a body to a ChatRequest ----------------------------------------------------------------------------------
 
 _SAMPLING = {
@@ -265,7 +225,7 @@ _SAMPLING = {
     "frequency_penalty": (float, -2.0, 2.0),
     "seed": (int, -(2**63), 2**64),
 }
-_KNOWN = {"model", "messages", "prompt", "stop", "n", "response_format", "stream", "stream_options", *_SAMPLING}
+_KNOWN = {"model", "messages", "prompt", "stop", "n", "response_format", *_SAMPLING}
 
 
 def read_request(data: Any, path: str, draw: str) -> ChatRequest:

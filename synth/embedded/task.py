@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterator
 
 from synth.embedded import samples
-from synth.embedded.domains import Domain, by_noun, columns_by_name, domains, measures
+from synth.embedded.domains import Domain, columns_by_name, domains
 from synth.embedded.draws import Draw
 from synth.embedded.generate import Task, form_for, require_binding
 from synth.embedded.material import read as read_material
@@ -15,7 +15,7 @@ from synth.embedded.operations import OPERATIONS
 from synth.embedded.operations.texts import options
 from synth.embedded.plan import Plan, run
 from synth.embedded.reader import read
-from synth.embedded.values import Column, Quantity, Unfit, Value, singular
+from synth.embedded.values import Column, Quantity, Unfit, Value
 
 TRIES = 300
 
@@ -38,10 +38,8 @@ def plans_of(instruction: str) -> tuple[Plan, ...]:
 
 
 def columns_of(plan: Plan) -> tuple[str, ...]:
-    """The columns that the material must have; those that a step makes are left out."""
-    made = {plan.noun} if any(one.op == "group_count" for one in plan.steps) else set()
-    named = [one.args[name] for one in (*plan.steps, *plan.also) for name in ("col", "key") if name in one.args]
-    return tuple(name for name in dict.fromkeys(named) if name not in made and name in columns_by_name())
+    """The columns that the material must have."""
+    return tuple(dict.fromkeys(one.args["col"] for one in (*plan.steps, *plan.also) if "col" in one.args))
 
 
 def fitting_domains(plan: Plan) -> list[Domain]:
@@ -78,13 +76,7 @@ def _draw_material(plan: Plan, draw: Draw, label: str) -> Value:
         steps = (*plan.steps, *plan.also)
         values = tuple(value for one in steps for name, value in one.pairs if name in ("val", "name"))
         return samples.table(draw.pick(fitting_domains(plan)), draw, keep=columns_of(plan), values=values)
-    if plan.source == "words":
-        return samples.words(by_noun().get(plan.noun) or draw.pick(domains()), draw)
     columns = _measures(plan)
-    if plan.source == "numbers":
-        if columns and first != "larger_number":
-            return samples.numbers(draw, draw.pick(columns))
-        return samples.plain_numbers(draw, 2 if first == "larger_number" else 0)
     if not columns:
         return samples.plain_quantity(draw)
     column = draw.pick(columns)
@@ -93,9 +85,10 @@ def _draw_material(plan: Plan, draw: Draw, label: str) -> Value:
 
 def _measures(plan: Plan) -> tuple[Column, ...]:
     """The columns whose values the plan's noun can mean; any measure with a unit where only the unit matters."""
-    found = measures().get(plan.noun) or measures().get(singular(plan.noun)) or ()
-    needs_unit = any(one.op == "convert_unit" for one in plan.steps)
-    return found or (tuple(c for columns in measures().values() for c in columns if c.unit) if needs_unit else ())
+    known = columns_by_name()
+    if any(one.op == "convert_unit" for one in plan.steps) and plan.noun not in known:
+        return tuple(column for columns in known.values() for column in columns if column.unit)
+    return tuple(column for column in known.get(plan.noun, ()) if column.kind == "measure")
 
 
 def _draw_text(plan: Plan, first: str, draw: Draw, label: str) -> Value:
@@ -104,7 +97,7 @@ def _draw_text(plan: Plan, first: str, draw: Draw, label: str) -> Value:
         return samples.review(draw, {"": "", good: "good"}.get(label, "bad"))
     if first == "topic":
         return samples.news(draw, label or draw.pick(options(plan.steps[0].args["labels"])))
-    return {"review": samples.review, "note": samples.news}.get(plan.noun, samples.notice)(draw)
+    return (samples.review if plan.noun == "review" else samples.news)(draw)
 
 
 def variants(plan: Plan, draw: Draw, count: int) -> Iterator[Task]:

@@ -1,4 +1,4 @@
-"""What flows through a plan: tables, lists, texts, quantities, days. Plain values and how they are written, no more.
+"""What flows through a plan: tables, texts, quantities, days. Plain values and how they are written, no more.
 
 Numbers are `Decimal`: sums and products are exact, and a division that leaves a remainder is noticed.
 """
@@ -96,24 +96,6 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Numbers:
-    """A list of numbers. `noun` in the plural ("temperatures")."""
-
-    noun: str
-    values: tuple[Decimal, ...]
-    unit: str = ""
-    places: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """A list of short texts. `noun` in the plural ("ingredients")."""
-
-    noun: str
-    values: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Text:
     """Running text. `genre` is how it is called: "review", "notice"."""
 
@@ -144,7 +126,7 @@ class Name:
     text: str
 
 
-Value = Table | Numbers | Words | Text | Quantity | Label | Name
+Value = Table | Text | Quantity | Label | Name
 
 IRREGULAR = {
     "people": "person", "children": "child", "loaves": "loaf", "species": "species", "series": "series", "fish": "fish", "sizes": "size",

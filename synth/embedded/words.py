@@ -27,8 +27,6 @@ FIRST_NAMES = _listed("""
 Anna, Bruno, Carla, Dario, Elif, Felix, Greta, Hugo, Ines, Jonas, Kaya, Lena, Marta, Nils, Olga, Pavel
 """)
 WEEKDAYS = _listed("Monday, Tuesday, Wednesday, Thursday, Friday, Saturday")
-MONTHS = _listed("January, February, March, April, May, June, July, August, September, October, November, December")
-
 # --- texts
 
 GOOD = _listed("""
@@ -87,31 +85,6 @@ Nobody had expected the {a}, let alone the {b}.
 The {a} mattered more than the {b}.
 All week long it was about the {a} and the {b}.
 """.strip().split("\n")
-NOTICE = """
-The {event} takes place on {date} at {time}.
-Please write to {mail} before {date}.
-A ticket costs {price}.
-Call {phone} if you have questions.
-{person} will welcome the guests at {time}.
-The deposit is {price}.
-Bring your own {object}.
-The {event} in {city} was moved to {date}.
-We still need a {object} and two helpers.
-{person} keeps the list of names.
-The hall in {city} opens at {time}.
-Send your answer to {mail}.
-Tea and cake are {price} a person.
-Parking near the hall is free.
-Our bus to {city} leaves at {time}.
-""".strip().split("\n")
-EVENTS = _listed("""
-summer fair, choir concert, book sale, annual meeting, chess evening, plant swap, lantern walk, repair workshop,
-open day, quiz night, harvest supper, film evening, boat race, flea market
-""")
-OBJECTS = _listed("""
-torch, apron, folding chair, raincoat, notebook, mug, toolbox, tablecloth, ladder, blanket
-""")
-
 # --- domains
 
 DOMAINS = """
@@ -170,16 +143,6 @@ exhibit: bronze mirror, clay lamp, oak chest, silver comb, stone axe, glass bead
 century <dated to the * century>: 12th, 14th, 17th, 19th; hall <shown in the * hall>: east, west, upper
 height~: 2-180 cm; weight: 0.1-42.0 kg; visitors#: 40-900
 
-observatory | an observatory | the astronomer
-star: Vega, Altair, Deneb, Rigel, Spica, Antares, Capella, Regulus, Castor, Mimosa, Sirius, Procyon
-colour <shining *>: blue, white, yellow, orange; season <best seen in *>: winter, spring, summer, autumn
-distance: 9-860 light years; surface temperature~: 3400-22000 kelvin; observations#: 2-64
-
-choir | a choir | the conductor
-song: Evening Bells, The Miller's Song, Blue Hills, Cradle Song, Harvest Home, Lantern Song, First Snow, The Ferryman, River Hymn, Spring Round, Old Mill, Farewell
-voice <led by the *>: sopranos, altos, tenors, basses; language <sung in *>: Latin, English, German, Finnish
-duration: 90-420 seconds; rehearsals#: 1-16; singers#: 8-64
-
 lab | a chemistry lab | the lab assistant
 sample: S-01, S-04, S-07, S-09, S-12, S-15, S-18, S-21, S-26, S-33, S-38, S-40
 solvent <dissolved in *>: water, ethanol, acetone; rack <stored in the * rack>: top, middle, bottom
@@ -205,11 +168,6 @@ play: The Locksmith, Two Chairs, The Lighthouse, Winter Guests, A Quiet Town, Th
 stage <shown on the * stage>: main, studio, open-air; author <written by *>: @firstnames
 tickets#: 35-480; price: 9.00-58.00 euros; duration: 60-195 minutes
 
-logistics | a logistics company | the dispatcher
-parcel: P-310, P-322, P-335, P-341, P-356, P-368, P-374, P-389, P-391, P-402, P-417, P-425
-depot <leaving from the * depot>: eastern, western, airport; service <sent by * mail>: standard, express
-weight: 0.2-31.5 kg; postage: 3.90-48.00 euros; distance: 12-960 km
-
 vineyard | a vineyard | the cellar master
 wine: Riesling, Silvaner, Merlot, Pinot Noir, Chardonnay, Muscat, Dornfelder, Bacchus, Malbec, Syrah, Kerner, Tempranillo
 colour <of * colour>: red, white, pink; slope <grown on the * slope>: southern, eastern, western
@@ -225,40 +183,15 @@ medicine: cough syrup, eye drops, zinc tablets, nose spray, heat cream, sleep te
 form <sold as a *>: liquid, solid, cream; shelf <kept on shelf *>: 1, 2, 3, 4
 price: 2.40-28.90 euros; packs#: 2-85
 
-pottery | a pottery workshop | the potter
-vessel: teapot, soup bowl, flower vase, jug, sugar pot, milk can, wine cup, salad bowl, mug, butter dish, egg cup, salt cellar
-glaze <with a * glaze>: blue, green, clear, ochre; kiln <fired in the * kiln>: gas, electric
-price: 6.50-84.00 euros; weight: 0.2-4.8 kg; firing time~: 6-22 hours
-
 airport | a regional airport | the operations manager
 flight: KX 110, KX 127, LV 204, LV 219, MO 301, MO 322, NT 415, NT 438, OR 502, OR 517, PB 606, PB 624
 airline <operated by *>: Northair, Skyline, Meridian; gate <boarding at gate *>: 1, 2, 3, 4
 passengers#: 38-240; delay: 1-95 minutes; distance: 190-2900 km
 
-board games | a board game café | the owner
-game: Harbour Kings, Frost Trail, Tiny Towns, Market Day, Lost Islands, Spice Road, Night Train, Owl and Mouse, Stone Bridge, Deep Reef, Cloud Castle, Red Caravan
-kind <of the * kind>: strategy, party, family; shelf <kept on shelf *>: 1, 2, 3, 4
-playing time~: 15-180 minutes; price: 12.00-68.00 euros; rounds#: 3-90
-
 cycling | a cycling club | the ride leader
 route: Coast Road, Hill Climb, Valley Run, Forest Loop, River Stage, Old Town Dash, Lake Circuit, Windmill Route, Border Ride, Sand Track, Castle Tour, Final Sprint
 surface <on *>: asphalt, gravel, cobbles; wind <with a * wind>: head, tail, side
 distance: 14.5-168.0 km; ascent: 60-2400 m; punctures#: 1-11
-
-archaeology | an archaeological dig | the dig leader
-find: clay jar, iron nail, bone needle, roof tile, glass ring, bronze pin, loom weight, coin, arrowhead, bead, lamp, buckle
-trench <found in trench *>: A, B, C, D; age group <from the * age>: stone, bronze, iron
-depth~: 12-240 cm; weight: 2-860 g; fragments#: 1-34
-
-ski school | a ski school | the head instructor
-skier: @people
-course <in the * course>: beginner, sport, race; village <staying in *>: Alpdorf, Steinach, Obertal
-training time: 2-26 hours; falls#: 1-30; age~: 6-64 years
-
-podcast | a podcast studio | the producer
-episode: The Missing Map, Deep Water, On Bread, Quiet Engines, Two Sisters, The Last Tram, Night Shift, Letters Home, Wild Honey, Small Gods, The Bell Tower, Cold Cases
-host <hosted by *>: @firstnames; series <part of the * series>: history, science, crime
-length: 12-96 minutes; downloads#: 90-2900
 
 dance school | a dance school | the dance teacher
 dance: Tango, Waltz, Salsa, Swing, Ballet, Tap, Foxtrot, Rumba, Samba, Polka, Breakdance, Quickstep

@@ -14,7 +14,7 @@ from synth.embedded.domains import Domain
 from synth.embedded.draws import Draw
 from synth.embedded.operations import OPERATIONS, opposite
 from synth.embedded.plan import Args, Link, Outcome, Phrase, Plan, step
-from synth.embedded.values import SMALL_WORDS, Column, Numbers, Quantity, Table, Unfit, Value, pluralise, singular
+from synth.embedded.values import SMALL_WORDS, Column, Quantity, Table, Unfit, Value, pluralise, singular
 
 SINGLE = ("text", "quantity")
 """Materials that are one thing, spoken of in the singular."""
@@ -45,16 +45,13 @@ class Writer:
         """All sentences of the task."""
         sentences = self._request()
         sentences += [self.also(link) for link in self.outcome.also]
-        if self.plan.working:
-            sentences.append(frames.worded(frames.WORKING, self.draw))
-        if self.plan.layout:
-            sentences.append(frames.worded(frames.LAYOUTS[self.plan.layout][1], self.draw))
+        if self.plan.bare:
+            sentences.append(frames.worded(frames.BARE, self.draw))
         return " ".join(map(finished, self._in_setting(sentences)))
 
     def _in_setting(self, sentences: list[str]) -> list[str]:
-        place, purpose, recipient = self.plan.setting or ("", "", "")
-        named = {"purpose": purpose, "recipient": recipient}
-        after = [frames.write_setting(name, words, self.draw) + "." for name, words in named.items() if words]
+        place, purpose = self.plan.setting or ("", "")
+        after = [frames.write_purpose(purpose, self.draw) + "."] if purpose else []
         if place and self.domain:
             is_one = self.plan.source in SINGLE
             sentences = [frames.write_scene(self.domain, self.plan.noun, self.draw, is_one=is_one) + ".", *sentences]
@@ -196,7 +193,7 @@ class Writer:
             return SMALL_WORDS[int(args["k"])]
         if slot in args and slot != "col":
             return args[slot]
-        if slot == "per" and isinstance(before, Quantity | Numbers):
+        if slot == "per" and isinstance(before, Quantity):
             return before.unit or None
         return (
             _column_word(slot, before.column(args["col"]), args)
@@ -240,9 +237,7 @@ def _column_word(slot: str, column: Column, args: Args) -> str | None:
     words = {
         "col": column.label,
         "measure": column.name if column.kind == "measure" else None,
-        "measures": pluralise(column.name)
-        if column.kind == "measure" and not column.name.startswith("total ")
-        else None,
+        "measures": pluralise(column.name) if column.kind == "measure" else None,
         "count": column.name if column.kind == "count" else None,
         "cat": column.name if column.kind == "category" else None,
         "per": column.unit if column.kind == "measure" and column.unit else None,

@@ -113,8 +113,15 @@ class AdaptiveLimit:
         seen.latency += self._clock() - sent_at
         seen.peak = max(seen.peak, in_flight)
         seen.busy += working
-        if seen.outcomes >= self._length():
+        if seen.outcomes >= self._length() or self._takes_longer(seen):
             self._end_round()
+
+    def _takes_longer(self, seen: _Round) -> bool:
+        """After a doubling: do answers clearly take longer, so that the rest of the round need not be waited for?"""
+        if self._grow != self._double or self._before is None or seen.answers < ROUND:
+            return False
+        _, before = self._before
+        return seen.latency / seen.answers > 1.8 * before.latency / max(1, before.answers)
 
     def on_throttle(self, sent_at: float, retry_after: float | None) -> None:
         """A 429 (or a 503 with a wish) came; `retry_after` in seconds. Sent before the last cut, it is old news."""
@@ -194,7 +201,7 @@ class AdaptiveLimit:
 
     def _double(self, seen: _Round) -> None:
         if not self._in_vain(seen) and self.limit < self.maximum:
-            self._step(2 * self.limit, seen)
+            self._step(2 * self.limit, seen, fresh=True)
 
     def _climb(self, seen: _Round) -> None:
         """Back to where the last 429s came; past it only when they are long ago, with longer and longer strides."""
@@ -212,7 +219,7 @@ class AdaptiveLimit:
             return False
         limit, before = self._before
         growth = self.limit / limit - 1.0
-        if seen.speed >= (1.0 + (0.25 if seen.fresh else 0.5) * growth) * before.speed:
+        if seen.speed >= (1.0 + (0.4 if seen.fresh else 0.5) * growth) * before.speed:
             return False
         if seen.fresh:
             self._grow = self._settle

@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from synth.engine.entries import SELECT_ENTRY, checksum, read_entry, request_key
-from synth.engine.ledger import COUNT_ROWS, OUTCOME_COLUMNS, SEAL, STAGE_COLUMNS, LedgerReader
+from synth.engine.ledger import COUNT_ROWS, EVENT_COLUMNS, OUTCOME_COLUMNS, SEAL, STAGE_COLUMNS, LedgerReader
 from synth.engine.schema import MIGRATIONS
 from synth.errors import StorageError
 
@@ -15,7 +15,7 @@ STATES = ("planned", "answered", "failed")
 TABLES = {
     "outcomes": (OUTCOME_COLUMNS, "it will be made again"),
     "stages": (STAGE_COLUMNS, "the stage will be made again from the stored answers"),
-    "events": ("at, kind, value, detail", "the report's time line is not right there"),
+    "events": (EVENT_COLUMNS, "the report's time line is not right there"),
     "meta": ("key, value", "`synth run` notes it again"),
 }
 """Tables beside the requests: their columns, and what a damaged row means."""
@@ -63,10 +63,11 @@ def _rows(reader: LedgerReader, table: str) -> list[str]:
 
 
 def _missing(reader: LedgerReader) -> list[str]:
-    """Tables with other numbers of rows than when the run ended properly; after a crash nothing is known of that."""
+    """Tables with other numbers of rows than when the run ended properly; in the middle of one nothing is known."""
     noted = reader.get_meta(SEAL)
     if noted is None:
-        return []
+        states = {stage["state"] for stage in reader.stages().values()}
+        return ["ledger: the numbers of its rows are not noted; `synth run` notes them"] if states == {"done"} else []
     then, now = json.loads(noted), json.loads(reader.query(COUNT_ROWS)[0][0])
     return [
         f"ledger: {table} had {then.get(table)} rows when the run ended, and has {count}"

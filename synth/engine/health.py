@@ -45,6 +45,9 @@ class Health:
 
     def failed(self, error: RequestFailed) -> SynthError | None:
         """An attempt failed; the reason to stop the run, if that is one."""
+        if error.reason in ITEMS_OWN:  # it was read and refused for what it says: the endpoint works
+            self.answered()
+            return None
         self.words = error.message
         if isinstance(error, RetryableError) and error.is_outage:
             self.away_since = self.away_since or time.monotonic()
@@ -56,13 +59,13 @@ class Health:
 
     def lost(self, error: RequestFailed) -> SynthError | None:
         """A request failed for good; the reason to stop the run, if that is one."""
+        if error.reason in ITEMS_OWN:
+            return None
         if isinstance(error, RetryableError) and self._lost.total() + 1 >= EQUAL_LATER:
             return SynthError(f"the last {EQUAL_LATER} requests failed, all attempts used up: {error.message}", AGAIN)
         return self._count(self._lost, error, EQUAL_LATER)
 
     def _count(self, seen: Counter[str], error: RequestFailed, most: int) -> SynthError | None:
-        if error.reason in ITEMS_OWN:
-            return None
         kind = re.sub(r"[0-9a-f]{8,}|\d+", "#", error.message)
         seen[kind] += 1
         if seen[kind] < most:

@@ -40,6 +40,7 @@ _FINISH_STAGE = (
     "checksum_of(stage, fingerprint, settings, 'done', started_at, coalesce(finished_at, ?1)) WHERE stage=?2"
 )
 _REOPEN = "UPDATE stages SET fingerprint='', checksum=checksum_of(stage, '', settings, state, started_at, finished_at)"
+EVENT_COLUMNS = "at, kind, value, detail"
 _SAVE_EVENT = "INSERT INTO events(at, kind, value, detail, checksum) VALUES(?,?,?,?,?)"
 _SET_META = "INSERT OR REPLACE INTO meta(key, value, checksum) VALUES(?,?,?)"
 NOTE = "note"
@@ -210,6 +211,8 @@ class Ledger(LedgerReader):
         name, out = read_out(self.path)
         self._db.execute("BEGIN IMMEDIATE")
         self._db.execute("DELETE FROM meta WHERE key=?", (SEAL,))
+        for table, columns in (("stages", STAGE_COLUMNS), ("events", EVENT_COLUMNS), ("meta", "key, value")):
+            self._db.execute(f"DELETE FROM {table} WHERE checksum<>checksum_of({columns})")  # damaged: made anew
         if name and name != self.get_meta(OUT_LOG):
             for key, times in out.items():
                 entry = self.entry(key)
@@ -254,6 +257,14 @@ class Ledger(LedgerReader):
             if entry is not None and entry.also_answers(request):
                 return entry.answer()
         return None
+
+    def damaged_requests(self) -> list[tuple[Any, ...]]:
+        """The rows of requests that are not as they were written, in the columns of `Entry`."""
+        return [row for row in self.rows(SELECT_ENTRY) if read_entry(row) is None]
+
+    async def drop_request(self, key: Any) -> None:
+        """Remove a row that is damaged beyond knowing what was asked."""
+        await asyncio.shield(self._writer.put("DELETE FROM requests WHERE key IS ?", (key,)))
 
     async def plan(self, entry: Entry) -> None:
         """Store that a request is about to be asked, with what it may cost."""
@@ -301,9 +312,26 @@ class Ledger(LedgerReader):
 
     async def finish_stage(self, stage: str, num_items: int) -> None:
         """Mark a stage as done and drop outcomes of items that are no longer part of it."""
-        self._writer.put("DELETE FROM outcomes WHERE stage=? AND ordinal>=?", (stage, num_items))
+        gone = "DELETE FROM outcomes WHERE stage=? AND NOT (typeof(ordinal)='integer' AND ordinal BETWEEN 0 AND ?)"
+        self._writer.put(gone, (stage, num_items - 1))
+        self._writer.put("DELETE FROM outcomes WHERE stage NOT IN (SELECT stage FROM stages)")
         self._writer.put(_FINISH_STAGE, (time.time(), stage))
         await self.flush()
+
+    async def targets(self, stage: str, fingerprint: str, wanted: int) -> list[tuple[int, int]]:
+        """How many results a growing stage wanted, from which item on: [(0, 20), (7, 30)].
+
+        The items of a run that was extended were made under the target of their time. Noted, so that the folder is
+        made again just so; `wanted` is the target from the first item on that is not stored yet.
+        """
+        known = self.query("SELECT fingerprint FROM stages WHERE stage=?", stage)
+        is_same = bool(known) and known[0][0] in (fingerprint, "")
+        noted = json.loads(self.get_meta(f"targets/{stage}") or "[]") if is_same else []
+        if not noted or noted[-1][1] != wanted:
+            stored = self.query("SELECT count(*) FROM outcomes WHERE stage=?", stage)[0][0] if noted else 0
+            noted = [[start, target] for start, target in noted if start < stored] + [[stored, wanted]]
+            await self.set_meta(f"targets/{stage}", json.dumps(noted))
+        return [(start, target) for start, target in noted]
 
     # -- the rest ---------------------------------------------------------------------------------------------------
 

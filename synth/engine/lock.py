@@ -20,7 +20,7 @@ def run_lock(run_dir: Path) -> Iterator[None]:
     path = run_dir / "lock"
     try:
         run_dir.mkdir(parents=True, exist_ok=True)
-        handle = open(path, "a+", encoding="utf-8")
+        handle = open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644), "r+", encoding="utf-8")
     except OSError as error:
         raise StorageError(
             f"run folder {run_dir} cannot be written: {error.strerror}", "choose another --run"

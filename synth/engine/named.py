@@ -43,6 +43,10 @@ class NamedEngine:
         """See `Engine.windowed_stage`."""
         return self._engine.windowed_stage(self._plan(plan), *rest, **more)
 
+    async def targets(self, stage: str, *rest: Any) -> list[tuple[int, int]]:
+        """See `Engine.targets`."""
+        return await self._engine.targets(self._names.get(stage, stage), *rest)
+
     async def answer(self, stage: str, *rest: Any) -> Any:
         """See `Engine.answer`."""
         return await self._engine.answer(self._names.get(stage, stage), *rest)

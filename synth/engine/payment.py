@@ -6,7 +6,7 @@ import asyncio
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from synth.engine.budget import NOTHING, Reservation
 from synth.engine.crash import crash_point
@@ -34,7 +34,6 @@ class RoleModel:
 
     model: ChatModel
     throttle: Throttle
-    extra_body: dict[str, Any] = field(default_factory=dict)
     max_tokens: int | None = None
     kind: Literal["chat", "completion"] = "chat"
     offline: bool = False
@@ -42,8 +41,6 @@ class RoleModel:
 
     def complete_request(self, request: ChatRequest) -> ChatRequest:
         """`request` with the defaults of this role where it leaves them open."""
-        if self.extra_body:
-            request = replace(request, extra_body=self.extra_body | request.extra_body)
         if request.sampling.max_tokens is None and self.max_tokens is not None:
             request = replace(request, sampling=replace(request.sampling, max_tokens=self.max_tokens))
         return request

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from synth.engine.budget import Budget
@@ -264,6 +265,22 @@ class Engine:
             if now - before < IDLE_S:
                 break
         self._breathed = now
+
+    async def targets(self, stage: str, fingerprint: str, wanted: int) -> list[tuple[int, int]]:
+        """See `Ledger.targets`."""
+        return await self.ledger.targets(stage, fingerprint, wanted)
+
+    async def repair(self) -> None:
+        """Ask again the requests whose rows were damaged on disk, so that the ledger is whole; what was made stays."""
+        for key, stage, item, role, *about in self.ledger.damaged_requests():
+            model, endpoint, request = about[:3]
+            who = self.roles.get(role)
+            is_known = who is not None and (who.model.name, who.model.endpoint) == (model, endpoint)
+            if not is_known or key != request_key(endpoint, model, request):
+                await self.ledger.drop_request(key)
+                continue
+            with suppress(RequestFailed):
+                await self.answer(stage, item, role, ChatRequest.from_dict(json.loads(request)))
 
     # -- stopping ---------------------------------------------------------------------------------------------------
 

@@ -65,6 +65,14 @@ class ChatRequest:
         row |= {"kind": self.kind} if self.kind != "chat" else {}
         return row | ({"num_choices": self.num_choices} if self.num_choices != 1 else {})
 
+    @classmethod
+    def from_dict(cls, row: dict[str, Any]) -> ChatRequest:
+        """The inverse of `to_dict`."""
+        sampling = dict(row["sampling"])
+        sampling["stop"] = tuple(sampling.get("stop", ()))
+        rest = {name: value for name, value in row.items() if name not in ("messages", "sampling")}
+        return cls(tuple(row["messages"]), Sampling(**sampling), **rest)
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -105,5 +113,5 @@ class ChatModel(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let go of connections and processes."""
+        """Close connections and processes."""
         ...

@@ -85,7 +85,7 @@ def sample_request(
     reply = task_reply(_SHOWN, with_outputs=False, as_json=schema is not None)
     example = {"wanted": [_wanted(4, "housekeeping"), _wanted(0, "towns")], "reply": reply}
     prompt = render("diverse", examples=[example], wanted_items=wanted, topic="", with_outputs=False)
-    sampling = Sampling(temperature=1.0, max_tokens=ANSWER_TOKENS if schema is None else 2 * ANSWER_TOKENS)
+    sampling = Sampling(temperature=1.0, max_tokens=ANSWER_TOKENS if schema is None else 4 * ANSWER_TOKENS)
     messages = prompt.messages if kind == "chat" else Prompt.of(prompt.text, prompt.version).messages
     return ChatRequest(messages, sampling, schema, kind=kind)
 
@@ -176,7 +176,8 @@ async def _throughput(model: ChatModel, kind: Literal["chat", "completion"], num
             return Finding("throughput", "broken", said, ADVICE, figures)
         return Finding("throughput", "poor", said, "set concurrency lower, or leave it at auto", figures)
     is_slow = few["median_s"] >= SLOW_S
-    advice = _advice(num_requests, rate / max(alone, 0.1), waited, kv_use) if is_slow else ""
+    gain = many["answers_per_s"] / max(few["answers_per_s"], 0.01)
+    advice = _advice(num_requests, gain, waited, kv_use) if is_slow else ""
     return Finding("throughput", "poor" if advice else "fine", said, advice, figures)
 
 
@@ -207,7 +208,7 @@ async def _longest_queue(model: ChatModel) -> tuple[int, float]:
 
 
 async def _timed(model: ChatModel, requests: Sequence[ChatRequest], slots: int) -> dict[str, Any]:
-    """Tokens a second, the median time of an answer, and what failed, with `slots` requests at a time."""
+    """Tokens and answers a second, the median time of an answer, and what failed, with `slots` requests at a time."""
     room = asyncio.Semaphore(slots)
     seconds: list[float] = []
 
@@ -226,6 +227,7 @@ async def _timed(model: ChatModel, requests: Sequence[ChatRequest], slots: int) 
     tokens = sum(answer.usage.completion_tokens or len(answer.text) // 4 for answer in good)
     return {
         "tokens_per_s": round(tokens / passed, 1),
+        "answers_per_s": round(len(good) / passed, 2),
         "median_s": round(median(seconds), 3),
         "failed": len(bad),
         "error": bad[0].message[:200] if bad else "",

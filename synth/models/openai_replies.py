@@ -29,7 +29,7 @@ _FILTERED = re.compile(r"content.?(filter|policy|management)|moderation|flagged"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Whom we asked, for error messages. `hide` takes secrets out of a text that a server wrote."""
+    """The server asked, for error messages. `hide` takes secrets out of a text that a server wrote."""
 
     url: str
     model: str

@@ -63,7 +63,7 @@ class TransformersModel:
             return await asyncio.to_thread(self._complete, request)
 
     async def close(self) -> None:
-        """Let go of the weights."""
+        """Release the weights."""
         self._parts = None
 
     def _complete(self, request: ChatRequest) -> Completion:

@@ -7,6 +7,7 @@ into the prompt, so an answer may hold the closing tag alone. Text that only tal
 from __future__ import annotations
 
 import re
+from collections import deque
 
 _TAG = re.compile(
     r"(?:<(?P<close>/?)(?:think(?:ing)?|thoughts?|reasoning|seed:think)>|\[(?P<close_2>/?)THINK\]"
@@ -49,10 +50,10 @@ def _blocks(text: str) -> tuple[str, str]:
     kept: list[str] = []
     thoughts: list[str] = []
     is_open, begin = False, 0
-    fenced = _fenced_spans(text)
+    fenced = deque(_fenced_spans(text))
     for tag in _TAG.finditer(text):
         while fenced and fenced[0][1] <= tag.start():
-            fenced.pop(0)
+            fenced.popleft()
         in_code = bool(fenced) and fenced[0][0] < tag.start() and not is_open
         if in_code or _is_named(text, tag, is_open):
             continue
@@ -65,7 +66,8 @@ def _blocks(text: str) -> tuple[str, str]:
         elif is_open:
             thoughts.append(before)
         else:
-            thoughts, kept = [*thoughts, *kept, before], []
+            thoughts += [*kept, before]
+            kept = []
         is_open, begin = not closes, tag.end()
     if not begin:
         return text, ""
@@ -92,8 +94,9 @@ def _fenced_spans(text: str) -> list[tuple[int, int]]:
 def _channels(text: str) -> tuple[str, str]:
     answer: list[str] = []
     thoughts: list[str] = []
-    for channel in _CHANNEL.finditer(text):
-        end = _END.search(text, channel.end())
-        body = text[channel.end() : end.start() if end else len(text)].strip()
+    found = list(_CHANNEL.finditer(text))
+    for channel, limit in zip(found, [*(after.start() for after in found[1:]), len(text)], strict=True):
+        end = _END.search(text, channel.end(), limit)
+        body = text[channel.end() : end.start() if end else limit].strip()
         (answer if channel["name"] == "final" else thoughts).append(body)
     return "\n".join(answer), "\n".join(thoughts)

@@ -17,13 +17,17 @@ from synth.pipeline.folder import (
     RunResult,
     adopt,
     checked_records,
+    drop_copy,
     empty,
     final_records,
     flat,
+    keep_copy,
     read_run_recipe,
     read_timings,
+    take_copy_back,
     write_timings,
 )
+from synth.pipeline.seals import read_seals, seal, tidy
 from synth.recipe import Recipe
 from synth.stages.order import STAGES
 from synth.stages.stage import Planned, RunFolder
@@ -54,18 +58,24 @@ def run(
     changed: Sequence[str] = (),
     fresh: bool = False,
     offline: bool = False,
+    fewer: bool = False,
     show: Show = lambda _progress: nullcontext(),
     tell: Callable[[str], None] = lambda _line: None,
+    show_work: Callable[[str, bool], None] = lambda _text, _is_over: None,
 ) -> RunResult:
     """Run `recipe` in `run_dir` up to and with the stage `until` (None: all), going on where an earlier run stopped.
 
     `changed`: dotted keys that may differ from the folder's recipe. `offline`: parse and check the stored answers anew
-    and send nothing. `show` is called with the counters and returns a context manager that draws them. `tell` is called
-    with each line about rows of the input file that were skipped or changed, before anything is sent.
+    and send nothing; where fewer records would be left than there are, only with `fewer`. `show` is called with the
+    counters and returns a context manager that draws them. `tell` is called with each line about rows of the input file
+    that were skipped or changed, before anything is sent; `show_work` with how far training and examining are, and
+    whether that was the end of it.
     Raises SynthError; what was paid for is in the ledger by then.
     """
     wanted = _until(recipe, until)
     with run_lock(run_dir):
+        tidy(run_dir)
+        take_copy_back(run_dir)
         if fresh:
             empty(run_dir)
         adopt(recipe, run_dir, changed)
@@ -77,9 +87,23 @@ def run(
         for line in given.told():
             tell(f"{recipe.input}: {line}")
         with show(progress):
+            before = keep_copy(run_dir) if offline else 0
             asyncio.run(run_data_stages(recipe, result, wanted, given.records, offline))
-            _run_folder_stages(recipe, result, wanted)
+            _accept(run_dir, 0 if fewer else before)
+        _run_folder_stages(recipe, result, wanted, show_work)
         return result
+
+
+def _accept(run_dir: Path, least: int) -> None:
+    """Let the new results stand. Raises UsageError, and puts the old ones back, where there are fewer than `least`."""
+    left = len(final_records(run_dir)) if least else 0
+    if left < least:
+        take_copy_back(run_dir)
+        raise UsageError(
+            f"{left} records would be left of the {least} there are; nothing was changed",
+            "`synth status` shows why records are rejected; add --fewer to have it so all the same",
+        )
+    drop_copy(run_dir)
 
 
 def _until(recipe: Recipe, until: str | None) -> list[Planned]:
@@ -91,13 +115,18 @@ def _until(recipe: Recipe, until: str | None) -> list[Planned]:
     return [planned for planned in recipe.plan() if planned.name in wanted]
 
 
-def _run_folder_stages(recipe: Recipe, result: RunResult, wanted: Sequence[Planned]) -> None:
+def _run_folder_stages(
+    recipe: Recipe, result: RunResult, wanted: Sequence[Planned], show: Callable[[str, bool], None]
+) -> None:
     """Those that make files of the finished records, each timed if there was work."""
-    folder = RunFolder(result.run_dir, recipe, paths=result.paths)
+    folder = RunFolder(result.run_dir, recipe, paths=result.paths, show=show)
     for planned in wanted:
         if planned.stage.kind == "folder":
             started, folder.name = time.monotonic(), planned.name
             if planned.stage.run(folder, planned.settings):
                 result.seconds[planned.name] = time.monotonic() - started
                 write_timings(result)
+                seal(result.run_dir, planned.name, planned.files)
+            elif planned.name not in read_seals(result.run_dir):
+                seal(result.run_dir, planned.name, planned.files)
     result.student = folder.table

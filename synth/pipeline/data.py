@@ -41,7 +41,7 @@ def connect_role(settings: ModelSettings, stored: StoredModel | None = None) -> 
     model = stored or connect(settings.backend, settings.options)
     concurrency = None if settings.concurrency == "auto" else settings.concurrency
     throttle = Throttle(concurrency, look=getattr(model, "load", None))
-    return RoleModel(model, throttle, {}, settings.max_tokens, settings.api, offline=stored is not None)
+    return RoleModel(model, throttle, settings.max_tokens, settings.api, offline=stored is not None)
 
 
 def read_input(recipe: Recipe) -> Source:
@@ -62,7 +62,7 @@ async def run_data_stages(
     async with open_engine(recipe, result, offline) as engine:
         note = note_stages(NotedStage(planned.name, planned.stage.kind, planned.helpers) for planned in plan)
         await engine.ledger.set_meta(NOTE, note)
-        await engine.drive(_drive(engine, recipe, seeds, [one for one in plan if one in wanted], given))
+        await engine.drive(_drive(engine, recipe, seeds, [one for one in plan if one in wanted], given, offline))
 
 
 @asynccontextmanager
@@ -105,7 +105,12 @@ def _engine(recipe: Recipe, ledger: Ledger, result: RunResult, offline: bool) ->
 
 
 async def _drive(
-    engine: Engine, recipe: Recipe, seeds: Sequence[SeedTask], plan: Sequence[Planned], given: Sequence[Record]
+    engine: Engine,
+    recipe: Recipe,
+    seeds: Sequence[SeedTask],
+    plan: Sequence[Planned],
+    given: Sequence[Record],
+    offline: bool,
 ) -> None:
     """Chain the stages as streams: a record moves on as soon as it is settled, no stage waits for another to end."""
     own = seed_records(seeds)
@@ -122,6 +127,8 @@ async def _drive(
         stream = _kept(run(known, stream, planned.settings))
     async for _ in stream:
         pass
+    if not offline:
+        await engine.repair()
 
 
 async def _stream(records: Sequence[Record]) -> AsyncIterator[Record]:

@@ -1,12 +1,15 @@
 """The folder of a run: the recipe that made it, its timings, and the records in its ledger.
 
-runs/<name>/  recipe.yaml  ledger.sqlite  lock  timings.json  and what the stages make: export/  student/  report.html
+runs/<name>/  recipe.yaml  identity.json  ledger.sqlite  lock  timings.json  seals.json
+              and what the stages make: export/  student/  report.html
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,11 +21,17 @@ from synth.engine.ledger import FILE_NAME, LedgerReader
 from synth.engine.progress import RunProgress
 from synth.errors import StorageError, UsageError
 from synth.fileio import atomic_write
+from synth.given import parse_yaml, read_text
+from synth.pipeline.seals import SEALS
 from synth.recipe import Recipe, build_recipe, shaping
 from synth.records import Record
 from synth.stages.order import STAGES
 
-RECIPE_FILE, TIMINGS = "recipe.yaml", "timings.json"
+RECIPE_FILE, IDENTITY, TIMINGS = "recipe.yaml", "identity.json", "timings.json"
+
+
+COPY = f"{FILE_NAME}.before"
+"""The ledger as it was before `synth reparse`, while that runs."""
 
 
 @dataclass(slots=True)
@@ -45,33 +54,44 @@ class RunResult:
 
 def read_run_recipe(run_dir: Path) -> Recipe:
     """The recipe a run folder was made by. Raises UsageError where there is none."""
-    import yaml
-
     path = run_dir / RECIPE_FILE
     if not path.is_file():
         raise UsageError(f"{run_dir} is not a run folder: it has no {RECIPE_FILE}", "name a folder made by `synth run`")
-    return build_recipe(yaml.safe_load(path.read_text("utf-8")), str(path))
+    try:
+        data, _ = parse_yaml(read_text(path), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise StorageError(f"{path} cannot be read: {error}", "restore a copy") from error
+    return build_recipe(data if isinstance(data, dict) else {}, str(path))
 
 
 def adopt(recipe: Recipe, run_dir: Path, changed: Sequence[str]) -> None:
-    """Refuse a folder made by another recipe, except for the keys in `changed`; then write the resolved recipe."""
-    path = run_dir / RECIPE_FILE
-    if path.is_file():
-        old = flat(shaping(read_run_recipe(run_dir).model_dump(mode="json")))
-        new = flat(shaping(recipe.model_dump(mode="json")))
-        allowed = tuple(changed)
+    """Refuse a folder made by another recipe, except for the keys in `changed`; then write the resolved recipe.
+
+    Files count by what is in them: the folder and its inputs may be moved.
+    """
+    new = flat(shaping(recipe.model_dump(mode="json")))
+    old = _identity(run_dir)
+    if old is not None:
         different = [key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]
-        refused = [key for key in different if not key.startswith(allowed)] if allowed else different
+        refused = [key for key in different if not any(f"{key}.".startswith(f"{one}.") for one in changed)]
         if refused:
             lines = "\n  ".join(f"{key}: {old.get(key)!r} there, {new.get(key)!r} now" for key in refused[:20])
             raise UsageError(
                 f"{run_dir} was made by another recipe:\n  {lines}",
                 "choose another --run, give the change with --set key=value to go on with it, or --fresh to start over",
             )
+    atomic_write(run_dir / RECIPE_FILE, recipe.to_yaml())
+    atomic_write(run_dir / IDENTITY, json.dumps(new, indent=1))
+
+
+def _identity(run_dir: Path) -> dict[str, Any] | None:
+    """What shaped the folder, by dotted key; None where nothing has been made in it yet."""
+    if not (run_dir / RECIPE_FILE).is_file():
+        return None
     try:
-        atomic_write(path, recipe.to_yaml())
-    except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror}") from error
+        return dict(json.loads(read_text(run_dir / IDENTITY)))
+    except (OSError, ValueError):
+        return flat(shaping(read_run_recipe(run_dir).model_dump(mode="json")))
 
 
 def flat(data: Any, prefix: str = "") -> dict[str, Any]:
@@ -85,7 +105,7 @@ def flat(data: Any, prefix: str = "") -> dict[str, Any]:
 
 def empty(run_dir: Path) -> None:
     """Remove what a run made (never anything else in the folder)."""
-    made = {name for stage in STAGES for name in stage.files} | {RECIPE_FILE, TIMINGS}
+    made = {name for stage in STAGES for name in stage.files} | {RECIPE_FILE, IDENTITY, TIMINGS, SEALS}
     if (run_dir / RECIPE_FILE).is_file():
         with suppress(UsageError):
             made |= {name for planned in read_run_recipe(run_dir).plan() for name in planned.files}
@@ -117,6 +137,31 @@ def final_records(run_dir: Path) -> list[Record]:
         return list(funnel.final_records(reader))
     finally:
         reader.close()
+
+
+def keep_copy(run_dir: Path) -> int:
+    """Copy the ledger aside before its outcomes are worked out anew; how many final records there are."""
+    source, copy = sqlite3.connect(run_dir / FILE_NAME), sqlite3.connect(run_dir / f"{COPY}.tmp")
+    try:
+        source.backup(copy)
+    finally:
+        source.close()
+        copy.close()
+    os.replace(run_dir / f"{COPY}.tmp", run_dir / COPY)
+    return len(final_records(run_dir))
+
+
+def take_copy_back(run_dir: Path) -> None:
+    """Put the ledger back as it was, where a copy is aside: what was worked out anew is not to be kept."""
+    if (run_dir / COPY).is_file():
+        for end in ("-wal", "-shm"):
+            (run_dir / f"{FILE_NAME}{end}").unlink(missing_ok=True)
+        os.replace(run_dir / COPY, run_dir / FILE_NAME)
+
+
+def drop_copy(run_dir: Path) -> None:
+    """What was worked out anew stands."""
+    (run_dir / COPY).unlink(missing_ok=True)
 
 
 def checked_records(run_dir: Path) -> list[Record]:

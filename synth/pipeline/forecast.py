@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LEAST_PILOT = 10
 """Tasks of a pilot, at least."""
 ROUGH = 2.0
-"""Without a pilot the truth may be so many times less or more."""
+"""Without a pilot the truth may be this many times less or more."""
 ROUGH_LATENCY_S = 3.0
 SLOTS = 16
 """Requests in flight assumed where the recipe leaves them open and no pilot tells."""

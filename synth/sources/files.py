@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from synth.errors import InputError
+from synth.given import check_file
 from synth.sources.rows import Reading, Row
 from synth.sources.tables import csv_rows, unreadable
 
@@ -48,7 +49,7 @@ def read_rows(path: str | Path, reading: Reading, container: Container | None = 
 
 def _first_bytes(file: Path) -> bytes:
     try:
-        with file.open("rb") as stream:
+        with check_file(file).open("rb") as stream:
             start = stream.read(4096)
     except IsADirectoryError:
         raise unreadable(file, "is a directory; name a file in it") from None

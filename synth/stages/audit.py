@@ -89,9 +89,14 @@ def sheet_text(records: Iterable[Record]) -> str:
     writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n")
     writer.writerow([*TEXTS, *QUESTIONS, "notes"])
     for record in records:
-        texts = (record.id, record.instruction, record.input, record.output)
-        writer.writerow([*(_cell(text) for text in texts), *("" for _ in QUESTIONS), ""])
+        writer.writerow([*(_cell(text) for text in _texts(record)), *("" for _ in QUESTIONS), ""])
     return "\ufeff" + out.getvalue()
+
+
+def _texts(record: Record) -> tuple[str, str, str, str]:
+    """The columns of TEXTS; a talk stands above the instruction that goes on with it."""
+    instruction = "\n\n".join(filter(None, (record.talk, record.instruction)))
+    return record.id, instruction, record.input, record.output
 
 
 def _clean(text: str) -> str:
@@ -117,7 +122,7 @@ def page_text(name: str, records: Iterable[Record]) -> str:
     css = (folder / "audit.css").read_text("utf-8").strip()
     sha256 = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{sha256}'; base-uri 'none'; form-action 'none'"
-    rows = [[_clean(text) for text in (r.id, r.instruction, r.input, r.output)] for r in records]
+    rows = [[_clean(text) for text in _texts(record)] for record in records]
     asked = [question for question, _ in QUESTIONS.values()]
     return str(made.get_template("audit.html.jinja").render(name=name, css=css, policy=policy, rows=rows, asked=asked))
 

@@ -80,7 +80,7 @@ class RunFolder:
     """A run folder as stages of the kind "folder" see it. `recipe`: the whole recipe (see `synth.recipe.Recipe`).
 
     `name`: the stage's name in this run. `started`: seconds since 1970. What a stage makes it adds to `paths`; `table`
-    is printed at the end of the run.
+    is printed at the end of the run; `show` says how far long work is, and whether that was the end of it.
     """
 
     path: Path
@@ -89,6 +89,7 @@ class RunFolder:
     started: float = field(default_factory=time.time)
     paths: list[Path] = field(default_factory=list)
     table: list[list[str]] = field(default_factory=list)
+    show: Callable[[str, bool], None] = lambda _text, _is_over: None
 
     def records(self) -> tuple[list[Record], list[Record]]:
         """The finished records: those to export and train on, and the instances held out for evaluation."""

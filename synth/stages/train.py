@@ -7,11 +7,12 @@ left as it is. What a training run does is in `synth.student`; judging the stude
 from __future__ import annotations
 
 import json
+import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from synth.errors import StorageError
 from synth.fileio import atomic_write
@@ -19,6 +20,9 @@ from synth.records import Record, digest
 from synth.stages.stage import RunFolder, Stage
 from synth.student.generate import MANIFEST
 from synth.student.presets import PRESETS, TrainSettings
+
+if TYPE_CHECKING:
+    from synth.student.trainer import Told
 
 __all__ = ["PRESETS", "TrainResult", "TrainSettings", "train", "with_base"]
 
@@ -54,12 +58,12 @@ def train(
     records: Sequence[Record],
     out_dir: Path,
     settings: TrainSettings,
-    progress: Callable[[int, int, float], None] | None = None,
+    progress: Told | None = None,
 ) -> TrainResult:
     """Train a student on `records` into `out_dir`, or read the result where that was done before.
 
-    An interrupted run goes on from its last checkpoint, to the same bytes. `progress` is called with (step, of how
-    many, loss); with several processes it is not called. Raises UsageError for data or settings that cannot work,
+    An interrupted run goes on from its last checkpoint, to the same bytes. `progress` is told after every micro batch
+    how far it is; with several processes it is not. Raises UsageError for data or settings that cannot work,
     TrainingError where training fails, StorageError where the disk does; the last good checkpoint stays.
     """
     fingerprint = _fingerprint(records, settings)
@@ -141,8 +145,13 @@ def run(folder: RunFolder, settings: TrainSettings) -> bool:
     out_dir = folder.path / STUDENT
     folder.paths.append(out_dir)
     records, _ = folder.records()
-    trained = train(records, out_dir, with_base(folder, settings, records))
+    trained = train(records, out_dir, with_base(folder, settings, records), told(folder, "the student"))
     return (trained.path / MANIFEST).stat().st_mtime >= folder.started
+
+
+def told(folder: RunFolder, name: str) -> Told:
+    """Shows how far the training of the student `name` is."""
+    return lambda now: folder.show(f"training {name}: {now}", now.is_over)
 
 
 def with_base(folder: RunFolder, settings: TrainSettings, records: Sequence[Record]) -> TrainSettings:
@@ -153,7 +162,11 @@ def with_base(folder: RunFolder, settings: TrainSettings, records: Sequence[Reco
     if not (base / "config.json").is_file():
         from synth.student.fit import make_base
 
-        make_base([*records, *folder.seeds()], base, settings)
+        new = base.with_name(f".{BASE}.tmp")
+        shutil.rmtree(new, ignore_errors=True)
+        make_base([*records, *folder.seeds()], new, settings)
+        shutil.rmtree(base, ignore_errors=True)  # half of one, of an older synth that was killed here
+        os.replace(new, base)
     return settings.model_copy(update={"model": str(base)})
 
 

@@ -35,6 +35,7 @@ def emit(kind: str, records: Sequence[Record], out_dir: Path, settings: TrainSet
         raise UsageError(
             "a student made from scratch cannot be trained elsewhere", "set `model` to a folder or hub name"
         )
+    settings = _resolved(settings, settings.model)
     out_dir.mkdir(parents=True, exist_ok=True)
     files = EMITTERS[kind](settings, len(records)) | _sharding(settings)
     row = _prompt_row if kind == "trl" and settings.template != "chat" else _messages_row
@@ -42,6 +43,20 @@ def emit(kind: str, records: Sequence[Record], out_dir: Path, settings: TrainSet
     for name, text in files.items():
         atomic_write(out_dir / name, text)
     return [out_dir / name for name in files]
+
+
+def _resolved(settings: TrainSettings, model: str) -> TrainSettings:
+    """The settings with the template that "auto" means for the model."""
+    if settings.template != "auto":
+        return settings
+    from synth.student.templates import template_named
+    from synth.student.weights import load_tokenizer
+
+    try:
+        name = template_named("auto", load_tokenizer(model)).name
+    except UsageError as error:
+        raise UsageError(error.message, "set the template yourself, for example --set template=chat") from error
+    return settings.model_copy(update={"template": name})
 
 
 def _messages_row(record: Record, settings: TrainSettings) -> dict[str, Any]:
@@ -69,15 +84,20 @@ def _yaml(values: dict[str, Any]) -> str:
     return yaml.safe_dump({k: v for k, v in values.items() if v is not None}, sort_keys=False, allow_unicode=True)
 
 
+def _rows(settings: TrainSettings) -> int:
+    """Rows that a process takes at a time: as many of the longest as `micro_tokens` holds."""
+    return max(1, (settings.micro_tokens or 0) // settings.max_length)
+
+
 def _accumulation(settings: TrainSettings) -> int:
-    return max(1, round(settings.batch_size / (settings.micro_batch_size * settings.num_processes)))
+    return max(1, round(settings.batch_size / (_rows(settings) * settings.num_processes)))
 
 
 def _warmup_steps(settings: TrainSettings, num_records: int) -> int:
     """In steps, for tools whose version decides whether a share is understood."""
     if settings.warmup >= 1:
         return round(settings.warmup)
-    per_epoch = -(-num_records // (settings.micro_batch_size * settings.num_processes * _accumulation(settings)))
+    per_epoch = -(-num_records // (_rows(settings) * settings.num_processes * _accumulation(settings)))
     return round(settings.warmup * (settings.max_steps or per_epoch * settings.epochs))
 
 
@@ -94,7 +114,7 @@ def _axolotl(settings: TrainSettings, num_records: int) -> dict[str, str]:
         "output_dir": "out",
         "sequence_len": settings.max_length,
         "sample_packing": settings.packing is not False,
-        "micro_batch_size": settings.micro_batch_size,
+        "micro_batch_size": _rows(settings),
         "gradient_accumulation_steps": _accumulation(settings),
         "num_epochs": settings.epochs,
         "max_steps": settings.max_steps,
@@ -103,7 +123,7 @@ def _axolotl(settings: TrainSettings, num_records: int) -> dict[str, str]:
         "optimizer": "adamw_torch",
         "weight_decay": settings.weight_decay,
         "val_set_size": settings.held_out or None,
-        "gradient_checkpointing": settings.activation_checkpointing,
+        "gradient_checkpointing": settings.activation_checkpointing is not False,
         "bf16": "auto",
         "seed": settings.seed,
         "warmup_steps": _warmup_steps(settings, num_records),
@@ -139,7 +159,7 @@ def _llamafactory(settings: TrainSettings, num_records: int) -> dict[str, str]:
         "cutoff_len": settings.max_length,
         "packing": settings.packing,
         "neat_packing": settings.packing,
-        "per_device_train_batch_size": settings.micro_batch_size,
+        "per_device_train_batch_size": _rows(settings),
         "gradient_accumulation_steps": _accumulation(settings),
         "num_train_epochs": settings.epochs,
         "max_steps": settings.max_steps,
@@ -167,7 +187,7 @@ def _trl(settings: TrainSettings, num_records: int) -> dict[str, str]:
         "max_length": settings.max_length,
         "packing": settings.packing is not False,
         ("assistant_only_loss" if settings.template == "chat" else "completion_only_loss"): True,
-        "per_device_train_batch_size": settings.micro_batch_size,
+        "per_device_train_batch_size": _rows(settings),
         "gradient_accumulation_steps": _accumulation(settings),
         "num_train_epochs": settings.epochs,
         "max_steps": settings.max_steps,
@@ -175,7 +195,7 @@ def _trl(settings: TrainSettings, num_records: int) -> dict[str, str]:
         "lr_scheduler_type": settings.schedule,
         "warmup_steps": settings.warmup,
         "weight_decay": settings.weight_decay,
-        "activation_checkpointing": settings.activation_checkpointing,
+        "activation_checkpointing": settings.activation_checkpointing is not False,
         "seed": settings.seed,
     }
     if settings.method != "full":

@@ -1,4 +1,4 @@
-"""One training run in this process (or this rank): records in, a student folder out. TRL trains, this prepares.
+"""One training run in this process (or this rank): records in, a student folder out.
 
 It does not start other processes (`launch.py`), decide what is already done (`synth.stages.train`) or judge the
 student.
@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from synth.errors import StorageError, TrainingError, UsageError
 from synth.records import Record
 from synth.student.encode import Encoded, Encoder, Row, prepare_tokenizer
-from synth.student.memory import refuse_if_too_big
+from synth.student.memory import fitting, uses_bfloat16
 from synth.student.mix import mixed, phases, sample, split_off
-from synth.student.pack import pack
+from synth.student.plan import Step, plan
 from synth.student.presets import TrainSettings
 from synth.student.templates import conversation_of, template_named
 from synth.student.tiny import make_tiny
@@ -33,11 +34,14 @@ from synth.student.weights import (
     load_tokenizer,
     merge_adapter,
     quiet,
+    save_staged,
     save_student,
+    seeded,
     threads,
 )
 
-Progress = Callable[[int, int, float], None]  # (step, of how many, loss of this step)
+if TYPE_CHECKING:
+    from synth.student.trainer import Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class Data:
     held_out: list[Row]
     truncated: list[str]
     unlearnable: list[str]
+    folded: list[str]
 
     @property
     def num_rows(self) -> int:
@@ -55,15 +60,13 @@ class Data:
         return sum(map(len, self.phases))
 
 
-def fit(
-    records: Sequence[Record], out_dir: Path, settings: TrainSettings, progress: Progress | None = None
-) -> dict[str, Any]:
+def fit(records: Sequence[Record], out_dir: Path, settings: TrainSettings, told: Told | None = None) -> dict[str, Any]:
     """Train a student on `records` into `out_dir`, going on from the last whole checkpoint there.
 
     Returns what is to be told about the run, as JSON values.
     """
     with threads(settings.num_threads), quiet(), _logs_in(out_dir / "logs"):
-        return _fit(records, out_dir, settings, progress)
+        return _fit(records, out_dir, settings, told)
 
 
 @contextlib.contextmanager
@@ -80,9 +83,7 @@ def _logs_in(folder: Path) -> Iterator[None]:
                 del os.environ[name]
 
 
-def _fit(
-    records: Sequence[Record], out_dir: Path, settings: TrainSettings, progress: Progress | None
-) -> dict[str, Any]:
+def _fit(records: Sequence[Record], out_dir: Path, settings: TrainSettings, told: Told | None) -> dict[str, Any]:
     started = time.monotonic()
     _check_processes(int(os.environ.get("WORLD_SIZE", "1")), settings)
     out_dir.mkdir(parents=True, exist_ok=True)
@@ -94,15 +95,15 @@ def _fit(
     encoder = Encoder(template, tokenizer)
     tokenizer.chat_template = encoder.chat_template()
     data = prepare_data(records, encoder, settings)
-    refuse_if_too_big(base, settings)
+    settings = fitting(base, settings, max(len(row.ids) for phase in data.phases for row in phase))
     model = _model(base, settings)
     new_tokens = [tokenizer.convert_ids_to_tokens(i) for i in range(known, len(tokenizer))]
     _refuse_untrainable([token for token in new_tokens if token != tokenizer.pad_token], settings)
-    num_new = fit_vocabulary(model, tokenizer)
+    num_new = fit_vocabulary(model, tokenizer, known)
+    _refuse_unknown_ids(model, tokenizer, data)
     packing = keeps_packed_apart(model) if settings.packing is None else settings.packing
-    trainer = _trainer(model, tokenizer, data, packing, out_dir, settings, progress)
-    checkpoint = _last_checkpoint(out_dir / "checkpoints")
-    _train(trainer, checkpoint, settings)
+    steps = plan(data.phases, settings, settings.micro_tokens or 0 if packing else 0)
+    trainer, checkpoint = _trained(model, tokenizer, steps, data, out_dir, settings, told)
     _save(trainer, base, tokenizer, out_dir, settings)
     return {
         **_losses(trainer),
@@ -112,16 +113,29 @@ def _fit(
         "num_held_out": len(data.held_out),
         "truncated": data.truncated,
         "unlearnable": data.unlearnable,
-        "num_rows": len(trainer.train_dataset),
+        "notes": _notes(data),
         "packing": packing,
+        "precision": "bfloat16" if uses_bfloat16(settings) else "float32",
+        "activation_checkpointing": settings.activation_checkpointing,
         "new_tokens": num_new,
-        "tokens": int(trainer._total_train_tokens),
+        "tokens": sum(step.num_tokens for step in steps[: trainer.state.global_step]),
         "num_parameters": sum(parameter.numel() for parameter in model.parameters()),
         "num_processes": trainer.accelerator.num_processes,
         "wrapper": type(trainer.model_wrapped).__name__,
         "resumed_from": checkpoint.name if checkpoint else None,
+        "tokens_per_second": round(trainer.meter.tokens_per_second, 1),
         "seconds": round(time.monotonic() - started, 2),
     }
+
+
+def _notes(data: Data) -> list[str]:
+    """What a reader of the result should know about the data."""
+    if not data.folded:
+        return []
+    return [
+        f"The template has no place for a system text: that of {len(data.folded)} records stands in front of the first "
+        "user's."
+    ]
 
 
 def make_base(records: Sequence[Record], out_dir: Path, settings: TrainSettings) -> Path:
@@ -156,17 +170,18 @@ def prepare_data(records: Sequence[Record], encoder: Encoder, settings: TrainSet
         kept_back.rows,
         [name for part in whole for name in part.truncated],
         [name for part in whole for name in part.unlearnable],
+        [name for part in whole for name in part.folded],
     )
 
 
 def _model(base: str, settings: TrainSettings) -> Any:
     import torch
 
-    options: dict[str, Any] = {"dtype": torch.float32}
+    # What is trained is kept in float32; a frozen model under an adapter need not be.
+    is_half = settings.method != "full" and uses_bfloat16(settings)
+    options: dict[str, Any] = {"dtype": torch.bfloat16 if is_half else torch.float32}
     if torch.cuda.is_available():
         options["attn_implementation"] = _attention()
-        if settings.method != "full" and _uses_bfloat16(settings):
-            options["dtype"] = torch.bfloat16
     if settings.method == "qlora":
         from transformers import BitsAndBytesConfig
 
@@ -187,14 +202,6 @@ def _attention() -> str:
     return "flash_attention_2" if is_flash_attn_2_available() else "sdpa"
 
 
-def _uses_bfloat16(settings: TrainSettings) -> bool:
-    import torch
-
-    if settings.precision != "auto":
-        return settings.precision == "bfloat16"
-    return bool(torch.cuda.is_available() and torch.cuda.is_bf16_supported())
-
-
 def _refuse_untrainable(new_tokens: list[str], settings: TrainSettings) -> None:
     if new_tokens and settings.method != "full":
         raise UsageError(
@@ -204,46 +211,52 @@ def _refuse_untrainable(new_tokens: list[str], settings: TrainSettings) -> None:
         )
 
 
-def _dataset(rows: Sequence[Row], packing: bool, max_length: int) -> Any:
-    from datasets import Dataset
+def _refuse_unknown_ids(model: Any, tokenizer: Any, data: Data) -> None:
+    """Raises UsageError where the data have tokens that the model has no row for."""
+    rows = int(model.get_input_embeddings().weight.shape[0])
+    for row in (*(row for phase in data.phases for row in phase), *data.held_out):
+        if (highest := max(row.ids)) >= rows:
+            raise UsageError(
+                f"record {row.record_id} has the token {tokenizer.convert_ids_to_tokens(highest)!r} with the id "
+                f"{highest}, and the model has {rows} tokens",
+                "tokenizer and weights belong to different models; use those that were published together",
+            )
 
-    if packing:
-        return Dataset.from_list([asdict(row) for row in pack(rows, max_length)])
-    return Dataset.from_list([{"input_ids": row.ids, "labels": row.labels} for row in rows])
 
-
-def _trainer(
+def _trained(
     model: Any,
     tokenizer: Any,
+    steps: Sequence[Step],
     data: Data,
-    packing: bool,
     out_dir: Path,
     settings: TrainSettings,
-    progress: Progress | None,
-) -> Any:
-    from datasets import concatenate_datasets
+    told: Told | None,
+) -> tuple[Any, Path | None]:
+    """(the trainer after its last step, the checkpoint that it went on from)."""
+    from peft import get_peft_model
     from transformers import PrinterCallback
-    from trl import SFTTrainer
 
-    from synth.student.callbacks import Watch
+    from synth.student.loss import returning_loss
+    from synth.student.trainer import StepTrainer, arguments
 
-    train_set = concatenate_datasets([_dataset(part, packing, settings.max_length) for part in data.phases])
-    eval_set = _dataset(data.held_out, packing, settings.max_length) if data.held_out else None
-    arguments = _arguments(data, len(train_set), packing, out_dir, settings)
-    watch = Watch(settings, progress)
-    trainer = SFTTrainer(
-        model=model,
-        args=arguments,
-        train_dataset=train_set,
-        eval_dataset=eval_set,
-        processing_class=tokenizer,
-        peft_config=_lora(settings) if settings.method != "full" else None,
-        callbacks=[watch, *watch.early_stop()],
-    )
-    trainer.remove_callback(PrinterCallback)  # it prints to stdout
-    watch.trainer = trainer
-    _check_processes(trainer.accelerator.num_processes, settings)
-    return trainer
+    checkpoint = _last_checkpoint(out_dir / "checkpoints")
+    options = {"bf16": uses_bfloat16(settings), "activation_checkpointing": settings.activation_checkpointing}
+    with seeded(settings.seed):
+        trained = get_peft_model(model, _lora(settings)) if settings.method != "full" else model
+    with returning_loss(model):
+        trainer = StepTrainer(
+            model=trained,
+            args=arguments(len(steps), bool(data.held_out), out_dir, settings, **options),
+            steps=steps,
+            held_out=data.held_out,
+            processing_class=tokenizer,
+            settings=settings,
+            told=told,
+        )
+        trainer.remove_callback(PrinterCallback)  # it prints to stdout
+        _check_processes(trainer.accelerator.num_processes, settings)
+        _train(trainer, checkpoint, settings)
+    return trainer, checkpoint
 
 
 def _check_processes(running: int, settings: TrainSettings) -> None:
@@ -267,86 +280,12 @@ def _lora(settings: TrainSettings) -> Any:
     )
 
 
-def rows_per_step(settings: TrainSettings, num_examples: int, num_rows: int, packing: bool) -> tuple[int, int]:
-    """(micro batch, gradient accumulation) of each process, for the batch that the settings ask for.
-
-    `num_rows` rows hold `num_examples` examples (fewer rows than examples when packed).
-    """
-    if packing and settings.batch_tokens:
-        wanted = max(1, round(settings.batch_tokens / settings.max_length))
-    else:
-        wanted = max(1, round(settings.batch_size * num_rows / num_examples))
-    micro = max(1, min(settings.micro_batch_size, wanted // settings.num_processes))
-    return micro, max(1, round(wanted / (micro * settings.num_processes)))
-
-
-def _arguments(data: Data, num_rows: int, packing: bool, out_dir: Path, settings: TrainSettings) -> Any:
-    import torch
-    from trl import SFTConfig
-
-    micro, accumulation = rows_per_step(settings, data.num_rows, num_rows, packing)
-    per_epoch = math.ceil(num_rows / (micro * accumulation * settings.num_processes))
-    total = settings.max_steps or math.ceil(per_epoch * settings.epochs)
-    every = settings.evaluate_every or max(1, total // 20)
-    strategy = "random" if packing else "group_by_length"
-    return SFTConfig(
-        output_dir=str(out_dir / "checkpoints"),
-        max_length=settings.max_length,
-        packing=packing,
-        dataset_kwargs={"skip_prepare_dataset": True},
-        train_sampling_strategy="sequential" if len(data.phases) > 1 else strategy,
-        per_device_train_batch_size=micro,
-        per_device_eval_batch_size=1 if packing else 8,
-        gradient_accumulation_steps=accumulation,
-        num_train_epochs=settings.epochs,
-        max_steps=settings.max_steps or -1,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type=settings.schedule,
-        warmup_steps=settings.warmup,
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.max_grad_norm,
-        bf16=_uses_bfloat16(settings),
-        activation_checkpointing=settings.activation_checkpointing,
-        use_cpu=not torch.cuda.is_available(),
-        ddp_backend="gloo" if settings.num_processes > 1 and not torch.cuda.is_available() else None,
-        seed=settings.seed,
-        data_seed=settings.seed,
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        eval_strategy="steps" if data.held_out else "no",
-        eval_steps=every,
-        save_strategy="steps",
-        save_steps=every if data.held_out else settings.save_every or max(1, total // 4),
-        save_total_limit=2,
-        load_best_model_at_end=bool(settings.early_stop),
-        metric_for_best_model="eval_loss" if data.held_out else None,
-        report_to=list(settings.report_to) or "none",
-        disable_tqdm=True,
-        dataloader_pin_memory=torch.cuda.is_available(),
-        **_sharding(settings),
-    )
-
-
-def _sharding(settings: TrainSettings) -> dict[str, Any]:
-    """FSDP2 or ZeRO-3 where several processes were asked for; on the CPU both would silently be plain DDP."""
-    import torch
-
-    if settings.num_processes == 1 or settings.sharding == "ddp":
-        return {}
-    if not torch.cuda.is_available():
-        raise UsageError(f"sharding {settings.sharding} needs GPUs; none is here", 'set sharding to "ddp"')
-    from synth.student.emit import fsdp_config, zero3_config
-
-    return (
-        {"fsdp": True, "fsdp_config": fsdp_config()} if settings.sharding == "fsdp" else {"deepspeed": zero3_config()}
-    )
-
-
 def _last_checkpoint(folder: Path) -> Path | None:
     """The newest whole checkpoint: the one whose last-written file is there. Broken ones are removed."""
     found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
     for path in reversed(found):
-        if (path / "trainer_state.json").exists():
+        with contextlib.suppress(OSError, ValueError):
+            json.loads((path / "trainer_state.json").read_text("utf-8"))
             return path
         shutil.rmtree(path)
     return None
@@ -358,8 +297,8 @@ def _train(trainer: Any, checkpoint: Path | None, settings: TrainSettings) -> No
     try:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     except torch.cuda.OutOfMemoryError as error:
-        micro = trainer.args.per_device_train_batch_size
-        ways = [f"micro_batch_size from {micro} to {max(1, micro // 2)}"] if micro > 1 else []
+        micro = settings.micro_tokens or settings.max_length
+        ways = [f"micro_tokens from {micro} to {micro // 2}"]
         ways += [] if settings.activation_checkpointing else ["activation_checkpointing to true"]
         ways += [f"max_length from {settings.max_length} to {settings.max_length // 2}"]
         ways += [] if settings.method == "qlora" else ['method to "lora" or "qlora"']
@@ -399,6 +338,5 @@ def _save(trainer: Any, base: str, tokenizer: Any, out_dir: Path, settings: Trai
         save_student(model, tokenizer, out_dir, state)
         return
     adapter = out_dir / "adapter"
-    model.save_pretrained(adapter, state_dict=state)
-    del model, state
+    save_staged(adapter, lambda folder: model.save_pretrained(folder, state_dict=state))
     save_student(merge_adapter(base, adapter, tokenizer), tokenizer, out_dir)

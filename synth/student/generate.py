@@ -48,7 +48,8 @@ class Student:
     def load(cls, path: str, template: str | None = None, num_threads: int | None = None) -> Student:
         """A student's folder, or any model with the name of a template.
 
-        Without `template` the one named in the folder's manifest is used, else the model's own chat template.
+        Without `template` (or with "auto") the one named in the folder's manifest is used, else the model's own chat
+        template, else alpaca.
         """
         with quiet():
             return cls._load(path, template, num_threads)
@@ -58,11 +59,13 @@ class Student:
         import torch
 
         tokenizer = load_tokenizer(path)
-        form = template_named(template or trained_template(path) or "chat", tokenizer)
+        chosen = None if template == "auto" else template
+        form = template_named(chosen or trained_template(path) or "auto", tokenizer)
+        known = len(tokenizer)
         prepare_tokenizer(tokenizer, form)
         is_cuda = torch.cuda.is_available()
         model = load_model(path, dtype=torch.bfloat16 if is_cuda else torch.float32)
-        fit_vocabulary(model, tokenizer)
+        fit_vocabulary(model, tokenizer, known)
         return cls(model.to("cuda") if is_cuda else model, Encoder(form, tokenizer), num_threads)
 
     def answers(

@@ -30,9 +30,9 @@ def hold_out_inputs(records: Sequence[Record], number: int, seed: int) -> tuple[
     tasks: dict[str, list[Record]] = {}
     for record in records:
         if record.lineage.origin != "seed" and record.output:
-            tasks.setdefault(record.instruction, []).append(record)
+            tasks.setdefault(record.task(), []).append(record)
     several = [group for group in tasks.values() if len({record.input for record in group}) > 1]
-    several.sort(key=lambda group: digest(seed, group[0].instruction))
+    several.sort(key=lambda group: digest(seed, group[0].task()))
     held = [group[-1] for group in several[:number]]
     gone = {record.id for record in held}
     return [record for record in records if record.id not in gone], held

@@ -13,6 +13,8 @@ from typing import Any
 from synth.errors import UsageError
 from synth.student.presets import TrainSettings
 
+CHUNK = 128  # positions whose logits stand in memory at a time, see loss.py
+
 GB = 1e9
 _MARGIN = 1.05  # beyond the estimate, so that it is not used to the last byte
 
@@ -25,6 +27,7 @@ class Shape:
     hidden_size: int
     num_layers: int
     num_lora_units: int
+    num_words: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +57,22 @@ def shape_of(model: str) -> Shape:
     text = config.get_text_config()
     units = sum(sum(m.weight.shape) for m in skeleton.modules() if isinstance(m, torch.nn.Linear))
     number = sum(parameter.numel() for parameter in skeleton.parameters())
-    return Shape(number, text.hidden_size, text.num_hidden_layers, units)
+    return Shape(number, text.hidden_size, text.num_hidden_layers, units, text.vocab_size)
+
+
+def uses_bfloat16(settings: TrainSettings) -> bool:
+    """Is computed in bfloat16? With precision auto: where the GPU, or else the CPU, has instructions for it."""
+    import torch
+
+    if settings.precision != "auto":
+        return settings.precision == "bfloat16"
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def estimate(shape: Shape, settings: TrainSettings, is_half: bool) -> Estimate:
-    """Bytes per process. `is_half`: computing in bf16.
+    """Bytes per process. `is_half`: computing in bf16; `settings.micro_tokens` must be set.
 
     Full training keeps 16 bytes a parameter (weights, gradients and Adam's two moments in float32: the 112 GB for 7B of
     Stanford Alpaca's README), an adapter the same for itself and 2, 4 or about 0.6 (nf4) for the frozen model.
@@ -72,7 +86,8 @@ def estimate(shape: Shape, settings: TrainSettings, is_half: bool) -> Estimate:
         states /= settings.num_processes
     layer = (34 if is_half else 68) * shape.hidden_size
     kept = layer + shape.num_layers * (layer / 17) if settings.activation_checkpointing else shape.num_layers * layer
-    return Estimate(states, kept * settings.max_length * settings.micro_batch_size)
+    logits = 12 * CHUNK * shape.num_words
+    return Estimate(states, kept * (settings.micro_tokens or settings.max_length) + logits)
 
 
 def available_bytes() -> float:
@@ -88,36 +103,53 @@ def available_bytes() -> float:
     return float(match[1]) * 1024 if match else float("inf")
 
 
-def refuse_if_too_big(model: str, settings: TrainSettings) -> None:
-    """Raise UsageError where the run would not fit, naming every change that would make it fit."""
+def fitting(model: str, settings: TrainSettings, longest: int) -> TrainSettings:
+    """The settings with micro_tokens and activation_checkpointing filled in: the latter only where memory asks for it.
+
+    `longest`: tokens of the longest example. Raises UsageError where the run would not fit, naming every change that
+    would make it fit.
+    """
     import torch
 
+    is_cuda = torch.cuda.is_available()
+    micro = max(longest, min(settings.micro_tokens or (8192 if is_cuda else 1024), settings.batch_tokens or 10**9))
+    plain = {"micro_tokens": micro, "activation_checkpointing": settings.activation_checkpointing or False}
+    chosen = settings.model_copy(update=plain)
     if settings.ignore_memory:
-        return
-    is_half = torch.cuda.is_available() and settings.precision != "float32"
-    per_process_free = available_bytes() / (1 if torch.cuda.is_available() else settings.num_processes)
+        return chosen
+    is_half = uses_bfloat16(settings)
+    free = available_bytes() / (1 if is_cuda else settings.num_processes)
     shape = shape_of(model)
-    needed = estimate(shape, settings, is_half)
-    if needed.total * _MARGIN > per_process_free:
+    if settings.activation_checkpointing is None and not _fits(shape, chosen, is_half, free):
+        chosen = chosen.model_copy(update={"activation_checkpointing": True})
+    needed = estimate(shape, chosen, is_half)
+    if not _fits(shape, chosen, is_half, free):
         raise UsageError(
             f"training {model} ({shape.num_parameters / GB:.2f} billion parameters, method {settings.method}) needs "
             f"about {needed.total / GB:.1f} GB for each process ({needed.states / GB:.1f} for weights and optimizer, "
-            f"{needed.activations / GB:.1f} for activations) and {per_process_free / GB:.1f} GB are free",
-            _what_fits(shape, settings, is_half, per_process_free),
+            f"{needed.activations / GB:.1f} for activations) and {free / GB:.1f} GB are free",
+            _what_fits(shape, chosen, is_half, free),
         )
+    return chosen
+
+
+def _fits(shape: Shape, settings: TrainSettings, is_half: bool, free: float) -> bool:
+    return estimate(shape, settings, is_half).total * _MARGIN <= free
 
 
 def _what_fits(shape: Shape, settings: TrainSettings, is_half: bool, free: float) -> str:
-    lean: dict[str, Any] = {"micro_batch_size": 1, "activation_checkpointing": True}
-    changes: list[dict[str, Any]] = [lean, lean | {"max_length": max(8, settings.max_length // 2)}]
+    half = max(8, settings.max_length // 2)
+    lean: dict[str, Any] = {"micro_tokens": settings.max_length, "activation_checkpointing": True}
+    changes: list[dict[str, Any]] = [lean, lean | {"max_length": half, "micro_tokens": half}]
     changes += [lean | {"method": method} for method in ("lora", "qlora") if settings.method == "full"]
     changes += [lean | {"method": "qlora"}] if settings.method == "lora" else []
     changes += [lean | {"sharding": "fsdp", "num_processes": number} for number in (2, 4, 8, 16)]
     fitting = []
     for change in changes:
-        needed = estimate(shape, settings.model_copy(update=change), is_half).total
-        if needed * _MARGIN <= free:
-            fitting.append(f"{', '.join(f'{k}={v}' for k, v in change.items())} ({needed / GB:.1f} GB)")
+        changed = settings.model_copy(update=change)
+        if _fits(shape, changed, is_half, free):
+            told = ", ".join(f"{key}={value}" for key, value in change.items())
+            fitting.append(f"{told} ({estimate(shape, changed, is_half).total / GB:.1f} GB)")
     if fitting:
         return "this would fit: " + "; ".join(fitting)
     return f"nothing here fits; choose a model of at most {free / GB / 0.7:.1f} billion parameters with method qlora"

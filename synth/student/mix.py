@@ -60,7 +60,7 @@ def families(records: Sequence[Record]) -> dict[str, str]:
 
     for record in records:
         kin = list(record.lineage.parents) if record.lineage.origin == "evolve" else []
-        for name in [*kin, digest("instruction", record.instruction)]:
+        for name in [*kin, digest("instruction", record.task())]:
             one, other = sorted((find(record.id), find(name)))
             root[other] = one
     return {record.id: find(record.id) for record in records}

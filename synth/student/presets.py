@@ -20,89 +20,75 @@ class TrainSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
-    preset: str = Field("tiny", description="Published settings by name, or tiny for a student made from scratch.")
-    model: str | None = Field(
-        None, description="A folder or a name of the hub; null makes a student from scratch (preset tiny)."
-    )
+    preset: str = Field("tiny", description="A name of PRESETS. Where a model is named, lora.")
+    model: str | None = Field(None, description="A folder or hub name; none makes a tiny student from scratch.")
     template: str = Field(
-        "alpaca", description="The form of a conversation: a name, chat for the model's own, or module:name."
-    )
-    method: Literal["full", "lora", "qlora"] = Field("full", description="full, lora or qlora.")
-    lora_rank: int = Field(default=16, ge=1, description="Rank of LoRA's matrices.")
-    lora_alpha: int = Field(default=32, ge=1, description="LoRA's scale; the update is multiplied by alpha / rank.")
-    lora_dropout: float = Field(default=0.05, ge=0, lt=1, description="Dropout inside LoRA.")
-    lora_targets: str | tuple[str, ...] = Field("all-linear", description="Modules that LoRA adapts.")
-    hidden_size: int = Field(default=64, ge=8, description="Width of a student made from scratch.")
-    num_layers: int = Field(default=2, ge=1, description="Layers of a student made from scratch.")
-    num_heads: int = Field(default=4, ge=1, description="Attention heads of a student made from scratch.")
-    max_words: int = Field(default=4096, ge=0, description="Words in the vocabulary of a student made from scratch.")
+        "auto", description="alpaca, alpaca-newline, wizardlm, vicuna, chatml, short, chat (the model's own), or auto: "
+        "chat where the model has one, else alpaca.",
+    )  # fmt: skip
+    method: Literal["full", "lora", "qlora"] = Field("full", description="All weights, or an adapter that is merged.")
+    lora_rank: int = Field(16, ge=1, description="Rank of the adapter.")
+    lora_alpha: int = Field(32, ge=1, description="The adapter counts alpha / rank times.")
+    lora_dropout: float = Field(0.05, ge=0, lt=1, description="Dropout before the adapter.")
+    lora_targets: str | tuple[str, ...] = Field("all-linear", description="Names of the layers that get an adapter.")
+    hidden_size: int = Field(64, ge=8, description="Width of a student made from scratch.")
+    num_layers: int = Field(2, ge=1, description="Layers of a student made from scratch.")
+    num_heads: int = Field(4, ge=1, description="Attention heads of a student made from scratch.")
+    max_words: int = Field(4096, ge=0, description="Words that are one token to a student made from scratch.")
 
     shares: dict[str, float] | None = Field(
-        None,
-        description=(
-            "Parts by source: seed, bootstrap, evolve, import, or generation_1, generation_2 and so on; null takes all."
-        ),
-    )
-    order: Order = Field("shuffled", description="shuffled, or easy to hard by generation or by graded difficulty.")
-    max_records: int | None = Field(default=None, ge=1, description="Records to train on at most.")
-    held_out: float = Field(
-        default=0.0, ge=0, le=0.5, description="Share kept back to watch the loss, whole families at a time."
-    )
+        None, description="Parts per source: seed, bootstrap, evolve, import, or generation_1 ... None takes all.",
+    )  # fmt: skip
+    order: Order = Field("shuffled", description="Or easy to hard, by generation or by graded difficulty.")
+    max_records: int | None = Field(None, ge=1, description="At most so many records, drawn by the seed.")
+    held_out: float = Field(0.0, ge=0, le=0.5, description="Share kept back, whole families, to watch the loss.")
 
-    max_length: int = Field(
-        default=512, ge=8, description="Longest text in tokens; what is longer loses its end, and is listed."
-    )
+    max_length: int = Field(512, ge=8, description="Tokens of one example; longer ones lose their end.")
     packing: bool | None = Field(
-        None, description="Several examples in one row; null: wherever the model keeps them apart."
-    )
-    batch_size: int = Field(
-        default=128, ge=1, description="Examples of an optimizer step, on average over packed rows."
-    )
-    batch_tokens: int | None = Field(
-        default=None, ge=8, description="Fixes the tokens of an optimizer step instead (packed rows only)."
-    )
-    micro_batch_size: int = Field(default=1, ge=1, description="Rows in memory at once for each process.")
-    epochs: float = Field(default=3.0, gt=0, description="Passes over the data.")
-    max_steps: int | None = Field(default=None, ge=1, description="Optimizer steps; takes the place of `epochs`.")
-    learning_rate: float = Field(default=2e-5, gt=0, description="Highest learning rate.")
-    schedule: Literal["cosine", "linear", "constant"] = Field(
-        "cosine", description="How the learning rate falls after the warm-up."
-    )
-    warmup: float = Field(default=0.03, ge=0, description="Steps of warm-up, or a share of all steps when below 1.")
-    weight_decay: float = Field(default=0.0, ge=0, description="Weight decay of AdamW.")
-    max_grad_norm: float = Field(default=1.0, gt=0, description="Gradients are clipped to this norm.")
-    early_stop: int | None = Field(
-        default=None, ge=1, description="Evaluations without improvement before stopping; needs `held_out`."
-    )
-    evaluate_every: int | None = Field(
-        default=None, ge=1, description="Steps between evaluations of the held-out loss."
-    )
-    save_every: int | None = Field(default=None, ge=1, description="Steps between checkpoints.")
-    seed: int = Field(default=0, ge=0, description="Seed of the weights, the order and dropout.")
+        None, description="Several examples in one row of memory; None: where the model keeps them apart.",
+    )  # fmt: skip
+    batch_size: int = Field(128, ge=1, description="Examples of an optimizer step.")
+    batch_tokens: int | None = Field(None, ge=8, description="Tokens of an optimizer step, in place of batch_size.")
+    micro_tokens: int | None = Field(
+        None, ge=8, description="Tokens in memory at a time, per process. None: 1024 on the CPU, 8192 on a GPU.",
+    )  # fmt: skip
+    epochs: float = Field(3.0, gt=0, description="Passes over the data.")
+    max_steps: int | None = Field(None, ge=1, description="Optimizer steps, in place of epochs.")
+    learning_rate: float = Field(2e-5, gt=0, description="Highest learning rate.")
+    schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="Course of the learning rate.")
+    warmup: float = Field(0.03, ge=0, description="Steps, or a share of all steps when below 1.")
+    weight_decay: float = Field(0.0, ge=0, description="AdamW's.")
+    max_grad_norm: float = Field(1.0, gt=0, description="Longer gradients are shortened to this.")
+    early_stop: int | None = Field(None, ge=1, description="Evaluations without improvement before stopping.")
+    evaluate_every: int | None = Field(None, ge=1, description="Steps between held-out losses; None: 20 times in all.")
+    save_every: int | None = Field(None, ge=1, description="Steps between checkpoints; None: 4 times in all.")
+    seed: int = Field(0, ge=0, description="Every draw of the training comes from it.")
 
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="auto is bfloat16 on GPUs that have it."
-    )
-    activation_checkpointing: bool = Field(False, description="Recompute activations: less memory, more time.")
-    num_processes: int = Field(default=1, ge=1, description="Processes, one for each GPU.")
+        "auto", description="auto: bfloat16 where the GPU or CPU computes in it.",
+    )  # fmt: skip
+    activation_checkpointing: bool | None = Field(
+        None, description="Compute activations twice to save memory. None: where it would not fit otherwise.",
+    )  # fmt: skip
+    num_processes: int = Field(1, ge=1, description="Processes on this machine.")
     num_threads: int | None = Field(
-        default=None, ge=1, description="Threads of torch on the CPU; equal bytes need an equal number."
-    )
-    sharding: Literal["ddp", "fsdp", "zero3"] = Field("ddp", description="How several processes share the model.")
-    ignore_memory: bool = Field(False, description="Train although it may not fit the memory.")
+        None, ge=1, description="CPU threads of each process; equal bytes need an equal number.",
+    )  # fmt: skip
+    sharding: Literal["ddp", "fsdp", "zero3"] = Field("ddp", description="How several processes share the weights.")
+    ignore_memory: bool = Field(False, description="Start although the estimate says that memory will not do.")
     report_to: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = Field(
-        ("tensorboard",), description="Where curves are written."
-    )
+        ("tensorboard",), description="Where curves are written, beside the manifest.",
+    )  # fmt: skip
 
     @model_validator(mode="before")
     @classmethod
     def _fill_from_preset(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
-        name = given.get("preset", "tiny")
+        name = given.get("preset") or ("lora" if given.get("model") else "tiny")
         if name not in PRESETS:
             raise ValueError(f"there is no preset {name!r}; choose one of: {', '.join(PRESETS)}")
-        return PRESETS[name] | given
+        return PRESETS[name] | given | {"preset": name}
 
     @field_validator("template")
     @classmethod
@@ -152,7 +138,7 @@ _ALPACA_7B = {
     "template": "alpaca",
     "max_length": 512,
     "batch_size": 128,
-    "micro_batch_size": 4,
+    "micro_tokens": 2048,
     "epochs": 3.0,
     "learning_rate": 2e-5,
     "warmup": 0.03,
@@ -166,7 +152,7 @@ _WIZARDLM_7B = {
     "template": "wizardlm",
     "max_length": 2048,
     "batch_size": 64,
-    "micro_batch_size": 8,
+    "micro_tokens": 16_384,
     "epochs": 3.0,
     "learning_rate": 2e-5,
     "warmup": 2,
@@ -174,23 +160,23 @@ _WIZARDLM_7B = {
     "sharding": "zero3",
     "activation_checkpointing": True,
 }
-# lora: rank, alpha, dropout and learning rate of axolotl's lora-1b example, batch of alpaca-lora.
+# lora: rank, alpha, dropout and learning rate of axolotl's lora-1b example, batch of LLaMA-Factory's.
 _LORA = {
     "method": "lora",
-    "template": "alpaca",
+    "template": "auto",
     "max_length": 2048,
-    "batch_size": 128,
+    "batch_size": 8,
     "epochs": 3.0,
     "learning_rate": 2e-4,
     "warmup": 0.1,
     "lora_rank": 16,
     "lora_alpha": 32,
     "lora_dropout": 0.05,
-    "activation_checkpointing": True,
 }
 # qlora: open-instruct's Tulu 2 QLoRA (rank 64, alpha 16, dropout 0.1, 1e-4, 5 epochs), after Dettmers et al. 2023.
 _QLORA = _LORA | {
     "method": "qlora",
+    "batch_size": 128,
     "learning_rate": 1e-4,
     "epochs": 5.0,
     "lora_rank": 64,

@@ -1,4 +1,4 @@
-"""From answers to numbers with intervals: what each answer is worth, what a student is worth, who is ahead of whom.
+"""From answers to numbers with intervals: the worth of each answer and student, and which student is ahead.
 
 Pure functions over lists; no model is asked here.
 """
@@ -58,13 +58,16 @@ class Difference:
 def mark(item: EvalItem, answer: str) -> dict[str, float]:
     """Metric -> what the answer is worth on it, 0 to 1.
 
-    correct: right by the item's check, else equal to its reference (case, spacing, last full stop aside). rouge_l: to
-    the reference, as for Super-NaturalInstructions. followed_...: IFEval's four figures, for checks of kind
-    `constraints` (per prompt: all at once; per constraint: the share).
+    correct: right by the item's check, else equal to its reference (case, spacing, last full stop aside). right_answer:
+    the same, for checks other than constraints. rouge_l: to the reference, as for Super-NaturalInstructions.
+    followed_...: IFEval's four figures, for checks of kind `constraints` (per prompt: all at once; per constraint: the
+    share).
     """
     marks: dict[str, float] = {}
     if item.check is not None:
         marks["correct"] = float(verify(answer, item.check).passed)
+        if item.check["kind"] != "constraints":
+            marks["right_answer"] = marks["correct"]
     elif item.reference:
         marks["correct"] = float(exact_match(answer, item.reference))
     if item.reference:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from synth.student.weights import seeded
+from synth.student.weights import save_staged, seeded
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -106,6 +106,11 @@ def make_tiny(
     tokenizer = make_tokenizer(texts, max_words)
     size = -(-len(tokenizer) // 64) * 64
     disable_progress_bar()
-    make_model(size, seed=seed, hidden=hidden, layers=layers, heads=heads).save_pretrained(out_dir)
-    tokenizer.save_pretrained(out_dir)
+    model = make_model(size, seed=seed, hidden=hidden, layers=layers, heads=heads)
+
+    def save(folder: Path) -> None:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+
+    save_staged(out_dir, save)
     return out_dir

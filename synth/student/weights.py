@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,28 +40,45 @@ def threads(number: int | None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """No progress bars of Transformers and Datasets inside, and of their messages errors only."""
-    import datasets.utils.logging as of_datasets
-    import transformers.utils.logging as of_transformers
+    """No progress bars of Transformers inside, and of its messages errors only."""
+    from transformers.utils import logging
 
-    libraries: tuple[Any, ...] = (of_transformers, of_datasets)
-    before = [(library.get_verbosity(), library.is_progress_bar_enabled()) for library in libraries]
-    for library in libraries:
-        library.set_verbosity_error()
-        library.disable_progress_bar()
+    level, had_bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     try:
         yield
     finally:
-        for library, (level, had_bar) in zip(libraries, before, strict=True):
-            library.set_verbosity(level)
-            if had_bar:
-                library.enable_progress_bar()
+        logging.set_verbosity(level)
+        if had_bar:
+            logging.enable_progress_bar()
+
+
+def refuse_unusable(path: str) -> None:
+    """Raises UsageError for a folder that is empty, holds an adapter only, or weights that would be unpickled."""
+    folder = Path(path)
+    if not folder.is_dir():
+        return
+    if not any(folder.iterdir()):
+        raise UsageError(f"{path} is an empty folder", "name a folder with config.json and model.safetensors")
+    if (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
+        raise UsageError(
+            f"{path} is a LoRA adapter, which is no model by itself",
+            "merge it into its base and name the merged folder, or train the base named in its adapter_config.json",
+        )
+    pickled = [one.name for one in sorted(folder.iterdir()) if one.suffix in (".bin", ".pt", ".pth", ".ckpt")]
+    if (folder / "config.json").is_file() and pickled and not any(folder.glob("*.safetensors")):
+        raise UsageError(
+            f"{path} has pickled weights only ({pickled[0]}); loading them could run any code, so they are not loaded",
+            "convert them to safetensors, or take the model from where it has model.safetensors",
+        )
 
 
 def load_tokenizer(path: str) -> Any:
     """The tokenizer of a model folder or hub name. Raises UsageError where there is none."""
     from transformers import AutoTokenizer
 
+    refuse_unusable(path)
     try:
         return AutoTokenizer.from_pretrained(path)
     except (OSError, ValueError, KeyError) as error:
@@ -75,8 +92,9 @@ def load_model(path: str, **options: Any) -> Any:
     """The causal language model of a folder or hub name. Raises UsageError where there is none."""
     from transformers import AutoModelForCausalLM
 
+    refuse_unusable(path)
     try:
-        return AutoModelForCausalLM.from_pretrained(path, **options)
+        return AutoModelForCausalLM.from_pretrained(path, use_safetensors=True, **options)
     except (OSError, ValueError, KeyError) as error:
         raise UsageError(
             f"{path}: no causal language model can be loaded ({_first_line(error)})",
@@ -88,16 +106,17 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
-def fit_vocabulary(model: Any, tokenizer: Any) -> int:
-    """Give the model a row for every token, padded to a multiple of 64; new rows are the mean of the old ones.
+def fit_vocabulary(model: Any, tokenizer: Any, known: int) -> int:
+    """Give the model a row for each token that was added to the tokenizer's `known` own ones, rows a multiple of 64.
 
-    The mean is Stanford Alpaca's choice: a new token then starts neither likely nor unlikely. Returns the number of
-    tokens that had no row.
+    New rows are the mean of the old ones. The mean is Stanford Alpaca's choice: a new token then starts neither likely
+    nor unlikely. Some published tokenizers have tokens that their model has no row for (an image's, say): those stay as
+    they are. Returns how many rows were missing.
     """
     import torch
 
     old = int(model.get_input_embeddings().weight.shape[0])
-    missing = max(0, len(tokenizer) - old)
+    missing = sum(token_id >= old for token_id in range(known, len(tokenizer)))
     if missing:
         model.resize_token_embeddings(len(tokenizer), pad_to_multiple_of=64, mean_resizing=False)
         with torch.no_grad():
@@ -140,16 +159,17 @@ def keeps_packed_apart(model: Any) -> bool:
 
 
 def merge_adapter(base: str, adapter: Path, tokenizer: Any) -> Any:
-    """The base model, loaded anew in float32, with a LoRA adapter merged into it.
+    """The base model, loaded anew, with a LoRA adapter merged into it in float32 and then in the base's own precision.
 
     Loading anew keeps a quantised base from being rounded twice. Raises TrainingError where the logits of the merged
     model differ by more than LORA_TOLERANCE from those with the adapter beside it.
     """
     import torch
     from peft import PeftModel
+    from transformers import AutoConfig
 
     model = load_model(base, dtype=torch.float32)
-    fit_vocabulary(model, tokenizer)
+    fit_vocabulary(model, tokenizer, len(load_tokenizer(base)))
     with_adapter = PeftModel.from_pretrained(model, str(adapter)).eval()
     probe = torch.arange(1, 33).reshape(2, 16) % model.config.get_text_config().vocab_size
     with torch.no_grad():
@@ -162,33 +182,48 @@ def merge_adapter(base: str, adapter: Path, tokenizer: Any) -> Any:
             f"the merged model differs from the adapter by {difference:.1e} in its logits",
             f"use the adapter as it is: {adapter}",
         )
-    return merged
+    return merged.to(AutoConfig.from_pretrained(base).dtype or torch.float32)
 
 
 def save_student(model: Any, tokenizer: Any, out_dir: Path, state: dict[str, Any] | None = None) -> None:
-    """Write model and tokenizer in Hugging Face form: into a folder beside the target first, then moved over.
+    """Write model and tokenizer in Hugging Face form into `out_dir`, beside what else is there.
 
-    `state`: the whole weights where the model holds only its share of them. A full disk leaves what was there
-    untouched. Raises StorageError.
+    `state`: the whole weights where the model holds only its share of them. Raises StorageError.
     """
-    staging = out_dir / ".saving"
+    whole = out_dir / ".student"
+
+    def save(folder: Path) -> None:
+        model.save_pretrained(folder, state_dict=state)
+        tokenizer.save_pretrained(folder)
+
+    save_staged(whole, save)
+    for path in sorted(whole.iterdir()):
+        path.replace(out_dir / path.name)
+    whole.rmdir()
+    sync_folder(out_dir)
+
+
+def save_staged(folder: Path, save: Callable[[Path], None]) -> None:
+    """Make `folder` by `save`, whole or not at all: beside its place first, then renamed into it.
+
+    Raises StorageError where the disk is full or refuses; what was there is untouched.
+    """
+    staging = folder.with_name(f".{folder.name.lstrip('.')}.saving")
     shutil.rmtree(staging, ignore_errors=True)
     try:
         staging.mkdir(parents=True)
-        model.save_pretrained(staging, state_dict=state)
-        tokenizer.save_pretrained(staging)
-        for path in sorted(staging.iterdir()):
-            path.replace(out_dir / path.name)
-        sync_folder(out_dir)
+        save(staging)
+        shutil.rmtree(folder, ignore_errors=True)
+        staging.rename(folder)
+        sync_folder(folder.parent)
     except Exception as error:  # safetensors has an error class of its own for a full disk
+        shutil.rmtree(staging, ignore_errors=True)
         if isinstance(error, OSError) or type(error).__name__ == "SafetensorError":
             raise StorageError(
-                f"{out_dir}: the student could not be saved ({_first_line(error)})",
+                f"{folder} could not be saved ({_first_line(error)})",
                 "make room and give the same command again: training goes on from its last checkpoint",
             ) from error
         raise
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
 
 
 def weights_sha256(folder: Path) -> str:

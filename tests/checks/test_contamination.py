@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from synth.checks import build_checks
-from synth.checks.contamination import Contamination, contamination, contamination_report, read_items
+from synth.checks.contamination import Contamination, contamination, read_items
 from synth.errors import InputError, UsageError
 from synth.records import Record
 from synth.shipped import EVAL_FILE
@@ -51,7 +51,7 @@ def test_copies_with_a_tenth_of_the_words_changed_are_found() -> None:
 
 
 def test_no_seed_task_is_taken_for_a_held_out_one() -> None:
-    assert contamination_report(tasks(ROOT / "seed_tasks" / "seed_tasks.jsonl")) == []
+    assert share_found(contamination(), tasks(ROOT / "seed_tasks" / "seed_tasks.jsonl")) == 0.0
 
 
 def test_a_foreign_benchmark_is_found_whole_and_edited_and_does_not_hit_our_seeds() -> None:
@@ -80,8 +80,7 @@ def test_hits_name_kind_place_and_span(tmp_path: Path) -> None:
     assert (hit.kind, hit.place, hit.span) == ("13-gram", "bench.jsonl#2", TEXT.lower())
     assert [h.kind for h in index.hits(Record("who ROWED"))] == ["exact", "rouge-l"]
     assert index(Record("Who rowed?")) == "contaminated: exact bench.jsonl#1 who rowed"
-    (row,) = contamination_report([Record("Name a bird."), Record("Who rowed?")], [file])
-    assert row["hits"][0]["place"] == "bench.jsonl#1"
+    assert index(Record("Name a bird.")) is None
 
 
 def test_a_run_of_chinese_characters_counts_half(tmp_path: Path) -> None:

@@ -145,14 +145,11 @@ def test_scoring_does_not_admit_and_adding_does_not_ask() -> None:
     assert len(index) == 2
 
 
-def test_all_scores_average_and_neighbours_agree() -> None:
+def test_all_scores_and_neighbours_agree() -> None:
     index = NoveltyIndex(0.5)
     for text in ("a b c d", "a b x y", "q r s t"):
         index.add(text)
     assert index.all_scores("a b c d").tolist() == [1.0, 0.5, 0.0]
-    assert index.average("a b c d").value == 0.5
-    sample = index.average("a b c d", sample=2, seed=1)
-    assert (sample.compared, sample.pool) == (2, 3)
     positions, scores = index.neighbours("a b c d")
     assert (positions.tolist(), scores.tolist()) == ([0, 1], [1.0, 0.5])
 

@@ -16,7 +16,7 @@ from synth.pipeline import run
 from synth.recipe import build_recipe
 from synth.student.arms import NO_CHECKS, SEEDS_ONLY
 
-pytest.importorskip("trl", reason="the extra [train] is not installed")
+pytest.importorskip("peft", reason="the extra [train] is not installed")
 
 TEACHER = {"operations": ["topic", "mentions"], "max_steps": 1, "short": True, "faults": "wrong_output=0.5"}
 SMALL = {"hidden_size": 32, "num_layers": 1, "num_heads": 2, "max_length": 128, "batch_tokens": 128, "max_steps": 20}

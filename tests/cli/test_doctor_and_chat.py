@@ -55,7 +55,7 @@ def test_an_endpoint_that_does_not_answer_exits_1_with_the_reason() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--option", "nonsense"], "key=value"),
+        (["--teacher", "embedded", "--option", "nonsense"], "key=value"),
         (["--teacher", "openai:m", "--option", "base_urll=x"], "base_url"),
         (["--teacher", "vllm:m", "--option", "gpu_memory_utilization=9"], "share between 0 and 1"),
         (["recipe.yaml", "--teacher", "embedded"], "not both"),

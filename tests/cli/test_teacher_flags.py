@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 from pathlib import Path
 
 import pytest
@@ -54,9 +53,8 @@ def models(folder: Path) -> set[str]:
 
 
 def test_respond_on_a_run_folder_asks_the_teacher_of_its_flags(tmp_path: Path) -> None:
-    tasks, folder = tmp_path / "tasks.jsonl", tmp_path / "run"
-    tasks.write_text(json.dumps({"instruction": "What is the sum of these numbers?", "input": "3, 4, 7, 10"}) + "\n")
-    code, _, said = call("respond", "--from", tasks, "--run", folder, "--teacher", "embedded")
+    folder = tmp_path / "run"
+    code, _, said = call("bootstrap", "--num-tasks", "3", "--run", folder, "--teacher", "embedded")
     assert code == 0 and len(models(folder)) == 1, said
     with ServedTeacher() as served:
         flags = ("--teacher", f"openai:{served.model}", "--base-url", served.url, "--concurrency", "2")

@@ -126,6 +126,6 @@ def test_patterns_write_only_what_they_read() -> None:
 def test_sentences_know_their_places() -> None:
     text = (
         "I run a small bakery. What is the total price of the loaves? Ignore the loaves baked on Monday. Also give me the "
-        "number of loaves. Show each step of the working before the final answer. It is meant for the yearly report."
+        "number of loaves. Drop the unit in your answer. It is meant for the yearly report."
     )
     assert [kind_of_sentence(sentence) for sentence in sentences(text)] == [0, 1, 2, 3, 4, 5]

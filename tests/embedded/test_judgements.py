@@ -73,7 +73,7 @@ def test_another_tasks_answer_is_wrong() -> None:
 
 def test_wording_around_a_right_figure_is_forgiven_in_correctness_only() -> None:
     found = tasks("figures", 9, Wish(operations=("total",), max_steps=1))
-    task = next(task for task in found if not task.plan.layout and not task.plan.working)
+    task = next(task for task in found if not task.plan.bare)
     given = f"The total comes to {answer(task)}"
     text = ask(prompt("grade", instruction=task.instruction, input=task.input, answer=given))
     assert parse_score(text, "Correctness", 1, 5) == 5 and (parse_score(text, "Instruction-following", 1, 5) or 5) < 5

@@ -14,7 +14,7 @@ from synth.prompts import render
 from synth.recipe import build_recipe
 from synth.stages.evolve.tune import FIRST_METHOD
 
-SORT = "Sort these numbers from low to high.\n\n4, 1, 9, 3"
+SORT = "Round the number to the nearest ten.\n\n1234"
 LONGER = SORT.replace(".", ". It will be used for a poster by the door.", 1)
 
 
@@ -28,7 +28,7 @@ def test_faults_are_named_by_what_the_trajectories_show() -> None:
     assert [FAULTS[name].said in thrown for name in ("unfit", "equal", "long", "lost")] == [True, True, True, False]
     assert "1 of 3 steps" in thrown
     assert FAULTS["same"].said in faults((SORT, ""), (LONGER, ""))
-    assert FAULTS["short"].said in faults((SORT, ""), ("Add these numbers up.\n\n4, 1, 9, 3", ""))
+    assert FAULTS["short"].said in faults((SORT, ""), ("Multiply the number by 3.\n\n1234", ""))
     assert faults((SORT, "")) == "- No fault found."
 
 
@@ -49,9 +49,22 @@ def test_a_method_is_read_for_its_ways_and_what_it_forbids() -> None:
 
 
 def test_tuning_with_the_embedded_teacher_finds_a_better_method_and_the_same_one_again(tmp_path: Path) -> None:
-    made = CliRunner().invoke(app, ["bootstrap", "--num-tasks", "60", "--run", str(tmp_path / "made"), "--json"])
+    made = CliRunner().invoke(
+        app, ["bootstrap", "--teacher", "embedded", "--num-tasks", "60", "--run", str(tmp_path / "made"), "--json"]
+    )
     assert made.exit_code == 0, made.output
-    flags = ["evolve", "tune", "--from", str(tasks_of(tmp_path / "made")), "--num-held-out", "40", "--num-sample", "20"]
+    flags = [
+        "evolve",
+        "tune",
+        "--teacher",
+        "embedded",
+        "--from",
+        str(tasks_of(tmp_path / "made")),
+        "--num-held-out",
+        "40",
+        "--num-sample",
+        "20",
+    ]
     results = []
     for name in ("one", "other"):
         out = tmp_path / f"{name}.txt"
@@ -60,7 +73,7 @@ def test_tuning_with_the_embedded_teacher_finds_a_better_method_and_the_same_one
         results.append((json.loads(done.stdout)["history"], out.read_text()))
     assert results[0] == results[1]
     history, text = results[0]
-    assert history[0]["failure_rate"] > min(row["failure_rate"] for row in history) == 0
+    assert history[0]["failure_rate"] > 0.1 >= min(row["failure_rate"] for row in history)
     settings = build_recipe({"evolve": {"method_path": str(tmp_path / "one.txt")}}).evolve
     assert settings is not None and settings.chosen_operators()["auto"].method == text.strip()
 

@@ -6,15 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synth.embedded.draws import Draw
-from synth.embedded.material import read, read_table, write, write_table
-from synth.embedded.operations.figures import divided
+from synth.embedded.material import read_table, write_table
+from synth.embedded.operations.quantities import divided
 from synth.embedded.values import (
     Column,
-    Numbers,
     Quantity,
     Table,
     Unfit,
-    Words,
     show_number,
     show_quantity,
 )
@@ -63,22 +61,6 @@ def test_a_division_half_way_between_two_cents_is_refused(total: Decimal, count:
         assert not is_tie
     except Unfit:
         assert is_tie
-
-
-@settings(max_examples=60)
-@given(st.lists(CENTS, min_size=2, max_size=8), st.sampled_from(["", "lines", "titled"]))
-def test_lists_of_numbers_are_read_as_written(values: list[Decimal], form: str) -> None:
-    numbers = Numbers("prices", tuple(values), "euros", 2)
-    found = read("numbers", write(numbers, form))
-    assert isinstance(found, Numbers) and found.values == numbers.values
-    assert form != "titled" or (found.noun, found.unit) == ("prices", "euros")
-
-
-@settings(max_examples=60)
-@given(st.lists(NAMES, min_size=2, max_size=8), st.sampled_from(["", "lines"]))
-def test_lists_of_words_are_read_as_written(values: list[str], form: str) -> None:
-    found = read("words", write(Words("items", tuple(values)), form))
-    assert isinstance(found, Words) and found.values == tuple(values)
 
 
 @settings(max_examples=60)

@@ -75,7 +75,7 @@ def start(recipe: Path, run_dir: Path, *flags: str, env: dict[str, str] | None =
     )
 
 
-def finish(child: subprocess.Popen[str], seconds: float = 60) -> tuple[int, str]:
+def finish(child: subprocess.Popen[str], seconds: float = 240) -> tuple[int, str]:
     """Exit code and all that was printed; a child that hangs is killed and fails the test."""
     try:
         words, _ = child.communicate(timeout=seconds)

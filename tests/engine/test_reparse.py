@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from runs import FaultServer, made, run, write_recipe
 
 from synth.engine.ledger import FILE_NAME, LedgerReader
-from synth.errors import SynthError
+from synth.errors import SynthError, UsageError
 from synth.pipeline import read_run_recipe
 from synth.pipeline import run as run_pipeline
+from synth.pipeline.verify import run_problems
 
 
 def test_reparsing_gives_the_same_without_a_server_and_refuses_to_ask(tmp_path: Path) -> None:
@@ -29,7 +34,7 @@ def test_reparsing_gives_the_same_without_a_server_and_refuses_to_ask(tmp_path: 
     db = sqlite3.connect(lost / FILE_NAME)
     db.execute("DELETE FROM requests WHERE key=(SELECT key FROM requests WHERE stage='respond' LIMIT 1)")
     db.commit()
-    result = run_pipeline(read_run_recipe(lost), lost, until="select", offline=True)
+    result = run_pipeline(read_run_recipe(lost), lost, until="select", offline=True, fewer=True)
     assert result.quarantined == 1 and result.progress.requests == 0
     reader = LedgerReader(lost)
     assert [r.reason for r in reader.rejections("respond")] == ["no_stored_answer"]
@@ -41,3 +46,50 @@ def test_reparsing_gives_the_same_without_a_server_and_refuses_to_ask(tmp_path: 
     db.close()
     with pytest.raises(SynthError, match="no stored answer; from there on the pool differs"):
         run_pipeline(read_run_recipe(lost), lost, until="select", offline=True)
+
+
+def test_fewer_records_never_take_the_place_of_more_without_being_told(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with FaultServer() as server:
+        assert run(write_recipe(tmp_path, server.url, num_tasks=9), folder)[0] == 0
+    before = made(folder)
+    db = sqlite3.connect(folder / FILE_NAME)
+    db.execute("DELETE FROM requests WHERE key=(SELECT key FROM requests WHERE stage='respond' LIMIT 1)")
+    db.commit()
+    db.close()
+    with pytest.raises(UsageError, match="records would be left of the 18 there are; nothing was changed"):
+        run_pipeline(read_run_recipe(folder), folder, until="export", offline=True)
+    assert made(folder) == before
+
+
+def test_a_killed_reparse_leaves_the_run_as_it_was(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with FaultServer() as server:
+        recipe = write_recipe(tmp_path, server.url, num_tasks=9)
+        assert run(recipe, folder)[0] == 0
+        before = made(folder)
+        command = [sys.executable, "-m", "synth", "reparse", str(folder)]
+        killed = subprocess.run(command, env=os.environ | {"SYNTH_CRASH_AT": "settled:9"}, capture_output=True)
+        assert killed.returncode == -signal.SIGKILL
+        asked = server.stats()["requests"]
+        assert run(recipe, folder)[0] == 0 and server.stats()["requests"] == asked
+    assert made(folder) == before and run_problems(folder) == []
+
+
+def test_an_extended_run_is_made_again_byte_for_byte_from_its_answers(tmp_path: Path) -> None:
+    """At each extension, after a kill in one, and by a second run: the same bytes, no calls."""
+    folder = tmp_path / "run"
+    with FaultServer("--latency", "0.01") as server:
+        recipe = write_recipe(tmp_path, server.url, num_tasks=9)
+        assert run(recipe, folder)[0] == 0
+        for wanted, crash in ((20, ""), (31, "answered:9"), (31, ""), (40, "")):
+            flags = ("--set", f"bootstrap.num_tasks={wanted}")
+            code, words = run(recipe, folder, *flags, env={"SYNTH_CRASH_AT": crash} if crash else None)
+            assert code == (-signal.SIGKILL if crash else 0), words
+            if crash:
+                continue
+            before, asked = made(folder), server.stats()["requests"]
+            result = run_pipeline(read_run_recipe(folder), folder, until="export", offline=True)
+            assert result.progress.requests == 0 and made(folder) == before
+            assert run(recipe, folder, *flags)[0] == 0
+            assert server.stats()["requests"] == asked and made(folder) == before

@@ -79,7 +79,7 @@ def test_answers_cut_at_the_cap_are_no_misses_of_the_schema(
     found = findings(schema_answers=answers)["structured"]
     assert found.state == "poor" and advice in found.advice
     assert found.figures == {"asked": 4, "fitting": fitting, "cut": cut}
-    assert ("did not end within 512 tokens" in found.said) == bool(cut)
+    assert ("did not end within 1024 tokens" in found.said) == bool(cut)
 
 
 def test_a_checkup_asks_for_two_tasks_as_bootstrap_does() -> None:

@@ -144,7 +144,7 @@ def settings(**changes: Any) -> TrainSettings:
 
 @pytest.fixture(scope="module")
 def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("trl", reason="the extra [train] is not installed")
+    pytest.importorskip("peft", reason="the extra [train] is not installed")
     return train(colours(0, 80), tmp_path_factory.mktemp("student") / "s", settings()).path
 
 
@@ -203,7 +203,7 @@ def test_no_task_left_is_refused(student: Path) -> None:
 
 
 def test_an_ablation_trains_all_arms_from_one_base_for_equal_steps_and_tokens(tmp_path: Path) -> None:
-    pytest.importorskip("trl", reason="the extra [train] is not installed")
+    pytest.importorskip("peft", reason="the extra [train] is not installed")
     arms = {"base": [], "few": colours(0, 8), "many": colours(0, 80)}
     result = ablation(arms, colours(79, 111), tmp_path, train, settings(), SHORT.model_copy(update={"seeds": (0, 1)}))
     assert [arm.name for arm in result.arms] == list(arms)

@@ -139,7 +139,7 @@ def test_the_funnel_adds_up_and_reaches_the_export(
     assert stages["evolve"][0] == stages["bootstrap"][3]
     assert stages["select"][3] == len(rows)
     for stage, (*_, rejected) in stages.items():
-        reasons = tables.get(f"Thrown away in {stage}, by reason", [[]])
+        reasons = tables.get(f"Rejected in {stage}, by reason", [[]])
         assert sum(int(number(row[2])) for row in reasons[1:]) == rejected
 
 
@@ -309,7 +309,7 @@ def test_grades_of_all_graded_records_are_shown_with_means_by_source_and_a_warni
     graded = list(ledger.records("grade"))
     ledger.close()
     table = found["Records by complexity"]
-    assert table[0] == ["complexity", "kept", "thrown away"]
+    assert table[0] == ["complexity", "kept", "rejected"]
     both = {float(row[0]): number(row[1]) + number(row[2]) for row in table[1:]}
     assert both == Counter(record.meta["complexity"] for record in graded)
     assert sum(number(row[1]) for row in table[1:]) == 10

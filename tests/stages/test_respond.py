@@ -1,4 +1,4 @@
-"""Answering: how often the teacher is asked, which answer is taken, and what is thrown away when answers differ."""
+"""Answering: how often the teacher is asked, which answer is taken, and what is rejected when answers differ."""
 
 from __future__ import annotations
 

@@ -14,8 +14,7 @@ from pydantic import ValidationError
 from synth.errors import StorageError, TrainingError, UsageError
 from synth.records import Lineage, Record
 from synth.stages.train import PRESETS, TrainSettings, read_result, train
-
-pytest.importorskip("trl", reason="the extra [train] is not installed")
+from synth.student.trainer import Progress
 
 TINY: dict[str, Any] = {
     "hidden_size": 16,
@@ -80,8 +79,8 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     class Stopped(Exception):
         pass
 
-    def stop(step: int, total: int, loss: float) -> None:
-        if step == 5:
+    def stop(done: Progress) -> None:
+        if done.step == 5:
             raise Stopped
 
     whole = train(records(), tmp_path / "whole", settings(save_every=2))
@@ -96,8 +95,8 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_checkpoints_of_other_data_are_not_used(tmp_path: Path) -> None:
-    def stop(step: int, total: int, loss: float) -> None:
-        if step == 5:
+    def stop(done: Progress) -> None:
+        if done.step == 5:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -131,8 +130,8 @@ def test_packed_examples_do_not_see_each_other() -> None:
 
 
 def test_unpacked_training_works_too(tmp_path: Path) -> None:
-    result = train(records(), tmp_path, settings(packing=False, batch_size=8, micro_batch_size=4))
-    assert result.details["packing"] is False and result.details["num_rows"] == 40
+    result = train(records(), tmp_path, settings(packing=False, batch_size=8, batch_tokens=None))
+    assert result.details["packing"] is False and result.details["num_records"] == 40
 
 
 def test_a_held_out_part_is_watched_and_stops_training_early(tmp_path: Path) -> None:
@@ -158,7 +157,7 @@ def test_an_existing_model_gets_the_tokens_it_lacks(tmp_path: Path) -> None:
     from synth.student.weights import load_model, load_tokenizer
 
     base = train(records(), tmp_path / "base", settings()).path
-    result = train(records(), tmp_path / "next", settings(model=str(base), template="chatml"))
+    result = train(records(), tmp_path / "next", settings(preset="tiny", model=str(base), template="chatml"))
     tokenizer, model = load_tokenizer(str(result.path)), load_model(str(result.path))
     assert tokenizer.eos_token == "<|im_end|>"
     assert tokenizer.convert_tokens_to_ids("<|im_start|>") < model.config.vocab_size
@@ -172,8 +171,9 @@ def test_new_tokens_start_as_the_mean_of_the_known_ones() -> None:
     tokenizer = make_tokenizer(["a"])
     model = make_model(len(tokenizer), seed=0, hidden=16, layers=1, heads=2)
     mean = model.get_input_embeddings().weight.mean(dim=0).clone()
+    known = len(tokenizer)
     tokenizer.add_tokens(["<|new|>"])
-    assert fit_vocabulary(model, tokenizer) == 1
+    assert fit_vocabulary(model, tokenizer, known) == 1
     rows = model.get_input_embeddings().weight
     assert rows.shape[0] % 64 == 0
     assert (rows[len(tokenizer) - 1] - mean).abs().max() < 1e-6
@@ -246,7 +246,7 @@ def test_a_tokenizer_without_end_token_is_refused(tmp_path: Path) -> None:
     config = json.loads((base / "tokenizer_config.json").read_text())
     (base / "tokenizer_config.json").write_text(json.dumps({k: v for k, v in config.items() if k != "eos_token"}))
     with pytest.raises(UsageError, match="no end-of-sequence token"):
-        train(records(), tmp_path / "next", settings(model=str(base)))
+        train(records(), tmp_path / "next", settings(preset="tiny", model=str(base)))
 
 
 def test_a_loss_that_is_no_number_stops_training_and_keeps_the_last_checkpoint(tmp_path: Path) -> None:
@@ -267,7 +267,7 @@ def test_a_full_disk_at_the_end_leaves_the_checkpoint_to_go_on_from(
     save = PreTrainedModel.save_pretrained
 
     def full(self: Any, folder: Any, **options: Any) -> None:
-        if Path(folder).name == ".saving":
+        if Path(folder).name == ".student.saving":
             raise OSError(28, "No space left on device")
         save(self, folder, **options)
 
@@ -314,11 +314,11 @@ def test_a_model_that_does_not_fit_is_refused_with_what_would(tmp_path: Path, mo
     shape = {"hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32}
     LlamaConfig(vocab_size=32000, **shape).save_pretrained(tmp_path)
     monkeypatch.setattr("synth.student.memory.available_bytes", lambda: 24e9)
-    from synth.student.memory import estimate, refuse_if_too_big, shape_of
+    from synth.student.memory import estimate, fitting, shape_of
 
-    big = TrainSettings(preset="alpaca-7b", model=str(tmp_path))
+    big = TrainSettings(preset="alpaca-7b", model=str(tmp_path), precision="float32")
     assert estimate(shape_of(str(tmp_path)), big, True).states == pytest.approx(108e9, rel=0.02)
     with pytest.raises(UsageError, match=r"6\.74 billion parameters.*24\.0 GB are free") as caught:
-        refuse_if_too_big(str(tmp_path), big)
+        fitting(str(tmp_path), big, 512)
     assert "method=qlora" in caught.value.hint and "method=lora" not in caught.value.hint
-    refuse_if_too_big(str(tmp_path), big.model_copy(update={"ignore_memory": True}))
+    assert fitting(str(tmp_path), big.model_copy(update={"ignore_memory": True}), 512).micro_tokens == 2048

@@ -11,7 +11,7 @@ from synth.errors import TrainingError, UsageError
 from synth.records import Record
 from synth.stages.train import TrainSettings, train
 
-pytest.importorskip("trl", reason="the extra [train] is not installed")
+pytest.importorskip("peft", reason="the extra [train] is not installed")
 
 WORDS = "red blue green black white brown grey pink".split()
 RECORDS = [Record("Repeat the words.", f"{one} {two}", f"{one} {two}") for one in WORDS for two in WORDS]
@@ -48,21 +48,20 @@ def test_fewer_processes_than_asked_for_are_refused(tmp_path: Path) -> None:
 def test_sharding_without_gpus_is_refused_and_not_silently_left_out() -> None:
     import torch
 
-    from synth.student.fit import _sharding
+    from synth.student.trainer import sharding
 
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")
     with pytest.raises(UsageError, match="sharding fsdp needs GPUs"):
-        _sharding(settings(num_processes=2, sharding="fsdp"))
+        sharding(settings(num_processes=2, sharding="fsdp"))
 
 
 def test_the_wrapper_that_was_not_got_stops_the_run() -> None:
     from types import SimpleNamespace
 
-    from synth.student.callbacks import Watch
+    from synth.student.trainer import Watch
 
-    watch = Watch(settings(num_processes=2, sharding="fsdp"))
-    watch.trainer = SimpleNamespace(model_wrapped=object())
+    watch = Watch(SimpleNamespace(model_wrapped=object(), settings=settings(num_processes=2, sharding="fsdp")))
     with pytest.raises(TrainingError, match="wrapped in object"):
         watch.on_step_begin(None, SimpleNamespace(global_step=0), None)
 
@@ -77,7 +76,7 @@ def test_a_gpu_out_of_memory_says_what_to_change_in_numbers() -> None:
     def train_and_fail(**_: Any) -> None:
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
-    trainer = SimpleNamespace(train=train_and_fail, args=SimpleNamespace(per_device_train_batch_size=8))
+    trainer = SimpleNamespace(train=train_and_fail)
     with pytest.raises(TrainingError, match="out of memory") as caught:
-        _train(trainer, None, settings(max_length=512))
-    assert "micro_batch_size from 8 to 4" in caught.value.hint and "max_length from 512 to 256" in caught.value.hint
+        _train(trainer, None, settings(max_length=512, micro_tokens=2048))
+    assert "micro_tokens from 2048 to 1024" in caught.value.hint and "max_length from 512 to 256" in caught.value.hint

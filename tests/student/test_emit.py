@@ -22,6 +22,8 @@ RECORDS = [
 
 def emitted(kind: str, out_dir: Path, **changes: Any) -> dict[str, Any]:
     settings = TrainSettings(**({"preset": "lora", "model": "some/model"} | changes))
+    if settings.template == "auto" and settings.model == "some/model":
+        settings = settings.model_copy(update={"template": "alpaca"})
     paths = emit(kind, RECORDS, out_dir, settings)
     assert all(path.exists() for path in paths)
     return dict(yaml.safe_load((out_dir / f"{kind}.yaml").read_text("utf-8")))
@@ -35,7 +37,7 @@ def rows_of(folder: Path) -> list[dict[str, Any]]:
 def test_every_config_has_the_model_the_rate_and_the_data(kind: str, tmp_path: Path) -> None:
     config = emitted(kind, tmp_path)
     assert "some/model" in config.values() and config["learning_rate"] == 2e-4
-    assert config["gradient_accumulation_steps"] == 128 and config["lora_dropout"] == 0.05
+    assert config["gradient_accumulation_steps"] == 8 and config["lora_dropout"] == 0.05
     first, second = rows_of(tmp_path)
     if kind == "trl":
         assert first["prompt"].endswith("### Input:\n2 and 3\n\n### Response:") and first["completion"] == "5"
@@ -64,6 +66,19 @@ def test_the_big_sizes_come_with_their_sharding(tmp_path: Path) -> None:
     assert config["deepspeed"] == "deepspeed_zero3.json" and config["gradient_accumulation_steps"] == 1
     zero = json.loads((tmp_path / "zero/deepspeed_zero3.json").read_text())
     assert zero["zero_optimization"]["stage"] == 3
+
+
+def test_a_models_own_template_is_used_where_it_has_one_and_a_model_out_of_reach_is_named(tmp_path: Path) -> None:
+    from tokenizer_families import CHATS, tokenizer
+
+    for name, template in (("chat", CHATS["chatml"]), ("alpaca", None)):
+        tokenizer("gpt2", template).save_pretrained(tmp_path / name)
+        config = emitted("axolotl", tmp_path / f"{name}-out", model=str(tmp_path / name))
+        assert config["chat_template"] == ("tokenizer_default" if name == "chat" else "jinja")
+        assert config["learning_rate"] == 2e-4 and config["adapter"] == "lora"
+    with pytest.raises(UsageError, match=r"some/model") as caught:
+        emit("trl", RECORDS, tmp_path, TrainSettings(model="some/model"))
+    assert "--set template=" in caught.value.hint
 
 
 def test_unknown_tools_and_students_from_scratch_are_refused(tmp_path: Path) -> None:
@@ -100,7 +115,7 @@ def test_every_key_is_one_that_the_tool_knows(kind: str, known: str, preset: str
 
 @pytest.mark.parametrize("preset", ["alpaca-7b", "wizardlm-7b", "lora", "qlora"])
 def test_trl_itself_reads_its_config(preset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    trl = pytest.importorskip("trl", reason="the extra [train] is not installed")
+    trl = pytest.importorskip("trl", reason="TRL is not installed: its parser was not asked")
     from trl.scripts.utils import DatasetMixtureConfig
 
     emitted("trl", tmp_path, preset=preset)

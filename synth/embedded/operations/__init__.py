@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from synth.embedded.operations import lists, quantities, tables, texts
+from synth.embedded.operations import quantities, tables, texts
 from synth.embedded.plan import Args, Operation
 
 OPERATIONS: dict[str, Operation] = {
-    operation.name: operation for module in (tables, lists, quantities, texts) for operation in module.OPERATIONS
+    operation.name: operation for module in (tables, quantities, texts) for operation in module.OPERATIONS
 }
-OPPOSITES = {
-    ">": "<=", "<": ">=", ">=": "<", "<=": ">", "yes": "no", "no": "yes", "even": "odd", "odd": "even",
-    "start": "not start", "not start": "start", "has": "has not", "has not": "has",
-}  # fmt: skip
-TURNED = ("cmp", "is_", "parity", "how")
-"""The arguments that say which side of a filter is kept."""
+OPPOSITES = {">": "<=", "<": ">=", ">=": "<", "<=": ">", "yes": "no", "no": "yes"}
 
 
 def opposite(args: Args) -> Args:
     """The arguments of the filter that keeps exactly what this one drops."""
-    return {name: OPPOSITES[value] if name in TURNED else value for name, value in args.items()}
+    return {name: OPPOSITES[value] if name in ("cmp", "is_") else value for name, value in args.items()}

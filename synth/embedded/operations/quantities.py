@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 
 from synth.embedded.draws import Draw
-from synth.embedded.operations.figures import COMPARE, decimal, divided
 from synth.embedded.plan import Args, Operation
-from synth.embedded.values import Label, Quantity, Unfit, show_number, show_quantity
+from synth.embedded.values import Label, Quantity, Unfit, show_number
 
 EXACT: dict[str, dict[str, Decimal]] = {
     unit: {other: Decimal(factor) for other, factor in (pair.split("=") for pair in pairs.split())}
@@ -22,7 +22,23 @@ EXACT: dict[str, dict[str, Decimal]] = {
 }  # fmt: skip
 SHARED = frozenset(("euros", "cents", "kg", "g", "grams", "litres", "ml", "tonnes", "kilograms", ""))
 """Units of what people buy, sell and share out."""
+COMPARE: dict[str, Callable[[Decimal, Decimal], bool]] = {
+    ">": lambda a, b: a > b, "<": lambda a, b: a < b, ">=": lambda a, b: a >= b, "<=": lambda a, b: a <= b,
+}  # fmt: skip
 GRAINS = {"whole number": Decimal(1), "ten": Decimal(10), "hundred": Decimal(100), "five": Decimal(5)}
+
+
+def divided(total: Decimal, count: Decimal | int) -> Decimal:
+    """total / count. Raises Unfit where rounding half up or half to even would differ."""
+    exact = Fraction(total) / Fraction(count) * 1000
+    if exact.denominator == 1 and exact % 10 == 5:
+        raise Unfit("a tie in rounding")
+    return total / count
+
+
+def decimal(exact: Fraction) -> Decimal:
+    """A fraction as a Decimal."""
+    return Decimal(exact.numerator) / Decimal(exact.denominator)
 
 
 def _places(value: Decimal) -> int:
@@ -35,10 +51,6 @@ def _like(amount: Quantity, value: Decimal) -> Quantity:
 
 def _is_shared(amount: Quantity) -> bool:
     return amount.unit in SHARED and amount.value > 0
-
-
-def _shown(amount: Quantity) -> str:
-    return show_number(amount.value, amount.places)
 
 
 def _draw_convert(amount: Quantity, draw: Draw) -> Args | None:
@@ -73,11 +85,6 @@ def _raise(amount: Quantity, args: Args) -> Quantity:
     if value * 1000 % 10 == 5:
         raise Unfit("a tie in rounding")
     return _like(amount, value)
-
-
-def _explain_raise(before: Quantity, args: Args, after: Quantity) -> str:
-    part, sign = show_number(before.value * int(args["p"]) / 100), "+" if args["dir"] == "up" else "-"
-    return f"{args['p']} % of {_shown(before)} is {part}; {_shown(before)} {sign} {part} = {show_quantity(after)}"
 
 
 def _draw_split(amount: Quantity, draw: Draw) -> Args | None:
@@ -144,8 +151,7 @@ OPERATIONS = (
         do: [say|work out] how many {to} {that} is
         ask: how many {to} is {that}
         ask: [how much|what] is {that} in {to}
-    """, _draw_convert, _convert, _convert_again, "in {to}",
-        lambda before, args, after: f"{show_quantity(before)} = {show_quantity(after)}"),
+    """, _draw_convert, _convert, _convert_again, "in {to}"),
     Operation("percent_change", "quantity", "quantity", "change", """
         do(dir=up): [add|put] {p} % [to {it}|on top of {it}|on top]
         do(dir=up): [raise|increase] {it} by {p} %
@@ -155,14 +161,13 @@ OPERATIONS = (
     """, _draw_raise, _raise,
         lambda amount, args: _like(amount, decimal(
             Fraction(amount.value) * (100 + int(args["p"]) * (1 if args["dir"] == "up" else -1)) / 100)),
-        "after {p} %", _explain_raise),
+        "after {p} %"),
     Operation("split_evenly", "quantity", "quantity", "change", """
         do: [split|divide|share] {it} [equally |evenly |]among {n} people
         do: [split|divide] {it} into {n} equal parts
         do: divide {it} by {n}
         ask: how much does each of {n} people get if {that} is shared [equally|evenly]
-    """, _draw_split, lambda amount, args: _like(amount, divided(amount.value, int(args["n"]))), _split_again, "each share",
-        lambda before, args, after: f"{_shown(before)} / {args['n']} = {show_quantity(after)}"),
+    """, _draw_split, lambda amount, args: _like(amount, divided(amount.value, int(args["n"]))), _split_again, "each share"),
     Operation("multiply", "quantity", "quantity", "change", """
         do: multiply {it} by {n}
         do: take {it} {n} times
@@ -171,15 +176,13 @@ OPERATIONS = (
         ask: what do you get if you [multiply {it} by {n}|take {it} {n} times]
     """, lambda amount, draw: {"n": str(draw.between(2, 12))} if _is_shared(amount) else None,
         lambda amount, args: _like(amount, amount.value * int(args["n"])),
-        lambda amount, args: _like(amount, sum([amount.value] * int(args["n"]), Decimal(0))), "{n} times as much",
-        lambda before, args, after: f"{_shown(before)} × {args['n']} = {show_quantity(after)}"),
+        lambda amount, args: _like(amount, sum([amount.value] * int(args["n"]), Decimal(0))), "{n} times as much"),
     Operation("round_to", "quantity", "quantity", "change", """
         do: round {it}[ off|] to the nearest {grain}
         do: [give|bring] {it} to the nearest {grain}
         do: express {it} rounded[ off|] to the nearest {grain}
         ask: [what|how much] is {that} [rounded |]to the nearest {grain}
-    """, _draw_round, _round, _round_again, "rounded",
-        lambda before, args, after: f"{show_quantity(before)} to the nearest {args['grain']} is {show_quantity(after)}"),
+    """, _draw_round, _round, _round_again, "rounded"),
     Operation("parity", "quantity", "label", "label", """
         ask: is {that} [even or odd|an even or an odd number]
         ask: would you call {that} even or odd
@@ -188,11 +191,11 @@ OPERATIONS = (
         do: say if {it} is even or odd
     """, lambda amount, draw: {} if amount.value % 1 == 0 else None, _parity,
         lambda amount, args: Label("odd" if f"{amount.value.to_integral_value():f}"[-1] in "13579" else "even"),
-        "parity", None, ("even", "odd")),
+        "parity", ("even", "odd")),
     Operation("compare_with", "quantity", "label", "label", f"""
         ask(cmp=>): is {{that}} [above|more than|over|higher than] {_X}
         ask(cmp=<): is {{that}} [below|less than|under|lower than] {_X}
         do(cmp=>): [say|decide|tell me|state] whether {{that}} is [above|more than|over] {_X} (yes or no)
         do(cmp=<): [say|decide|tell me|state] whether {{that}} is [below|less than|under] {_X} (yes or no)
-    """, _draw_above, _above, _above_again, "comparison", None, ("yes", "no")),
+    """, _draw_above, _above, _above_again, "comparison", ("yes", "no")),
 )

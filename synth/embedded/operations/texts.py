@@ -1,8 +1,7 @@
-"""Running text: leaning and topic by a lexicon, extraction, counting, small changes."""
+"""Running text: leaning and topic by a lexicon, counting, small changes."""
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -10,8 +9,8 @@ from decimal import Decimal
 
 from synth.embedded.draws import Draw
 from synth.embedded.plan import Args, Operation
-from synth.embedded.values import Label, Quantity, Text, Unfit, Words
-from synth.embedded.words import BAD, GOOD, MONTHS, THINGS, TOPICS
+from synth.embedded.values import Label, Quantity, Text, Unfit
+from synth.embedded.words import BAD, GOOD, THINGS, TOPICS
 
 _GOOD, _BAD = frozenset(GOOD), frozenset(BAD)
 _TOPIC_OF = {word: topic for topic, words in TOPICS.items() for word in words}
@@ -98,37 +97,6 @@ def _draw_mentions(text: Text, draw: Draw) -> Args | None:
 
 # --- extraction and counting ------------------------------------------------------------------------------------------
 
-MARKS = {
-    "e-mail addresses": r"[\w.]+@[\w.]+\.\w+",
-    "dates": rf"\b\d{{1,2}} (?:{'|'.join(MONTHS)})\b",
-    "times": r"\b\d{1,2}:\d\d\b",
-    "prices": r"\b\d+(?:\.\d\d)? euros?\b",
-    "phone numbers": r"\b0\d{3} \d{5}\b",
-}
-
-
-def _draw_extract(text: Text, draw: Draw) -> Args | None:
-    fitting = [name for name, pattern in MARKS.items() if re.search(pattern, text.text)]
-    return {"marks": draw.pick(fitting)} if fitting else None
-
-
-def _extract(text: Text, args: Args) -> Words:
-    found = re.findall(MARKS[args["marks"]], text.text)
-    if not found or len(set(found)) < len(found):
-        raise Unfit("nothing found, or one of them twice")
-    return Words(args["marks"], tuple(found))
-
-
-def _extract_again(text: Text, args: Args) -> Words:
-    """By walking over the words, each together with the one after it."""
-    marks, words = args["marks"], [word.strip(".,!?;:") for word in text.text.split()]
-    if marks in ("e-mail addresses", "times"):
-        return Words(marks, tuple(word for word in words if ("@" if marks[0] == "e" else ":") in word))
-    ends = {"dates": MONTHS, "prices": ("euro", "euros")}.get(marks)
-    pairs = [(one, two) for one, two in itertools.pairwise(words) if one.replace(".", "", 1).isdigit()]
-    fitting = [pair for pair in pairs if (pair[1] in ends if ends else pair[1].isdigit())]
-    return Words(marks, tuple(map(" ".join, fitting)))
-
 
 def _draw_letter(text: Text, draw: Draw) -> Args | None:
     found = sorted({c for c in text.text.lower() if "a" <= c <= "z"})
@@ -148,9 +116,7 @@ def _draw_case(text: Text, draw: Draw) -> Args | None:
     return {"case": case} if CASES[case][0](text.text) != text.text else None
 
 
-NOUNS = tuple(
-    dict.fromkeys((*THINGS, *_TOPIC_OF, "ticket", "deposit", "hall", "bus", "guests", "helpers", "cake", "answer"))
-)
+NOUNS = tuple(dict.fromkeys((*THINGS, *_TOPIC_OF)))
 
 
 def _draw_swap(text: Text, draw: Draw) -> Args | None:
@@ -181,7 +147,7 @@ OPERATIONS = (
         do: [decide|say|tell me|judge] whether {it} is {good} or {bad}
         do: choose the label that fits {it} (either {good} or {bad})
         do: sort {it} into {good} or {bad}
-    """, _draw_sentiment, _sentiment, _sentiment_again, "leaning", None, ("good", "bad")),
+    """, _draw_sentiment, _sentiment, _sentiment_again, "leaning", ("good", "bad")),
     Operation("topic", "text", "label", "label", """
         ask: is {it} about {labels}
         ask: does {it} deal with {labels}
@@ -191,7 +157,7 @@ OPERATIONS = (
         do: [assign|give] {it} one of the topics {labels}
         do: [say|decide] whether {it} is about {labels}
         do: choose the topic of {it} from {labels}
-    """, _draw_topic, _topic, _topic_again, "topic", None, ("labels",)),
+    """, _draw_topic, _topic, _topic_again, "topic", ("labels",)),
     Operation("mentions", "text", "label", "label", """
         ask: does {it} mention {quoted}
         ask: does the word {quoted} occur in {it}
@@ -200,13 +166,7 @@ OPERATIONS = (
         do: answer yes or no to whether the word {quoted} occurs in {it}
     """, _draw_mentions,
         lambda text, args: Label("yes" if args["quoted"][1:-1].lower() in tokens(text.text.lower()) else "no"),
-        lambda text, args: Label("yes" if re.search(_word(args["quoted"][1:-1]), text.text, re.IGNORECASE) else "no"), "mentioned", None, ("yes", "no")),
-    Operation("extract", "text", "words", "reduce", """
-        do: [extract|pull out|list|copy out|write down] [all|all the|the] {marks} [in|from|given in] {it}
-        do: [find|collect] [every one of the|all|all the] {marks} in {it}
-        nps: [all the|the] {marks} [in|from|given in|mentioned in] {it}
-        ask: which {marks} [does {it} give|does {it} mention|are in {it}]
-    """, _draw_extract, _extract, _extract_again, "{marks}"),
+        lambda text, args: Label("yes" if re.search(_word(args["quoted"][1:-1]), text.text, re.IGNORECASE) else "no"), "mentioned", ("yes", "no")),
     Operation("count_words", "text", "quantity", "reduce", """
         np: the number of words in {it}
         np: the [word count|length] of {it} in words

@@ -1,4 +1,4 @@
-"""What can be set about a vLLM server, and the command line and environment that come of it. Starts nothing.
+"""What can be set about a vLLM server, and the command line and environment that follow from it. Starts nothing.
 
 Names and meanings are those of `vllm serve --help` (vLLM 0.11 and later). A setting left out stays with vLLM, except on
 a machine without an accelerator: see `_cpu_values`.

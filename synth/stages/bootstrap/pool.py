@@ -70,8 +70,12 @@ class Pool:
     `accepted`: tasks settled so far. `lost`: admitted tasks that came to nothing, for want of an instance.
     """
 
-    def __init__(self, seeds: Sequence[SeedTask], settings: BootstrapSettings) -> None:
+    def __init__(
+        self, seeds: Sequence[SeedTask], settings: BootstrapSettings, targets: Sequence[tuple[int, int]] = ()
+    ) -> None:
+        """`targets`: (number of a request, tasks wanted from it on), see `Ledger.targets`."""
         self.settings = settings
+        self._targets = list(targets) or [(0, settings.num_tasks)]
         self.seeds = [seed_example(seed) for seed in seeds]
         self.accepted: list[Example] = []
         self.lost = 0
@@ -92,20 +96,21 @@ class Pool:
         """Accepted tasks still wanted."""
         return self.settings.num_tasks - len(self.accepted)
 
+    def target(self, number: int) -> int:
+        """Accepted tasks wanted when request `number` was, or is, made."""
+        return [wanted for start, wanted in self._targets if start <= number][-1]
+
     def may_start(self, started: int, committed: int) -> bool:
         """Is one more request needed now? No more is under way than the acceptance so far says is needed."""
-        under_way = started - committed
+        if started >= self.settings.request_limit or self.account.is_hopeless:
+            return False
+        under_way, missing = started - committed, self.target(started) - len(self.accepted)
         limit = min(self.settings.window, RAMP + committed) if self.settings.machine_examples else self.settings.window
-        if (
-            self.missing <= 0
-            or under_way >= limit
-            or started >= self.settings.request_limit
-            or self.account.is_hopeless
-        ):
+        if missing <= 0 or under_way >= limit:
             return False
         prior = PRIOR_ACCEPTANCE * self.settings.per_request
         per_request = (len(self.accepted) + prior) / (committed + 1)
-        return under_way == 0 or under_way * per_request < self.missing
+        return under_way == 0 or under_way * per_request < missing
 
     async def turn(self, number: int) -> None:
         """Wait until the candidates of all requests before `number` are judged."""
@@ -150,7 +155,7 @@ class Pool:
         known = ADMITTED in record.meta
         if (isinstance(one, Rejection) and not known) or (known and record.instruction in self._admitted):
             return one
-        if len(self._admitted) - lost >= self.settings.num_tasks:
+        if len(self._admitted) - lost >= self.target(self._judged):
             rest = replace(record, meta={key: value for key, value in record.meta.items() if key != ADMITTED})
             return Rejection(rest, STAGE, "target", "surplus", "the number of tasks wanted was reached before it")
         if known:

@@ -38,7 +38,10 @@ async def bootstrap(
     teacher = engine.roles["teacher"]
     structured = settings.structured == "auto" and await engine.takes_schema("teacher")
     method = METHODS[settings.method](seeds, settings, structured, engine.options.run_seed)
-    pool = Pool(seeds, settings)
+    dump = settings.model_dump(mode="json")
+    shaping = {key: value for key, value in dump.items() if key not in NOT_SHAPING}
+    fingerprint = digest(shaping, method.versions, [seed.to_dict() for seed in seeds])
+    pool = Pool(seeds, settings, await engine.targets(STAGE, fingerprint, settings.num_tasks))
     early, late = _checks(method, settings)
 
     def next_item(number: int) -> Item:
@@ -57,9 +60,6 @@ async def bootstrap(
         finished = await asyncio.gather(*(_finished(method, one, asker) for one in judged))
         return [_checked(result, late) for results in finished for result in results]
 
-    dump = settings.model_dump(mode="json")
-    shaping = {key: value for key, value in dump.items() if key not in NOT_SHAPING}
-    fingerprint = digest(shaping, method.versions, [seed.to_dict() for seed in seeds])
     plan = StagePlan(STAGE, fingerprint, dump, settings.num_tasks * settings.instances)
     async for results in engine.windowed_stage(plan, next_item, pool.may_start, work, pool.settle):
         yield results

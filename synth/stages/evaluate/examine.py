@@ -5,6 +5,7 @@ A student is a folder that `train` made, or any model with the name of a templat
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -14,8 +15,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from synth.errors import UsageError
+from synth.fileio import atomic_write
 from synth.metrics import mean
-from synth.records import Record, SeedTask
+from synth.records import Record, SeedTask, digest
 from synth.student.items import EvalItem, given_away, items_from
 from synth.student.scores import Difference, Score, as_row, by_metric, difference, mark, score
 
@@ -28,24 +30,23 @@ class EvaluateSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    max_tasks: int | None = Field(default=None, ge=1, description="Examine on this many items at most, the first ones.")
-    max_tokens: int = Field(default=256, ge=1, description="Longest answer, in tokens.")
-    batch_tokens: int = Field(default=16_384, ge=64, description="Tokens in memory at a time, answers included.")
-    max_length: int = Field(default=2048, ge=8, description="Longest text whose loss is taken, in tokens.")
-    template: str | None = Field(
-        None, description="The form of a conversation; null: the one a student was trained with."
-    )
-    num_threads: int | None = Field(default=None, ge=1, description="Threads of torch on the CPU.")
-    keep_given_away: bool = Field(False, description="Examine on items that the training data give away, too.")
-    seed: int = Field(default=0, ge=0, description="Seed of the intervals.")
-    seeds: tuple[int, ...] = Field((0, 1, 2), description="Seeds of an ablation's trainings.")
+    tasks: tuple[Literal["held out", "exam"], ...] = Field(
+        ("held out",), description="held out: the run's held-out inputs, else the 120 held-out tasks; exam: 400 "
+        "tasks of five levels, from very easy to very hard.",
+    )  # fmt: skip
+    max_tasks: int | None = Field(None, ge=1, description="At most so many tasks, the first ones.")
+    max_tokens: int = Field(256, ge=1, description="Longest answer, in tokens.")
+    batch_tokens: int = Field(16_384, ge=64, description="Tokens in memory at a time, answers included.")
+    max_length: int = Field(2048, ge=8, description="Longest text, in tokens, whose loss is taken.")
+    template: str | None = Field(None, description="None: the one that a student was trained with.")
+    num_threads: int | None = Field(None, ge=1, description="CPU threads.")
+    keep_given_away: bool = Field(False, description="Also examine on tasks that the training data give away.")
+    seed: int = Field(0, ge=0, description="Of the bootstrap intervals.")
+    seeds: tuple[int, ...] = Field((0, 1, 2), description="Of an ablation's trainings.")
     arms: tuple[Literal["seeds only", "no checks"], ...] = Field(
-        ("seeds only",),
-        description=(
-            "Students trained for comparison, for as many steps and tokens: on the seed tasks alone, or on all "
-            "that the teacher answered before any check."
-        ),
-    )
+        ("seeds only",), description="Students trained for comparison, for as long as the run's own: on the seed tasks "
+        "alone, or on all that the teacher answered, whatever the checks said.",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,8 @@ class EvalResult:
 
     `differences` are against the first student, and of the last against those between. `given_away`: item id -> the
     training record that gave it away; those items are left out of every number unless the settings keep them.
-    `by_group`: group -> student -> share correct. `notes`: sentences that belong beside the numbers.
+    `by_group`: group -> student -> share correct. `notes`: sentences that belong beside the numbers. `items`: what was
+    asked.
     """
 
     scores: list[Score]
@@ -73,6 +75,22 @@ class EvalResult:
     given_away: dict[str, str] = field(default_factory=dict)
     by_group: dict[str, dict[str, float]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    items: list[EvalItem] = field(default_factory=list)
+
+    def verdict(self) -> list[str]:
+        """What can be said of the last student against each other one, in plain sentences."""
+        found = []
+        metrics = {"right_answer": "tasks with one right answer", "followed_strict": "tasks with constraints to keep"}
+        for metric, tasks in metrics.items():
+            for gap in (one for one in self.differences if one.metric == metric):
+                own, other = self.score(gap.student, metric), self.score(gap.against, metric)
+                if gap.student == list(self.answers)[-1]:
+                    found.append(
+                        f"Of {gap.num_items} {tasks}, {gap.student} gets {own.value:.1%} right and {gap.against} "
+                        f"{other.value:.1%}: {100 * gap.value:+.1f} points ({100 * gap.low:+.1f} to "
+                        f"{100 * gap.high:+.1f}), {gap.verdict}."
+                    )
+        return found
 
     def rows(self) -> list[list[str]]:
         """A table: student, metric, value, 95 % interval, number of items."""
@@ -96,6 +114,11 @@ class EvalResult:
             "given_away": self.given_away,
             "by_group": self.by_group,
             "notes": self.notes,
+            "verdict": self.verdict(),
+            "items": [
+                {"id": one.id, "question": one.question, "right": one.reference, "group": one.group}
+                for one in self.items
+            ],
             "answers": {name: [asdict(one) for one in answers] for name, answers in self.answers.items()},
         }
 
@@ -108,11 +131,13 @@ def evaluate(
     held_out: Sequence[Record] = (),
     training: Sequence[Record] = (),
     progress: Progress | None = None,
+    store: Path | None = None,
 ) -> EvalResult:
     """Examine `students` (name -> folder or model) on the items of `source`: the one to beat first, one's own last.
 
     `held_out`: records whose answers' loss is taken. `training`: what the students were trained on, to find the items
-    it gives away. Raises UsageError where no item is left or a model cannot be loaded.
+    it gives away. `store`: a folder that keeps each student's answers, so that none is asked twice.
+    Raises UsageError where no item is left or a model cannot be loaded.
     """
     settings = settings or EvaluateSettings()
     items = items_from(source)[: settings.max_tasks]
@@ -127,7 +152,7 @@ def evaluate(
     answers: dict[str, list[ItemAnswer]] = {}
     values: dict[str, dict[str, dict[str, float]]] = {}
     for name, path in students.items():
-        answers[name], losses = examine(name, str(path), items, held_out, settings, progress)
+        answers[name], losses = examine(name, str(path), items, held_out, settings, progress, store)
         values[name] = by_metric({one.item: one.marks for one in answers[name]})
         values[name] |= {"held_out_loss": losses} if losses else {}
     return EvalResult(
@@ -137,6 +162,7 @@ def evaluate(
         away,
         _by_group(items, answers),
         [note for note in (_constant_answer(items),) if note],
+        items,
     )
 
 
@@ -157,8 +183,13 @@ def examine(
     held_out: Sequence[Record],
     settings: EvaluateSettings,
     progress: Progress | None,
+    store: Path | None = None,
 ) -> tuple[list[ItemAnswer], dict[str, float]]:
     """One student's answers to `items`, marked, and its loss per token on each record of `held_out`."""
+    kept = None if store is None or held_out else store / f"{name.replace(' ', '-')}.json"
+    mark_of_all = _examination(path, items, settings) if kept else ""
+    if kept is not None and (known := _kept_answers(kept, mark_of_all)) is not None:
+        return known, {}
     from synth.student.generate import Student
 
     student = Student.load(path, settings.template, settings.num_threads)
@@ -173,7 +204,28 @@ def examine(
         ItemAnswer(item.id, answer.text, answer.is_cut, mark(item, answer.text))
         for item, answer in zip(items, written, strict=True)
     ]
+    if kept is not None:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(kept, json.dumps({"examination": mark_of_all, "answers": [asdict(one) for one in answers]}))
     return answers, {name: loss.total / loss.num_tokens for name, loss in losses.items()}
+
+
+def _examination(path: str, items: Sequence[EvalItem], settings: EvaluateSettings) -> str:
+    """Equal for equal weights, tasks and ways of asking."""
+    from synth.student.weights import weights_sha256
+
+    weights = weights_sha256(Path(path)) if Path(path).is_dir() else path
+    asked = [(item.id, item.question, item.conversation.system, item.reference, item.check) for item in items]
+    return digest(weights, asked, settings.max_tokens, settings.template)
+
+
+def _kept_answers(path: Path, examination: str) -> list[ItemAnswer] | None:
+    """The answers that an earlier run kept, if it was the same examination."""
+    try:
+        kept = json.loads(path.read_text("utf-8"))
+        return [ItemAnswer(**one) for one in kept["answers"]] if kept["examination"] == examination else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _differences(values: Mapping[str, Mapping[str, Mapping[str, float]]], seed: int) -> list[Difference]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ from synth.stages.evaluate.ablation import AblationResult, ablation
 from synth.stages.evaluate.examine import EvaluateSettings, evaluate
 from synth.stages.seeds import read_seed_tasks
 from synth.stages.stage import RunFolder, Stage
-from synth.stages.train import STUDENT, train, with_base
+from synth.stages.train import STUDENT, told, train, with_base
 from synth.student.arms import SEEDS_ONLY, answered_records, arms_of_ablation, contamination
-from synth.student.items import items_from
+from synth.student.exam import exam
+from synth.student.items import EvalItem, items_from
+from synth.student.task_file import read_tasks
 
-EVALUATION, STUDENTS, ABLATION = "evaluation.json", "students", "ablation"
+EVALUATION, EXAMINATION, STUDENTS, ABLATION = "evaluation.json", "examination", "students", "ablation"
 
 
 def run(folder: RunFolder, settings: EvaluateSettings) -> bool:
@@ -28,24 +31,41 @@ def run(folder: RunFolder, settings: EvaluateSettings) -> bool:
     records, held_out = folder.records()
     training = with_base(folder, _training(folder), records)
     data = comparison_arms(folder, settings, held_out)
-    arms = {name: train(own, folder.path / where, training) for name, (where, own) in data.items()}
-    arms["student"] = train(records, folder.path / STUDENT, training)
+    data["student"] = (STUDENT, records)
+    arms = {}
+    for number, (name, (where, own)) in enumerate(data.items(), 1):
+        arms[name] = train(own, folder.path / where, training, told(folder, f"arm {number} of {len(data)}, {name}"))
     weights = [one.weights_sha256 for one in arms.values()]
     mark = digest(settings.model_dump(mode="json"), [r.id for r in held_out], list(arms), weights)
     if path.is_file() and json.loads(path.read_text("utf-8")).get("fingerprint") == mark:
         folder.table = json.loads(path.read_text("utf-8"))["table"]
         return False
     students = {"untrained": str(training.model)} | {name: str(one.path) for name, one in arms.items()}
-    source = held_out or read_seed_tasks(EVAL_FILE)
+    source = examination(settings, held_out)
     examined = settings.model_copy(update={"template": settings.template or training.template})
-    seen = [*records, *(record for _, own in data.values() for record in own)]
-    found = evaluate(students, source, examined, training=seen)
+    seen = [record for _, own in data.values() for record in own]
+
+    def progress(name: str, done: int, of: int) -> None:
+        folder.show(f"examining {name}: {done} of {of} answers", done == of)
+
+    store = folder.path / EXAMINATION
+    found = evaluate(students, source, examined, training=seen, progress=progress, store=store)
     folder.table = found.rows()
     atomic_write(path, json.dumps(found.to_dict() | {"fingerprint": mark, "table": found.rows()}, indent=1))
     return True
 
 
-EVALUATE = Stage("evaluate", EvaluateSettings, run, "folder", files=(EVALUATION, STUDENTS, ABLATION, "ablation.json"))
+EVALUATE = Stage(
+    "evaluate", EvaluateSettings, run, "folder", files=(EVALUATION, EXAMINATION, STUDENTS, ABLATION, "ablation.json")
+)
+
+
+def examination(settings: EvaluateSettings, held_out: Sequence[Record]) -> list[EvalItem]:
+    """The tasks that the settings name."""
+    items: list[EvalItem] = []
+    if "held out" in settings.tasks:
+        items += items_from(held_out or read_seed_tasks(EVAL_FILE))
+    return items + (exam(settings.seed) if "exam" in settings.tasks else [])
 
 
 def _training(folder: RunFolder) -> Any:
@@ -76,8 +96,8 @@ def ablate(folder: RunFolder, tasks: Path | None, settings: EvaluateSettings) ->
     arms = arms_of_ablation(folder.seeds(), answered_records(folder.path), kept, held_out)
     sets = {EVAL_FILE.name: items_from(read_seed_tasks(EVAL_FILE))}
     sets |= {"held-out inputs": items_from(held_out)} if held_out else {}
-    sets |= {tasks.name: items_from(read_seed_tasks(tasks))} if tasks else {}
-    source = read_seed_tasks(tasks or EVAL_FILE) if tasks or not held_out else held_out
+    sets |= {tasks.name: read_tasks(tasks)} if tasks else {}
+    source = read_tasks(tasks) if tasks else examination(settings, held_out)
     result = ablation(arms, source, folder.path / ABLATION, train, with_base(folder, training, kept), settings)
     result = dataclasses.replace(result, contamination=contamination(arms, sets))
     atomic_write(folder.path / "ablation.json", json.dumps(result.to_dict(), indent=1))

@@ -45,11 +45,10 @@ async def evolve(
         return await evolver.generations(record, ask) if is_evolved else [record]
 
     async def items() -> AsyncIterator[Item]:
-        seen: set[tuple[object, ...]] = set()
+        seen: set[str] = set()
         async for record in _chain(first, records):
-            task = (record.system, record.history, record.instruction)
-            is_evolved = settings.every_instance or task not in seen
-            seen.add(task)
+            is_evolved = settings.every_instance or record.task() not in seen
+            seen.add(record.task())
             yield Item(record.id, (record, is_evolved))
 
     dump = settings.model_dump(mode="json")

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from synth.stages.export.formats import TURNS
+from synth.stages.export.formats import PAIRS, TURNS
 from synth.stages.export.manifest import FileEntry
 from synth.stages.export.settings import ExportSettings
 from synth.stages.export.totals import Totals, length_summary
@@ -91,8 +91,6 @@ def _header(data: list[FileEntry], totals: Totals, settings: ExportSettings, tit
     header["dataset_info"] = [
         {"config_name": c["config_name"], "features": _features(data, c)} for c in header["configs"]
     ]
-    if totals.multi_turn:  # Alpaca's rows have further keys then
-        header["dataset_info"] = [one for one in header["dataset_info"] if not one["config_name"].startswith("alpaca")]
     return yaml.safe_dump(header, sort_keys=False, allow_unicode=True).rstrip()
 
 
@@ -132,6 +130,7 @@ def _features(data: list[FileEntry], config: dict[str, Any]) -> list[dict[str, A
         "date": {"dtype": "string"},
         "int": {"dtype": "int32"},
         "list[str]": {"list": "string"},
+        PAIRS: {"list": {"list": "string"}},
         TURNS: {"list": [{"name": name, "dtype": "string"} for name in names]},
     }
     return [{"name": name} | kinds[kind] for name, kind in columns.items()]

@@ -13,16 +13,16 @@ from typing import Any
 from synth.errors import UsageError
 from synth.plugins import find
 from synth.records import Record
+from synth.sources.chat import transcript, transcript_turns
 
 Row = dict[str, Any]
 SPEAKERS = {"user": "human", "assistant": "gpt", "system": "system"}
 
 
 def alpaca(record: Record) -> Row:
-    """Alpaca's three keys; `history` (pairs) and `system` as LLaMA-Factory reads them, where a record has them."""
-    row: Row = {"instruction": record.instruction, "input": record.input, "output": record.output}
-    row |= {"history": [list(pair) for pair in record.history]} if record.history else {}
-    return row | ({"system": record.system} if record.system else {})
+    """Alpaca's three keys, and `system` and `history` (pairs) as LLaMA-Factory reads them."""
+    texts: Row = {"instruction": record.instruction, "input": record.input, "output": record.output}
+    return texts | {"system": record.system, "history": [list(pair) for pair in record.history]}
 
 
 def messages(record: Record) -> Row:
@@ -30,13 +30,22 @@ def messages(record: Record) -> Row:
     return {"messages": record.messages()}
 
 
-def prompt_completion(record: Record) -> Row:
-    """TRL's standard form. The prompt ends with an empty line, since trainers join the two texts as they are."""
-    return {"prompt": f"{_prompt(record)}\n\n", "completion": record.output}
+def prompt_completion(record: Record) -> Row | None:
+    """TRL's standard form; None for a record that a reader would take for another conversation.
+
+    The prompt of a single exchange ends with an empty line, since trainers join the two texts as they are; that of a
+    conversation is a transcript.
+    """
+    prompt = _prompt(record)
+    return {"prompt": prompt, "completion": record.output} if prompt else None
 
 
-def _prompt(record: Record) -> str:
-    return f"{record.talk}\n\n{record.question}" if record.talk else record.question
+def _prompt(record: Record) -> str | None:
+    """What comes before the answer as one text; None where its lines look like those of other speakers."""
+    turns = [*record.earlier(), {"role": "user", "content": record.question}]
+    has_more = bool(record.system or record.history)
+    prompt = transcript(turns) if has_more else f"{record.question}\n\n"
+    return prompt if transcript_turns(prompt) == (turns if has_more else None) else None
 
 
 def sharegpt(record: Record) -> Row:
@@ -48,7 +57,7 @@ def sharegpt(record: Record) -> Row:
 def table(record: Record) -> Row:
     """The columns of a table; `history` holds the earlier turns in chat form."""
     row = {"instruction": record.instruction, "input": record.input, "output": record.output}
-    return row | {"history": record.earlier()}
+    return row | {"system": record.system, "history": [turn for turn in record.earlier() if turn["role"] != "system"]}
 
 
 def csv(record: Record) -> Row:
@@ -59,16 +68,23 @@ def csv(record: Record) -> Row:
 def preference(record: Record) -> Row | None:
     """TRL's preference form, where a record has another answer that differs; else None.
 
-    The record's own answer is `chosen`, the last other one `rejected`. Nobody compared the two: the card says so.
+    The record's own answer is `chosen`, the last other one `rejected`. One that a judge found as good makes no pair;
+    where nobody compared the two, the card says so.
     """
-    others = [other.output for other in record.others if other.output.strip() not in ("", record.output.strip())]
-    return {"prompt": _prompt(record), "chosen": record.output, "rejected": others[-1]} if others else None
+    others = [one for one in record.others if one.output.strip() not in ("", record.output.strip())]
+    worse = [one.output for one in others if one.grade is None or one.grade < 0.5]
+    prompt = _prompt(record)
+    if not worse or not prompt:
+        return None
+    return {"prompt": prompt.removesuffix("\n\n"), "chosen": record.output, "rejected": worse[-1]}
 
 
-TURNS = "turns"  # the type of a column of chat turns; the others are str, date, int and list[str]
+TURNS = "turns"  # the type of a column of chat turns; the others are str, date, int, list[str] and PAIRS
+PAIRS = "list[list[str]]"
 
 _TEXTS = {"instruction": "str", "input": "str", "output": "str"}
-_TABLE = _TEXTS | {"history": TURNS}
+_ALPACA = _TEXTS | {"system": "str", "history": PAIRS}
+_TABLE = _TEXTS | {"system": "str", "history": TURNS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +92,15 @@ class ExportFormat:
     """A way to write records. `row`: a record's row, or None where it has none.
 
     `file`: where the rows go; its ending (.json, .jsonl, .csv or .parquet) says how they are written. `split_file`: the
-    same for each split, with `{split}` in it; None puts the split behind the name. `columns`: name → type.
+    same for each split, with `{split}` in it; None puts the split behind the name. `columns`: name → type. `optional`:
+    columns that are left out of every row where no record fills them, so that all rows of a file have the same keys.
     """
 
     row: Callable[[Record], Row | None]
     file: str
     columns: dict[str, str]
     split_file: str | None = None
+    optional: tuple[str, ...] = ()
 
     def path(self, split: str | None) -> str:
         """Where the rows of a split, or of all records, go."""
@@ -94,8 +112,8 @@ class ExportFormat:
 
 _SHARDS = ("data/train-00000-of-00001.parquet", "data/{split}-00000-of-00001.parquet")
 FORMATS: dict[str, ExportFormat] = {
-    "alpaca": ExportFormat(alpaca, "alpaca.json", _TEXTS),
-    "alpaca_jsonl": ExportFormat(alpaca, "alpaca.jsonl", _TEXTS),
+    "alpaca": ExportFormat(alpaca, "alpaca.json", _ALPACA, optional=("system", "history")),
+    "alpaca_jsonl": ExportFormat(alpaca, "alpaca.jsonl", _ALPACA, optional=("system", "history")),
     "messages": ExportFormat(messages, "messages.jsonl", {"messages": TURNS}),
     "prompt_completion": ExportFormat(
         prompt_completion, "prompt_completion.jsonl", {"prompt": "str", "completion": "str"}

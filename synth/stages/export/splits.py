@@ -34,7 +34,7 @@ class Families:
         """Put a record into its family; call it in the order in which the records are written later."""
         number = self._number(record.id)
         self._records.append(number)
-        words = " ".join(tokens(record.instruction)) or record.instruction
+        words = " ".join(tokens(record.task())) or record.task()
         self._unite(number, self._number("i:" + digest(words)[:24]))
         if record.lineage.origin == "evolve" or record.lineage.generation > 0:
             for parent in record.lineage.parents:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -56,9 +56,7 @@ def export(
     before = _start_anew(out_dir)
     job = _Job(out_dir, settings, str(facts.get("date", "")))
     with tempfile.TemporaryFile("w+", encoding="utf-8", dir=out_dir) as spool:
-        kept = job.kept(records)
-        placed: Placed = job.placed(kept, links, spool) if settings.splits else ((record, None) for record in kept)
-        job.write(placed)
+        job.write(job.spool(job.kept(records), links, spool))
     data = job.describe()
     extra = job.write_about(data, facts)
     manifest = Manifest([*data, *extra], job.totals.records, job.left_out, str(facts.get("recipe_hash", "")), job.notes)
@@ -122,12 +120,19 @@ class _Job:
     def notes(self) -> list[str]:
         """What a reader of the files should know."""
         multi_turn = self.totals.multi_turn if "csv" in self.settings.formats else 0
+        unheld = self._unheld()
         found = {
             CSV_NOTE: "csv" in self.settings.formats,
             f"{multi_turn} conversations are in the CSV file with their last exchange only.": multi_turn,
+            f"{unheld} records whose lines look like those of speakers are not in prompt_completion.": unheld,
             f"In {self.repaired} records lone surrogates, which are no text, were replaced by U+FFFD.": self.repaired,
         }
         return [note for note, wanted in found.items() if wanted]
+
+    def _unheld(self) -> int:
+        """Records that the prompt-and-completion form cannot hold."""
+        written = [rows for (name, _), rows in self.rows.items() if name == "prompt_completion"]
+        return self.totals.records - sum(written) if written else 0
 
     def kept(self, records: Iterable[Record]) -> Iterator[Record]:
         """The records that can be written, counted and with text that any reader can read."""
@@ -140,35 +145,36 @@ class _Job:
             self.totals.add(clean)
             yield clean
 
-    def placed(self, records: Iterable[Record], links: Iterable[tuple[str, str]], spool: Any) -> Placed:
-        """The records with their splits. All must be seen before the first is placed, so they wait on disk."""
+    def spool(self, records: Iterable[Record], links: Iterable[tuple[str, str]], spool: Any) -> Placed:
+        """The records with their splits. All must be seen before the first is written, so they wait on disk."""
         wanted = self.settings.splits
-        assert wanted is not None
         families = Families(links)
         for record in records:
-            families.add(record)
+            if wanted:
+                families.add(record)
             spool.write(json.dumps(record.to_dict()) + "\n")
-        spool.seek(0)
-        for line, split in zip(spool, families.assign(wanted.validation, wanted.test), strict=True):
-            yield Record.from_dict(json.loads(line)), split if self.splits != [None] else None
+        assigned: list[str | None] = [None] * self.totals.records
+        if wanted and self.splits != [None]:
+            assigned = list(families.assign(wanted.validation, wanted.test))
+        return _leaders_first(spool, assigned) if self.totals.multi_turn else _placed(spool, assigned)
 
     def write(self, placed: Placed) -> None:
         """Write every record to every format, in one pass."""
         with ExitStack() as stack:
-            opened: dict[str | None, list[tuple[str, Callable[[Record], Row | None], Write]]] = {}
+            opened: dict[str | None, list[tuple[str, Callable[[Record], Row | None], Write, set[str]]]] = {}
             for split in self.splits:
                 for name in self.settings.formats:
                     writer = stack.enter_context(
                         open_writer(self.out_dir / self._path(name, split), self._columns(name))
                     )
-                    opened.setdefault(split, []).append((name, find_format(name).row, writer))
+                    opened.setdefault(split, []).append((name, find_format(name).row, writer, self._unused(name)))
                     self.rows[name, split] = 0
             for record, split in placed:
                 extra = provenance(record, self.date, self.settings.licence) if self.settings.provenance else {}
-                for name, make_row, write in opened[split]:
+                for name, make_row, write, unused in opened[split]:
                     row = make_row(record)
                     if row is not None:
-                        write(row | extra)
+                        write({key: value for key, value in row.items() if key not in unused} | extra)
                         self.rows[name, split] += 1
 
     def describe(self) -> list[FileEntry]:
@@ -200,8 +206,36 @@ class _Job:
     def _path(self, name: str, split: str | None) -> str:
         return find_format(name).path(split)
 
+    def _unused(self, name: str) -> set[str]:
+        """The optional columns of a format that no record fills."""
+        filled = {"history": self.totals.multi_turn, "system": self.totals.with_system}
+        return {column for column in find_format(name).optional if not filled.get(column)}
+
     def _columns(self, name: str) -> dict[str, str]:
-        return find_format(name).columns | (PROVENANCE_COLUMNS if self.settings.provenance else {})
+        unused = self._unused(name)
+        own = {column: kind for column, kind in find_format(name).columns.items() if column not in unused}
+        return own | (PROVENANCE_COLUMNS if self.settings.provenance else {})
+
+
+def _placed(spool: Any, splits: Sequence[str | None]) -> Placed:
+    spool.seek(0)
+    for line, split in zip(spool, splits, strict=True):
+        yield Record.from_dict(json.loads(line)), split
+
+
+def _leaders_first(spool: Any, splits: Sequence[str | None]) -> Placed:
+    """The records in their order, but for the first one of each split that has a history: it comes before all others.
+
+    Readers that infer the type of a column from the first megabytes of a file see a list that is not empty then.
+    """
+    leaders: dict[str | None, int] = {}
+    for at, (record, split) in enumerate(_placed(spool, splits)):
+        if record.history and split not in leaders:
+            leaders[split] = at
+            yield record, split
+    for at, (record, split) in enumerate(_placed(spool, splits)):
+        if leaders.get(split) != at:
+            yield record, split
 
 
 def dataset_info(data: list[FileEntry], totals: Totals, name: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ class Totals:
     from_reference_teacher: int = 0
     multi_turn: int = 0
     with_system: int = 0
+    compared: int = 0
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     words: dict[str, Counter[int]] = field(default_factory=dict)
 
@@ -32,6 +33,7 @@ class Totals:
         self.from_reference_teacher += is_from_reference_teacher(record)
         self.multi_turn += bool(record.history)
         self.with_system += bool(record.system)
+        self.compared += any(other.grade is not None for other in record.others)
         line = record.lineage
         self._count("origin", line.origin)
         self._count("teacher", line.model)

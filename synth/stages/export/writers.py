@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 from synth.fileio import atomic_file
 from synth.records import Record
 from synth.sources.tables import escape_cell
-from synth.stages.export.formats import TURNS, Row
+from synth.stages.export.formats import PAIRS, TURNS, Row
 
 Write = Callable[[Row], None]
 BATCH_ROWS = 10_000
@@ -139,6 +139,7 @@ def _arrow_type(kind: str) -> Any:
         "date": pa.string(),
         "int": pa.int32(),
         "list[str]": pa.list_(pa.string()),
+        PAIRS: pa.list_(pa.list_(pa.string())),
         TURNS: pa.list_(turn),
     }
     return kinds[kind]

@@ -1,6 +1,6 @@
 """Grades of a run: how they are spread, by where the records come from, and what was kept of them.
 
-All graded records count, those thrown away afterwards too: the kept ones alone would show the threshold, not the
+All graded records count, those rejected afterwards too: the kept ones alone would show the threshold, not the
 grader. A run without a grading stage shows the grades that its records carry.
 """
 
@@ -110,7 +110,7 @@ def quality_blocks(facts: QualityFacts) -> list[Block]:
     blocks: list[Block] = []
     if facts.reasons:
         why = ", ".join(f"{reason} {count:,}" for reason, count in facts.reasons.most_common())
-        blocks.append(Note(f"{facts.reasons.total():,} records could not be graded and were thrown away: {why}."))
+        blocks.append(Note(f"{facts.reasons.total():,} records could not be graded and were rejected: {why}."))
     if warning := flat_grades({show(name): facts.all_of(name) for name in names if name.startswith("grade")}):
         blocks.append(Note(warning, True))
     blocks += [_histogram(facts, name) for name in names]
@@ -121,7 +121,7 @@ def quality_blocks(facts: QualityFacts) -> list[Block]:
 
 def _histogram(facts: QualityFacts, name: str) -> Figure:
     grades = facts.all_of(name)
-    parts = {"kept": facts.kept.get(name, Counter()), "thrown away": facts.refused.get(name, Counter())}
+    parts = {"kept": facts.kept.get(name, Counter()), "rejected": facts.refused.get(name, Counter())}
     bins = _bins(grades)
     series = {part: [sum(n for g, n in counts.items() if low <= g < high) for _, low, high in bins]
               for part, counts in parts.items() if counts}  # fmt: skip

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from itertools import pairwise
 
-from synth import __version__
 from synth.engine.funnel import StageCount
 from synth.metrics import mean
 from synth.records import Record, Rejection
@@ -16,7 +15,8 @@ from synth.stages.report.blocks import Block, Figure, Listing, Note, Numbers, Pi
 from synth.stages.report.evolution import word_difference
 from synth.stages.report.facts import RunFacts
 from synth.stages.report.quality import quality_blocks
-from synth.stages.report.student import audit_blocks, student_blocks
+from synth.stages.report.student import audit_blocks, student_blocks, verdict_blocks
+from synth.version import __version__
 
 MAX_REASONS = 40
 MAX_KINDS = 20
@@ -25,22 +25,23 @@ NO_DATA = "This run has none."
 
 
 def outcome(facts: RunFacts) -> list[Block]:
-    """What came out and what it cost."""
+    """Results and cost."""
     totals = facts.traffic.totals
     prompt, completion = (sum(row[name] or 0 for row in totals) for name in ("prompt_tokens", "completion_tokens"))
     cost = sum(row["cost"] or 0 for row in totals)
     seconds = working_time(facts)
     blocks: list[Block] = [
+        *verdict_blocks(facts.evaluation),
         Numbers(
             [
-                (f"{facts.funnel.kept:,}", "records came out"),
-                (f"{facts.funnel.rejected:,}", f"of {facts.funnel.candidates:,} candidates were thrown away"),
+                (f"{facts.funnel.kept:,}", "records kept"),
+                (f"{facts.funnel.rejected:,}", f"of {facts.funnel.candidates:,} candidates were rejected"),
                 (f"{sum(row['requests'] for row in totals if row['state'] == 'answered'):,}", "requests answered"),
                 (f"{prompt + completion:,}", f"tokens: {prompt:,} in, {completion:,} out"),
                 (f"{cost:,.4f}" if cost else "no price given", "cost, in the currency of the recipe's prices"),
                 (duration(seconds) if facts.timings else "not noted", "in all stages, which partly run side by side"),
             ]
-        )
+        ),
     ]
     if facts.records.from_reference_teacher:
         blocks.insert(0, Note(_reference_note(facts), is_warning=True))
@@ -83,7 +84,7 @@ def duration(seconds: float) -> str:
 
 
 def funnel(facts: RunFacts) -> list[Block]:
-    """Every candidate, by stage and reason, with samples of what was thrown away."""
+    """Every candidate, by stage and reason, with samples of what was rejected."""
     stages = facts.funnel.stages
     blocks: list[Block] = [Note(f"The counts do not add up: {problem}.", True) for problem in facts.funnel.problems]
     if not stages:
@@ -92,16 +93,14 @@ def funnel(facts: RunFacts) -> list[Block]:
         blocks.append(
             Note(
                 f"Every candidate is accounted for: {facts.funnel.candidates:,} came in or were made, "
-                f"{facts.funnel.kept:,} were kept and {facts.funnel.rejected:,} thrown away"
+                f"{facts.funnel.kept:,} were kept and {facts.funnel.rejected:,} rejected"
                 + (f"; {waiting:,} are still on their way." if (waiting := sum(s.waiting for s in stages)) else ".")
             )
         )
-    chart = charts.bars(
-        "Kept and thrown away", [(s.stage, {"kept": s.kept, "thrown away": s.rejected}) for s in stages]
-    )
-    header = ("stage", "received", "joined", "made", "kept", "thrown away")
+    chart = charts.bars("Kept and rejected", [(s.stage, {"kept": s.kept, "rejected": s.rejected}) for s in stages])
+    header = ("stage", "received", "joined", "made", "kept", "rejected")
     rows = [(s.stage, s.received, s.joined, s.made, s.kept, s.rejected) for s in stages]
-    blocks.append(Figure("Kept and thrown away by stage", chart, Table("Candidates by stage", header, rows)))
+    blocks.append(Figure("Kept and rejected by stage", chart, Table("Candidates by stage", header, rows)))
     for stage in stages:
         blocks += _reasons(stage)
     return blocks
@@ -115,18 +114,18 @@ def _reasons(stage: StageCount) -> list[Block]:
     if rest := sum(count for _, count in ranked[MAX_REASONS:]):
         rows.append((f"{len(ranked) - MAX_REASONS} further reasons", "", rest))
     named = [(reason or check, {"records": count}) for check, reason, count in rows]
-    chart = charts.bars(f"Thrown away in {stage.stage}", named, colour=1)
-    table = Table(f"Thrown away in {stage.stage}, by reason", ("check", "reason", "records"), rows)
+    chart = charts.bars(f"Rejected in {stage.stage}", named, colour=1)
+    table = Table(f"Rejected in {stage.stage}, by reason", ("check", "reason", "records"), rows)
     samples = [
         Samples(f"{stage.stage}, {check}: {reason} ({count:,})", [_sample(one) for one in stage.samples[check, reason]])
         for (check, reason), count in ranked[:MAX_REASONS]
     ]
-    return [Figure(f"Thrown away in {stage.stage}", chart, table), *samples]
+    return [Figure(f"Rejected in {stage.stage}", chart, table), *samples]
 
 
 def _sample(rejection: Rejection) -> tuple[str, str]:
     record = rejection.record
-    parts = [record.instruction, f"Input: {record.input}" if record.input else ""]
+    parts = [record.talk, record.instruction, f"Input: {record.input}" if record.input else ""]
     parts.append(f"Output: {record.output}" if record.output else "")
     return show(rejection.detail or "no detail", 200), show("\n".join(part for part in parts if part) or "(empty)")
 
@@ -239,7 +238,7 @@ def evolution(facts: RunFacts) -> list[Block]:
     blocks: list[Block] = []
     for place, name in enumerate(("operator", "generation")):
         tried, kept = _summed(evolved.tried, place), _summed(evolved.kept, place)
-        parts = [(key, {"kept": kept[key], "thrown away": tried[key] - kept[key]}) for key in sorted(tried)]
+        parts = [(key, {"kept": kept[key], "rejected": tried[key] - kept[key]}) for key in sorted(tried)]
         rows = [(key, tried[key], kept[key], f"{kept[key] / tried[key]:.1%}") for key in sorted(tried)]
         chart = charts.bars(f"Evolved tasks by {name}", parts)
         table = Table(f"Evolved tasks by {name}", (name, "tried", "kept", "rate"), rows)
@@ -363,7 +362,7 @@ def origin(facts: RunFacts) -> list[Block]:
 
 
 SECTIONS: tuple[tuple[str, str, Callable[[RunFacts], list[Block]]], ...] = (
-    ("outcome", "What came out and what it cost", outcome),
+    ("outcome", "Results and cost", outcome),
     ("funnel", "The funnel", funnel),
     ("verbs", "What is asked: verbs and their objects", verbs),
     ("nearness", "How near the tasks are to the seeds and to each other", nearness),

@@ -1,4 +1,4 @@
-"""The report: a run folder becomes one HTML file that tells what was made, what was thrown away and what it cost."""
+"""The report: a run folder becomes one HTML file that tells what was made, what was rejected and what it cost."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def report(run_dir: Path, settings: ReportSettings = ReportSettings()) -> Path:
     Works on unfinished runs too. Raises StorageError where there is no ledger or the folder cannot be written.
     """
     facts = collect(run_dir, settings.embeddings_path)
-    lead = "What this run made, what it threw away and why, and what it cost."
+    lead = "What this run made, what it rejected and why, and what it cost."
     path = run_dir / FILE_NAME
     atomic_write(path, render(f"Run {facts.name}", lead, [facts.name], sections([facts])))
     return path

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from synth.stages.report import charts
-from synth.stages.report.blocks import Block, Cell, Figure, Note, Table, show
+from synth.stages.report.blocks import Block, Cell, Figure, Note, Samples, Table, show
 
 MAX_ROWS = 60
 
@@ -16,7 +16,7 @@ def student_blocks(
     evaluation: Mapping[str, Any], ablation: Mapping[str, Any], trained: Mapping[str, Mapping[str, Any]]
 ) -> list[Block]:
     """Scores with intervals, what the data did, the evaluation's notes and the facts of each training."""
-    blocks: list[Block] = []
+    blocks: list[Block] = verdict_blocks(evaluation)
     scores = [_renamed(row, {"student": "name", "num_items": "n"}) for row in _rows(evaluation.get("scores"))]
     scores += _rows(evaluation.get("arms"))
     for metric in dict.fromkeys(str(row.get("metric", "value")) for row in scores):
@@ -26,6 +26,8 @@ def student_blocks(
         blocks.append(Note(f"{len(away)} held-out items were given away by the training data and are not counted."))
     blocks += _ablation(ablation)
     blocks += [Note(show(str(note), 1000)) for note in _list(evaluation.get("notes"))[:MAX_ROWS]]
+    blocks += _side_by_side(evaluation)
+    blocks += _curves(trained)
     for path, facts in trained.items():
         rows = [
             (show(str(key), 60), _cell(value)) for key, value in facts.items() if isinstance(value, str | int | float)
@@ -33,6 +35,60 @@ def student_blocks(
         if rows:
             blocks.append(Table(f"Training: {show(path, 100)}", ("fact", "value"), rows[:MAX_ROWS]))
     return blocks or [Note("No student was trained or evaluated in this run.")]
+
+
+def verdict_blocks(evaluation: Mapping[str, Any]) -> list[Block]:
+    """What the run's data did for the student, in plain sentences."""
+    return [Note(show(str(sentence), 1000)) for sentence in _list(evaluation.get("verdict"))[:MAX_ROWS]]
+
+
+def _side_by_side(evaluation: Mapping[str, Any]) -> list[Block]:
+    """Each student's answer beside the right one, first where they differ in being right."""
+    students = evaluation.get("answers")
+    items = [one for one in _list(evaluation.get("items")) if isinstance(one, dict)]
+    if not isinstance(students, dict) or not items:
+        return []
+    answers = {
+        str(name): {str(one.get("item")): one for one in _list(given) if isinstance(one, dict)}
+        for name, given in students.items()
+    }
+    samples = []
+    for item in items:
+        given = {name: of.get(str(item.get("id")), {}) for name, of in answers.items()}
+        right = {name: _is_right(one) for name, one in given.items()}
+        body = [f"The right answer: {item.get('right') or '(any that keeps to the constraints)'}"]
+        body += [
+            f"{name} ({'right' if right[name] else 'wrong'}): {one.get('text', '')}" for name, one in given.items()
+        ]
+        heading = f"{item.get('group', '')}: {item.get('question', '')}"
+        samples.append((len(set(right.values())) == 1, show(heading, 200), show("\n\n".join(body), 3000)))
+    samples.sort(key=lambda sample: sample[0])
+    shown = [(heading, body) for _, heading, body in samples[:MAX_ROWS]]
+    return [Samples(f"{len(shown)} of {len(samples)} tasks with every student's answer", shown)]
+
+
+def _is_right(answer: Mapping[str, Any]) -> bool:
+    marks = answer.get("marks")
+    return isinstance(marks, dict) and marks.get("correct") == 1
+
+
+def _curves(trained: Mapping[str, Mapping[str, Any]]) -> list[Block]:
+    """The training loss of every student, step by step."""
+    series = {
+        show(path.removesuffix("/train.json"), 60): [float(v) for v in _list(facts.get("losses")) if _is_number(v)]
+        for path, facts in trained.items()
+    }
+    series = {name: values for name, values in series.items() if len(values) > 1}
+    if not series:
+        return []
+    title = "Training loss by step, in nats per learned token"
+    rows: list[tuple[Cell, ...]] = [
+        (name, len(values), *(f"{values[round(share * (len(values) - 1))]:.3f}" for share in (0, 0.25, 0.5, 0.75, 1)))
+        for name, values in series.items()
+    ]
+    header = ("student", "steps", "first", "a quarter", "half", "three quarters", "last")
+    chart = charts.lines(title, series, ("first step", "last step"))
+    return [Figure("Training loss", chart, Table(title, header, rows))]
 
 
 def _differences(rows: list[dict[str, Any]]) -> list[Block]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class CheckSummary:
-    """What one check would throw away: all it refuses, those where it comes first, and those that only it refuses."""
+    """What one check would reject: all it refuses, those where it comes first, and those that only it refuses."""
 
     name: str
     refuses: int = 0
@@ -39,7 +39,7 @@ class CheckSummary:
     samples: list[tuple[Record, str]] = field(default_factory=list)
 
     def add(self, record: Record, verdict: str, place: int, of: int, num_samples: int) -> None:
-        """Count one refusal: the `place`-th `of` so many of this record."""
+        """Count one refusal: number `place` of the `of` refusals of this record."""
         self.refuses += 1
         self.first += place == 0
         self.alone += of == 1
@@ -108,7 +108,7 @@ def explain(
     grades: Mapping[str, Result] | None = None,
     vectors: Vectors | None = None,
 ) -> Explanation:
-    """What each check of `settings` would throw away of `records`, with the first samples and the overlaps.
+    """What each check of `settings` would reject of `records`, with the first samples and the overlaps.
 
     `grades`: see `stored_grades`; records may carry grades in `meta` as well. `vectors`: needed for `semantic`.
     """

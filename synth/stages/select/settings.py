@@ -1,4 +1,4 @@
-"""What a recipe can say about selection: which checks, which grades, and whom to keep by them. Nothing is run here."""
+"""What a recipe can say about selection: checks, grades, and which graded records to keep. Nothing is run here."""
 
 from __future__ import annotations
 

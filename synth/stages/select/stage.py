@@ -179,7 +179,7 @@ SELECT = Stage(STAGE, SelectSettings, select, "checks", is_default=True, helpers
 
 
 def _embedder(engine: Engine, settings: SelectSettings) -> Embed | None:
-    """How vectors are had, None where nobody wants any."""
+    """The embedding function, or None if no check needs one."""
     by_distance = settings.keep is not None and settings.keep.distance is not None
     if settings.embeddings is None or not (settings.semantic is not None or by_distance):
         return None

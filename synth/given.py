@@ -1,0 +1,115 @@
+"""What a user hands over, read within bounds: YAML text, a `.env` file, and files that must be files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from synth.errors import UsageError
+
+MAX_RECIPE_BYTES, MAX_NODES, MAX_DEPTH = 1_000_000, 20_000, 32
+"""Bounds of a recipe; nodes are counted with every alias written out."""
+_SECRET_NAME = re.compile(r"[A-Z][A-Z0-9_]*(KEY|TOKEN|SECRET|PASSWORD|AUTH)[A-Z0-9_]*")
+USUAL_SECRETS = ("OPENAI_API_KEY", "HF_TOKEN")
+
+
+def check_file(path: Path) -> Path:
+    """`path`. Raises UsageError where it is a device, a pipe or a socket, from which reading may never end."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return path  # who reads it says what is wrong
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise UsageError(f"{path} is not a file but a device or a pipe", "write it to a file first")
+    return path
+
+
+def read_text(path: Path, most: int = MAX_RECIPE_BYTES) -> str:
+    """A small UTF-8 text. Raises OSError, UnicodeDecodeError, and UsageError for what is no file or too big."""
+    with check_file(path).open("rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise UsageError(f"{path} is bigger than {most:,} bytes", "is it the right file?")
+    return data.decode("utf-8-sig")
+
+
+def parse_yaml(text: str, where: str) -> tuple[Any, yaml.Node | None]:
+    """The value of a YAML text and its node tree. Raises UsageError for what is not YAML, or grows when read."""
+    hint = "mind the indentation and the colons"
+    try:
+        _check_depth(text, where)
+        node = yaml.compose(text, yaml.SafeLoader)
+        if node is not None and _size(node, {}) > MAX_NODES:
+            raise UsageError(
+                f"{where} has more than {MAX_NODES:,} values, its aliases written out", "use fewer aliases"
+            )
+        return yaml.safe_load(text), node
+    except yaml.YAMLError as error:
+        raise UsageError(f"{where} is not valid YAML: {error}", hint) from error
+    except (ValueError, RecursionError, OverflowError) as error:
+        raise UsageError(f"{where} holds a value that cannot be read: {error}", hint) from error
+
+
+def _check_depth(text: str, where: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise UsageError(f"{where} is nested deeper than {MAX_DEPTH} levels", "no recipe needs that")
+
+
+def _size(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many nodes there are below and with `node`, an alias counted as what it stands for."""
+    if id(node) not in known:
+        known[id(node)] = MAX_NODES  # for one that contains itself
+        known[id(node)] = 1 + sum(_size(inner, known) for inner in _inner(node))
+    return known[id(node)]
+
+
+def _inner(node: yaml.Node) -> Iterator[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield from (key, value)
+    elif isinstance(node, yaml.SequenceNode):
+        yield from node.value
+
+
+def secret_names(data: Any) -> set[str]:
+    """The environment variables that a recipe names as keys: every `api_key_env`, and `$NAME` in `extra_headers`."""
+    names = set(USUAL_SECRETS)
+    for inner in data.values() if isinstance(data, dict) else data if isinstance(data, list) else ():
+        names |= secret_names(inner)
+    if isinstance(data, dict):
+        named = data.get("extra_headers")
+        names |= {str(data.get("api_key_env", ""))}
+        names |= {str(value).removeprefix("$") for value in named.values()} if isinstance(named, dict) else set()
+    return {name for name in names if _SECRET_NAME.fullmatch(name)}
+
+
+def load_env(folder: Path, data: Mapping[str, Any] = {}) -> None:
+    """Take the keys that a recipe names from `.env` in its `folder` or the working folder, where not yet set.
+
+    Nothing else is taken: what such a file says of proxies or libraries is not for us to obey.
+    """
+    names = secret_names(data)
+    for path in {folder / ".env", Path(".env")}:
+        if path.is_file():
+            for line in read_text(path).splitlines():
+                match = re.match(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*$", line)
+                if match and match[1] in names:
+                    os.environ.setdefault(match[1], match[2].strip("\"'"))
+
+
+def contents_of(path: str) -> str | None:
+    """A mark of what is in the file at `path`, None where there is no file."""
+    if not os.path.isfile(path):
+        return None
+    with open(path, "rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
