@@ -209,6 +209,15 @@ def test_five_seeds_are_enough(tmp_path: Path) -> None:
         assert len(tasks(run(tmp_path / method, Scripted(inventive), five, method=method, num_tasks=30))) == 30
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_requests_of_the_same_words_are_asked_each_for_itself(tmp_path: Path, method: str) -> None:
+    """One seed, one category and a topic: every prompt is the same, and brings other tasks each time."""
+    one = SeedTask("s", "", new_task(random.Random(1)), (Instance("", "Done."),), False, category="sql")
+    model = Scripted(inventive)
+    results = run(tmp_path, model, [one], method=method, topic="tea", num_machine_examples=0, num_tasks=25)
+    assert len(tasks(results)) == 25
+
+
 def test_provenance_leads_to_the_seeds_the_prompt_and_the_request(tmp_path: Path) -> None:
     model = Scripted(inventive)
     results = run(tmp_path, model, method="self_instruct", num_tasks=120)

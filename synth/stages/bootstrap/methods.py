@@ -83,6 +83,7 @@ class Method(ABC):
             self.settings.sampling or self.sampling,
             tasks_form(self.settings.per_request),
             schema=tasks_schema(self.wants_output, self.settings.per_request) if as_json else None,
+            draw=request.number,  # with few seeds or a topic two requests may have the same words
         )
         tasks = parse_tasks(answer.text, cut=answer.finish_reason == "length", wants_output=self.wants_output)
         return self.results(tasks, request, answer)
@@ -145,7 +146,7 @@ class SelfInstruct(Method):
         """A numbered list that goes on; never JSON."""
         settings, shown = self.settings, len(request.parents)
         form = list_form(shown, settings.per_request)
-        answer = await ask(request.prompt, settings.sampling or self.sampling, form)
+        answer = await ask(request.prompt, settings.sampling or self.sampling, form, draw=request.number)
         tasks = parse_numbered(answer.text, shown + 1, cut=answer.finish_reason == "length")
         return self.results(tasks, request, answer)
 
