@@ -166,7 +166,7 @@ def count(folder: Path, labels: Sequence[dict[str, Any]], items: Faults, tally: 
             came[key].append(result)
     for key, text, reason, row in reader.query("SELECT key, text, finish_reason, request FROM requests"):
         request = _request(json.loads(row))
-        kind = prompt_kind(request.messages[-1]["content"])
+        kind = prompt_kind(request.messages)
         done = plants.get(request_digest(MODEL, request), [])
         try:
             clean = embedded.reply(request, embedded.Settings())

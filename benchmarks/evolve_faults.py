@@ -92,7 +92,7 @@ class Planting:
     async def complete(self, request: ChatRequest) -> Completion:
         """The reply, damaged where it is a rewrite."""
         answer = await self.model.complete(request)
-        if prompt_kind(request.messages[-1]["content"]) != "evolve" or self.parent is None:
+        if prompt_kind(request.messages) != "evolve" or self.parent is None:
             return answer
         sound = parse_rewrite(answer.text)
         child = self.plant(self.parent, Record(sound.instruction, sound.input))

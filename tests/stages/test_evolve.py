@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +35,26 @@ class Teacher:
     def __init__(self, reply: Reply) -> None:
         self.reply = reply
         self.calls = 0
+        self.notes: list[str] = []
 
     async def complete(self, request: ChatRequest) -> Completion:
         self.calls += 1
-        return Completion(self.reply(request.messages[0]["content"]), model=self.name, usage=Usage(1, 1))
+        return Completion(self.reply(told(request.messages)), model=self.name, usage=Usage(1, 1))
 
     async def close(self) -> None:
         pass
+
+
+def told(messages: Sequence[dict[str, str]]) -> str:
+    """The first message and the last, without the worked examples between them."""
+    return "\n\n".join(dict.fromkeys(message["content"] for message in (messages[0], messages[-1])))
+
+
+def given(prompt: str) -> tuple[str, str]:
+    """Instruction and input of the task that is to be rewritten."""
+    task = prompt.rpartition("### Instruction\n")[2].rpartition("\n\nRewrite this task")[0]
+    instruction, _, material = task.partition("\n### Input\n")
+    return instruction, material
 
 
 def section(prompt: str, name: str) -> str:
@@ -52,15 +65,13 @@ def section(prompt: str, name: str) -> str:
 def good(prompt: str) -> str:
     """A sound evolution: a marked longer instruction, judged different, answered."""
     if "# Rewrite a task" in prompt:
-        old = section(prompt, "Instruction")
+        old, material = given(prompt)
         word = f"w{digest(old)[:6]}"
-        return (
-            f"### Instruction\n{old} and also mention {word} near the end of it\n### Input\n{section(prompt, 'Input')}"
-        )
+        return f"### Instruction\n{old} and also mention {word} near the end of it\n### Input\n{material}"
     if "# Invent a task" in prompt:
         return f"### Instruction\nList rare facts about {digest(prompt)[:6]} fields and farms\n### Input\nNo input"
     if "# Compare two tasks" in prompt:
-        return "Reason: more is asked\nVerdict: different"
+        return f"Verdict: {'equal' if section(prompt, 'First task') == section(prompt, 'Second task') else 'different'}"
     if "# Rate the difficulty" in prompt:
         return f"Difficulty: {min(10, 1 + len(section(prompt, 'Instruction').split()) // 10)}"
     return "A full answer with several words of substance about the matter."
@@ -81,6 +92,7 @@ def run(path: Path, reply: Reply, count: int = 5, **settings: object) -> tuple[l
         try:
             return [results async for results in evolve(engine, records(), EvolveSettings(**settings))]
         finally:
+            teacher.notes = list(engine.progress.notes)
             await ledger.aclose()
 
     return asyncio.run(main()), teacher
@@ -101,7 +113,7 @@ def test_each_generation_evolves_the_survivor_of_the_last(tmp_path: Path) -> Non
 
 def test_a_task_that_fails_returns_to_the_pool_and_is_evolved_again_from_the_same_parent(tmp_path: Path) -> None:
     def fails_first(prompt: str) -> str:
-        return section(prompt, "Instruction") if "## Method: deepen" in prompt else good(prompt)
+        return given(prompt)[0] if "Rewrite this task, deepen:" in prompt else good(prompt)
 
     results, _ = run(tmp_path, fails_first, rounds=2, operators={"deepen": 1, "add_constraint": 1}, count=30)
     seen = [one for one in results if isinstance(one[1], Rejection) and isinstance(one[2], Record)]
@@ -114,7 +126,7 @@ def test_the_same_operator_on_the_same_parent_asks_for_another_answer(tmp_path: 
 
     def fails_once(prompt: str) -> str:
         seen[prompt] += 1
-        return section(prompt, "Instruction") if "# Rewrite" in prompt and seen[prompt] == 1 else good(prompt)
+        return given(prompt)[0] if "# Rewrite" in prompt and seen[prompt] == 1 else good(prompt)
 
     results, _ = run(tmp_path, fails_once, rounds=2, operators={"deepen": 1})
     assert all(isinstance(one[1], Rejection) and isinstance(one[2], Record) for one in results)
@@ -146,11 +158,13 @@ def test_one_more_round_over_the_same_folder_pays_for_the_new_generation_only(tm
 @pytest.mark.parametrize(
     ("marker", "reply", "check"),
     [
-        ("# Compare two tasks", "Reason: same\nVerdict: equal", "judge"),
-        ("# Compare two tasks", "I cannot say.", "judge"),
         ("Describe garden", "Sorry, I cannot help with that.", "short_apology"),
         ("Describe garden", "...", "no_content"),
-        ("# Rewrite a task", "### Instruction\nThe rewritten prompt is to describe a garden to people", "prompt_words"),
+        (
+            "# Rewrite a task",
+            "### Instruction\nDescribe to people what the rewritten prompt says of a garden",
+            "prompt_words",
+        ),
         ("# Rewrite a task", "### Instruction\nA\n### Instruction\nB", "parsing"),
     ],
 )
@@ -166,18 +180,38 @@ def test_each_elimination_has_its_own_reason(tmp_path: Path, marker: str, reply:
 
 def test_a_judge_that_contradicts_itself_by_order_keeps_the_task_and_says_so(tmp_path: Path) -> None:
     def by_order(prompt: str) -> str:
-        if "# Compare two tasks" in prompt:
-            longer_second = len(section(prompt, "Second task")) > len(section(prompt, "First task"))
-            return f"Verdict: {'equal' if longer_second else 'different'}"
+        first, second = section(prompt, "First task"), section(prompt, "Second task")
+        if "# Compare two tasks" in prompt and "garden" in first:
+            return f"Verdict: {'equal' if len(second) > len(first) else 'different'}"
         return good(prompt)
 
     results, _ = run(tmp_path, by_order, rounds=1, operators={"add_constraint": 1})
     assert all(isinstance(r, Record) and r.meta["judge_disagrees"] for r in children(results))
 
 
-def test_a_judge_that_always_says_equal_stops_the_stage_and_is_named(tmp_path: Path) -> None:
+def test_what_a_judge_calls_equal_is_rejected_as_no_gain_and_what_cannot_be_read_as_unreadable(tmp_path: Path) -> None:
+    for number, (verdict, reason) in enumerate({"Verdict: equal": "no_gain", "Hm.": "unreadable_verdict"}.items()):
+
+        def says(prompt: str, verdict: str = verdict) -> str:
+            return verdict if "# Compare two tasks" in prompt and "garden" in prompt else good(prompt)
+
+        results, _ = run(tmp_path / str(number), says, rounds=1, operators={"add_constraint": 1})
+        assert {(r.check, r.reason) for r in children(results) if isinstance(r, Rejection)} == {("judge", reason)}
+
+
+@pytest.mark.parametrize("verdict", ["Verdict: equal", "Verdict: different", "I cannot say."])
+def test_a_judge_that_says_the_same_of_every_planted_pair_is_switched_off(tmp_path: Path, verdict: str) -> None:
+    def same(prompt: str) -> str:
+        return verdict if "# Compare two tasks" in prompt else good(prompt)
+
+    results, teacher = run(tmp_path, same, count=20, rounds=1, operators={"add_constraint": 1})
+    assert all(isinstance(r, Record) for r in children(results)) and len(children(results)) == 20
+    assert any("judge is switched off" in note for note in teacher.notes)
+
+
+def test_a_judge_that_eliminates_nearly_everything_stops_the_stage_and_is_named(tmp_path: Path) -> None:
     def equal(prompt: str) -> str:
-        return "Verdict: equal" if "# Compare two tasks" in prompt else good(prompt)
+        return "Verdict: equal" if "# Compare two tasks" in prompt and "garden" in prompt else good(prompt)
 
     with pytest.raises(StageStopped, match="no_gain"):
         run(tmp_path, equal, count=80, rounds=1)
@@ -209,7 +243,7 @@ def test_auto_tunes_a_method_keeps_the_best_and_costs_nothing_twice(tmp_path: Pa
         if prompt.startswith("# Improve a rewriting method"):
             return "Add one checkable demand."
         if "# Rewrite a task" in prompt and "checkable demand" not in prompt:
-            return section(prompt, "Instruction")
+            return given(prompt)[0]
         return good(prompt)
 
     tune = {"steps": 2, "num_candidates": 2, "rounds": 1, "num_sample": 2, "num_held_out": 3}
@@ -247,7 +281,7 @@ def test_a_tuned_method_stands_in_a_file_and_an_unusable_file_is_named(tmp_path:
 def test_a_task_keeps_its_input_unless_the_operator_may_change_it(tmp_path: Path) -> None:
     def drops_input(prompt: str) -> str:
         if "# Rewrite a task" in prompt:
-            return f"### Instruction\n{section(prompt, 'Instruction')} and sort them by weight afterwards\n### Input\nNo input"
+            return f"### Instruction\n{given(prompt)[0]} and sort them by weight afterwards\n### Input\nNone"
         return good(prompt)
 
     async def evolved(operator: str) -> Result:
@@ -255,7 +289,7 @@ def test_a_task_keeps_its_input_unless_the_operator_may_change_it(tmp_path: Path
         evolver = Evolver(EvolveSettings(rounds=1, operators={operator: 1}, judge=False, answer=False), 0)
 
         async def ask(prompt: Prompt, *_: object, **__: object) -> Completion:
-            return Completion(drops_input(prompt.text))
+            return Completion(drops_input(told(prompt.messages)))
 
         return (await evolver.generations(parent, ask))[1]
 
