@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from synth.checks import build_checks
 from synth.checks.base import Check, split_reason
-from synth.engine.run import Ask, Engine, Item, StagePlan, request_failure
+from synth.engine.run import Ask, Engine, Fold, Item, StagePlan, request_failure
 from synth.errors import RequestFailed, StageStopped
 from synth.models.base import ChatModel
 from synth.records import Record, Rejection, SeedTask, digest
@@ -55,7 +55,8 @@ async def bootstrap(
         return [result for results in finished for result in results]
 
     plan = StagePlan(STAGE, fingerprint, dump, settings.num_tasks * settings.instances)
-    async for results in engine.windowed_stage(plan, next_item, pool.may_start, work, pool.settle):
+    fold = Fold(lambda _item, made: pool.settle(made))
+    async for _, results in engine.grow(plan, next_item, pool.may_start, work, fold):
         yield results
     if pool.missing > 0:
         raise StageStopped(

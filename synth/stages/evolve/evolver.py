@@ -155,6 +155,10 @@ class Evolver:
         self.pair_checks: list[tuple[str, PairCheck]] = build_pair_checks(settings.checks)
         self.answer_checks: list[tuple[str, Check]] = build_checks(["short_apology", "no_content"])
 
+    def __reduce__(self) -> tuple[type[Evolver], tuple[Any, ...]]:
+        """Elsewhere it is made again of its settings: checks may hold what cannot be sent."""
+        return Evolver, (self.settings, self.run_seed, dict(self.operators))
+
     @property
     def versions(self) -> list[str]:
         """Names and versions of the prompts, and the wording of the operators in use."""
