@@ -11,7 +11,7 @@ import pytest
 
 from synth.models.base import Completion
 from synth.records import Record
-from synth.stages.evolve.evolver import EvolveSettings, Evolver, TuneSettings
+from synth.stages.evolve.evolver import Evolver, EvolveSettings, TuneSettings
 from synth.stages.evolve.stage import Evolving
 from synth.stages.evolve.tune import Tuning
 from synth.stages.respond import Answering, RespondSettings
