@@ -229,7 +229,9 @@ def test_attributes_stay_with_their_task_when_a_neighbour_is_missing(tmp_path: P
     model = Scripted(skips)
     first = run(tmp_path, model, method="diverse", num_tasks=19)[0]
     wanted = re.findall(r"^\d+\. ([^;]+);", prompt_of(model.requests[0]).rpartition("## Wanted")[2], re.MULTILINE)
-    assert [r.meta["category"].replace("_", " ") for r in first if isinstance(r, Record)] == wanted[:2] + wanted[3:]
+    assert [r.meta["requested_category"].replace("_", " ") for r in first if isinstance(r, Record)] == wanted[
+        :2
+    ] + wanted[3:]
 
 
 # -- attributes ------------------------------------------------------------------------------------------------------

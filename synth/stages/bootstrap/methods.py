@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,7 +97,7 @@ class Method(ABC):
         results: list[Result] = []
         for task in tasks:
             meta = request.notes[task.number - 1] if 0 < task.number <= len(request.notes) else {}
-            record = Record(task.instruction, task.input, task.output, lineage=line, meta=dict(meta))
+            record = Record(task.instruction, task.input, task.output, lineage=line, meta=_asked(meta))
             results.append(Rejection(record, STAGE, "parsing", task.problem) if task.problem else record)
         return results
 
@@ -205,6 +205,11 @@ def farthest(candidates: Sequence[Example], shown: Sequence[Example]) -> Example
         candidates,
         key=lambda c: (max((rouge_l(c.instruction, s.instruction) for s in shown), default=0.0), c.id),
     )
+
+
+def _asked(notes: Mapping[str, Any]) -> dict[str, Any]:
+    """Notes of what was asked for, named so: whether a task is of the category is not known."""
+    return {"requested_category" if name == "category" else name: value for name, value in notes.items()}
 
 
 def _ids(shown: Sequence[Example]) -> tuple[str, ...]:

@@ -153,7 +153,8 @@ class Evolver:
         self.weights = dict.fromkeys(self.operators, 1.0) if is_tuned else settings.weights
         self.run_seed = run_seed
         self.pair_checks: list[tuple[str, PairCheck]] = build_pair_checks(settings.checks)
-        self.answer_checks: list[tuple[str, Check]] = build_checks(["short_apology", "no_content"])
+        names = ["short_apology", "no_content", *(["asks_back", "acknowledges"] if TUNED in self.operators else [])]
+        self.answer_checks: list[tuple[str, Check]] = build_checks(names)
 
     def __reduce__(self) -> tuple[type[Evolver], tuple[Any, ...]]:
         """Elsewhere it is made again of its settings: checks may hold what cannot be sent."""
@@ -205,6 +206,7 @@ class Evolver:
             self.settings.prompt(operator.prompt),
             operator=name,
             method=operator.method,
+            aim=operator.aim,
             changes_input=operator.changes_input,
             instruction=parent.instruction,
             input=parent.input,
@@ -274,5 +276,5 @@ class Evolver:
 
 
 def _inherited(parent: Record, operator: Operator) -> dict[str, Any]:
-    names = ("category", "language", "domain") if not operator.is_breadth else ("language", "domain")
+    names = ["language", "domain", *([] if operator.is_breadth else ["category", "requested_category"])]
     return {name: parent.meta[name] for name in names if name in parent.meta}

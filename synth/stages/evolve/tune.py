@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from synth.engine.run import Ask, Engine, Item, StagePlan
+from synth.engine.work import REQUEST_CHECK
 from synth.errors import RequestFailed
 from synth.models.base import Sampling
 from synth.prompts import render, version
@@ -108,10 +109,12 @@ class _Tuner:
         return Evolver(settings, self.run_seed, {TUNED: Operator(method, changes_input=True)})
 
     async def _failure_rate(self, method: str, records: Sequence[Record]) -> float:
+        """The share of failed evolutions; requests that came to nothing are no fault of the method and do not count."""
         evolver = self._evolver(method, 1)
         results = await asyncio.gather(*(evolver.generations(record, self.ask) for record in records))
-        failed = sum(isinstance(result, Rejection) for one in results for result in one[1:])
-        return round(failed / max(len(records), 1), 4)
+        made = [result for one in results for result in one[1:]]
+        made = [one for one in made if not (isinstance(one, Rejection) and one.check == REQUEST_CHECK)]
+        return round(sum(isinstance(one, Rejection) for one in made) / len(made), 4) if made else 1.0
 
     async def _candidates(self, method: str, sample: Sequence[Record]) -> list[str]:
         evolver = self._evolver(method, self.tuning.rounds)
