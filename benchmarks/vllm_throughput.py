@@ -83,7 +83,7 @@ async def through_synth(
         engine = Engine(ledger, {"teacher": who}, budget, RunProgress())
 
         async def drive() -> None:
-            async for _ in engine.stage(StagePlan("bench", "0", {}), items(), work):
+            async for _ in engine.map(StagePlan("bench", "0", {}), items(), work):
                 pass
 
         await model.facts()

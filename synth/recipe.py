@@ -357,6 +357,25 @@ def _mistake(error: Any, where: str, lines: Mapping[str, int], model: type[BaseM
     return f"{place}: {path}: {error['msg']}"
 
 
+# Names that other tools use for a setting.
+SHORT_NAMES = {
+    "lr": "learning_rate",
+    "bs": "batch_size",
+    "num_epochs": "epochs",
+    "num_train_epochs": "epochs",
+    "micro_batch_size": "micro_tokens",
+    "per_device_train_batch_size": "micro_tokens",
+    "cutoff_len": "max_length",
+    "sequence_len": "max_length",
+    "max_seq_length": "max_length",
+    "lora_r": "lora_rank",
+    "bf16": "precision",
+    "gradient_checkpointing": "activation_checkpointing",
+    "warmup_ratio": "warmup",
+    "lr_scheduler_type": "schedule",
+}
+
+
 def _nearest(loc: Sequence[str], root: type[BaseModel]) -> str:
     model: Any = root
     for part in loc[:-1]:
@@ -367,7 +386,8 @@ def _nearest(loc: Sequence[str], root: type[BaseModel]) -> str:
         model = inner[0] if inner else None
         if model is None:
             return "see `synth schema`"
-    close = difflib.get_close_matches(loc[-1], list(model.model_fields), n=1, cutoff=0.5)
+    known = [SHORT_NAMES[loc[-1]]] if SHORT_NAMES.get(loc[-1]) in model.model_fields else list(model.model_fields)
+    close = difflib.get_close_matches(loc[-1], known, n=1, cutoff=0.5 if len(known) > 1 else 0)
     return f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(model.model_fields)}"
 
 

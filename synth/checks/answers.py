@@ -108,6 +108,16 @@ def asks_back(max_words: int = 60) -> Check:
     return check
 
 
+def acknowledges(max_words: int = 25) -> Check:
+    """Refuses short answers that only say that the task was understood (Auto Evol-Instruct: "Understood", "Thanks")."""
+
+    def check(record: Record) -> str | None:
+        found = _found("acknowledges", phrases.ACKNOWLEDGES, record.output)
+        return found if found and count_words(record.output) <= max_words else None
+
+    return check
+
+
 def no_content() -> Check:
     """Refuses answers of one punctuation mark repeated, or of four and more words, all function words (WizardLM)."""
 
@@ -348,6 +358,7 @@ CHECKS: dict[str, Callable[..., Check]] = {
     "as_an_ai": as_an_ai,
     "short_apology": short_apology,
     "asks_back": asks_back,
+    "acknowledges": acknowledges,
     "no_content": no_content,
     "prompt_leak": prompt_leak,
     "truncated": truncated,

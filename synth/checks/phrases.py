@@ -88,6 +88,12 @@ ASKS_BACK = re.compile(
     re.IGNORECASE,
 )
 
+ACKNOWLEDGES = re.compile(
+    r"^\W*(?:understood|got it|i understand|acknowledged|noted|thank you for|thanks for|will do"
+    r"|i(?:['’]m| am) ready)\b",
+    re.IGNORECASE,
+)
+
 CHAT_TOKEN = re.compile(
     r"<\|(?:im_start|im_end|endoftext|eot_id|start_header_id|system|user|assistant)\|>|\[/?INST\]|<</?SYS>>"
     r"|<(?:start|end)_of_turn>",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from synth.cli.common import Debug, Json, guard, log, print_json, print_table, say
-from synth.cli.teacher import BaseUrl, Concurrency, Teacher, model_section
+from synth.cli.teacher import BaseUrl, Concurrency, Teacher, model_section, no_teacher
 from synth.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,6 +42,9 @@ def run(
         sections = {"teacher": model_section(teacher, base_url, concurrency)} if swap else {}
         overrides = [*(set or ()), *([f"teacher.concurrency={concurrency}"] if concurrency else [])]
         resolved = read_recipe(recipe, overrides, sections)
+        asks = any(planned.stage.kind not in ("checks", "folder") for planned in resolved.plan())
+        if asks and "teacher" not in resolved.model_fields_set:
+            raise no_teacher()
         changed = [one.partition("=")[0].strip() for one in set or ()]
         execute(resolved, run or Path("runs") / resolved.name, until=until, changed=changed, fresh=fresh, json=json)
 

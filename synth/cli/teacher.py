@@ -18,15 +18,22 @@ def model_section(teacher: str | None, base_url: str | None, concurrency: int | 
 
     Raises UsageError that lists the backends where neither is given.
     """
-    from synth.models import list_backends, parse_teacher
+    from synth.models import parse_teacher
 
     if not teacher and not base_url:
-        raise UsageError(
-            "no teacher is named",
-            f"add --teacher BACKEND:MODEL or --base-url URL; backends are {', '.join(list_backends())} "
-            "(embedded is a reference bench and needs no model)",
-        )
+        raise no_teacher()
     backend, model = parse_teacher(teacher or "openai")
     section: dict[str, Any] = {"backend": backend} | ({"model": model} if model else {})
     section |= {"base_url": base_url} if base_url else {}
     return section | ({"concurrency": concurrency} if concurrency else {})
+
+
+def no_teacher() -> UsageError:
+    """Nobody is asked unless it is named: the error that says which backends there are."""
+    from synth.models import list_backends
+
+    return UsageError(
+        "no teacher is named",
+        f"add --teacher BACKEND:MODEL or --base-url URL; backends are {', '.join(list_backends())} "
+        "(embedded is a reference bench and needs no model)",
+    )

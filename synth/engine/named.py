@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import replace
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from synth.engine.ledger import Result
 from synth.engine.run import Engine
-from synth.engine.work import Ask, Item, Recall, Settle, StagePlan, Work
+from synth.engine.work import Ask, Fold, Item, StagePlan, Work
 from synth.records import Rejection
 
 
@@ -23,25 +23,26 @@ class NamedEngine:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
 
-    def stage(
+    def map(
+        self, plan: StagePlan, items: AsyncIterator[Item], work: Work | None = None, fold: Fold | None = None
+    ) -> AsyncIterator[tuple[Item, list[Result]]]:
+        """See `Engine.map`."""
+        named = None if work is None else _NamedWork(work, self._names)
+        return self._engine.map(self._plan(plan), items, named, self._fold(fold or Fold(lambda _item, made: made)))
+
+    def grow(
         self,
         plan: StagePlan,
-        items: AsyncIterator[Item],
+        make: Callable[[int], Item],
+        may_start: Callable[[int, int], bool],
         work: Work,
-        settle: Settle | None = None,
-        recall: Recall | None = None,
-    ) -> AsyncIterator[list[Result]]:
-        """See `Engine.stage`."""
+        fold: Fold,
+    ) -> AsyncIterator[tuple[Item, list[Result]]]:
+        """See `Engine.grow`."""
+        return self._engine.grow(self._plan(plan), make, may_start, _NamedWork(work, self._names), self._fold(fold))
 
-        async def named_work(value: Any, ask: Ask, rng: random.Random) -> list[Result]:
-            return self._renamed(await work(value, ask, rng))
-
-        named = None if settle is None else lambda made: self._renamed(settle(made))
-        return self._engine.stage(self._plan(plan), items, named_work, named, recall)
-
-    def windowed_stage(self, plan: StagePlan, *rest: Any, **more: Any) -> AsyncIterator[list[Result]]:
-        """See `Engine.windowed_stage`."""
-        return self._engine.windowed_stage(self._plan(plan), *rest, **more)
+    def _fold(self, fold: Fold) -> Fold:
+        return Fold(lambda item, made: _renamed(fold.settle(item, made), self._names), fold.recall)
 
     async def targets(self, stage: str, *rest: Any) -> list[tuple[int, int]]:
         """See `Engine.targets`."""
@@ -54,5 +55,15 @@ class NamedEngine:
     def _plan(self, plan: StagePlan) -> StagePlan:
         return replace(plan, name=self._names.get(plan.name, plan.name))
 
-    def _renamed(self, results: list[Result]) -> list[Result]:
-        return [replace(r, stage=self._names.get(r.stage, r.stage)) if isinstance(r, Rejection) else r for r in results]
+
+@dataclass(frozen=True, slots=True)
+class _NamedWork:
+    work: Work
+    names: Mapping[str, str]
+
+    async def __call__(self, value: Any, ask: Ask, rng: random.Random) -> list[Result]:
+        return _renamed(await self.work(value, ask, rng), self.names)
+
+
+def _renamed(results: list[Result], names: Mapping[str, str]) -> list[Result]:
+    return [replace(r, stage=names.get(r.stage, r.stage)) if isinstance(r, Rejection) else r for r in results]

@@ -29,9 +29,8 @@ from synth.engine.work import (
     NO_STORED_ANSWER,
     Ask,
     EngineOptions,
+    Fold,
     Item,
-    Recall,
-    Settle,
     StagePlan,
     Work,
     is_quarantined,
@@ -42,7 +41,17 @@ from synth.models.base import ChatRequest, Completion
 from synth.models.structured import PROBE, obeys
 from synth.records import canonical_json
 
-__all__ = ["Ask", "Engine", "EngineOptions", "Item", "RoleModel", "StagePlan", "is_quarantined", "request_failure"]
+__all__ = [
+    "Ask",
+    "Engine",
+    "EngineOptions",
+    "Fold",
+    "Item",
+    "RoleModel",
+    "StagePlan",
+    "is_quarantined",
+    "request_failure",
+]
 
 ACTIVE_PER_SLOT = 4
 """Items of a free stage at work for each slot: enough that none runs idle, few enough that they are done one after the
@@ -57,7 +66,7 @@ OUTAGE_PAUSE_S = 1.0
 
 
 class Engine:
-    """Runs the stages of one run folder. Create it inside the event loop; see `stage`.
+    """Runs the stages of one run folder. Create it inside the event loop; see `map`.
 
     `fatal` is why the run stopped early. From then on nothing is sent: whoever asks gets `fatal` raised, and so it
     comes out of every stage. `drive` runs a chain of them.
@@ -88,20 +97,13 @@ class Engine:
 
     # -- stages -----------------------------------------------------------------------------------------------------
 
-    async def stage(
-        self,
-        plan: StagePlan,
-        items: AsyncIterator[Item],
-        work: Work,
-        settle: Settle | None = None,
-        recall: Recall | None = None,
-    ) -> AsyncIterator[list[Result]]:
-        """Run `work` over `items` as they come and yield each item's results in item order.
+    async def map(
+        self, plan: StagePlan, items: AsyncIterator[Item], work: Work | None = None, fold: Fold | None = None
+    ) -> AsyncIterator[tuple[Item, list[Result]]]:
+        """Run `work` over independent `items` as they come; yield each with its results, in item order.
 
-        `settle` sees the results of every item in order, stored ones too, and may replace them (novelty across items,
-        for instance); what it returns is stored and yielded. It must leave its own results as they are. `recall`, where
-        given, takes note of stored results in its place, as long as all items so far are as they were.
-        A request that fails for good costs its item a Rejection, nothing else.
+        Without `work` an item's result is its `result`, or its value. A request that fails for good costs its item a
+        Rejection, nothing else.
         """
         run = await self._begin(plan)
         queue: asyncio.Queue[Started | None] = asyncio.Queue()
@@ -109,7 +111,7 @@ class Engine:
         feeder.add_done_callback(retrieve)
         try:
             while (started := await queue.get()) is not None:
-                yield await run.commit(started, settle, recall)
+                yield started.item, await run.commit(started, fold)
                 run.room.release()
             await feeder
             await run.finish()
@@ -117,20 +119,19 @@ class Engine:
             feeder.cancel()
             run.cancel()
 
-    async def windowed_stage(
+    async def grow(
         self,
         plan: StagePlan,
-        next_item: Callable[[int], Item],
+        make: Callable[[int], Item],
         may_start: Callable[[int, int], bool],
         work: Work,
-        settle: Settle,
-        recall: Recall | None = None,
-    ) -> AsyncIterator[list[Result]]:
-        """As `stage`, for items that depend on what was committed before them (a growing pool).
+        fold: Fold,
+    ) -> AsyncIterator[tuple[Item, list[Result]]]:
+        """As `map`, for items that depend on what was committed before them (a growing pool).
 
         After each commit `may_start(started, committed)` says whether item number `started` is to be made now, by
-        `next_item(started)`. Both must depend on committed state alone; then so do all items, at any concurrency. The
-        stage ends when nothing is under way and `may_start` says no. A failed item stays failed: later ones were made
+        `make(started)`. Both must depend on committed state alone; then so do all items, at any concurrency. The stage
+        ends when nothing is under way and `may_start` says no. A failed item stays failed: later ones were made
         without it.
         """
         run = await self._begin(plan)
@@ -139,12 +140,13 @@ class Engine:
         try:
             while True:
                 while may_start(number, run.committed):
-                    under_way.append(run.start(next_item(number), work))
+                    under_way.append(run.start(make(number), work))
                     number += 1
                     await self.breathe()
                 if not under_way:
                     break
-                yield await run.commit(under_way.popleft(), settle, recall, windowed=True)
+                started = under_way.popleft()
+                yield started.item, await run.commit(started, fold, windowed=True)
             await run.finish()
         finally:
             run.cancel()

@@ -14,9 +14,8 @@ from synth.engine.ledger import Ledger, Outcome, Result, results_from_json, resu
 from synth.engine.work import (
     NO_STORED_ANSWER,
     Ask,
+    Fold,
     Item,
-    Recall,
-    Settle,
     StagePlan,
     Work,
     is_quarantined,
@@ -40,8 +39,9 @@ Later = asyncio.Task[list[Result]] | list[Result]
 
 @dataclass(slots=True)
 class Started:
-    """An item under way, or with results already stored."""
+    """An item under way, or with results already known. `id`: that of the item, or `id#2` for one seen before."""
 
+    item: Item
     id: str
     input: str
     later: Later
@@ -83,7 +83,7 @@ class StageRun:
         self._seen: dict[str, int] = {}
         self._tasks: set[asyncio.Task[list[Result]]] = set()
 
-    async def feed(self, items: AsyncIterator[Item], work: Work, queue: asyncio.Queue[Started | None]) -> None:
+    async def feed(self, items: AsyncIterator[Item], work: Work | None, queue: asyncio.Queue[Started | None]) -> None:
         """Start items as they come and as there is room. An error of the stages before this one stops the run."""
         try:
             async for item in items:
@@ -99,20 +99,25 @@ class StageRun:
         finally:
             queue.put_nowait(None)
 
-    def start(self, item: Item, work: Work) -> Started:
-        """Start the item's coroutine, unless its outcome is known already."""
+    def start(self, item: Item, work: Work | None) -> Started:
+        """Start the item's work, unless its outcome is known already or there is none to do."""
         self.engine.check()
         repeat = self._seen[item.id] = self._seen.get(item.id, 0) + 1
         item_id = item.id if repeat == 1 else f"{item.id}#{repeat}"
         mark = input_mark(item.value)
         stored = self._stored.find(item_id)
-        if stored is not None and stored.final and stored.input == mark:
-            return Started(item_id, mark, results_from_json(stored.results), stored)
+        known = results_from_json(stored.results) if stored and stored.final and stored.input == mark else None
+        if item.result is not None:
+            return Started(item, item_id, mark, [item.result], stored if known == [item.result] else None)
+        if known is not None:
+            return Started(item, item_id, mark, known, stored)
         value = item.make() if item.make else item.value
+        if work is None:
+            return Started(item, item_id, mark, [value], None)
         task = asyncio.create_task(self._work(item_id, value, work))
         self._tasks.add(task)
         task.add_done_callback(self._done)
-        return Started(item_id, mark, task, None)
+        return Started(item, item_id, mark, task, None)
 
     def _done(self, task: asyncio.Task[list[Result]]) -> None:
         self._tasks.discard(task)
@@ -127,9 +132,7 @@ class StageRun:
             record = value if isinstance(value, Record) else Record("")
             return [request_failure(record, self.name, error)]
 
-    async def commit(
-        self, started: Started, settle: Settle | None, recall: Recall | None, windowed: bool = False
-    ) -> list[Result]:
+    async def commit(self, started: Started, fold: Fold | None, windowed: bool = False) -> list[Result]:
         """Wait for the item's results, settle, store and count them."""
         results = started.later if isinstance(started.later, list) else await started.later
         await self.engine.breathe()
@@ -137,10 +140,10 @@ class StageRun:
             raise self.engine.ledger.failed
         in_place = started.stored is not None and started.stored.ordinal == self.committed
         self._as_before = self._as_before and in_place
-        if recall is not None and self._as_before:
-            recall(results)
-        elif settle is not None:
-            made, results = results, settle(results)
+        if fold is not None and fold.recall is not None and self._as_before:
+            fold.recall(started.item, results)
+        elif fold is not None:
+            made, results = results, fold.settle(started.item, results)
             in_place = in_place and results == made
         crash_point("settled")
         self._note(started, results, in_place, windowed)

@@ -36,21 +36,39 @@ class Ask(Protocol):
         ...
 
 
-Work = Callable[[Any, Ask, random.Random], Awaitable[list[Result]]]
-Settle = Callable[[list[Result]], list[Result]]
-Recall = Callable[[list[Result]], None]
+class Work(Protocol):
+    """What is done with one item: a frozen dataclass that can be pickled, so that it may run elsewhere too."""
+
+    def __call__(self, value: Any, ask: Ask, rng: random.Random, /) -> Awaitable[list[Result]]:
+        """The results of the item with this `value`; `rng` is seeded by the run and the item."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One piece of work: its id is unique within the stage; `value` is what the coroutine gets.
+    """One piece of work: its id is unique within the stage; `value` is what the work gets.
 
     `make`, where given, makes the value as the item starts; it is not called for an item whose outcome is stored.
+    `result`, where given, is what was decided of it elsewhere; there is nothing left to do but to store it.
     """
 
     id: str
     value: Any = None
     make: Callable[[], Any] | None = None
+    result: Result | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """A plain function over the items of a stage in their order, for what depends on the items before (novelty, say).
+
+    `settle` sees the results of every item, stored ones too, and may replace them; what it returns is stored. It must
+    leave its own results as they are. `recall`, where given, takes note of stored results in its place, as long as all
+    items so far are as they were.
+    """
+
+    settle: Callable[[Item, list[Result]], list[Result]]
+    recall: Callable[[Item, list[Result]], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

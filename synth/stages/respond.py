@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -64,18 +64,25 @@ async def respond(
     engine: Engine, records: AsyncIterator[Record], settings: RespondSettings
 ) -> AsyncIterator[list[Result]]:
     """Yield each record with its answer, or its rejection, in order."""
+    async for results in each_record(engine, STAGE, records, settings, Answering(settings), version(settings.prompt)):
+        yield results
 
-    async def work(record: Record, ask: Ask, _rng: random.Random) -> list[Result]:
-        if record.output and not (settings.reanswer or settings.confirm):
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """The work of one record."""
+
+    settings: RespondSettings
+
+    async def __call__(self, record: Record, ask: Ask, _rng: random.Random) -> list[Result]:
+        """The record with an answer, its own where it has one and no other is wanted."""
+        if record.output and not (self.settings.reanswer or self.settings.confirm):
             return [record]
-        answered = await answer(record, ask, settings)
-        if record.output and settings.reanswer and isinstance(answered, Record):
+        answered = await answer(record, ask, self.settings)
+        if record.output and self.settings.reanswer and isinstance(answered, Record):
             before = OtherAnswer(record.output, record.lineage.model)
             answered = replace(answered, others=(*record.others, before))
         return [answered]
-
-    async for results in each_record(engine, STAGE, records, settings, work, version(settings.prompt)):
-        yield results
 
 
 RESPOND = Stage(STAGE, RespondSettings, respond, is_default=True)

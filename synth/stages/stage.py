@@ -130,5 +130,5 @@ async def each_record(
             yield Item(record.id, record)
 
     dump = settings.model_dump(mode="json")
-    async for results in engine.stage(StagePlan(name, digest(dump, *prompts), dump), items(), work):
+    async for _, results in engine.map(StagePlan(name, digest(dump, *prompts), dump), items(), work):
         yield results

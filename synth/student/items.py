@@ -20,8 +20,9 @@ SHARED_RUN = 13
 class EvalItem:
     """One question with what is known about its answer.
 
-    `check` (see `synth.verify`) decides where there is one, else the text is compared with `reference` ("" if there is
-    none). `group` is a category or kind of task, for tables. `conversation` is asked for its last answer.
+    `check` (see `synth.verify`) decides where there is one, else the text is compared with `reference` ("" if there
+    is none); `references` are further right ones. `group` is a category or kind of task, for tables. `conversation`
+    is asked for its last answer.
     """
 
     id: str
@@ -29,6 +30,7 @@ class EvalItem:
     reference: str = ""
     check: dict[str, Any] | None = None
     group: str = ""
+    references: tuple[str, ...] = ()
 
     @property
     def question(self) -> str:
@@ -47,7 +49,7 @@ def items_from(source: Iterable[SeedTask | Record | EvalItem]) -> list[EvalItem]
         else:
             conversation = conversation_of(one)
             last = conversation.turns[-1]
-            group = str(one.meta.get("category") or one.lineage.operator or "")
+            group = str(one.meta.get("category") or one.meta.get("requested_category") or one.lineage.operator or "")
             asked = Conversation((*conversation.turns[:-1], Turn(last.instruction, last.input)), conversation.system)
             items.append(EvalItem(one.id, asked, last.output, one.meta.get("check"), group))
     return items

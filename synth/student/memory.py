@@ -112,7 +112,7 @@ def fitting(model: str, settings: TrainSettings, longest: int) -> TrainSettings:
     import torch
 
     is_cuda = torch.cuda.is_available()
-    micro = max(longest, min(settings.micro_tokens or (8192 if is_cuda else 1024), settings.batch_tokens or 10**9))
+    micro = max(longest, min(settings.micro_tokens or (8192 if is_cuda else 512), settings.batch_tokens or 10**9))
     plain = {"micro_tokens": micro, "activation_checkpointing": settings.activation_checkpointing or False}
     chosen = settings.model_copy(update=plain)
     if settings.ignore_memory:

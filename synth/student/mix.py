@@ -86,7 +86,7 @@ def split_off(records: Sequence[Record], share: float, seed: int) -> tuple[list[
 def phases(records: Sequence[Record], order: Order, seed: int) -> list[list[Record]]:
     """The records in the parts that are trained one after the other: one when shuffled, one per generation or grade.
 
-    A difficulty is read from `meta["difficulty"]`; ungraded records come first.
+    A difficulty is the grade that a judge gave the task, `meta["complexity"]`; ungraded records come first.
     """
     if order == "shuffled":
         return [drawn_order(records, seed)]
@@ -99,7 +99,7 @@ def phases(records: Sequence[Record], order: Order, seed: int) -> list[list[Reco
 def _grade(record: Record, order: Order) -> float:
     if order == "generation":
         return record.lineage.generation
-    grade = record.meta.get("difficulty")
+    grade = record.meta.get("complexity")
     return float(grade) if isinstance(grade, int | float) and not isinstance(grade, bool) else -1.0
 
 

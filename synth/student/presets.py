@@ -50,7 +50,7 @@ class TrainSettings(BaseModel):
     batch_size: int = Field(128, ge=1, description="Examples of an optimizer step.")
     batch_tokens: int | None = Field(None, ge=8, description="Tokens of an optimizer step, in place of batch_size.")
     micro_tokens: int | None = Field(
-        None, ge=8, description="Tokens in memory at a time, per process. None: 1024 on the CPU, 8192 on a GPU.",
+        None, ge=8, description="Tokens in memory at a time, per process. None: 512 on the CPU, 8192 on a GPU.",
     )  # fmt: skip
     epochs: float = Field(3.0, gt=0, description="Passes over the data.")
     max_steps: int | None = Field(None, ge=1, description="Optimizer steps, in place of epochs.")

@@ -59,9 +59,9 @@ def mark(item: EvalItem, answer: str) -> dict[str, float]:
     """Metric -> what the answer is worth on it, 0 to 1.
 
     correct: right by the item's check, else equal to its reference (case, spacing, last full stop aside). right_answer:
-    the same, for checks other than constraints. rouge_l: to the reference, as for Super-NaturalInstructions.
+    the same, for checks other than constraints. rouge_l: to the nearest reference, as for Super-NaturalInstructions.
     followed_...: IFEval's four figures, for checks of kind `constraints` (per prompt: all at once; per constraint: the
-    share).
+    share, see `pooled`).
     """
     marks: dict[str, float] = {}
     if item.check is not None:
@@ -71,13 +71,21 @@ def mark(item: EvalItem, answer: str) -> dict[str, float]:
     elif item.reference:
         marks["correct"] = float(exact_match(answer, item.reference))
     if item.reference:
-        marks["rouge_l"] = rouge_l(answer, item.reference)
+        marks["rouge_l"] = max(rouge_l(answer, reference) for reference in (item.reference, *item.references))
     if item.check is not None and item.check["kind"] == "constraints":
         for name, is_loose in (("strict", False), ("loose", True)):
             held = [float(follows(answer, one, loose=is_loose)) for one in item.check["constraints"]]
             marks[f"followed_{name}"] = float(all(held))
             marks[f"followed_{name}_each"] = mean(held)
     return marks
+
+
+def pooled(metric: str, values: Mapping[str, float], items: Mapping[str, EvalItem]) -> list[float]:
+    """The values that a mean is taken over: one an item, or, for IFEval's figures by constraint, one a constraint."""
+    if not metric.endswith("_each"):
+        return list(values.values())
+    counts = {name: len((items[name].check or {}).get("constraints", ())) for name in values}
+    return [value for name, value in values.items() for _ in range(counts[name])]
 
 
 def score(student: str, metric: str, values: Sequence[float], seed: int = 0) -> Score:

@@ -77,10 +77,19 @@ def _items(row: Any, name: str) -> list[EvalItem]:
             )
             for number, one in enumerate(row["instances"])
         ]
+    row, others = _one_answer(row)
     answer, check = _right(row)
-    return [
-        EvalItem(label, Conversation((Turn(_with_choices(row, question), _text(row, INPUTS)),)), answer, check, group)
-    ]
+    asked = Conversation((Turn(_with_choices(row, question), _text(row, INPUTS)),))
+    return [EvalItem(label, asked, answer, check, group, others)]
+
+
+def _one_answer(row: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The row with the first of several right answers in their place, and the others (as in SuperNI)."""
+    lists = {name: row[name] for name in ANSWERS if isinstance(row.get(name), list) and row[name]}
+    if not lists:
+        return row, ()
+    name, answers = next(iter(lists.items()))
+    return row | {name: answers[0]}, tuple(str(one) for one in answers[1:])
 
 
 def _text(row: dict[str, Any], names: tuple[str, ...]) -> str:

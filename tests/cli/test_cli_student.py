@@ -55,7 +55,36 @@ def test_a_run_examines_every_arm_it_trained_and_its_report_shows_them(finished:
     assert {s["student"] for s in scores["scores"]} == {"untrained", SEEDS_ONLY, NO_CHECKS, "student"}
     against = {(d["student"], d["against"]) for d in scores["differences"]}
     assert ("student", NO_CHECKS) in against and ("student", "untrained") in against
-    assert "no checks" in (finished / "report.html").read_text("utf-8")
+    page = (finished / "report.html").read_text("utf-8")
+    assert "no checks" in page
+    assert "Training loss" in page and "with every student&#39;s answer" in page
+
+
+def test_a_run_keeps_every_students_answers_and_examines_none_twice(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from synth.pipeline import read_run_recipe
+    from synth.student.generate import Student
+
+    kept = {path.stem for path in (finished / "examination").glob("*.json")}
+    assert kept == {"untrained", "seeds-only", "no-checks", "student"}
+    before = (finished / "evaluation.json").read_bytes()
+    (finished / "evaluation.json").unlink()
+    monkeypatch.setattr(Student, "load", lambda *_: pytest.fail("a student was asked again"))
+    run(read_run_recipe(finished), finished)
+    assert (finished / "evaluation.json").read_bytes() == before
+
+
+def test_evaluating_without_a_student_says_to_train_first(finished: Path, tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_bytes((finished / "recipe.yaml").read_bytes())
+    code, output = synth("evaluate", str(tmp_path))
+    assert code == 2 and f"train first: synth train {tmp_path}" in output
+
+
+def test_names_of_other_tools_are_answered_with_ours(tmp_path: Path) -> None:
+    (tmp_path / "rows.json").write_text('[{"instruction": "Say yes.", "input": "", "output": "Yes."}]')
+    code, output = synth("train", "--data", str(tmp_path / "rows.json"), "--set", "lr=3", "--out", str(tmp_path / "s"))
+    assert code == 2 and "did you mean 'learning_rate'?" in output
 
 
 def test_all_arms_saw_equal_steps_and_nearly_equal_tokens(finished: Path) -> None:

@@ -44,6 +44,17 @@ def test_a_command_without_a_teacher_says_which_there_are(
     assert not (tmp_path / "run" / "ledger.sqlite").exists()
 
 
+def test_a_recipe_without_a_teacher_asks_nobody(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("bootstrap: {num_tasks: 3}\n")
+    code, _, said = call("run", recipe, "--run", tmp_path / "run")
+    assert code == 2 and "no teacher is named" in said and not (tmp_path / "run").exists()
+    assert call("run", recipe, "--run", tmp_path / "run", "--teacher", "embedded")[0] == 0
+    recipe.write_text(f"respond: null\ninput: {tmp_path / 'tasks.jsonl'}\n")
+    (tmp_path / "tasks.jsonl").write_text('{"instruction": "Name the sea.", "output": "It is the sea."}\n')
+    assert call("run", recipe, "--run", tmp_path / "checked")[0] == 0  # checks alone ask nobody
+
+
 def models(folder: Path) -> set[str]:
     reader = LedgerReader(folder)
     try:

@@ -13,7 +13,7 @@ import pytest
 from workshop import Scripted, answer_all, engine_over, tasks
 
 from synth.engine.ledger import LedgerReader, Result
-from synth.engine.run import Ask, Engine, Item, StagePlan
+from synth.engine.run import Ask, Engine, Fold, Item, StagePlan
 from synth.errors import CredentialsError, RequestRefused, RetryableError, StageStopped, SynthError
 from synth.models.base import ChatRequest, Completion, Sampling, Usage
 from synth.prompts import Prompt
@@ -33,7 +33,7 @@ async def echo(value: Any, ask: Ask, rng: random.Random) -> list[Result]:
 
 async def outputs(engine: Engine, items: Sequence[Item], work: Any = echo, plan: StagePlan = PLAN) -> list[str]:
     """What a stage makes of items, in order: outputs, and reasons of rejections."""
-    results = [r async for batch in engine.stage(plan, stream(items), work) for r in batch]
+    results = [r async for _, batch in engine.map(plan, stream(items), work) for r in batch]
     return [r.output if isinstance(r, Record) else r.reason for r in results]
 
 
@@ -77,8 +77,8 @@ def test_an_item_whose_input_changed_is_made_again(tmp_path: Path) -> None:
             return [record]
 
         async with engine_over(tmp_path, Scripted(jittered)) as engine:
-            batches = engine.stage(PLAN, stream([Item("a", Record("x", meta={"m": meta}))]), keep)
-            return [r.meta["m"] async for batch in batches for r in batch if isinstance(r, Record)]
+            batches = engine.map(PLAN, stream([Item("a", Record("x", meta={"m": meta}))]), keep)
+            return [r.meta["m"] async for _, batch in batches for r in batch if isinstance(r, Record)]
 
     assert [asyncio.run(main(meta)) for meta in ("1", "1", "2")] == [["1"], ["1"], ["2"]]
 
@@ -133,14 +133,22 @@ def windowed(engine: Engine, count: int, window: int) -> AsyncIterator[list[Resu
     """Each item is made from the last result that it may see."""
     seen: list[str] = ["start"]
 
-    def settle(results: list[Result]) -> list[Result]:
+    def settle(_item: Item, results: list[Result]) -> list[Result]:
         seen.append(results[0].output[-8:] if isinstance(results[0], Record) else "lost")
         return results
 
     def may_start(started: int, committed: int) -> bool:
         return started < count and started - committed < window
 
-    return engine.windowed_stage(PLAN, lambda n: Item(f"w{n}", f"{n} after {seen[-1]}"), may_start, echo, settle)
+    def make(number: int) -> Item:
+        return Item(f"w{number}", f"{number} after {seen[-1]}")
+
+    async def grown() -> AsyncIterator[list[Result]]:
+        async for item, results in engine.grow(PLAN, make, may_start, echo, Fold(settle)):
+            assert item.id == f"w{len(seen) - 2}"
+            yield results
+
+    return grown()
 
 
 def test_a_growing_pool_is_the_same_at_any_concurrency_and_after_an_interruption(tmp_path: Path) -> None:
@@ -197,7 +205,7 @@ def test_a_failing_stage_upstream_stops_those_after_it(tmp_path: Path) -> None:
 
     async def main() -> None:
         async with engine_over(tmp_path, model, slots=4) as engine:
-            async for _ in engine.stage(PLAN, source(), echo):
+            async for _ in engine.map(PLAN, source(), echo):
                 pass
 
     with pytest.raises(StageStopped):

@@ -233,7 +233,7 @@ def test_attributes_stay_with_their_task_when_a_neighbour_is_missing(tmp_path: P
     model = Scripted(skips)
     first = run(tmp_path, model, method="diverse", tasks_per_request=5, num_tasks=19)[0]
     wanted = re.findall(r"^\d+\. .+: the assistant is to ([^.]+)\.", prompt_of(model.requests[0]), re.MULTILINE)
-    found = [attributes.kind_of(r.meta["category"]).phrase for r in first if isinstance(r, Record)]
+    found = [attributes.kind_of(r.meta["requested_category"]).phrase for r in first if isinstance(r, Record)]
     assert len(wanted) == 5 and found == wanted[:2] + wanted[3:]
 
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from synth.checks import build_checks
 from synth.embedded import defects
+from synth.embedded import faults as planted
 from synth.records import Record, Rejection
 from synth.stages.select import SelectSettings, apply_checks, explain, what_if
 
@@ -119,5 +120,7 @@ def test_at_least_95_of_100_faults_of_a_kind_are_found(fault: str) -> None:
 def spoil(good: Record, fault: str, number: int) -> Record | None:
     """The seed with the fault, or None where the fault has nothing to take hold of."""
     item = {"instruction": good.instruction, "input": good.input, "output": good.output}
-    made = getattr(defects, fault)(item, defects.Context(random.Random(number), items=(item,)))
+    spoils = planted.FAULTS[fault].item
+    assert spoils is not None
+    made = spoils(item, defects.Context(random.Random(number), items=(item,)))
     return None if made in (None, item) else Record(made["instruction"], made["input"], made["output"])

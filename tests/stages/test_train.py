@@ -221,6 +221,75 @@ def test_an_adapter_cannot_learn_new_end_tokens(tmp_path: Path) -> None:
         train(records(), tmp_path / "lora", TrainSettings(**(TINY | changed)))
 
 
+# --- interruptions ---------------------------------------------------------------------------------------------------
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing that a program does about errors catches it."""
+
+
+@pytest.mark.parametrize(
+    "place", ["base", "the tokenizer of the base", "the first checkpoint", "the student", "the last rename"]
+)
+def test_a_kill_at_any_moment_leaves_a_folder_that_the_same_command_finishes(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    whole = train(records(), tmp_path / "whole", settings(save_every=2)).weights_sha256
+    folder = tmp_path / "killed"
+    names = {"base": ".base.saving", "the first checkpoint": "checkpoint-2", "the student": ".student.saving"}
+    save = PreTrainedModel.save_pretrained
+
+    def killed_model(self: Any, where: Any, **options: Any) -> None:
+        save(self, where, **options)
+        if Path(where).name == names[place]:
+            raise Killed
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        if place in names:
+            patch.setattr(PreTrainedModel, "save_pretrained", killed_model)
+        elif place == "the last rename":
+            patch.setattr("synth.student.weights.sync_folder", killed)
+        else:
+            patch.setattr(PreTrainedTokenizerBase, "save_pretrained", killed)
+        with pytest.raises(Killed):
+            train(records(), folder, settings(save_every=2))
+    assert read_result(folder) is None
+    assert train(records(), folder, settings(save_every=2)).weights_sha256 == whole
+
+
+def test_a_checkpoint_whose_last_file_is_half_written_is_not_used(tmp_path: Path) -> None:
+    def stop(done: Progress) -> None:
+        if done.step == 5:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(records(), tmp_path, settings(save_every=2), stop)
+    state = tmp_path / "checkpoints" / "checkpoint-4" / "trainer_state.json"
+    state.write_text(state.read_text("utf-8")[:200], "utf-8")
+    assert train(records(), tmp_path, settings(save_every=2)).details["resumed_from"] == "checkpoint-2"
+
+
+def test_lora_training_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    base = train(records(), tmp_path / "base", settings()).path
+    changed = TrainSettings(**(TINY | {"preset": "lora", "model": str(base), "template": "short", "lora_rank": 2}))
+    one, other = (train(records(), tmp_path / name, changed) for name in ("one", "other"))
+    assert one.weights_sha256 == other.weights_sha256
+    assert one.details["precision"] in ("bfloat16", "float32") and one.details["tokens_per_second"] > 0
+
+
+def test_progress_tells_steps_loss_speed_and_time_left(tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    train(records(), tmp_path, settings(), seen.append)
+    assert seen[-1].is_over and seen[-1].step == seen[-1].steps == 6
+    assert seen[-1].tokens_per_second > 0 and seen[0].seconds_left > 0
+    assert "step 6 of 6, loss" in str(seen[-1]) and "tokens/s" in str(seen[-1])
+
+
 # --- what cannot work ------------------------------------------------------------------------------------------------
 
 
@@ -247,6 +316,32 @@ def test_a_tokenizer_without_end_token_is_refused(tmp_path: Path) -> None:
     (base / "tokenizer_config.json").write_text(json.dumps({k: v for k, v in config.items() if k != "eos_token"}))
     with pytest.raises(UsageError, match="no end-of-sequence token"):
         train(records(), tmp_path / "next", settings(preset="tiny", model=str(base)))
+
+
+def test_folders_that_hold_no_usable_model_are_refused_with_the_reason(tmp_path: Path) -> None:
+    empty, adapter, pickled = (tmp_path / name for name in ("empty", "adapter", "pickled"))
+    for folder in (empty, adapter, pickled):
+        folder.mkdir()
+    (adapter / "adapter_config.json").write_text("{}")
+    (pickled / "config.json").write_text("{}")
+    (pickled / "pytorch_model.bin").write_bytes(b"cos\nsystem\n(S'touch pwned'\ntR.")
+    for folder, reason in ((empty, "empty folder"), (adapter, "LoRA adapter"), (pickled, "pickled weights only")):
+        with pytest.raises(UsageError, match=reason):
+            train(records(), tmp_path / "out", TrainSettings(model=str(folder)))
+
+
+def test_tokens_that_the_model_has_no_row_for_are_refused_only_where_the_data_have_them(tmp_path: Path) -> None:
+    from synth.student.weights import load_tokenizer
+
+    base = train(records(), tmp_path / "base", settings()).path
+    tokenizer = load_tokenizer(str(base))
+    tokenizer.add_tokens([f"<extra{i}>" for i in range(64)])
+    tokenizer.save_pretrained(base)
+    changed = settings(preset="tiny", model=str(base))
+    assert train(records(), tmp_path / "next", changed).steps == 6
+    odd = Record("Repeat <extra63> now.", output="Yes.")
+    with pytest.raises(UsageError, match=f"record {odd.id} has the token '<extra63>'"):
+        train([*records(), odd], tmp_path / "third", changed)
 
 
 def test_a_loss_that_is_no_number_stops_training_and_keeps_the_last_checkpoint(tmp_path: Path) -> None:

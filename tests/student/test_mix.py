@@ -57,8 +57,8 @@ def test_instances_of_one_task_are_one_family() -> None:
 
 
 def test_phases_go_from_easy_to_hard() -> None:
-    graded = [Record(f"task {i}", output="yes", meta={"difficulty": i % 3} if i % 4 else {}) for i in range(24)]
-    grades = [{record.meta.get("difficulty") for record in part} for part in phases(graded, "difficulty", 0)]
+    graded = [Record(f"task {i}", output="yes", meta={"complexity": i % 3} if i % 4 else {}) for i in range(24)]
+    grades = [{record.meta.get("complexity") for record in part} for part in phases(graded, "difficulty", 0)]
     assert grades == [{None}, {0}, {1}, {2}]
     assert [part[0].lineage.generation for part in phases(ALL, "generation", 0)] == [0, 1]
     assert len(phases(ALL, "shuffled", 0)) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,7 +109,7 @@ class Method(ABC):
         results: list[Result] = []
         for task in tasks:
             meta = request.notes[task.number - 1] if 0 < task.number <= len(request.notes) else {}
-            record = Record(task.instruction, task.input, task.output, lineage=line, meta=dict(meta))
+            record = Record(task.instruction, task.input, task.output, lineage=line, meta=_asked(meta))
             problem = task.problem or _lack(record)
             results.append(Rejection(record, STAGE, "parsing", problem) if problem else record)
         return results
@@ -230,7 +230,8 @@ USES = 256
 
 def _lack(record: Record) -> str | None:
     """Why a task of its kind cannot be done: the text to translate, say, is in neither input nor instruction."""
-    needs = kind_of(record.meta["category"]).material if "category" in record.meta else ""
+    wanted = record.meta.get("requested_category")
+    needs = kind_of(wanted).material if wanted else ""
     is_there = not needs or record.input or has_material(record.instruction)
     return None if is_there else "missing_input"
 
@@ -250,6 +251,11 @@ def _wanted(row: dict[str, str]) -> dict[str, str]:
     kind = kind_of(row["category"])
     language = language_name(row.get("language")) or ""
     return {"kind": kind.phrase, "topic": row.get("domain", ""), "language": language, "material": kind.material}
+
+
+def _asked(notes: Mapping[str, Any]) -> dict[str, Any]:
+    """Notes of what was asked for, named so: whether a task is of the category is not known."""
+    return {"requested_category" if name == "category" else name: value for name, value in notes.items()}
 
 
 def _ids(shown: Sequence[Example]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from synth.checks import build_checks
 from synth.checks.base import Check, split_reason
 from synth.checks.echo import repeats_request
-from synth.engine.run import Ask, Engine, Item, StagePlan, request_failure
+from synth.engine.run import Ask, Engine, Fold, Item, StagePlan, request_failure
 from synth.errors import RequestFailed, StageStopped
 from synth.records import Record, Rejection, SeedTask, digest
 from synth.stages.bootstrap.asking import Asker
@@ -61,7 +61,8 @@ async def bootstrap(
         return [_checked(result, late) for results in finished for result in results]
 
     plan = StagePlan(STAGE, fingerprint, dump, settings.num_tasks * settings.instances)
-    async for results in engine.windowed_stage(plan, next_item, pool.may_start, work, pool.settle):
+    fold = Fold(lambda _item, made: pool.settle(made))
+    async for _, results in engine.grow(plan, next_item, pool.may_start, work, fold):
         yield results
     if pool.missing > 0:
         raise StageStopped(*pool.account.why_stopped(settings.num_tasks))

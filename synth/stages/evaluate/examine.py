@@ -19,7 +19,7 @@ from synth.fileio import atomic_write
 from synth.metrics import mean
 from synth.records import Record, SeedTask, digest
 from synth.student.items import EvalItem, given_away, items_from
-from synth.student.scores import Difference, Score, as_row, by_metric, difference, mark, score
+from synth.student.scores import Difference, Score, as_row, by_metric, difference, mark, pooled, score
 
 Source = Sequence[SeedTask | Record | EvalItem]
 Progress = Callable[[str, int, int], None]  # (student, answers so far, of how many)
@@ -155,8 +155,13 @@ def evaluate(
         answers[name], losses = examine(name, str(path), items, held_out, settings, progress, store)
         values[name] = by_metric({one.item: one.marks for one in answers[name]})
         values[name] |= {"held_out_loss": losses} if losses else {}
+    by_id = {item.id: item for item in items}
     return EvalResult(
-        [score(name, metric, list(v.values()), settings.seed) for name in values for metric, v in values[name].items()],
+        [
+            score(name, metric, pooled(metric, own, by_id), settings.seed)
+            for name in values
+            for metric, own in values[name].items()
+        ],
         _differences(values, settings.seed),
         answers,
         away,

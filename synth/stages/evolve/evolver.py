@@ -156,7 +156,6 @@ class Evolver:
         settings: EvolveSettings,
         run_seed: int,
         operators: Mapping[str, Operator] | None = None,
-        *,
         judge: GainJudge | None = None,
         as_json: bool = False,
     ) -> None:
@@ -168,8 +167,13 @@ class Evolver:
         self.weights = dict.fromkeys(self.operators, 1.0) if is_tuned else settings.weights
         self.run_seed = run_seed
         self.pair_checks: list[tuple[str, PairCheck]] = build_pair_checks(settings.checks)
-        self.answer_checks: list[tuple[str, Check]] = build_checks(["short_apology", "no_content"])
+        names = ["short_apology", "no_content", *(["asks_back", "acknowledges"] if TUNED in self.operators else [])]
+        self.answer_checks: list[tuple[str, Check]] = build_checks(names)
         self.task_checks = build_checks(TASK_CHECKS)
+
+    def __reduce__(self) -> tuple[type[Evolver], tuple[Any, ...]]:
+        """Elsewhere it is made again of its settings: checks may hold what cannot be sent."""
+        return Evolver, (self.settings, self.run_seed, dict(self.operators), self.judge, self.as_json)
 
     @property
     def versions(self) -> list[str]:
@@ -272,5 +276,5 @@ def _checked(record: Record, checks: Sequence[tuple[str, Check]]) -> Result:
 
 
 def _inherited(parent: Record, operator: Operator) -> dict[str, Any]:
-    names = ("category", "language", "domain") if not operator.is_breadth else ("language", "domain")
+    names = ["language", "domain", *([] if operator.is_breadth else ["category", "requested_category"])]
     return {name: parent.meta[name] for name in names if name in parent.meta}

@@ -18,11 +18,13 @@ class Operator:
     """`method` is what the teacher is told. `changes_input`: the operator may rewrite the input as well.
 
     `prompt`: the template, "evolve_depth" for a harder version, "evolve_breadth" for a new task of the same kind.
+    `aim`: what the new task of the same kind is to be.
     """
 
     method: str
     changes_input: bool = False
     prompt: str = "evolve_depth"
+    aim: str = "about as long and as difficult, but rarer, something fewer people would think of"
 
     @property
     def is_breadth(self) -> bool:
@@ -58,7 +60,10 @@ OPERATORS: dict[str, Operator] = {
         "Make the problem harder: one more unknown, one more condition, or one more step to the answer."
     ),
     "math_downward": Operator(
-        "Make an easier problem of the same topic, which a beginner can solve in fewer steps.", True, "evolve_breadth"
+        "Make an easier problem of the same topic, which a beginner can solve in fewer steps.",
+        True,
+        "evolve_breadth",
+        "clearly easier, so that a beginner can do it in fewer steps",
     ),
 }
 

@@ -28,6 +28,7 @@ def rewriting(parent: Record, name: str, operator: Operator, template: str, *, a
         examples=[shown(one) for one in worked],
         operator=_words(name),
         method=operator.method,
+        aim=operator.aim,
         changes_input=operator.changes_input,
         given=task_reply([parent], with_outputs=False, as_json=as_json),
         instruction=parent.instruction,

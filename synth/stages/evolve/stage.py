@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 from synth.engine.run import Ask, Engine, Item, StagePlan
 from synth.errors import StageStopped
@@ -40,10 +41,6 @@ async def evolve(
     evolver = Evolver(settings, engine.options.run_seed, operators, judge=judge, as_json=as_json)
     watch = _JudgeWatch(settings)
 
-    async def work(task: tuple[Record, bool], ask: Ask, _rng: random.Random) -> list[Result]:
-        record, is_evolved = task
-        return await evolver.generations(record, ask) if is_evolved else [record]
-
     async def items() -> AsyncIterator[Item]:
         seen: set[str] = set()
         async for record in _chain(first, records):
@@ -53,12 +50,24 @@ async def evolve(
 
     dump = settings.model_dump(mode="json")
     plan = StagePlan(STAGE, digest(dump, evolver.versions), dump)
-    async for results in engine.stage(plan, items(), work):
+    async for _, results in engine.map(plan, items(), Evolving(evolver)):
         watch.see(results)
         yield results
 
 
 EVOLVE = Stage(STAGE, EvolveSettings, evolve, "children", helpers=(TUNE,))
+
+
+@dataclass(frozen=True, slots=True)
+class Evolving:
+    """The work of one record: its generations, where it is evolved at all."""
+
+    evolver: Evolver
+
+    async def __call__(self, task: tuple[Record, bool], ask: Ask, _rng: random.Random) -> list[Result]:
+        """The record, and what its generations brought."""
+        record, is_evolved = task
+        return await self.evolver.generations(record, ask) if is_evolved else [record]
 
 
 async def _trusted_judge(engine: Engine, settings: EvolveSettings) -> GainJudge | None:

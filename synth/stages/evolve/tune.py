@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from synth.engine.run import Ask, Engine, Item, StagePlan
+from synth.engine.work import REQUEST_CHECK
 from synth.errors import RequestFailed
 from synth.models.base import Sampling
 from synth.prompts import render, version
@@ -45,22 +46,35 @@ async def tune(
     held_out = records[: tuning.num_held_out]
     sample = records[tuning.num_held_out :][: tuning.num_sample] or held_out
 
-    async def work(_value: None, ask: Ask, _rng: random.Random) -> list[Record | Rejection]:
-        tuned = await _Tuner(settings, tuning, engine.options.run_seed, ask).best(sample, held_out)
-        meta = {"failure_rate": tuned.failure_rate, "history": tuned.history}
-        return [Record(tuned.method, lineage=Lineage("evolve", operator=TUNED), meta=meta)]
-
     async def items() -> AsyncIterator[Item]:
         yield Item(digest([r.id for r in (*held_out, *sample)])[:16], None)
 
     dump = {"evolve": settings.model_dump(mode="json"), "tune": tuning.model_dump(mode="json")}
     plan = StagePlan(stage, digest(dump, [version(n) for n in ("evolve_analyse", "evolve_improve")]), dump)
     found: list[Record] = []
-    async for results in engine.stage(plan, items(), work):
+    work = Tuning(settings, tuning, engine.options.run_seed, tuple(sample), tuple(held_out))
+    async for _, results in engine.map(plan, items(), work):
         found += [result for result in results if isinstance(result, Record)]
     if not found:
         return Tuned(FIRST_METHOD, 1.0, [])
     return Tuned(found[0].instruction, found[0].meta["failure_rate"], found[0].meta["history"])
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """The work of the one item of this stage."""
+
+    settings: EvolveSettings
+    tuning: TuneSettings
+    run_seed: int
+    sample: tuple[Record, ...]
+    held_out: tuple[Record, ...]
+
+    async def __call__(self, _value: None, ask: Ask, _rng: random.Random) -> list[Record | Rejection]:
+        """The best method found, as a record."""
+        tuned = await _Tuner(self.settings, self.tuning, self.run_seed, ask).best(self.sample, self.held_out)
+        meta = {"failure_rate": tuned.failure_rate, "history": tuned.history}
+        return [Record(tuned.method, lineage=Lineage("evolve", operator=TUNED), meta=meta)]
 
 
 class _Tuner:
@@ -95,10 +109,12 @@ class _Tuner:
         return Evolver(settings, self.run_seed, {TUNED: Operator(method, changes_input=True)})
 
     async def _failure_rate(self, method: str, records: Sequence[Record]) -> float:
+        """The share of failed evolutions; requests that came to nothing are no fault of the method and do not count."""
         evolver = self._evolver(method, 1)
         results = await asyncio.gather(*(evolver.generations(record, self.ask) for record in records))
-        failed = sum(isinstance(result, Rejection) for one in results for result in one[1:])
-        return round(failed / max(len(records), 1), 4)
+        made = [result for one in results for result in one[1:]]
+        made = [one for one in made if not (isinstance(one, Rejection) and one.check == REQUEST_CHECK)]
+        return round(sum(isinstance(one, Rejection) for one in made) / len(made), 4) if made else 1.0
 
     async def _candidates(self, method: str, sample: Sequence[Record]) -> list[str]:
         evolver = self._evolver(method, self.tuning.rounds)

@@ -40,6 +40,7 @@ class Totals:
         self._count("operator", line.operator)
         self._count("generation", str(line.generation))
         self._count("category", record.meta.get("category"))
+        self._count("requested category", record.meta.get("requested_category"))
         self._count("language", record.meta.get("language"))
         for name, text in (("instruction", record.instruction), ("input", record.input), ("output", record.output)):
             if text:

@@ -46,6 +46,7 @@ class RecordFacts:
         self.from_reference_teacher += (line.model or "").split(":")[0].startswith(REFERENCE_TEACHER)
         noted = {"origin": line.origin, "operator or method": line.operator, "teacher": line.model}
         noted |= {"category": record.meta.get("category"), "language": record.meta.get("language")}
+        noted["requested category"] = record.meta.get("requested_category")
         for name, value in noted.items():
             known = value if isinstance(value, str) and value else "(not noted)"
             self.counts.setdefault(name, Counter())[known] += 1

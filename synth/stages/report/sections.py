@@ -211,7 +211,7 @@ def length_bins(words: Counter[int], num_bins: int = 20) -> list[tuple[str, int]
 def kinds(facts: RunFacts) -> list[Block]:
     """Categories, languages, origins and methods."""
     blocks: list[Block] = []
-    for name in ("category", "language", "origin", "operator or method", "teacher"):
+    for name in ("category", "requested category", "language", "origin", "operator or method", "teacher"):
         counts = facts.records.counts.get(name, Counter())
         ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
         if set(counts) <= {"(not noted)"}:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from synth.engine.run import Ask, Engine, Item, StagePlan
 from synth.judge import JUDGING, grade
@@ -36,7 +36,6 @@ async def graded(
     """Grade what passed the checks; all others pass by, in their order."""
     order: deque[Checked] = deque()
     as_json = await _as_json(engine, settings.grade)
-    ifd = Ifd(settings.ifd) if settings.ifd else None
 
     async def passed() -> AsyncIterator[Item]:
         async for record, result in checked:
@@ -44,15 +43,27 @@ async def graded(
             if _is_item(result):
                 yield Item(digest(result.to_dict())[:16], result)
 
-    async def work(record: Record, ask: Ask, _rng: random.Random) -> list[Result]:
-        return [await _grade(record, ask, settings, wants_complexity, as_json, ifd)]
-
-    async for results in engine.stage(_plan(settings, wants_complexity, as_json), passed(), work):
+    work = Grading(settings, wants_complexity, as_json, Ifd(settings.ifd) if settings.ifd else None)
+    async for _, results in engine.map(_plan(settings, wants_complexity, as_json), passed(), work):
         while not _is_item(order[0][1]):
             yield order.popleft()
         yield order.popleft()[0], _settled(results[0])
     while order:
         yield order.popleft()
+
+
+@dataclass(frozen=True, slots=True)
+class Grading:
+    """The work of one record: its grades."""
+
+    settings: SelectSettings
+    wants_complexity: bool
+    as_json: bool
+    ifd: Ifd | None
+
+    async def __call__(self, record: Record, ask: Ask, _rng: random.Random) -> list[Result]:
+        """The record with its grades, or why there are none."""
+        return [await _grade(record, ask, self.settings, self.wants_complexity, self.as_json, self.ifd)]
 
 
 def _is_item(result: Result) -> bool:

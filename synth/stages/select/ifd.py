@@ -3,7 +3,9 @@
 IFD = loss of the answer after its instruction / loss of the answer alone, both a mean over the answer's tokens, by a
 causal language model on this machine. Near 0: the instruction gives the answer away; near 1: it hardly helps; above 1:
 it misleads. Which model is asked matters less than that it has seen language (Superfiltering, arXiv 2402.00530, finds
-a small one ranks as a large one does). One record at a time, on the CPU unless CUDA is there.
+a small one ranks as a large one does). Two differences from the published code: it
+frames the task in Alpaca's prompt, here `template` does; it leaves the end token out, here it is part of the answer, as
+in training. As there, exactly 1 is kept. One record at a time, on the CPU unless CUDA is there.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ def _below(record: Record, settings: KeepSettings) -> Verdict | None:
     score = _score(record, settings)
     if score is None:
         return "keep", "no_score", f"nothing to rank it by {settings.by}"
-    if settings.by == "ifd" and score >= 1:
+    if settings.by == "ifd" and score > 1:
         return "keep", "instruction_no_help", f"ifd {score:.3f}: the answer is no likelier with its instruction"
     return None
 

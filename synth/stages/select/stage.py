@@ -6,14 +6,12 @@ Record or a Rejection for each record that went in.
 
 from __future__ import annotations
 
-import random
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from synth.checks import build_checks
 from synth.checks.semantic import Semantic, static_vectors, unit_length
-from synth.engine.run import Ask, Engine, Item, StagePlan, request_failure
+from synth.engine.run import Engine, Fold, Item, StagePlan, request_failure
 from synth.errors import RequestFailed
 from synth.models.base import ChatModel
 from synth.models.embeddings import EmbeddingModel, ask_vectors
@@ -48,46 +46,30 @@ async def select(
         async for settled in _checked_only(engine, records, settings):
             yield settled
         return
-    decided = _decided(engine, records, settings)
-    results: deque[Result] = deque()
 
     async def items() -> AsyncIterator[Item]:
-        async for record, result in decided:
-            results.append(result)
-            yield Item(record.id, record)
+        async for record, result in _decided(engine, records, settings):
+            yield Item(record.id, record, result=result)
 
-    async def work(record: Record, _ask: Ask, _rng: random.Random) -> list[Result]:
-        return [record]
-
-    def settle(_made: list[Result]) -> list[Result]:
-        return [results.popleft()]
-
-    async for settled in engine.stage(_plan(settings), items(), work, settle):
+    async for _, settled in engine.map(_plan(settings), items()):
         yield settled
 
 
 async def _checked_only(
     engine: Engine, records: AsyncIterator[Record], settings: SelectSettings
 ) -> AsyncIterator[list[Result]]:
-    """The checks alone. What an earlier process found of a record stands, so a run that goes on does so at once."""
+    """The checks alone, a fold. What an earlier process found of a record stands, so a run that is resumed is quick."""
     checks = named_checks(settings, None)
-    came: deque[Record] = deque()
 
     async def items() -> AsyncIterator[Item]:
         async for record in records:
-            came.append(record)
             yield Item(record.id, record)
 
-    async def work(record: Record, _ask: Ask, _rng: random.Random) -> list[Result]:
-        return [record]
-
-    def settle(_made: list[Result]) -> list[Result]:
-        return list(apply_checks([came.popleft()], checks))
-
-    def recalled(results: list[Result]) -> None:
-        recall(came.popleft(), results[0], checks)
-
-    async for settled in engine.stage(_plan(settings), items(), work, settle, recalled):
+    fold = Fold(
+        lambda item, _made: list(apply_checks([item.value], checks)),
+        lambda item, results: recall(item.value, results[0], checks),
+    )
+    async for _, settled in engine.map(_plan(settings), items(), fold=fold):
         yield settled
 
 

@@ -1,0 +1,45 @@
+"""The work of a stage can be sent elsewhere: what comes back from a copy made over bytes is the same."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import random
+from typing import Any
+
+import pytest
+
+from synth.models.base import Completion
+from synth.records import Record
+from synth.stages.evolve.evolver import Evolver, EvolveSettings, TuneSettings
+from synth.stages.evolve.stage import Evolving
+from synth.stages.evolve.tune import Tuning
+from synth.stages.respond import Answering, RespondSettings
+from synth.stages.select.grading import Grading
+from synth.stages.select.settings import GradeSettings, SelectSettings
+
+TASK = Record("Name three rivers and say where each of them begins.")
+ANSWERED = Record("Name a river.", output="The Rhine.")
+TUNE = TuneSettings(steps=1, num_candidates=1, rounds=1, num_sample=1, num_held_out=1)
+WORKS: dict[str, tuple[Any, Any]] = {
+    "respond": (Answering(RespondSettings()), TASK),
+    "evolve": (Evolving(Evolver(EvolveSettings(rounds=2), 3)), (TASK, True)),
+    "tune": (Tuning(EvolveSettings(rounds=1), TUNE, 3, (TASK,), (TASK,)), None),
+    "grade": (Grading(SelectSettings(grade=GradeSettings()), True, False, None), ANSWERED),
+}
+
+
+async def ask(prompt: Any, *_: Any, **more: Any) -> Completion:
+    """A teacher that says the same to the same words."""
+    said = (
+        f"Difficulty: 4\nHelpfulness: 4\nVerdict: different\n### Instruction\n{len(prompt.text)} {more.get('draw', 0)}"
+    )
+    return Completion(said, key=str(len(prompt.text)))
+
+
+@pytest.mark.parametrize("name", WORKS)
+def test_a_copy_of_the_work_gives_the_same_results(name: str) -> None:
+    work, value = WORKS[name]
+    copy = pickle.loads(pickle.dumps(work))
+    one, other = (asyncio.run(each(value, ask, random.Random(1))) for each in (work, copy))
+    assert one == other and one

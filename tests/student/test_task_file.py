@@ -1,0 +1,51 @@
+"""Tasks from other people's files: what is asked and what is right are read, and rows that are no tasks are listed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from synth.errors import InputError
+from synth.student.task_file import read_tasks
+from synth.verify import verify
+
+
+def read(tmp_path: Path, *rows: Any) -> list[Any]:
+    path = tmp_path / "tasks.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return read_tasks(path)
+
+
+def test_user_oriented_tasks_have_their_instances(tmp_path: Path) -> None:
+    row = {
+        "id": "user_oriented_task_0",
+        "motivation_app": "Mail",
+        "instruction": "Shorten it.",
+        "instances": [{"input": "a", "output": "b"}, {"input": "c", "output": "d"}],
+    }
+    items = read(tmp_path, row)
+    assert [(i.id, i.reference, i.group) for i in items] == [
+        ("user_oriented_task_0", "b", "Mail"),
+        ("user_oriented_task_0#1", "d", "Mail"),
+    ]
+    assert items[0].question == "Shorten it.\n\na"
+
+
+def test_questions_with_choices_are_answered_by_letter(tmp_path: Path) -> None:
+    (item,) = read(tmp_path, {"question": "Which floats?", "choices": ["iron", "cork"], "answer": 1})
+    assert item.question == "Which floats?\nA. iron\nB. cork\nAnswer with the letter."
+    assert verify("B", item.check).passed and not verify("A", item.check).passed
+
+
+def test_worked_answers_are_compared_by_their_last_number(tmp_path: Path) -> None:
+    (item,) = read(tmp_path, {"question": "2 boxes of 4?", "answer": "2 times 4 is 8.\n#### 8"})
+    assert verify("It is 8.", item.check).passed and not verify("It is 9.", item.check).passed
+
+
+def test_rows_that_are_no_tasks_are_listed_with_their_lines(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"tasks.jsonl:2: ") as caught:
+        read(tmp_path, {"prompt": "Fine", "answer": "x"}, {"text": "no question"}, [1])
+    assert len(caught.value.mistakes) == 2
