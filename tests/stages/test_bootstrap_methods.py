@@ -62,8 +62,8 @@ def test_alpaca_shows_three_seeds_only_however_large_the_pool() -> None:
     assert shown("alpaca", 0) == shown("alpaca", 500) == Counter({"seed": 3})
 
 
-def test_diverse_shows_four_seeds_only_however_large_the_pool() -> None:
-    assert shown("diverse", 0) == shown("diverse", 500) == Counter({"seed": 4})
+def test_diverse_shows_five_seeds_only_however_large_the_pool() -> None:
+    assert shown("diverse", 0) == shown("diverse", 500) == Counter({"seed": 5})
 
 
 def test_the_classification_variant_shows_classification_seeds_and_asks_for_labels() -> None:

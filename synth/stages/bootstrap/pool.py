@@ -13,7 +13,7 @@ from typing import Any
 
 from synth.checks.novelty import NoveltyIndex, Verdict
 from synth.records import Record, Rejection, SeedTask
-from synth.stages.bootstrap.account import Account
+from synth.stages.bootstrap.account import LOOK_AFTER, Account
 from synth.stages.bootstrap.settings import BootstrapSettings
 
 STAGE = "bootstrap"
@@ -22,7 +22,8 @@ ADMITTED = "most_similar"
 PRIOR_ACCEPTANCE = 0.9
 """What share of the tasks asked for is expected to be accepted, before anything is known."""
 RAMP = 8
-"""Requests at the start where prompts show accepted tasks; each one settled lets two more begin, up to the window."""
+"""Requests at the start where prompts show accepted tasks, else as many as tell whether a teacher is of any use. Each
+one settled lets two more begin, up to the window."""
 Result = Record | Rejection
 
 
@@ -105,7 +106,7 @@ class Pool:
         if started >= self.settings.request_limit or self.account.is_hopeless:
             return False
         under_way, missing = started - committed, self.target(started) - len(self.accepted)
-        limit = min(self.settings.window, RAMP + committed) if self.settings.machine_examples else self.settings.window
+        limit = min(self.settings.window, (RAMP if self.settings.machine_examples else LOOK_AFTER) + committed)
         if missing <= 0 or under_way >= limit:
             return False
         prior = PRIOR_ACCEPTANCE * self.settings.per_request
