@@ -20,21 +20,13 @@ from synth.embedded.values import Unfit
 from synth.errors import RequestRefused
 
 PREFERENCES: tuple[tuple[str, str], ...] = (
-    (
-        r"arithmetic|math|word problem",
-        "percent_change split_evenly multiply total mean median spread count_rows",
-    ),
+    (r"arithmetic|math|word problem", "multiply total mean count_rows"),
     (r"unit|date|time", "convert_unit round_to"),
-    (
-        r"sort|rank|compar|order",
-        "sort_rows top_rows extreme_row compare_with",
-    ),
+    (r"sort|rank|compar|order", "sort_rows extreme_row compare_with"),
     (r"extract|json", "lookup to_json"),
-    (r"table|csv|transform|sql", "to_json to_markdown keep_by_category keep_by_number top_rows"),
-    (r"rewrite|grammar|edit|translat|text operation", "replace_word change_case"),
-    (r"passage|closed|summar", "lookup mentions count_words extreme_row count_letter"),
-    (r"logic|puzzle", "parity compare_with mentions count_letter"),
-    (r"code|bug", "to_json to_markdown count_letter"),
+    (r"table|csv|transform|sql", "to_json sort_rows keep_by_category keep_by_number"),
+    (r"passage|closed|summar", "lookup mentions count_words extreme_row"),
+    (r"logic|puzzle", "parity compare_with mentions"),
 )
 """Words of a category to the operations that come closest to it."""
 BY_VALUE = (
@@ -69,10 +61,8 @@ def propose(prompt: Prompt, draw: Draw, base: Wish, schema: dict[str, Any] | Non
         seen = shown | {task.plan.skeleton for task in tasks}
         avoid = frozenset(seen) if not base.operations else frozenset()
         candidates = (_drawn(draw, wish, base, avoid) for _ in range(3))
-        tasks.append(
-            next((task for task in candidates if not worn & set(task.instruction.lower().split())), None)
-            or _drawn(draw, wish, base, avoid)
-        )
+        fresh = (task for task in candidates if not worn & set(task.instruction.lower().split()))
+        tasks.append(next(fresh, None) or _drawn(draw, wish, base, avoid))
     if not tasks:
         raise RequestRefused("none of the wanted tasks is within the teacher's grammar", "unsupported")
     return _json(tasks, with_output) if schema else _sections(tasks, with_output)
@@ -98,11 +88,7 @@ def _worn_verbs(prompt: Prompt) -> set[str]:
 
 def _skeletons(prompt: Prompt) -> set[str]:
     """The skeletons of the examples that are tasks of this grammar."""
-    found = set()
-    for shown in examples(prompt):
-        for plan in read(shown.instruction)[:1]:
-            found.add(plan.skeleton)
-    return found
+    return {plan.skeleton for shown in examples(prompt) for plan in read(shown.instruction)[:1]}
 
 
 def _wanted(prompt: Prompt) -> list[str]:
@@ -133,25 +119,15 @@ def _wish(line: str, topic: str, base: Wish) -> Wish | None:
     if wanted.get("language", "") not in ENGLISH:
         return None
     category, form = wanted.get("category", ""), wanted.get("form", "")
-    prefer = (
-        ()
-        if base.operations
-        else next((tuple(ops.split()) for pattern, ops in PREFERENCES if re.search(pattern, category)), ())
-    )
+    near = [tuple(ops.split()) for pattern, ops in PREFERENCES if re.search(pattern, category)]
     scene = {"short": 0.15, "medium": 0.5, "long": 0.95}.get(wanted.get("length", ""), 0.5)
     return replace(
         base,
         domain=find_domain(wanted.get("domain", "")) or find_domain(topic),
         steps=min(STEPS.get(wanted.get("difficulty", ""), 0), base.max_steps),
-        prefer=prefer,
+        prefer=near[0] if near and not base.operations else (),
         classification="classif" in category,
-        style="question"
-        if "question" in form
-        else "format"
-        if "format" in form
-        else "order"
-        if "order" in form
-        else "",
+        style=next((style for style in ("question", "format", "order") if style in form), ""),
         scene=1.0 if "scenario" in form else scene,
     )
 
@@ -261,11 +237,8 @@ def _has_material(plan: Plan, label: str) -> bool:
 
 
 def _examples(rows: list[tuple[str, str, str, str]]) -> str:
-    parts = [
-        f"## Example {n}\n### {one}\n{first}\n### {other}\n{second}"
-        for n, (one, first, other, second) in enumerate(rows, 1)
-    ]
-    return "\n\n".join(parts)
+    shown = (f"### {one}\n{first}\n### {other}\n{second}" for one, first, other, second in rows)
+    return "\n\n".join(f"## Example {number}\n{text}" for number, text in enumerate(shown, 1))
 
 
 def is_classification(prompt: Prompt) -> str:
