@@ -60,9 +60,13 @@ class StorageError(SynthError):
 
 
 class CredentialsError(SynthError):
-    """The endpoint refuses every request: wrong key, no permission, no such model, no quota."""
+    """The endpoint refuses every request: wrong key, no permission, no such model, no quota.
+
+    `is_address`: it says that there is nothing at this address. From an endpoint that has answered that is one failure.
+    """
 
     exit_code = 6
+    is_address: bool = False
 
 
 class StageStopped(SynthError):

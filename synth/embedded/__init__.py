@@ -49,9 +49,8 @@ class Settings:
     def __post_init__(self) -> None:
         unknown = [name for name in self.operations if name not in OPERATIONS]
         if unknown:
-            raise UsageError(
-                f"the embedded teacher has no operation {', '.join(unknown)}", f"It has {', '.join(OPERATIONS)}."
-            )
+            said = f"the embedded teacher has no operation {', '.join(unknown)}"
+            raise UsageError(said, f"It has {', '.join(OPERATIONS)}.")
         if not 1 <= self.max_steps <= 3:
             raise UsageError(f"max_steps is {self.max_steps}", "Take 1, 2 or 3.")
 
@@ -61,9 +60,8 @@ def reply(request: ChatRequest, settings: Settings) -> Completion:
     prompt = recognise(request.messages)
     whole = [_text(prompt, request, settings, choice) for choice in range(request.num_choices)]
     texts = tuple(shortened(text, request.sampling) for text in whole)
-    reason: FinishReason = (
-        "length" if texts[0] != shortened(whole[0], replace(request.sampling, max_tokens=None)) else "stop"
-    )
+    is_cut = texts[0] != shortened(whole[0], replace(request.sampling, max_tokens=None))
+    reason: FinishReason = "length" if is_cut else "stop"
     asked = sum(count_tokens(message.get("content", "")) for message in request.messages)
     usage = Usage(asked, sum(map(count_tokens, texts)))
     return Completion(texts[0], reason, usage, settings.model, choices=texts if len(texts) > 1 else ())
@@ -108,11 +106,8 @@ def _text(prompt: Prompt, request: ChatRequest, settings: Settings, choice: int)
 def _answer(text: str) -> str:
     task = understand(*split_task(text))
     if task is None:
-        raise RequestRefused(
-            "the task is outside the embedded teacher's grammar",
-            "unsupported",
-            "take a real teacher for your own tasks",
-        )
+        said, advice = "the task is outside the embedded teacher's grammar", "take a real teacher for your own tasks"
+        raise RequestRefused(said, "unsupported", advice)
     return answer(task)
 
 
@@ -164,15 +159,10 @@ def serve(
     `on_ready` gets the base URL once requests are taken. Raises UsageError for faults that do not exist, OSError for a
     port that is taken.
     """
-    from synth.embedded import server
+    from synth.embedded.faults import Faults
+    from synth.embedded.server import ServeSettings
+    from synth.embedded.server import serve as run
 
     teacher = Settings(model=model)
-    server.serve(
-        model,
-        lambda request: reply(request, teacher),
-        server.ServeSettings(**settings),
-        faults,
-        fault_seed,
-        label_path,
-        on_ready,
-    )
+    spoiler = Faults(faults, fault_seed, label_path)
+    run(model, lambda request: reply(request, teacher), on_ready, spoiler, ServeSettings(**settings))

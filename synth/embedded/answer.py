@@ -40,10 +40,7 @@ def _written(link: Link, task: Task) -> str:
 
 def table_form(material: str) -> str:
     """The notation of a table's text."""
-    return "json" if material.startswith("[") else "markdown" if material.startswith("|") else "csv"
-
-
-# --- is a given answer right? -----------------------------------------------------------------------------------------
+    return "json" if material.startswith("[") else "csv"
 
 
 def plain(text: str) -> str:

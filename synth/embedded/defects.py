@@ -46,8 +46,6 @@ class Context:
         return self.rng.choice(rest) if rest else None
 
 
-# --- items in and out of a reply -----------------------------------------------------------------------------------
-
 _HEAD = re.compile(r"^## (?:Task|Example) \d+.*$", re.M)
 _PART = re.compile(r"^### (\w+)[ \t]*$", re.M)
 _LINE = re.compile(r"^[ \t]*(\d+\.)?[ \t]*(\S.*)$", re.M)
@@ -104,8 +102,6 @@ def _rows(data: Any) -> list[dict[str, Any]]:
     return [row for row in data or [] if isinstance(row, dict)]
 
 
-# --- makers of simple defects ----------------------------------------------------------------------------------------
-
 ReplyDefect = Callable[[str, Context], str | None]
 ItemDefect = Callable[[Item, Context], Item | None]
 
@@ -124,7 +120,9 @@ def around(field: str, before: str, after: str = "") -> ItemDefect:
     return lambda item, context: _with(item, field, before + item.get(field, "") + after)
 
 
-def edit(pattern: str, replacement: str, *, instead: str | None = None, count: int = 0) -> ReplyDefect:
+def edit(
+    pattern: str, replacement: str | Callable[[re.Match[str]], str], *, instead: str | None = None, count: int = 0
+) -> ReplyDefect:
     """The reply with a regular expression replaced; where it does not occur, `instead` (filled with the reply)."""
 
     def defect(text: str, context: Context) -> str | None:
@@ -155,21 +153,6 @@ def from_its_number(text: str, context: Context) -> str:
     return f"{asked[1]}. {text.lstrip()}" if asked and not text.lstrip()[:1].isdigit() else text
 
 
-# --- the form of a reply ---------------------------------------------------------------------------------------------
-
-
-def item_heads_lost(text: str, context: Context) -> str | None:
-    """The items without their `## Task 3`."""
-    changed = _HEAD.sub("", text).strip()
-    return changed if changed != text else None
-
-
-def headings_plain(text: str, context: Context) -> str | None:
-    """`INSTRUCTION:` for `### Instruction`."""
-    changed = _PART.sub(lambda found: found[1].upper() + ":", text)
-    return changed if changed != text else None
-
-
 def single_quotes(text: str, context: Context) -> str | None:
     """JSON as Python would print it."""
     data = _json(text)
@@ -180,9 +163,6 @@ def trailing_comma(text: str, context: Context) -> str | None:
     """A comma behind the end of a JSON text."""
     changed = re.sub(r"([}\]])\s*$", r",\1", text)
     return changed if _json(text) is not None and changed != text else None
-
-
-# --- what a proposed task says ---------------------------------------------------------------------------------------
 
 
 def copy_example(item: Item, context: Context) -> Item | None:
@@ -213,8 +193,6 @@ def bad_instruction(item: Item, context: Context) -> Item | None:
     context.rng.shuffle(words)
     return _with(item, "instruction", " ".join(words).capitalize() + "." if len(set(words)) > 2 else None)
 
-
-# --- inputs and outputs ----------------------------------------------------------------------------------------------
 
 NO_INPUT = ("N/A", "None", "none.", "<noinput>", "(no input)", "Not applicable", "-")
 FOREIGN = (
@@ -251,9 +229,6 @@ def wrong_output(item: Item, context: Context) -> Item | None:
     else:
         changed = (other or {}).get("output") or " ".join(right.split()[::-1]) + " too"
     return _with(item, "output", changed)
-
-
-# --- evolution -------------------------------------------------------------------------------------------------------
 
 
 def unchanged(item: Item, context: Context) -> Item | None:

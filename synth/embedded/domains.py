@@ -89,14 +89,3 @@ def nouns() -> frozenset[str]:
     """All that the parts of a material can be called: rows, values of a column, results of earlier steps."""
     named = {pluralise(name) for name, (column, *_) in columns_by_name().items() if column.kind != "count"}
     return frozenset(named | set(by_noun()))
-
-
-@functools.cache
-def phrases() -> dict[str, tuple[Column, ...]]:
-    """Qualifying phrase ("paid by *") to the columns that use it."""
-    found: dict[str, tuple[Column, ...]] = {}
-    for columns in columns_by_name().values():
-        for column in columns:
-            if column.phrase:
-                found[column.phrase] = (*found.get(column.phrase, ()), column)
-    return found

@@ -16,8 +16,8 @@ from synth.embedded.generate import (
     draw_task,
     followers,
     further_question,
+    must_bind,
     next_step,
-    require_binding,
 )
 from synth.embedded.judge import difficulty
 from synth.embedded.material import write
@@ -113,7 +113,7 @@ def _is_sound(task: Task, evolved: Evolved) -> bool:
     if any(_is_bare(link.before) for link in found.outcome.links[1:]):
         return False
     try:
-        require_binding(found.plan, found.material, found.outcome)
+        must_bind(found.plan, found.material, found.outcome)
     except Unfit:
         return False
     return True
@@ -161,9 +161,6 @@ def domain_of(task: Task) -> Domain | None:
     if named is None and isinstance(task.material, Table):
         named = by_noun().get(task.material.noun)
     return named or (fitting_domains(task.plan)[0] if task.plan.source == "table" else None)
-
-
-# --- the methods ------------------------------------------------------------------------------------------------------
 
 
 def _place(task: Task, sentence: str, order: int) -> str:
@@ -258,7 +255,7 @@ def complicate_input(task: Task, draw: Draw) -> Evolved | None:
     grown = _grown(task, task.material, draw)
     if len(remarks) > 1 or grown == task.material:
         return None
-    remark = frames.worded(frames.REMARKS["text" if isinstance(grown, Text) else "list"], draw)
+    remark = frames.worded(frames.REMARKS, draw)
     written = write(grown, table_form(task.input) if isinstance(grown, Table) else "")
     return None if finished(remark) in remarks else Evolved(_place(task, remark, 6), written)
 

@@ -83,9 +83,6 @@ def request_digest(model: str, request: ChatRequest) -> str:
     return digest(model, request.to_dict())
 
 
-# --- the envelope --------------------------------------------------------------------------------------------------
-
-
 def _text(shape: str, *, finish: FinishReason | None = None, reasoning: str = "") -> EnvelopeFault:
     """Another text (`{}` is the good one), another end, or thoughts in their own field."""
 
@@ -101,9 +98,6 @@ def _cut(answer: Completion, rng: Random) -> Completion:
     least = max(1, len(answer.text) * 2 // 3)
     most = max(least, len(answer.text) - 2)
     return replace(answer, text=answer.text[: rng.randint(least, most)], finish_reason="length")
-
-
-# --- choosing and applying -----------------------------------------------------------------------------------------
 
 
 def parse_faults(profile: str) -> dict[str, float]:
@@ -319,9 +313,9 @@ FAULTS: dict[str, Fault] = {
     "bullets": Fault("list", "recovered", LISTS, reply=renumber("-", only_lists=True)),
     "merged_line": Fault("list", "recovered", LISTS, reply=edit(r"\n+(?=\d+\. )", " ", count=1)),
     "headings_bold": Fault("list", "recovered", HEADED, reply=edit(r"^### (\w+)[ \t]*$", r"**\1:**")),
-    "headings_plain": Fault("list", "recovered", HEADED, reply=defects.headings_plain),
+    "headings_plain": Fault("list", "recovered", HEADED, reply=edit(r"^### (\w+)[ \t]*$", lambda found: found[1].upper() + ":")),
     "heading_inline": Fault("list", "recovered", HEADED, reply=edit(r"^### (\w+)\n(?=\S)", r"### \1: ")),
-    "item_heads_lost": Fault("list", "recovered", SECTIONS, reply=defects.item_heads_lost),
+    "item_heads_lost": Fault("list", "recovered", SECTIONS, reply=edit(r"^## (?:Task|Example) \d+.*\n", "")),
     "preamble": Fault("list", "recovered", TALKING, reply=lambda text, context:
         "Sure! Here is what you asked for:\n\n" + defects.from_its_number(text, context)),
     "postamble": Fault("list", "recovered", TALKING, reply=lambda text, context:

@@ -46,25 +46,15 @@ DO_FILTER = {
     "yes": "[keep only|take only|select|pick out|narrow the list down to|limit the list to] ",
     "no": "[drop|remove|discard|filter out|cross out|strike out] ",
 }
-NOTE_REASONS = (
-    ", [as|since|because] [that was agreed beforehand|those are the rules here|we did it like that last time|that was decided at the last meeting]",
-    ", [as|since|because] [my boss wants it that way|the auditor insists on it|it has always been done like that|the form asks for it that way]",
-)
-STEP_REASONS = (
-    ", [as|since|because] [that is what I was asked for|somebody will surely ask for it|I have to pass it on|the form has a field for it]",
-    ", [as|since|because] [the report has a line for it|my colleague needs it for her own list|we compare it with last year|it has to be written down too]",
+REASONS = (
+    ", [as|since|because] [that was agreed beforehand|those are the rules here|my boss wants it that way|the form asks for it that way]",
+    ", [as|since|because] [that is what I was asked for|it was done like that last time|the auditor insists on it|the report has a line for it]",
     ", so that [I can pass it on|we can compare it with last year|nobody has to do it by hand|everyone can follow it]",
 )
-REMARKS = {
-    "list": (
-        "[the list has grown|the material has grown|there is more material now|more entries have come in] [meanwhile|since yesterday|over the weekend], so [go through|take in|look at] [all of it|everything once again].",
-        "[note that|bear in mind that|mind that] [the list is longer|there are more entries] than [last time|before], and [every one of them|each of them] [counts|matters].",
-    ),
-    "text": (
-        "[the text is longer now|more sentences were added|somebody added more to it], so [read it to the end|take all of it into account|mind every sentence] before you answer.",
-        "[note that|bear in mind that|mind that] the text now [has a second part|goes on after the old ending], which [belongs to it|counts as well].",
-    ),
-}
+REMARKS = (
+    "[there is more of it now|more has come in|somebody added more to it] [meanwhile|since yesterday|over the weekend], so [go through|take in|look at] [all of it|everything once again].",
+    "[note that|bear in mind that|mind that] there is more to [go through|look at] than [last time|before], and [every part of it|each bit of it] [counts|matters].",
+)
 # fmt: off
 BARE = (
     "[answer|reply] with [the number only|just the number|the bare number and no unit].",
@@ -81,8 +71,6 @@ SCENES = (
     "the input [shows|lists|holds|contains] the {nouns} of {place}",
     "{place} [keeps|has|made|sent me] a list of its {nouns}",
     "[a colleague|a friend|my neighbour|my sister|a trainee|a volunteer] at {place} [asked me for help with|wrote down|is worried about] the {nouns}",
-    "at {place} [someone has to go through|we are going through|I am checking] the {nouns}",
-    "[it is my first week|I have just started|I am standing in for a colleague] at {place}",
     "[imagine|suppose] that you [work at|are in charge of|run] {place}",
 )
 ONE_SCENES = (
@@ -100,12 +88,8 @@ PURPOSES = (
 PURPOSE_WORDS = tuple(
     plain_articles(
         "the yearly report, the newsletter, our website, a leaflet, the noticeboard, the next meeting, a talk on Friday, "
-        "a letter to the members, the local paper, a school project, the archive, the town council, next month's plan, "
-        "a quiz evening, the training of new staff, a thank-you letter, the spring budget, a grant application, "
-        "the weekly summary, a poster by the door, the customers' survey, an audit, the shift plan, a press release, "
-        "the insurance papers, the anniversary booklet, a presentation to the board, the holiday schedule, "
-        "the safety briefing, a radio interview, the annual dinner, the visitors' guide, a bet with my brother, "
-        "the tax return, the opening speech, the guest book, a comparison with last year, the minutes, a lesson plan"
+        "the spring budget, a grant application, an audit, the shift plan, a press release, the insurance papers, "
+        "the holiday schedule, a radio interview, the annual dinner, the tax return, the opening speech, a lesson plan"
     ).split(", ")
 )
 SETTINGS = {"place": (*SCENES, *ONE_SCENES), "purpose": PURPOSES}
@@ -133,13 +117,13 @@ def openings(*texts: str) -> tuple[str, ...]:
 @functools.cache
 def fixed_sentences() -> dict[str, str]:
     """Sentence (lower case at its start) to what it is: "bare" or "remark"."""
-    said = {"bare": BARE, "remark": [text for texts in REMARKS.values() for text in texts]}
+    said = {"bare": BARE, "remark": REMARKS}
     return {wording: name for name, texts in said.items() for wording in openings(*texts)}
 
 
 def without_reason(body: str) -> str:
     """The sentence without the reason at its end."""
-    reasons = openings(*NOTE_REASONS, *STEP_REASONS)
+    reasons = openings(*REASONS)
     return next((body.removesuffix(reason) for reason in reasons if body.endswith(reason)), body)
 
 

@@ -19,8 +19,6 @@ TRIES = 60
 FEWEST_WORDS = 4
 KINDS = ("table",) * 9 + ("text",) * 2 + ("quantity",) * 2
 LABELS = ("sentiment", "topic", "mentions", "parity", "compare_with")
-RARER = ("parity", "compare_with", "multiply")
-"""Operations that people seldom ask for after another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +80,14 @@ def _try(draw: Draw, wish: Wish) -> Task:
 def told(plan: Plan, material: Value, domain: Domain | None, draw: Draw, style: str = "") -> Task:
     """The task in words. Raises Unfit where the plan has no clear answer or a filter changes nothing."""
     outcome = run(plan, material, OPERATIONS)
-    require_binding(plan, material, outcome)
+    must_bind(plan, material, outcome)
     text = Writer(plan, outcome, domain, draw, style).instruction()
     if len(text.split()) < FEWEST_WORDS:
         raise Unfit("too few words to stand alone")
     return Task(plan, material, outcome, text, write(material, form_for(material, draw)))
 
 
-def require_binding(plan: Plan, material: Value, outcome: Outcome) -> None:
+def must_bind(plan: Plan, material: Value, outcome: Outcome) -> None:
     """Raises Unfit if the plan without one of its filters comes to the same."""
     for place, one in enumerate(plan.steps):
         if OPERATIONS[one.op].role != "filter" or len(plan.steps) == 1:
@@ -113,15 +111,12 @@ def _first_operation(draw: Draw, wish: Wish) -> Operation | None:
     return None
 
 
-# --- steps ------------------------------------------------------------------------------------------------------------
-
-
 def _steps(material: Value, count: int, first: Operation | None, draw: Draw, wish: Wish) -> list[Step]:
     steps: list[Step] = []
     value = material
     while len(steps) < count:
         allowed = [first] if first and not steps else followers(value, steps, wish.operations)
-        found = next_step(value, allowed, draw, is_later=bool(steps))
+        found = next_step(value, allowed, draw)
         if found is None:
             break
         steps.append(found)
@@ -131,11 +126,9 @@ def _steps(material: Value, count: int, first: Operation | None, draw: Draw, wis
     return steps
 
 
-def next_step(value: Value, allowed: Iterable[Operation], draw: Draw, *, is_later: bool = False) -> Step | None:
+def next_step(value: Value, allowed: Iterable[Operation], draw: Draw) -> Step | None:
     """A step by one of the operations that changes the value."""
     for operation in draw.some(list(allowed), 6):
-        if operation.name in RARER and is_later and draw.chance(0.6):
-            continue
         args = operation.draw(value, draw)
         try:
             if args is not None and operation.solve(value, args) != value:
@@ -162,14 +155,8 @@ def _is_sensible(operation: Operation, used: list[str], value: Value) -> bool:
     if operation.role == "filter":
         return roles[-1] != "order"
     if roles[-1] == "order":
-        return operation.role == "finish" or operation.takes == "text"
-    if {name, *used} >= {"split_evenly", "multiply"}:
-        return False
-    counts = any(op.startswith("count") for op in used)
-    return not counts or name not in ("percent_change", "split_evenly", "multiply")
-
-
-# --- further questions, form, setting -------------------------------------------------------------------------------
+        return operation.role == "finish"
+    return name != "multiply" or not any(op.startswith("count") for op in used)
 
 
 def _adorned(plan: Plan, outcome: Outcome, domain_key: str, draw: Draw, wish: Wish) -> Plan:

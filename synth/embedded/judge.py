@@ -29,12 +29,8 @@ def compare(prompt: Prompt) -> str:
     else:
         plans = [read(text) for text, _ in texts]
         same = bool(set(plans[0]) & set(plans[1])) and plain(texts[0][1]) == plain(texts[1][1])
-    reason = (
-        "Both ask for the same steps on the same material."
-        if same
-        else "They differ in what is asked or in the material."
-    )
-    return f"Reason: {reason}\nVerdict: {'equal' if same else 'different'}"
+    reasons = ("They differ in what is asked or in the material.", "Both ask for the same steps on the same material.")
+    return f"Reason: {reasons[same]}\nVerdict: {'equal' if same else 'different'}"
 
 
 def verdict(prompt: Prompt) -> tuple[str, str]:

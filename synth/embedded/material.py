@@ -1,4 +1,4 @@
-"""Material as text and back: tables in CSV, Markdown or JSON, quantities.
+"""Material as text and back: tables in CSV or JSON, quantities.
 
 `write` gives the text that stands under Input; `read` is told what to expect and gives the value, or raises Unfit.
 """
@@ -12,42 +12,29 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
+from synth.embedded import values
 from synth.embedded.domains import columns_by_name
-from synth.embedded.values import (
-    UNCOUNTED,
-    Column,
-    Quantity,
-    Table,
-    Text,
-    Unfit,
-    Value,
-    pluralise,
-    show_cell,
-    show_quantity,
-)  # fmt: skip
+from synth.embedded.values import Column, Quantity, Table, Text, Unfit, Value, pluralise, show_cell, show_quantity
 
-TABLE_FORMS = ("csv", "markdown", "json")
+TABLE_FORMS = ("csv", "json")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _HEADER = re.compile(r"([^()]+?)(?: \(([^()]+)\))?")
 
 
 def write(value: Value, form: str = "") -> str:
-    """`value` as material. `form` of a table: csv, markdown or json."""
+    """`value` as material. `form` of a table: csv or json."""
     if isinstance(value, Table):
         return write_table(value, form or "csv")
     return show_quantity(value) if isinstance(value, Quantity) else value.text
 
 
 def write_table(table: Table, form: str) -> str:
-    """The table in CSV (without a final line break), Markdown or JSON (a list of objects, one a line)."""
+    """The table in CSV (without a final line break) or JSON (a list of objects, one a line)."""
     heads = [column.header for column in table.columns]
     rows = [[show_cell(cell, c.places) for cell, c in zip(row, table.columns, strict=True)] for row in table.rows]
     if form == "json":
         lines = (", ".join(map(_json_pair, heads, row, table.columns)) for row in rows)
         return "[\n" + ",\n".join(f"  {{{line}}}" for line in lines) + "\n]"
-    if form == "markdown":
-        rule = ["---:" if column.is_number else "---" for column in table.columns]
-        return "\n".join(f"| {' | '.join(row)} |" for row in [heads, rule, *rows])
     return "\n".join(",".join(row) for row in [heads, *rows])
 
 
@@ -66,12 +53,10 @@ def read(kind: str, text: str) -> Value:
 
 @functools.lru_cache(maxsize=256)
 def read_table(text: str) -> Table:
-    """A table in any of the three forms."""
+    """A table in either form."""
     lines = text.split("\n")
     if text.startswith("["):
         rows = _json_rows(text)
-    elif text.startswith("|"):
-        rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in [lines[0], *lines[2:]]]
     else:
         rows = [line.split(",") for line in lines]
     if len(rows) < 2 or len(rows[0]) < 2 or any(len(row) != len(rows[0]) for row in rows):
@@ -114,7 +99,7 @@ def _read_quantity(text: str) -> Quantity:
     if match is None:
         raise Unfit("not a quantity")
     value, unit = Decimal(match[1]), match[2] or ""
-    if value == 1 and unit and unit not in UNCOUNTED:
+    if value == 1 and unit and unit not in values.UNCOUNTED:
         unit = pluralise(unit)
     return Quantity(value, unit, len(match[1].partition(".")[2]))
 

@@ -25,31 +25,33 @@ _STEP = re.compile(r"Step \d+(?: \(thrown away: (?P<reason>.*)\))?:")
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`said`: how the analysis names it, found again in its text by `said`. `remedy`: the sentence that ends it."""
+    """`said`: how the analysis names it, found again in its text. `remedy`: the sentence that ends it. `reasons`: what
+    reasons of elimination that come of it say."""
 
     said: str
     remedy: str
+    reasons: str = "$^"
 
 
 FAULTS: dict[str, Fault] = {
     "unfit": Fault(
         "the way chosen does not fit the task, and no other is tried",
         "Where the first way you think of does not fit the task, take another.",
+        "unsupported|cannot|declin",
     ),
-    "long": Fault(f"more than {MOST_WORDS} words are added", "Stay under 20 more words."),
+    "equal": Fault(
+        "nothing is gained by the change",
+        "Change what a right answer is: leave out mere scenery.",
+        "no_gain|equal|unchanged|near_copy|too_similar",
+    ),
+    "long": Fault(f"more than {MOST_WORDS} words are added", "Stay under 20 more words.", "grew|too_long|words"),
     "short": Fault(f"fewer than {FEWEST_WORDS} words are added", "Add at least 10 words."),
     "same": Fault("the right answer stays what it was", "Change what a right answer is: leave out mere scenery."),
-    "lost": Fault("material of the task is lost or changed", "Leave everything under Input as it is."),
-    "equal": Fault("nothing is gained by the change", "Change what a right answer is: leave out mere scenery."),
-    "other": Fault("the result is thrown away", "Check that the result is one sensible task."),
+    "lost": Fault(
+        "material of the task is lost or changed", "Leave everything under Input as it is.", "input|payload|material"
+    ),
+    "other": Fault("the result is thrown away", "Check that the result is one sensible task.", ""),
 }
-REASONS = (
-    (r"unsupported|cannot|declin", "unfit"),
-    (r"no_gain|equal|unchanged|near_copy|too_similar", "equal"),
-    (r"grew|too_long|words", "long"),
-    (r"input|payload|material", "lost"),
-)
-"""Reasons of elimination to faults; any other is "other"."""
 WAYS = (
     (r"constraint|requirement|condition", "add_constraint"),
     (r"depth|deeper|deepen|further question", "deepen"),
@@ -58,7 +60,6 @@ WAYS = (
     (r"richer|more material|complicate", "complicate_input"),
 )
 """Words of a method to the abilities that they call for."""
-SCENERY, MATERIAL = "concretise", "complicate_input"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,8 @@ def advice(method: str) -> Advice:
     """A method in free words, read."""
     text = method.lower()
     named = [way for pattern, way in WAYS if re.search(pattern, text)] or [way for _, way in WAYS]
-    dropped = {SCENERY} if "scenery" in text else set()
-    dropped |= {MATERIAL} if re.search(r"under input as it is", text) else set()
+    dropped = {"concretise"} if "scenery" in text else set()
+    dropped |= {"complicate_input"} if "under input as it is" in text else set()
     ways = tuple(way for way in named if way not in dropped) or tuple(named)
     return Advice(ways, bool(re.search(r"\banother\b", text)), bool(re.search(r"at least 10|under 20", text)))
 
@@ -100,7 +101,7 @@ def _faults_of(section: Section) -> Iterator[str]:
     for block in section.blocks[1:]:
         reason = (found := _STEP.fullmatch(block.label)) and found["reason"]
         if reason:
-            yield next((fault for pattern, fault in REASONS if re.search(pattern, reason)), "other")
+            yield next(name for name, fault in FAULTS.items() if re.search(fault.reasons, reason))
             continue
         (old, material), (new, changed) = split_task(before), split_task(block.text)
         added = len(new.split()) - len(old.split())

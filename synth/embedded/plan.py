@@ -98,11 +98,6 @@ class Operation:
         """What the result is called: "total price"."""
         return self.title.format(most=_MOST[args.get("order", "")], **args)
 
-    @property
-    def num_phrasings(self) -> int:
-        """Different wordings, slots not counted."""
-        return sum(len(phrase.pattern.wordings) for phrase in self.phrases)
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:

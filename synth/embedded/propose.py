@@ -20,21 +20,13 @@ from synth.embedded.values import Unfit
 from synth.errors import RequestRefused
 
 PREFERENCES: tuple[tuple[str, str], ...] = (
-    (
-        r"arithmetic|math|word problem",
-        "percent_change split_evenly multiply total mean median spread count_rows",
-    ),
+    (r"arithmetic|math|word problem", "multiply total mean count_rows"),
     (r"unit|date|time", "convert_unit round_to"),
-    (
-        r"sort|rank|compar|order",
-        "sort_rows top_rows extreme_row compare_with",
-    ),
+    (r"sort|rank|compar|order", "sort_rows extreme_row compare_with"),
     (r"extract|json", "lookup to_json"),
-    (r"table|csv|transform|sql", "to_json to_markdown keep_by_category keep_by_number top_rows"),
-    (r"rewrite|grammar|edit|translat|text operation", "replace_word change_case"),
-    (r"passage|closed|summar", "lookup mentions count_words extreme_row count_letter"),
-    (r"logic|puzzle", "parity compare_with mentions count_letter"),
-    (r"code|bug", "to_json to_markdown count_letter"),
+    (r"table|csv|transform|sql", "to_json sort_rows keep_by_category keep_by_number"),
+    (r"passage|closed|summar", "lookup mentions count_words extreme_row"),
+    (r"logic|puzzle", "parity compare_with mentions"),
 )
 """Words of a category to the operations that come closest to it."""
 _PLAIN = set("the and for small public local school office shop club centre team city own".split())
@@ -84,11 +76,7 @@ def _drawn(draw: Draw, wish: Wish, base: Wish, avoid: frozenset[str]) -> Task:
 
 def _skeletons(prompt: Prompt) -> set[str]:
     """The skeletons of the examples that are tasks of this grammar."""
-    found = set()
-    for shown in examples(prompt):
-        for plan in read(shown.instruction)[:1]:
-            found.add(plan.skeleton)
-    return found
+    return {plan.skeleton for shown in examples(prompt) for plan in read(shown.instruction)[:1]}
 
 
 def _wanted(prompt: Prompt) -> list[str]:

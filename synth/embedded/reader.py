@@ -13,15 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from synth.embedded import frames
-from synth.embedded.domains import by_noun, columns_by_name, nouns, phrases
+from synth.embedded.domains import by_noun, columns_by_name, nouns
 from synth.embedded.operations import OPERATIONS, opposite
 from synth.embedded.patterns import plain_articles
 from synth.embedded.plan import Args, Operation, Phrase, Plan, Step, step
-from synth.embedded.values import NUMBER_WORDS, pluralise, singular
+from synth.embedded.values import Column, pluralise, singular
 
 _SENTENCES = re.compile(r"(?<=[.?!]) +(?=[A-Z\"])")
 _JOINTS = re.compile(r",? and (?:then|finally|after that|lastly) |, then ")
-_GENERIC = {"result", "answer", "figure"}
 _COLUMN_SLOTS = ("col", "measure", "measures", "count", "cat")
 
 
@@ -77,8 +76,8 @@ def _sentence(sentence: str, understood: Understood) -> bool:
     if understood.chain:
         if _also(body, end, understood) or (end == "." and _later(body, understood)):
             return True
-        note = _note(body) if end == "." else []
-        understood.front += [note] if note else []
+        note = _framed(body, frames.NOTE) if end == "." else []
+        understood.front.append(note)
         return bool(note)
     clauses = _clauses(body, end, is_first=True) if end in (".", "?") else []
     understood.chain += clauses
@@ -102,7 +101,9 @@ def kind_of_sentence(sentence: str) -> int:
         return 0 if setting[0] == "place" else 5
     if _also(body, end, Understood()):
         return 3
-    return 2 if end == "." and _note(body) and not frames.stripped(body, frames.THEN, frames.FINALLY) else 1
+    return (
+        2 if end == "." and _framed(body, frames.NOTE) and not frames.stripped(body, frames.THEN, frames.FINALLY) else 1
+    )
 
 
 def _also(body: str, end: str, understood: Understood) -> bool:
@@ -152,10 +153,6 @@ def _command(text: str) -> list[Said]:
     return found + _framed(text, frames.DO_FILTER)
 
 
-def _note(body: str) -> list[Said]:
-    return _framed(body, frames.NOTE)
-
-
 def _framed(text: str, table: dict[str, str]) -> list[Said]:
     """Readings of "keep only the loaves baked on Monday" as a filter."""
     found = []
@@ -166,8 +163,6 @@ def _framed(text: str, table: dict[str, str]) -> list[Said]:
                     found.append(Said(inner if sign == "yes" else step(inner.op, opposite(inner.args)), (), noun))
     return found
 
-
-# --- noun phrases ----------------------------------------------------------------------------------------------------
 
 _ROWS = re.compile(r"(?:the|these|those)(?: listed)? (.+)")
 
@@ -184,9 +179,6 @@ def read_rows(text: str) -> list[tuple[str, Step | None]]:
         if noun in nouns():
             found += [(noun, said.step) for said in _match(rest, ("cond",))] if rest else [(noun, None)]
     return found
-
-
-# --- phrases ---------------------------------------------------------------------------------------------------------
 
 
 @functools.cache
@@ -222,12 +214,13 @@ def _readings(operation: Operation, slots: Args, fixed: Args) -> list[Said]:
             rows = read_rows(value)
         elif slot == "where":
             spreads = read_where(value)
-        elif slot in ("noun", "row", "one"):
+        elif slot in ("noun", "row"):
             noun = value if slot == "noun" else pluralise(value)
             if noun not in nouns():
                 return []
         elif slot in ("it", "that"):
-            noun = _thing(value) or noun
+            thing = value.partition(" ")[2]  # "" of "it"
+            noun = noun if thing in ("", "result") else thing
         elif slot == "name" and value.startswith("the "):
             named = _called(value.removeprefix("the "))
             if named is None:
@@ -235,7 +228,10 @@ def _readings(operation: Operation, slots: Args, fixed: Args) -> list[Said]:
             args["name"], noun = named
         elif slot != "per":
             args |= _argument(slot, value)
-    if any(args.get(name) != value for name, value in fixed.items()) or not _has_known_columns(args):
+    if any(args.get(name) != value for name, value in fixed.items()) or args.get("col", "") not in (
+        "",
+        *columns_by_name(),
+    ):
         return []
     found = []
     for called, inner in rows:
@@ -250,52 +246,32 @@ def _called(text: str) -> tuple[str, str] | None:
     words = text.split(" ")
     for size in range(min(3, len(words) - 1), 0, -1):
         noun = pluralise(" ".join(words[:size]))
-        if noun in by_noun() or noun in nouns():
+        if noun in nouns():
             return " ".join(words[size:]), noun
     return None
-
-
-def _has_known_columns(args: Args) -> bool:
-    return args.get("col", "") in ("", *columns_by_name())
 
 
 def _argument(slot: str, value: str) -> Args:
     if slot in _COLUMN_SLOTS:
         name = value.removeprefix("number of ")
         return {"col": singular(name) if slot == "measures" else name}
-    if slot == "k":
-        return {"k": str(NUMBER_WORDS[value])}
     return {slot: value}
 
 
-def _thing(text: str) -> str:
-    """The noun of "the review"; "" for "it" and "the result"."""
-    noun = text.partition(" ")[2]
-    return "" if noun in _GENERIC else noun
-
-
 @functools.cache
-def _where_index() -> dict[str, list[tuple[re.Pattern[str], str, frozenset[str]]]]:
-    found: dict[str, list[tuple[re.Pattern[str], str, frozenset[str]]]] = {}
-    for phrase, columns in phrases().items():
-        regex = re.compile(re.escape(phrase).replace(r"\*", r"(.+)"))
-        for name in dict.fromkeys(column.name for column in columns):
-            pool = frozenset(value for column in columns if column.name == name for value in column.pool)
-            found.setdefault(phrase.split(" ")[0], []).append((regex, name, pool))
+def _where_index() -> dict[str, list[tuple[re.Pattern[str], Column]]]:
+    found: dict[str, list[tuple[re.Pattern[str], Column]]] = {}
+    for column in (column for columns in columns_by_name().values() for column in columns if column.phrase):
+        regex = re.compile(re.escape(column.phrase).replace(r"\*", r"(.+)"))
+        found.setdefault(column.phrase.split(" ")[0], []).append((regex, column))
     return found
 
 
 def read_where(text: str) -> list[Args]:
     """The column and the value of a qualifying phrase such as "paid by card"."""
-    found = []
-    for regex, name, pool in _where_index().get(text.split(" ", 1)[0], ()):
-        match = regex.fullmatch(text)
-        if match and match[1] in pool:
-            found.append({"col": name, "val": match[1]})
-    return found
-
-
-# --- putting clauses together ----------------------------------------------------------------------------------------
+    matches = ((regex.fullmatch(text), column) for regex, column in _where_index().get(text.split(" ", 1)[0], ()))
+    found = {(column.name, match[1]) for match, column in matches if match and match[1] in column.pool}
+    return [{"col": name, "val": value} for name, value in sorted(found)]
 
 
 def _plans(understood: Understood) -> Iterator[Plan]:
@@ -308,18 +284,13 @@ def _plans(understood: Understood) -> Iterator[Plan]:
         if None in front or None in also:
             continue
         noun = next((said.noun for said in (*front, chain[0]) if said and said.noun), "")
-        if not _suits(source, noun):
+        if source == "table" and noun and noun not in by_noun():
             continue
         asked = tuple(said.step for said in also if said)
         filters = tuple(said.step for said in front if said)
         named = (understood.place, understood.purpose)
         setting = named if any(named) else ()
         yield Plan(source, noun, normal((*filters, *steps)), asked, understood.bare, setting)
-
-
-def _suits(source: str, noun: str) -> bool:
-    """Can material of this kind be called so? Rows have nouns of their own."""
-    return source != "table" or not noun or noun in by_noun()
 
 
 def _fitting(readings: list[Said], kind: str) -> Said | None:
@@ -335,16 +306,12 @@ def _chains(clauses: list[list[Said]], at: int, kind: str) -> Iterator[tuple[Sai
         here = kind
         for one in (*said.inner, said.step):
             operation = OPERATIONS[one.op]
-            if here and not _follows(here, operation.takes):
+            if here not in ("", operation.takes) and not (here == "cell" and operation.takes in ("quantity", "name")):
                 break
             here = operation.gives
         else:
             for rest in _chains(clauses, at + 1, here):
                 yield (said, *rest)
-
-
-def _follows(gives: str, takes: str) -> bool:
-    return gives == takes or (gives == "cell" and takes in ("quantity", "name"))
 
 
 def normal(steps: tuple[Step, ...]) -> tuple[Step, ...]:

@@ -61,9 +61,6 @@ def plain_quantity(draw: Draw, high: int = 9999) -> Quantity:
     return Quantity(Decimal(draw.between(12, high)))
 
 
-# --- texts ------------------------------------------------------------------------------------------------------------
-
-
 def review(draw: Draw, lean: str = "") -> Text:
     """Two to four sentences that are mostly of one mind: "good" or "bad"."""
     lean = lean or draw.pick(("good", "bad"))
@@ -88,9 +85,6 @@ def _articles(text: str) -> str:
     for vowel in "aeio":
         text = text.replace(f" a {vowel}", f" an {vowel}")
     return text
-
-
-# --- material for a first operation -----------------------------------------------------------------------------------
 
 
 def material(kind: str, op: str, domain: Domain, draw: Draw, *, short: bool = False) -> tuple[Value, str]:

@@ -18,7 +18,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synth.embedded.faults import Faults, request_digest
@@ -94,9 +93,8 @@ class TeacherServer:
     def stats(self, digests: bool = False) -> dict[str, Any]:
         """What happened so far.
 
-        requests: all that came · admitted: past the limits, what a provider would bill · answered: sent whole and
-        good · declined: of these, beyond the teacher · throttled: 429s of the limits · distinct, asked_again: of the
-        admitted · cpu_s: of this process · digests: how often each request was admitted.
+        admitted: past the limit, what a provider would bill · answered: sent whole and good · declined: of these, beyond
+        the teacher · distinct, asked_again: of the admitted · digests: how often each request was admitted.
         """
         asked = self._asked
         row = {name: self._counts[name] for name in ("requests", "admitted", "answered", "declined", "throttled")}
@@ -215,8 +213,6 @@ def _error(status: int, message: str, kind: str, param: str | None, code: str | 
     return web.Response(body=body, status=status, content_type=JSON)
 
 
-# --- from a body to a ChatRequest ----------------------------------------------------------------------------------
-
 _SAMPLING = {
     "temperature": (float, 0.0, 2.0),
     "top_p": (float, 0.0, 1.0),
@@ -290,27 +286,12 @@ def _prompt(data: dict[str, Any]) -> tuple[dict[str, str], ...]:
     return ({"role": "user", "content": prompt},)
 
 
-# --- running -------------------------------------------------------------------------------------------------------
-
-
-def serve(
-    model: str,
-    answer: Answer,
-    settings: ServeSettings,
-    faults: str = "",
-    fault_seed: int = 0,
-    label_path: Path | None = None,
-    on_ready: Callable[[str], None] = print,
-) -> None:
-    """Serve until SIGINT or SIGTERM. `on_ready` gets the base URL once requests are taken.
-
-    Raises UsageError for faults that do not exist, OSError for a port that is taken.
-    """
-    spoiler = Faults(faults, fault_seed, label_path)
+def serve(model: str, answer: Answer, on_ready: Callable[[str], None], faults: Faults, settings: ServeSettings) -> None:
+    """Serve until SIGINT or SIGTERM. `on_ready` gets the base URL once requests are taken. OSError: the port is taken."""
     try:
-        asyncio.run(_serve(TeacherServer(model, answer, spoiler, settings), settings.port, on_ready))
+        asyncio.run(_serve(TeacherServer(model, answer, faults, settings), settings.port, on_ready))
     finally:
-        spoiler.close()
+        faults.close()
 
 
 async def _serve(handler: TeacherServer, port: int, on_ready: Callable[[str], None]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from synth.embedded import samples
 from synth.embedded.domains import Domain, columns_by_name, domains
 from synth.embedded.draws import Draw
-from synth.embedded.generate import Task, form_for, require_binding
+from synth.embedded.generate import Task, form_for, must_bind
 from synth.embedded.material import read as read_material
 from synth.embedded.material import renamed, write
 from synth.embedded.operations import OPERATIONS
@@ -59,7 +59,7 @@ def new_material(plan: Plan, draw: Draw, *, label: str = "") -> Task:
         try:
             value = renamed(_draw_material(plan, draw, label), plan.noun)
             outcome = run(plan, value, OPERATIONS)
-            require_binding(plan, value, outcome)
+            must_bind(plan, value, outcome)
         except Unfit:
             continue
         text = write(value, form_for(value, draw))

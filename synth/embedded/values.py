@@ -10,8 +10,6 @@ from decimal import ROUND_HALF_UP, Decimal
 
 Cell = str | Decimal
 
-SMALL_WORDS = dict(enumerate("two three four five six seven eight nine ten eleven twelve".split(), 2))
-NUMBER_WORDS = {word: number for number, word in SMALL_WORDS.items()}
 CENT = Decimal("0.01")
 _GRAINS = (Decimal(1), Decimal("0.1"), CENT)
 
@@ -128,14 +126,9 @@ class Name:
 
 Value = Table | Text | Quantity | Label | Name
 
-IRREGULAR = {
-    "people": "person", "children": "child", "loaves": "loaf", "species": "species", "series": "series", "fish": "fish", "sizes": "size",
-    "calories": "calorie", "statuses": "status", "buses": "bus", "leaves": "leaf", "axes": "axe", "shoes": "shoe",
-}  # fmt: skip
+IRREGULAR = {"people": "person", "loaves": "loaf", "species": "species", "calories": "calorie", "statuses": "status"}
 _PLURALS = {one: many for many, one in IRREGULAR.items()}
-UNCOUNTED = frozenset(
-    ("kg", "g", "km", "m", "cm", "ml", "kWh", "°C", "%", "mg", "mm", "kB", "MB", "GB", "km per hour", "kelvin")
-)
+UNCOUNTED = frozenset(("kg", "g", "km", "m", "cm", "mm", "ml", "°C", "%", "km per hour"))
 """Units that have no plural of their own."""
 
 

@@ -6,29 +6,22 @@ No word stands in two of the lists GOOD, BAD and TOPICS, so that a count over on
 from __future__ import annotations
 
 
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(text.replace("\n", " ").strip().split(", "))
+def _listed(text: str, mark: str = ", ") -> tuple[str, ...]:
+    return tuple(text.replace("\n", " ").strip().split(mark))
 
 
 PEOPLE = _listed("""
-Ada Brandt, Amir Hassan, Anna Kowalska, Ben Okafor, Bruno Costa, Carla Ruiz, Chen Wei, Clara Novak, Daniel Levy,
-Diana Petrova, Elif Kaya, Emil Larsen, Erik Sand, Fatima Noor, Felix Braun, Grace Mensah, Hana Sato, Hugo Martin,
-Ines Duarte, Ivan Horvat, Jonas Weber, Julia Stein, Kofi Adjei, Lea Fischer, Leo Rossi, Lina Berg, Lucas Meyer, Mara
-Popescu, Marco Bianchi, Maya Singh, Mila Jovanovic, Nadia Rahman, Nils Holm, Nora Lind, Oscar Nyman, Paula Silva,
-Peter Gruber, Priya Nair, Rosa Marin, Sam Taylor, Selma Demir, Sofia Greco, Tariq Aziz, Tom Becker, Vera Sokolova,
-Yara Haddad, Yusuf Demirci, Zoe Martel
+Ada Brandt, Anna Kowalska, Bruno Costa, Chen Wei, Daniel Levy, Elif Kaya, Erik Sand, Felix Braun, Hana Sato, Ines
+Duarte, Jonas Weber, Kofi Adjei, Leo Rossi, Lucas Meyer, Marco Bianchi, Mila Jovanovic, Nils Holm, Oscar Nyman
 """)
 CITIES = _listed("""
 Aalborg, Basel, Bergen, Bologna, Bremen, Brno, Cork, Dijon, Erfurt, Faro, Gdansk, Ghent, Graz, Haarlem, Kassel,
-Leeds, Lille, Linz, Malmo, Nantes, Odense, Parma, Porto, Riga, Rouen, Salzburg, Siena, Split, Tampere, Toledo,
-Turin, Uppsala, Utrecht, Verona, Vilnius, Zagreb
+Leeds, Lille, Linz, Malmo, Nantes, Odense, Parma, Porto, Riga, Rouen, Salzburg, Siena, Split, Tampere, Toledo
 """)
 FIRST_NAMES = _listed("""
 Anna, Bruno, Carla, Dario, Elif, Felix, Greta, Hugo, Ines, Jonas, Kaya, Lena, Marta, Nils, Olga, Pavel
 """)
 WEEKDAYS = _listed("Monday, Tuesday, Wednesday, Thursday, Friday, Saturday")
-# --- texts
-
 GOOD = _listed("""
 friendly, excellent, delicious, wonderful, reliable, quick, helpful, spotless, charming, superb, lovely, perfect,
 cosy, generous, brilliant, pleasant, tasty, sturdy, elegant, fantastic, comfortable, cheerful, punctual, fresh,
@@ -54,39 +47,30 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "garden": _listed("roses, compost, seedlings, hedge, lawn, weeds, pruning, bulbs, greenhouse, watering"),
     "theatre": _listed("stage, actors, rehearsal, costume, curtain, audience, playwright, applause, scenery, premiere"),
 }
-REVIEW = """
-The {thing} was {word}.
-What a {word} {thing}!
-I found the {thing} {word}.
-We had a {word} {thing}.
-Their {thing} turned out to be {word}.
-The {thing} seemed {word} to me.
-My sister called the {thing} {word}.
-Once again the {thing} was {word}.
-For the price the {thing} was {word}.
-""".strip().split("\n")
-NEUTRAL = """
-We came on a Tuesday.
-I ordered it in March.
-It was our second visit.
-We were four people.
-I live around the corner.
-We stayed for two nights.
-It arrived in a brown box.
-I read about it in the paper.
-""".strip().split("\n")
-NEWS = """
-The {a} and the {b} were on everyone's mind.
-People talked about the {a} and about the {b}.
-There was much to say about the {a}, less about the {b}.
-First came the {a}, then the {b}.
-A note on the {a} and the {b} follows.
-Nobody had expected the {a}, let alone the {b}.
-The {a} mattered more than the {b}.
-All week long it was about the {a} and the {b}.
-""".strip().split("\n")
-# --- domains
-
+REVIEW = _listed(
+    """
+The {thing} was {word}. / What a {word} {thing}! / I found the {thing} {word}. / We had a {word} {thing}. / Their
+{thing} turned out to be {word}. / The {thing} seemed {word} to me. / My sister called the {thing} {word}. / Once
+again the {thing} was {word}. / For the price the {thing} was {word}.
+""",
+    " / ",
+)
+NEUTRAL = _listed(
+    """
+We came on a Tuesday. / I ordered it in March. / It was our second visit. / We were four people. / I live around the
+corner. / We stayed for two nights. / It arrived in a brown box. / I read about it in the paper.
+""",
+    " / ",
+)
+NEWS = _listed(
+    """
+The {a} and the {b} were on everyone's mind. / People talked about the {a} and about the {b}. / There was much to say
+about the {a}, less about the {b}. / First came the {a}, then the {b}. / A note on the {a} and the {b} follows. /
+Nobody had expected the {a}, let alone the {b}. / The {a} mattered more than the {b}. / All week long it was about the
+{a} and the {b}.
+""",
+    " / ",
+)
 DOMAINS = """
 bakery | a small bakery | the head baker
 loaf: sourdough, rye loaf, spelt loaf, baguette, ciabatta, brioche, focaccia, pumpernickel, oat loaf, milk loaf, fig loaf, soda loaf
@@ -168,35 +152,10 @@ play: The Locksmith, Two Chairs, The Lighthouse, Winter Guests, A Quiet Town, Th
 stage <shown on the * stage>: main, studio, open-air; author <written by *>: @firstnames
 tickets#: 35-480; price: 9.00-58.00 euros; duration: 60-195 minutes
 
-vineyard | a vineyard | the cellar master
-wine: Riesling, Silvaner, Merlot, Pinot Noir, Chardonnay, Muscat, Dornfelder, Bacchus, Malbec, Syrah, Kerner, Tempranillo
-colour <of * colour>: red, white, pink; slope <grown on the * slope>: southern, eastern, western
-price: 4.80-36.00 euros; bottles#: 60-1400; sugar content~: 0.8-14.0 g
-
-football | a football league | the referee
-club: Rovers, Wanderers, United, Athletic, Rangers, Harriers, Albion, Dynamo, Olympic, Fortuna, Viktoria, Corinthians
-division <in the * division>: first, second; home town <based in *>: @cities
-goals#: 9-71; points#: 8-68; yellow cards#: 3-44
-
-pharmacy | a pharmacy | the pharmacist
-medicine: cough syrup, eye drops, zinc tablets, nose spray, heat cream, sleep tea, iron capsules, throat lozenges, burn gel, travel pills, ear drops, vitamin powder
-form <sold as a *>: liquid, solid, cream; shelf <kept on shelf *>: 1, 2, 3, 4
-price: 2.40-28.90 euros; packs#: 2-85
-
 airport | a regional airport | the operations manager
 flight: KX 110, KX 127, LV 204, LV 219, MO 301, MO 322, NT 415, NT 438, OR 502, OR 517, PB 606, PB 624
 airline <operated by *>: Northair, Skyline, Meridian; gate <boarding at gate *>: 1, 2, 3, 4
 passengers#: 38-240; delay: 1-95 minutes; distance: 190-2900 km
-
-cycling | a cycling club | the ride leader
-route: Coast Road, Hill Climb, Valley Run, Forest Loop, River Stage, Old Town Dash, Lake Circuit, Windmill Route, Border Ride, Sand Track, Castle Tour, Final Sprint
-surface <on *>: asphalt, gravel, cobbles; wind <with a * wind>: head, tail, side
-distance: 14.5-168.0 km; ascent: 60-2400 m; punctures#: 1-11
-
-dance school | a dance school | the dance teacher
-dance: Tango, Waltz, Salsa, Swing, Ballet, Tap, Foxtrot, Rumba, Samba, Polka, Breakdance, Quickstep
-level <for * learners>: new, advanced, fluent; studio <taught in the * studio>: small, large, mirror
-fee: 24-190 euros; dancers#: 6-34; lesson time: 45-120 minutes
 
 hotel | a small hotel | the receptionist
 guest: @people
@@ -215,13 +174,8 @@ price: 0.60-7.90 euros; stems#: 10-260; vase life~: 3-16 days
 
 campsite | a campsite | the warden
 pitch: Birch, Oak, Beach, Hilltop, Creek, Meadow, Pine, Rock, Dune, Hedge, Pond, Lantern
-shelter <used by a *>: tent, caravan, camper; power <with * power>: no, half, full
+shelter <used by a *>: tent, caravan, camper; power <with * power>: solar, half, full
 area: 24-140 square metres; nights#: 1-14; charge: 14.00-210.00 euros
-
-coffee roastery | a coffee roastery | the roaster
-blend: Morning Sun, Night Watch, Old Town, Blue Cup, Sunday, Fireside, First Light, Harbour, Siesta, Velvet, Strong Arm, Garden
-roast <with a * roast>: light, medium, dark; bean origin <grown in *>: Kenya, Peru, Sumatra
-price: 6.80-24.00 euros; bags#: 5-180; roasting time~: 9-21 minutes
 
 furniture | a furniture workshop | the carpenter
 product: oak table, bar stool, book case, bed frame, wardrobe, rocking chair, side board, bench, shoe rack, coat stand, desk, crib

@@ -14,7 +14,7 @@ from synth.embedded.domains import Domain
 from synth.embedded.draws import Draw
 from synth.embedded.operations import OPERATIONS, opposite
 from synth.embedded.plan import Args, Link, Outcome, Phrase, Plan, step
-from synth.embedded.values import SMALL_WORDS, Column, Quantity, Table, Unfit, Value, pluralise, singular
+from synth.embedded.values import Column, Quantity, Table, Unfit, Value, pluralise, singular
 
 SINGLE = ("text", "quantity")
 """Materials that are one thing, spoken of in the singular."""
@@ -78,10 +78,10 @@ class Writer:
         """A filter in a sentence of its own."""
         sign = self.draw.pick(("yes", "no"))
         text = frames.worded(frames.NOTE[sign], self.draw) + self._filtered(link, sign)
-        return text + self._reason(frames.NOTE_REASONS) + "."
+        return text + self._reason() + "."
 
-    def _reason(self, reasons: tuple[str, ...]) -> str:
-        return frames.worded(reasons, self.draw, self.said) if self.reasons else ""
+    def _reason(self) -> str:
+        return frames.worded(frames.REASONS, self.draw, self.said) if self.reasons else ""
 
     def _filtered(self, link: Link, sign: str) -> str:
         """the loaves baked on Monday"""
@@ -149,12 +149,12 @@ class Writer:
         if "ask" in forms and (self.draw.chance(0.4) or not forms & {"np", "nps"}):
             return frames.worded(frames.ALSO_ASK, self.draw) + self._say(link, "ask") + "?"
         text = frames.worded(frames.ALSO, self.draw) + self._say(link, "np" if "np" in forms else "nps")
-        return text + self._reason(frames.STEP_REASONS) + "."
+        return text + self._reason() + "."
 
     def going_on(self, link: Link) -> str:
         """One more step of the chain as a sentence."""
         text = self._next(len(self.plan.steps) > 1) + self.command(link)
-        return text + self._reason(frames.STEP_REASONS) + "."
+        return text + self._reason() + "."
 
     # --- phrases and slots ---
 
@@ -189,8 +189,6 @@ class Writer:
             return noun if slot == "noun" else singular(noun)
         if slot == "name" and args["name"][0].islower():
             return f"the {singular(noun)} {args['name']}"
-        if slot == "k":
-            return SMALL_WORDS[int(args["k"])]
         if slot in args and slot != "col":
             return args[slot]
         if slot == "per" and isinstance(before, Quantity):

@@ -15,7 +15,7 @@ from synth.engine.health import Health
 from synth.engine.progress import StageProgress
 from synth.engine.retry import with_retries
 from synth.engine.throttle import Throttle
-from synth.errors import RequestFailed, RetryableError, SynthError
+from synth.errors import CredentialsError, RequestFailed, RequestRefused, RetryableError, SynthError
 from synth.models.base import ChatModel, ChatRequest, Completion, Usage
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class Payment:
         try:
             self._leave()
             sent_at = throttle.clock()
-            answer = storable(await self.who.model.complete(self.request))
+            answer = storable(await self._complete())
             crash_point("answered")
             self.who.health.answered()
             throttle.answered(sent_at)
@@ -178,6 +178,14 @@ class Payment:
                 self._came_back()
             if self._has_slot and not self._naps:
                 self._release()
+
+    async def _complete(self) -> Completion:
+        try:
+            return await self.who.model.complete(self.request)
+        except CredentialsError as error:
+            if error.is_address and self.who.health.has_answered:
+                raise RequestRefused(error.message, "bad_address", error.hint) from None
+            raise
 
     def _leave(self) -> None:
         self.engine.ledger.out.left(self._entry.key)

@@ -156,7 +156,9 @@ def read_failure(status: int, said: Any, headers: Mapping[str, str], asked: Aske
     if status in (401, 403):
         return CredentialsError(text, f"check the key in ${asked.key_env}: is it one for {asked.url}?")
     if status in (404, 405) or 300 <= status < 400:
-        return CredentialsError(text, f"check base_url (it usually ends in /v1) and the model {asked.model!r}")
+        error = CredentialsError(text, f"check base_url (it usually ends in /v1) and the model {asked.model!r}")
+        error.is_address = True
+        return error
     if status == 413 or code == "context_length_exceeded" or (status == 400 and _TOO_LONG.search(words)):
         return RequestRefused(text, "too_long", "ask for fewer tokens or show fewer examples")
     refused = RequestRefused(text, "bad_request")

@@ -57,7 +57,7 @@ class TrainSettings(BaseModel):
     learning_rate: float = Field(2e-5, gt=0, description="Highest learning rate.")
     schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="Course of the learning rate.")
     warmup: float = Field(0.03, ge=0, description="Steps, or a share of all steps when below 1.")
-    weight_decay: float = Field(0.0, ge=0, description="AdamW's.")
+    weight_decay: float = Field(0.0, ge=0, description="Weight decay of AdamW.")
     max_grad_norm: float = Field(1.0, gt=0, description="Longer gradients are shortened to this.")
     early_stop: int | None = Field(None, ge=1, description="Evaluations without improvement before stopping.")
     evaluate_every: int | None = Field(None, ge=1, description="Steps between held-out losses; None: 20 times in all.")

@@ -28,7 +28,7 @@ for draw in range(12):
     told.update(reply(ChatRequest(({"role": "user", "content": text},), Sampling(seed=3), draw=draw), Settings()).text.encode())
 print(told.hexdigest())
 """
-EASY = ("sentiment", "convert_unit", "parity", "change_case", "lookup", "to_json")
+EASY = ("sentiment", "convert_unit", "parity", "count_words", "lookup", "to_json")
 WANTED = [
     "domain: a bakery; category: arithmetic; language: English",
     "category: classify",

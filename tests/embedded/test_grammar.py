@@ -96,14 +96,13 @@ def test_material_that_does_not_fit_is_not_answered() -> None:
     assert understand(tie, "loaf,price (euros)\nrye loaf,2.50\nbrioche,2.50") is None
 
 
-def test_tables_are_read_in_all_three_notations() -> None:
+def test_tables_are_read_in_both_notations() -> None:
     forms = (
         "loaf,price (euros)\nrye loaf,2.50\nbrioche,1.20",
-        "| loaf | price (euros) |\n| --- | ---: |\n| rye loaf | 2.50 |\n| brioche | 1.20 |",
         '[\n  {"loaf": "rye loaf", "price (euros)": 2.50},\n  {"loaf": "brioche", "price (euros)": 1.20}\n]',
     )
     found = [understand("What is the total price of the loaves?", form) for form in forms]
-    assert [task and answer(task) for task in found] == ["3.70 euros"] * 3
+    assert [task and answer(task) for task in found] == ["3.70 euros"] * 2
 
 
 def test_articles_and_capitals_are_put_right() -> None:

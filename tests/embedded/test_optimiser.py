@@ -15,7 +15,7 @@ from synth.recipe import build_recipe
 from synth.stages.evolve.tune import FIRST_METHOD
 
 SORT = "Round the number to the nearest ten.\n\n1234"
-LONGER = SORT.replace(".", ". It will be used for a poster by the door.", 1)
+LONGER = SORT.replace(".", ". It will be used for the opening speech.", 1)
 
 
 def faults(*steps: tuple[str, str]) -> str:

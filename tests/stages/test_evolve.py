@@ -18,9 +18,9 @@ from synth.engine.run import Engine, EngineOptions, RoleModel
 from synth.engine.throttle import Throttle
 from synth.errors import RequestRefused, StageStopped, UsageError
 from synth.models.base import ChatRequest, Completion, Usage
-from synth.prompts import Prompt
+from synth.prompts import Prompt, render
 from synth.records import Lineage, Record, Rejection, digest
-from synth.stages.evolve import OPERATOR_SETS, EvolveSettings, evolve
+from synth.stages.evolve import OPERATOR_SETS, OPERATORS, EvolveSettings, evolve
 from synth.stages.evolve.evolver import Evolver
 
 Reply = Callable[[str], str]
@@ -296,3 +296,11 @@ def test_a_task_keeps_its_input_unless_the_operator_may_change_it(tmp_path: Path
     kept, lost = (asyncio.run(evolved(name)) for name in ("add_constraint", "complicate_input"))
     assert isinstance(kept, Record) and kept.input.startswith("melon")
     assert isinstance(lost, Rejection) and lost.check == "lost_input"
+
+
+def test_an_easier_problem_is_asked_for_as_easier_in_template_and_method_alike() -> None:
+    for name, is_easier in (("math_downward", True), ("breadth", False)):
+        operator = OPERATORS[name]
+        shown = {"operator": name, "method": operator.method, "aim": operator.aim, "changes_input": True}
+        text = render(operator.prompt, **shown, instruction="Add 3 and 4.", input="", talk="").text
+        assert ("clearly easier" in text) == is_easier == ("as difficult" not in text)

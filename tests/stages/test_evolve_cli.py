@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 from synth.cli.app import app
 
 TASKS = (
-    ("Put these words in alphabetical order.", "pear, fig, apple, plum"),
-    ("What is the sum of these numbers?", "4, 8, 15, 16"),
-    ("Keep only the even numbers.", "3, 4, 7, 10, 12"),
-    ("Which of these numbers is the largest?", "31, 7, 52, 18"),
+    ("Is the number even or odd?", "1234"),
+    ("Round the number to the nearest ten.", "1234"),
+    ("How many words are in the review?", "The soup was bland. We had a rude waiter."),
+    ("Express the distance in metres.", "3.5 km"),
 )
 
 

@@ -1,9 +1,10 @@
-"""From one quantity to another, or to a label: units, percentages, equal shares, rounding, parity, comparison."""
+"""From one quantity to another, or to a label: units, multiples, rounding, parity, comparison."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 
@@ -20,11 +21,11 @@ EXACT: dict[str, dict[str, Decimal]] = {
         "euros": "cents=100", "years": "months=12",
     }.items()
 }  # fmt: skip
-SHARED = frozenset(("euros", "cents", "kg", "g", "grams", "litres", "ml", "tonnes", "kilograms", ""))
-"""Units of what people buy, sell and share out."""
 COMPARE: dict[str, Callable[[Decimal, Decimal], bool]] = {
     ">": lambda a, b: a > b, "<": lambda a, b: a < b, ">=": lambda a, b: a >= b, "<=": lambda a, b: a <= b,
 }  # fmt: skip
+SHARED = ("euros", "cents", "kg", "g", "grams", "litres", "ml", "tonnes", "kilograms", "")
+"""Units of what people buy several times."""
 GRAINS = {"whole number": Decimal(1), "ten": Decimal(10), "hundred": Decimal(100), "five": Decimal(5)}
 
 
@@ -45,14 +46,6 @@ def _places(value: Decimal) -> int:
     return max(0, -int(value.normalize().as_tuple().exponent))
 
 
-def _like(amount: Quantity, value: Decimal) -> Quantity:
-    return Quantity(value, amount.unit, amount.places)
-
-
-def _is_shared(amount: Quantity) -> bool:
-    return amount.unit in SHARED and amount.value > 0
-
-
 def _draw_convert(amount: Quantity, draw: Draw) -> Args | None:
     fitting = [unit for unit, factor in EXACT.get(amount.unit, {}).items() if _places(amount.value * factor) <= 2]
     return {"to": draw.pick(fitting)} if fitting else None
@@ -71,31 +64,6 @@ def _convert_again(amount: Quantity, args: Args) -> Quantity:
     """By the way back: which amount of the new unit makes the old amount?"""
     value = decimal(Fraction(amount.value) / (1 / Fraction(EXACT[amount.unit][args["to"]])))
     return Quantity(value, args["to"], min(_places(value), 2))
-
-
-def _draw_raise(amount: Quantity, draw: Draw) -> Args | None:
-    percent = draw.pick(("5", "7", "10", "12", "15", "19", "20", "25", "30", "40", "50"))
-    fits = _is_shared(amount) and _places(amount.value * (100 + int(percent)) / 100) <= 2
-    return {"p": percent, "dir": draw.pick(("up", "down"))} if fits else None
-
-
-def _raise(amount: Quantity, args: Args) -> Quantity:
-    part = amount.value * int(args["p"]) / 100
-    value = amount.value + part if args["dir"] == "up" else amount.value - part
-    if value * 1000 % 10 == 5:
-        raise Unfit("a tie in rounding")
-    return _like(amount, value)
-
-
-def _draw_split(amount: Quantity, draw: Draw) -> Args | None:
-    fitting = [n for n in range(2, 13) if (Fraction(amount.value) / n * 100).denominator == 1]
-    return {"n": str(draw.pick(fitting))} if fitting and _is_shared(amount) else None
-
-
-def _split_again(amount: Quantity, args: Args) -> Quantity:
-    """By whole hundredths of cents and what is left of them."""
-    share, left = divmod(int(amount.value * 10000), int(args["n"]))
-    return _like(amount, decimal((share + Fraction(left, int(args["n"]))) / 10000))
 
 
 def _draw_round(amount: Quantity, draw: Draw) -> Args | None:
@@ -152,31 +120,15 @@ OPERATIONS = (
         ask: how many {to} is {that}
         ask: [how much|what] is {that} in {to}
     """, _draw_convert, _convert, _convert_again, "in {to}"),
-    Operation("percent_change", "quantity", "quantity", "change", """
-        do(dir=up): [add|put] {p} % [to {it}|on top of {it}|on top]
-        do(dir=up): [raise|increase] {it} by {p} %
-        do(dir=down): [take|knock] {p} % off {it}
-        do(dir=down): [lower|reduce|cut|decrease] {it} by {p} %
-        do(dir=down): [subtract|deduct] {p} % from {it}
-    """, _draw_raise, _raise,
-        lambda amount, args: _like(amount, decimal(
-            Fraction(amount.value) * (100 + int(args["p"]) * (1 if args["dir"] == "up" else -1)) / 100)),
-        "after {p} %"),
-    Operation("split_evenly", "quantity", "quantity", "change", """
-        do: [split|divide|share] {it} [equally |evenly |]among {n} people
-        do: [split|divide] {it} into {n} equal parts
-        do: divide {it} by {n}
-        ask: how much does each of {n} people get if {that} is shared [equally|evenly]
-    """, _draw_split, lambda amount, args: _like(amount, divided(amount.value, int(args["n"]))), _split_again, "each share"),
     Operation("multiply", "quantity", "quantity", "change", """
         do: multiply {it} by {n}
         do: take {it} {n} times
         do: [work out|calculate|compute|find] {n} times {that}
         ask: [how much|what] is {n} times {that}
         ask: what do you get if you [multiply {it} by {n}|take {it} {n} times]
-    """, lambda amount, draw: {"n": str(draw.between(2, 12))} if _is_shared(amount) else None,
-        lambda amount, args: _like(amount, amount.value * int(args["n"])),
-        lambda amount, args: _like(amount, sum([amount.value] * int(args["n"]), Decimal(0))), "{n} times as much"),
+    """, lambda amount, draw: {"n": str(draw.between(2, 12))} if amount.value > 0 and amount.unit in SHARED else None,
+        lambda amount, args: replace(amount, value=amount.value * int(args["n"])),
+        lambda amount, args: replace(amount, value=sum([amount.value] * int(args["n"]), Decimal(0))), "{n} times as much"),
     Operation("round_to", "quantity", "quantity", "change", """
         do: round {it}[ off|] to the nearest {grain}
         do: [give|bring] {it} to the nearest {grain}

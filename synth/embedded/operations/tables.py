@@ -1,4 +1,4 @@
-"""Tables: filters, order, one figure or name of them, and other notations.
+"""Tables: filters, order, one figure or name of them, and JSON.
 
 The second derivation is a query in sqlite wherever one can say it.
 """
@@ -6,8 +6,6 @@ The second derivation is a query in sqlite wherever one can say it.
 from __future__ import annotations
 
 import json
-import statistics
-from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 
@@ -27,9 +25,6 @@ def _number(table: Table, draw: Draw, least: int, *, summable: bool = False) -> 
 
 def _draw_two(table: Table, draw: Draw) -> Args | None:
     return {} if len(table.rows) > 1 else None
-
-
-# --- filters ----------------------------------------------------------------------------------------------------------
 
 
 def _draw_by_number(table: Table, draw: Draw) -> Args | None:
@@ -74,9 +69,6 @@ def _by_category(table: Table, args: Args) -> Table:
     return _kept(table, [row for row in table.rows if (row[place] == args["val"]) is wanted])
 
 
-# --- order and the largest few ----------------------------------------------------------------------------------------
-
-
 def _draw_sort(table: Table, draw: Draw) -> Args | None:
     names = [c.name for c in table.columns if c.is_number and len(set(table.numbers(c.name))) == len(table.rows)]
     return {"col": draw.pick(names), "order": draw.pick(("asc", "desc"))} if names and len(table.rows) > 2 else None
@@ -94,28 +86,12 @@ def _draw_extreme(table: Table, draw: Draw) -> Args | None:
     return {"col": column.name, "order": draw.pick(("desc", "desc", "asc"))} if column else None
 
 
-def _draw_top(table: Table, draw: Draw) -> Args | None:
-    found = _draw_extreme(table, draw) if len(table.rows) > 3 else None
-    return found | {"k": str(draw.between(2, min(5, len(table.rows) - 1)))} if found else None
-
-
-def _top(table: Table, args: Args) -> Table:
-    count, place = int(args["k"]), table.at(args["col"])
-    ranked = sorted(table.numbers(args["col"]), reverse=args["order"] == "desc")
-    if count >= len(ranked) or ranked[count - 1] == ranked[count]:
-        raise Unfit("a tie at the edge, or too few rows")
-    return table.with_rows([row for row in table.rows if row[place] in ranked[:count]])
-
-
 def _extreme(table: Table, args: Args) -> Name:
     values = table.numbers(args["col"])
     best = max(values) if args["order"] == "desc" else min(values)
     if values.count(best) > 1 or len(values) < 2:
         raise Unfit("a tie")
     return Name(show_cell(table.rows[values.index(best)][0]))
-
-
-# --- counting, looking up, figures of a column ------------------------------------------------------------------------
 
 
 def _count(table: Table, args: Args) -> Quantity:
@@ -147,33 +123,8 @@ def _lookup_again(table: Table, args: Args) -> Quantity | Name:
     return Name(found) if isinstance(found, str) else _in_unit(table, args, sql.number(found))
 
 
-def _median(values: list[Decimal]) -> Decimal:
-    ranked, middle = sorted(values), len(values) // 2
-    return ranked[middle] if len(values) % 2 else divided(ranked[middle - 1] + ranked[middle], 2)
-
-
-def _spread(values: list[Decimal]) -> Decimal:
-    if min(values) == max(values):
-        raise Unfit("no spread")
-    return max(values) - min(values)
-
-
-Figure = tuple[Callable[[list[Decimal]], Decimal], Callable[[list[Fraction]], Fraction]]
-FIGURES: dict[str, Figure] = {
-    "total": (
-        lambda values: sum(values, Decimal(0)),
-        lambda values: Fraction(sum(int(value * 100) for value in reversed(values)), 100),
-    ),
-    "average": (lambda values: divided(sum(values, Decimal(0)), len(values)), statistics.mean),
-    "median": (_median, statistics.median),
-    "range": (_spread, lambda values: max(a - b for a in values for b in values)),
-}
-"""Two derivations of each."""
-
-
 def _figure(name: str, word: str, wording: str) -> Operation:
     """The operation that gives one figure of the numbers of a column."""
-    first, second = FIGURES[word]
 
     def draw_column(table: Table, draw: Draw) -> Args | None:
         column = _number(table, draw, 2, summable=word == "total")
@@ -183,15 +134,14 @@ def _figure(name: str, word: str, wording: str) -> Operation:
         numbers = table.numbers(args["col"])
         if len(numbers) < 2:
             raise Unfit("a figure of one number")
-        return _in_unit(table, args, first(numbers))
+        total = sum(numbers, Decimal(0))
+        return _in_unit(table, args, total if word == "total" else divided(total, len(numbers)))
 
     def check(table: Table, args: Args) -> Quantity:
-        return _in_unit(table, args, decimal(second([Fraction(x) for x in table.numbers(args["col"])])))
+        total, count = sql.query(table, "select sum({col}), count(*) from t", col=args["col"])[0]
+        return _in_unit(table, args, decimal(Fraction(total, 100 * (1 if word == "total" else count))))
 
     return Operation(name, "table", "quantity", "reduce", wording, draw_column, solve, check, f"{word} {{col}}")
-
-
-# --- other notations --------------------------------------------------------------------------------------------------
 
 
 def _cells(table: Table) -> list[list[str]]:
@@ -208,25 +158,6 @@ def _json_again(table: Table) -> str:
                 text = text.replace(f'"{column.header}": "{cell}"', f'"{column.header}": {cell}')
         lines.append("  " + text)
     return "[\n" + ",\n".join(lines) + "\n]"
-
-
-def _markdown_again(table: Table) -> str:
-    rule = "".join("| ---: " if column.is_number else "| --- " for column in table.columns) + "|"
-    lines = [[c.header for c in table.columns], *_cells(table)]
-    shown = ["".join(f"| {cell} " for cell in line) + "|" for line in lines]
-    return "\n".join([shown[0], rule, *shown[1:]])
-
-
-def _notation(form: str, name: str, again: Callable[[Table], str]) -> Operation:
-    wording = f"""
-        do: [convert|turn|rewrite|transform] [the table|{{them}}] into {name}
-        do: [write|give|return|put] {{them}} as {name}
-        do: [give|return|write] the table as {name}
-    """
-    return Operation(
-        f"to_{form}", "table", "text", "finish", wording, lambda table, draw: {},
-        lambda table, args: Text("table", write_table(table, form)), lambda table, args: Text("table", again(table)), "table",
-    )  # fmt: skip
 
 
 _DOWN = "[from highest to lowest|from largest to smallest|in descending order|with the highest first]"
@@ -265,12 +196,6 @@ OPERATIONS = (
         do(order=asc): put {{them}} in order of {{col}} {_UP}
     """, _draw_sort, _sort,
         lambda table, args: sql.rows(table, f"select n from t order by {{col}} {args['order']}", col=args["col"]), "sorted by {col}"),
-    Operation("top_rows", "table", "table", "change", f"""
-        do(order=desc): [take|pick|pick out|keep only|select] the {{k}} {{noun}} with the {BEST} {{col}}
-        do(order=asc): [take|pick|pick out|keep only|select] the {{k}} {{noun}} with the {WORST} {{col}}
-    """, _draw_top, _top, lambda table, args: sql.rows(
-        table, f"select n from t where n in (select n from t order by {{col}} {args['order']} limit {args['k']}) order by n",
-        col=args["col"]), "the {k} {most} by {col}"),
     _figure("total", "total", f"""
         np: the [total|overall|combined] {{col}}{_OF}
         np: the sum of the {{measures}}{_OF}
@@ -286,18 +211,6 @@ OPERATIONS = (
         ask: what {{measure}} [does a {{row}} have|do {{rows}} have] on average
         do: average the {{measures}}{_OF}
         do: take the [average|mean] of the {{measures}}{_OF}
-    """),
-    _figure("median", "median", f"""
-        np: the median {{col}}{_OF}
-        np: the median {{col}} per {{row}}
-        np: the [median|middle value] of the {{measures}}{_OF}
-        do: take the median of the {{measures}}{_OF}
-    """),
-    _figure("spread", "range", f"""
-        np: the [difference|gap] between the [highest and the lowest|largest and the smallest] {{col}}{_OF}
-        np: the range of the {{measures}}{_OF}
-        ask: how far apart are the [highest and the lowest|largest and the smallest] {{col}}[ of {{rows}}|]
-        ask: by how much does the [highest|largest] {{col}}[ of {{rows}}|] exceed the [lowest|smallest]
     """),
     Operation("count_rows", "table", "quantity", "reduce", """
         np: the number of [{rows}|{noun}]
@@ -322,6 +235,10 @@ OPERATIONS = (
         ask: how many {count} does {name} have
         ask: what does the table [give|list|state] as the {col} of {name}
     """, _draw_lookup, _lookup, _lookup_again, "{col} of {name}"),
-    _notation("json", "[JSON|a JSON list of objects|a JSON array]", _json_again),
-    _notation("markdown", "[a Markdown table|a table in Markdown]", _markdown_again),
+    Operation("to_json", "table", "text", "finish", """
+        do: [convert|turn|rewrite|transform] [the table|{them}] into [JSON|a JSON list of objects|a JSON array]
+        do: [write|give|return|put] {them} as [JSON|a JSON list of objects|a JSON array]
+        do: [give|return|write] the table as [JSON|a JSON list of objects|a JSON array]
+    """, _draw_two, lambda table, args: Text("table", write_table(table, "json")),
+        lambda table, args: Text("table", _json_again(table)), "table"),
 )

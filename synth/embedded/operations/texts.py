@@ -1,16 +1,15 @@
-"""Running text: leaning and topic by a lexicon, counting, small changes."""
+"""Running text: leaning and topic by a lexicon, what it mentions, counting."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
 from decimal import Decimal
 
 from synth.embedded.draws import Draw
 from synth.embedded.plan import Args, Operation
 from synth.embedded.values import Label, Quantity, Text, Unfit
-from synth.embedded.words import BAD, GOOD, THINGS, TOPICS
+from synth.embedded.words import BAD, GOOD, TOPICS
 
 _GOOD, _BAD = frozenset(GOOD), frozenset(BAD)
 _TOPIC_OF = {word: topic for topic, words in TOPICS.items() for word in words}
@@ -30,8 +29,6 @@ def _with(text: Text, changed: str) -> Text:
         raise Unfit("a change without effect")
     return Text(text.genre, changed)
 
-
-# --- labels -----------------------------------------------------------------------------------------------------------
 
 LEANING = {
     "positive": "negative", "good": "bad", "favourable": "unfavourable", "satisfied": "dissatisfied", "happy": "unhappy",
@@ -95,46 +92,6 @@ def _draw_mentions(text: Text, draw: Draw) -> Args | None:
     return {"quoted": f'"{draw.pick(words) if draw.chance(0.5) else draw.pick(absent)}"'} if words else None
 
 
-# --- extraction and counting ------------------------------------------------------------------------------------------
-
-
-def _draw_letter(text: Text, draw: Draw) -> Args | None:
-    found = sorted({c for c in text.text.lower() if "a" <= c <= "z"})
-    return {"letter": f'"{draw.pick(found)}"'} if found else None
-
-
-# --- changes ----------------------------------------------------------------------------------------------------------
-
-CASES: dict[str, tuple[Callable[[str], str], Callable[[str], str]]] = {
-    "capital": (str.upper, lambda t: "".join(chr(ord(c) - 32) if "a" <= c <= "z" else c.upper() for c in t)),
-    "small": (str.lower, lambda t: "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else c.lower() for c in t)),
-}
-
-
-def _draw_case(text: Text, draw: Draw) -> Args | None:
-    case = draw.pick(("capital", "capital", "small"))
-    return {"case": case} if CASES[case][0](text.text) != text.text else None
-
-
-NOUNS = tuple(dict.fromkeys((*THINGS, *_TOPIC_OF)))
-
-
-def _draw_swap(text: Text, draw: Draw) -> Args | None:
-    words = [word for word in tokens(text.text) if word in NOUNS]
-    return {"quoted1": f'"{draw.pick(words)}"', "quoted2": f'"{draw.pick(NOUNS)}"'} if words else None
-
-
-def _swap(text: Text, args: Args) -> Text:
-    old, new = args["quoted1"][1:-1], args["quoted2"][1:-1]
-    return _with(text, re.sub(_word(old), lambda _: new, text.text))
-
-
-def _swap_again(text: Text, args: Args) -> Text:
-    """Word by word, with what stands between the words kept."""
-    old, new = args["quoted1"][1:-1], args["quoted2"][1:-1]
-    return Text(text.genre, "".join(new if part == old else part for part in re.split(r"([\w'’-]+)", text.text)))
-
-
 # fmt: off
 OPERATIONS = (
     Operation("sentiment", "text", "label", "label", """
@@ -177,25 +134,4 @@ OPERATIONS = (
     """, lambda text, draw: {} if len(text.text.split()) > 2 else None,
         lambda text, args: Quantity(Decimal(len(text.text.split())), "words"),
         lambda text, args: Quantity(Decimal(len(re.findall(r"\S+", text.text))), "words"), "words"),
-    Operation("count_letter", "text", "quantity", "reduce", """
-        np: the number of times the letter {letter} occurs in {it}
-        np: the number of letters {letter} in {it}
-        do: count the letter {letter} in {it}
-        do: count how [often|many times] the letter {letter} occurs in {it}
-        ask: how [often|many times] does the letter {letter} [occur|appear|stand] in {it}
-    """, _draw_letter,
-        lambda text, args: Quantity(Decimal(text.text.lower().count(args["letter"][1]))),
-        lambda text, args: Quantity(Decimal(Counter(text.text.casefold())[args["letter"][1]])), "letter {letter}"),
-    Operation("change_case", "text", "text", "order", """
-        do: [write|put|rewrite|type] {it} in {case} letters[| throughout| only]
-        do: [turn|change|convert] {it} [to|into] {case} letters
-    """, _draw_case, lambda text, args: _with(text, CASES[args["case"]][0](text.text)),
-        lambda text, args: Text(text.genre, CASES[args["case"]][1](text.text)), "text"),
-    Operation("replace_word", "text", "text", "change", """
-        do: replace [the word|every|each] {quoted1} [by|with] {quoted2} in {it}
-        do: [change|turn] the word {quoted1} into {quoted2} in {it}
-        do: write {it} again with {quoted2} in place of {quoted1}
-        do: put {quoted2} wherever {it} says {quoted1}
-        do: swap the word {quoted1} for {quoted2} in {it}
-    """, _draw_swap, _swap, _swap_again, "text"),
 )
