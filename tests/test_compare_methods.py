@@ -68,7 +68,7 @@ def test_the_ratio_is_of_sums_and_its_interval_widens_with_the_spread() -> None:
 def test_what_a_step_would_need_if_nothing_were_lost_stands_beside_what_it_took(folder: Path) -> None:
     figures = {one["method"]: one for one in json.loads(run(folder, "--json"))["methods"]}
     assert figures["self_instruct"]["ideal_requests"] == {"tasks": 2, "classification": 12, "instances": 12}
-    assert figures["diverse"]["ideal_requests"] == {"tasks": 1, "answers": 12}
+    assert figures["diverse"]["ideal_requests"] == {"tasks": 12, "answers": 12}
     assert "for answers (ideal) | 0 | 0 | 12 (12) | 0 |" in run(folder, "--markdown")
 
 

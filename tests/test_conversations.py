@@ -124,10 +124,10 @@ def test_two_answers_are_compared_with_the_talk() -> None:
 
 def evolved(request: ChatRequest) -> str:
     """A sound reply to each prompt of the stage."""
-    asked = request.messages[-1]["content"]
+    asked = request.messages[0]["content"]
     if "# Rewrite a task" in asked or "# Invent a task" in asked:
         return "### Instruction\nAnd what does it cost for three nights with breakfast and a dog?\n### Input\nNo input"
-    return "Reason: more\nVerdict: different" if "# Compare two tasks" in asked else "It costs 270 with the dog."
+    return "Verdict: different" if "# Compare two tasks" in asked else "It costs 270 with the dog."
 
 
 @pytest.mark.parametrize("operator", ["concretise", "breadth"])

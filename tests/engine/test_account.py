@@ -36,13 +36,13 @@ def server(one_server: FaultServer) -> FaultServer:
 
 
 def spent(server: FaultServer, folder: Path, max_cost: float | None = None) -> tuple[float, float, int, int]:
-    """Cost by the budget and by the ledger, tokens as shown, and requests sent, for six tasks with two tries each."""
+    """Cost by the budget and by the ledger, tokens as shown, and requests sent, for four tasks with two tries each."""
 
     async def main() -> tuple[float, float, int, int]:
         options: dict[str, Any] = {"max_cost": max_cost, "price": PRICE, "max_attempts": 2}
         async with engine_over(folder, client(server.url), **options) as engine:
             try:
-                await answer_all(engine, tasks(6))
+                await answer_all(engine, tasks(4))
             except BudgetReached:
                 assert max_cost
             await engine.ledger.flush()
@@ -57,7 +57,7 @@ def spent(server: FaultServer, folder: Path, max_cost: float | None = None) -> t
 def test_a_reply_that_cannot_be_used_is_paid_for_all_the_same(fault: str, server: FaultServer, tmp_path: Path) -> None:
     server.set_faults(f"{fault}=1")
     cost, stored, tokens, requests = spent(server, tmp_path)
-    assert requests == (6 if fault == "filtered" else 12)
+    assert requests == (4 if fault == "filtered" else 8)
     assert cost == pytest.approx(stored) and tokens > 20 * requests
     assert cost == pytest.approx(PRICE.cost(tokens, 0))
     reader = LedgerReader(tmp_path)
@@ -70,7 +70,7 @@ def test_such_replies_reach_the_cap(fault: str, server: FaultServer, tmp_path: P
     server.set_faults(f"{fault}=1")
     cap = PRICE.cost(2048 + 400, 0)  # room for one at a time, and for some of what the others leave
     cost, _, _, requests = spent(server, tmp_path, cap)
-    assert 0 < cost <= cap and 0 < requests < (6 if fault == "filtered" else 12)
+    assert 0 < cost <= cap and 0 < requests < (4 if fault == "filtered" else 8)
 
 
 def test_a_count_beyond_belief_is_charged_at_the_worst_case(server: FaultServer, tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_a_changed_sampling_asks_anew_only_what_it_changes(tmp_path: Path) -> No
     rewrite = "### Instruction\nDo it, and say why in detail and with two examples.\n### Input\nNo input"
 
     def reply(request: ChatRequest) -> str:
-        return rewrite if "# Reply format" in request.messages[0]["content"] else "A whole answer of some words."
+        return rewrite if "# " in request.messages[0]["content"] else "A whole answer of some words."
 
     def asked(temperature: float) -> list[float | None]:
         model = Scripted(reply)

@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import replace
 from typing import Any, Literal
 
-from synth.engine.run import Ask
+from synth.engine.run import Ask, Engine
 from synth.models.base import Sampling
 from synth.parsing import find_json, parse_choice
 from synth.prompts import render
@@ -76,6 +76,19 @@ class GainJudge:
         said = {name: f'{{"verdict": "{name}"}}' if self.as_json else f"Verdict: {name}" for name in VERDICTS}
         pairs = ((equal.before, equal.before, "equal"), (harder.before, harder.after, "different"))
         return [{"first": one, "second": other, "verdict": said[name]} for one, other, name in pairs]
+
+
+async def trusted_judge(engine: Engine, prompt: str) -> GainJudge | None:
+    """The judge of the recipe, once it has told planted pairs apart; None where it cannot, with a note."""
+    judge = GainJudge(prompt, as_json=await engine.takes_schema("judge"))
+    equal, harder = await judge.can_tell(engine.asking("evolve", "planted pairs"))
+    if min(equal, harder) >= NEEDED:
+        return judge
+    engine.note(
+        f"evolve: the judge is switched off. Of {len(PLANTED)} planted pairs each it knew {equal} equal and {harder} "
+        f"harder ones ({NEEDED} are needed), so nothing is rejected as no_gain. Name another judge: in the recipe."
+    )
+    return None
 
 
 def _with_input(after: Task, before: Task) -> Task:

@@ -11,7 +11,7 @@ from synth.engine.run import Ask, Engine, Item, StagePlan
 from synth.errors import StageStopped
 from synth.records import Record, Rejection, digest
 from synth.stages.evolve.evolver import STAGE, TUNED, Evolver, EvolveSettings, Result
-from synth.stages.evolve.gain import NEEDED, PLANTED, GainJudge
+from synth.stages.evolve.gain import trusted_judge
 from synth.stages.evolve.operators import Operator
 from synth.stages.evolve.tune import STAGE as TUNE
 from synth.stages.evolve.tune import tune
@@ -36,7 +36,7 @@ async def evolve(
         first = await _take(records, settings.tune.num_held_out + settings.tune.num_sample)
         tuned = await tune(engine, first, settings, settings.tune)
         operators = {TUNED: Operator(tuned.method, changes_input=True)}
-    judge = await _trusted_judge(engine, settings)
+    judge = await trusted_judge(engine, settings.prompt("judge_equal")) if settings.judge else None
     as_json = await engine.takes_schema("teacher")
     evolver = Evolver(settings, engine.options.run_seed, operators, judge=judge, as_json=as_json)
     watch = _JudgeWatch(settings)
@@ -68,21 +68,6 @@ class Evolving:
         """The record, and what its generations brought."""
         record, is_evolved = task
         return await self.evolver.generations(record, ask) if is_evolved else [record]
-
-
-async def _trusted_judge(engine: Engine, settings: EvolveSettings) -> GainJudge | None:
-    """The judge of the recipe, once it has told planted pairs apart; None where it cannot, with a warning."""
-    if not settings.judge:
-        return None
-    judge = GainJudge(settings.prompt("judge_equal"), as_json=await engine.takes_schema("judge"))
-    equal, harder = await judge.can_tell(engine.asking(STAGE, "planted pairs"))
-    if min(equal, harder) >= NEEDED:
-        return judge
-    engine.note(
-        f"evolve: the judge is switched off. Of {len(PLANTED)} planted pairs each it knew {equal} equal and {harder} "
-        f"harder ones ({NEEDED} are needed), so nothing is rejected as no_gain. Name another judge: in the recipe."
-    )
-    return None
 
 
 async def _chain(first: list[Record], rest: AsyncIterator[Record]) -> AsyncIterator[Record]:

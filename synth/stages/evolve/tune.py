@@ -19,6 +19,7 @@ from synth.models.base import Sampling
 from synth.prompts import render, version
 from synth.records import Lineage, Record, Rejection, digest
 from synth.stages.evolve.evolver import TUNED, Evolver, EvolveSettings, TuneSettings
+from synth.stages.evolve.gain import trusted_judge
 from synth.stages.evolve.operators import Operator
 
 STAGE = "tune"
@@ -52,7 +53,10 @@ async def tune(
     dump = {"evolve": settings.model_dump(mode="json"), "tune": tuning.model_dump(mode="json")}
     plan = StagePlan(stage, digest(dump, [version(n) for n in ("evolve_analyse", "evolve_improve")]), dump)
     found: list[Record] = []
-    work = Tuning(settings, tuning, engine.options.run_seed, tuple(sample), tuple(held_out))
+    judge = await trusted_judge(engine, settings.prompt("judge_equal")) if settings.judge else None
+    as_json = await engine.takes_schema("teacher")
+    evolver = Evolver(settings, engine.options.run_seed, {}, judge, as_json)
+    work = Tuning(evolver, tuning, tuple(sample), tuple(held_out))
     async for _, results in engine.map(plan, items(), work):
         found += [result for result in results if isinstance(result, Record)]
     if not found:
@@ -64,22 +68,21 @@ async def tune(
 class Tuning:
     """The work of the one item of this stage."""
 
-    settings: EvolveSettings
+    evolver: Evolver
     tuning: TuneSettings
-    run_seed: int
     sample: tuple[Record, ...]
     held_out: tuple[Record, ...]
 
     async def __call__(self, _value: None, ask: Ask, _rng: random.Random) -> list[Record | Rejection]:
         """The best method found, as a record."""
-        tuned = await _Tuner(self.settings, self.tuning, self.run_seed, ask).best(self.sample, self.held_out)
+        tuned = await _Tuner(self.evolver, self.tuning, ask).best(self.sample, self.held_out)
         meta = {"failure_rate": tuned.failure_rate, "history": tuned.history}
         return [Record(tuned.method, lineage=Lineage("evolve", operator=TUNED), meta=meta)]
 
 
 class _Tuner:
-    def __init__(self, settings: EvolveSettings, tuning: TuneSettings, run_seed: int, ask: Ask) -> None:
-        self.settings, self.tuning, self.run_seed, self.ask = settings, tuning, run_seed, ask
+    def __init__(self, evolver: Evolver, tuning: TuneSettings, ask: Ask) -> None:
+        self.evolver, self.tuning, self.ask = evolver, tuning, ask
 
     async def best(self, sample: Sequence[Record], held_out: Sequence[Record]) -> Tuned:
         """Improve until a step brings no lower failure rate."""
@@ -105,8 +108,9 @@ class _Tuner:
         return Tuned(method, rate, history)
 
     def _evolver(self, method: str, rounds: int) -> Evolver:
-        settings = self.settings.model_copy(update={"rounds": rounds})
-        return Evolver(settings, self.run_seed, {TUNED: Operator(method, changes_input=True)})
+        like = self.evolver
+        settings = like.settings.model_copy(update={"rounds": rounds})
+        return Evolver(settings, like.run_seed, {TUNED: Operator(method, changes_input=True)}, like.judge, like.as_json)
 
     async def _failure_rate(self, method: str, records: Sequence[Record]) -> float:
         """The share of failed evolutions; requests that came to nothing are no fault of the method and do not count."""
