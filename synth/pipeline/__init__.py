@@ -84,8 +84,8 @@ def run(
         result = RunResult(run_dir, progress, read_timings(run_dir), helpers)
         given = read_input(recipe)
         result.skipped_rows = given.num_skipped
-        for line in given.told():
-            tell(f"{recipe.input}: {line}")
+        for line in given.told(recipe.input):
+            tell(line)
         with show(progress):
             before = keep_copy(run_dir) if offline else 0
             asyncio.run(run_data_stages(recipe, result, wanted, given.records, offline))
