@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -90,4 +91,4 @@ def tidy(run_dir: Path) -> None:
                     f"{path} is a symbolic link", "a run folder holds its own files: put the file itself there"
                 )
             if name.startswith(".") and name.endswith(".tmp"):
-                path.unlink()
+                shutil.rmtree(path) if path.is_dir() else path.unlink()

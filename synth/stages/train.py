@@ -159,7 +159,7 @@ def with_base(folder: RunFolder, settings: TrainSettings, records: Sequence[Reco
     if settings.model is not None:
         return settings
     base = folder.path / BASE
-    if not (base / "config.json").is_file():
+    if not all((base / name).is_file() for name in ("config.json", "model.safetensors", "tokenizer.json")):
         from synth.student.fit import make_base
 
         new = base.with_name(f".{BASE}.tmp")
