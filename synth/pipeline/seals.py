@@ -66,6 +66,11 @@ def seal_problems(run_dir: Path, made: Iterable[str]) -> list[str]:
     return problems
 
 
+def made_since(run_dir: Path, names: Iterable[str], since: float) -> bool:
+    """Was any of the files and folders `names` written after `since` (seconds since 1970)?"""
+    return any(path.stat().st_mtime >= since for path in _files(run_dir, names))
+
+
 def _files(run_dir: Path, names: Iterable[str]) -> Iterator[Path]:
     for name in names:
         path = run_dir / name
