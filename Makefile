@@ -31,7 +31,7 @@ lint: $(VENV)/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/ready
+bench: $(VENV)/ready $(MODELS)/gemma3-270m/config.json
 	for name in $(BENCHES); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 # torch first and by its exact pin: what comes after is then satisfied by the build that is there.

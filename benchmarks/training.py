@@ -26,6 +26,9 @@ from pathlib import Path
 from typing import Any
 
 from synth.records import Record
+from synth.shipped import SEED_FILE
+from synth.stages.seeds import read_seed_tasks
+from synth.stages.stage import seed_records
 from synth.student.encode import Row
 from synth.student.presets import TrainSettings
 
@@ -39,14 +42,14 @@ def main() -> None:
     """Measure every way in turn and print a table, or compare losses."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=ROOT / "models" / "gemma3-270m")
-    parser.add_argument("--data", type=Path, default=DATA, help="rows in Alpaca's form")
+    parser.add_argument("--data", type=Path, default=DATA, help="rows in Alpaca's form, else the seed tasks")
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--losses", type=int, help="compare so many float32 steps")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if not arguments.data.is_file() or not arguments.model.is_dir():
-        sys.exit(f"{arguments.data} or {arguments.model} is not there; name others with --data and --model")
+    if not arguments.model.is_dir():
+        sys.exit(f"{arguments.model} is not there: `make {arguments.model}/config.json`, or name another with --model")
     if arguments.way:
         print(json.dumps(measured(arguments)))
         return
@@ -93,8 +96,7 @@ def compare_losses(arguments: Any) -> None:
 
 def measured(arguments: Any) -> dict[str, Any]:
     """Runs one way; marks the end of each step."""
-    rows = json.loads(arguments.data.read_text("utf-8"))
-    records = [Record(row["instruction"], row["input"], row["output"]) for row in rows if row["output"]]
+    records = read(arguments.data)
     marks: list[tuple[float, float]] = []
 
     def seen() -> None:
@@ -109,6 +111,14 @@ def measured(arguments: Any) -> dict[str, Any]:
     return {"rate": useful / wall, "cpu_rate": useful / cpu, "peak_mb": peak} | (
         {"losses": losses} if arguments.losses else {}
     )
+
+
+def read(path: Path) -> list[Record]:
+    """The rows of a file in Alpaca's form; the seed tasks where it is not there."""
+    if not path.is_file():
+        return [record for record in seed_records(read_seed_tasks(SEED_FILE)) if record.output]
+    rows = json.loads(path.read_text("utf-8"))
+    return [Record(row["instruction"], row["input"], row["output"]) for row in rows if row["output"]]
 
 
 def settings(arguments: Any) -> TrainSettings:

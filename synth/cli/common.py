@@ -108,8 +108,8 @@ def read_told(path: Path, *, strict: bool, require_output: bool = True) -> Sourc
     from synth.sources import read_source
 
     source = read_source(path, require_output=require_output, strict=strict)
-    for line in source.told():
-        log(f"{path}: {line}")
+    for line in source.told(path):
+        log(line)
     return source
 
 

@@ -105,8 +105,8 @@ def tune(
         if not out.parent.is_dir():
             raise UsageError(f"{out.parent} is not a folder", "make it first, or name another --out")
         source_read = read_input(recipe)
-        for line in source_read.told():
-            log(f"{source}: {line}")
+        for line in source_read.told(source):
+            log(line)
         tuned = tune_method(recipe, source_read.records, run)
         atomic_write(out, tuned.method + "\n")
         _show(tuned, out, json)

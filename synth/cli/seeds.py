@@ -109,8 +109,8 @@ def import_(
         found = import_seed_tasks(file, format, columns=_columns(column), unique=unique, strict=strict)
         write_seed_tasks(out, found.tasks)
         told = Source([], found.skipped, found.notes)
-        for line in told.told():
-            log(f"note: {line}")
+        for line in told.told(file):
+            log(line)
         if json:
             counts = {"tasks": len(found.tasks), "skipped": told.num_skipped, "notes": list(found.notes)}
             print_json({"file": str(file), "out": str(out), **counts})

@@ -27,7 +27,7 @@ from synth.pipeline.folder import (
     take_copy_back,
     write_timings,
 )
-from synth.pipeline.seals import read_seals, seal, tidy
+from synth.pipeline.seals import made_since, read_seals, seal, tidy
 from synth.recipe import Recipe
 from synth.stages.order import STAGES
 from synth.stages.stage import Planned, RunFolder
@@ -84,8 +84,8 @@ def run(
         result = RunResult(run_dir, progress, read_timings(run_dir), helpers)
         given = read_input(recipe)
         result.skipped_rows = given.num_skipped
-        for line in given.told():
-            tell(f"{recipe.input}: {line}")
+        for line in given.told(recipe.input):
+            tell(line)
         with show(progress):
             before = keep_copy(run_dir) if offline else 0
             asyncio.run(run_data_stages(recipe, result, wanted, given.records, offline))
@@ -126,7 +126,7 @@ def _run_folder_stages(
             if planned.stage.run(folder, planned.settings):
                 result.seconds[planned.name] = time.monotonic() - started
                 write_timings(result)
-                seal(result.run_dir, planned.name, planned.files)
-            elif planned.name not in read_seals(result.run_dir):
+            is_new = made_since(result.run_dir, planned.files, folder.started)
+            if is_new or planned.name not in read_seals(result.run_dir):
                 seal(result.run_dir, planned.name, planned.files)
     result.student = folder.table

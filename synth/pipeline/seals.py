@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,11 @@ def seal_problems(run_dir: Path, made: Iterable[str]) -> list[str]:
     return problems
 
 
+def made_since(run_dir: Path, names: Iterable[str], since: float) -> bool:
+    """Was any of the files and folders `names` written after `since` (seconds since 1970)?"""
+    return any(path.stat().st_mtime >= since for path in _files(run_dir, names))
+
+
 def _files(run_dir: Path, names: Iterable[str]) -> Iterator[Path]:
     for name in names:
         path = run_dir / name
@@ -90,4 +96,4 @@ def tidy(run_dir: Path) -> None:
                     f"{path} is a symbolic link", "a run folder holds its own files: put the file itself there"
                 )
             if name.startswith(".") and name.endswith(".tmp"):
-                path.unlink()
+                shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -56,12 +56,14 @@ class Source:
         """The number of rows that were skipped; one may have several mistakes."""
         return len({_place(mistake) for mistake in self.skipped})
 
-    def told(self) -> list[str]:
-        """What a user should see: the number of skipped rows, the first of them, and the notes."""
+    def told(self, name: object) -> list[str]:
+        """What a user of the file `name` should see: how many rows were skipped, the first of them, and the notes."""
         rows = self.num_skipped
-        head = [f"{rows:,} rows cannot be used and were skipped:"] if rows else []
+        were = "rows that cannot be used were" if rows > 1 else "row that cannot be used was"
+        head = [f"{name}: {rows:,} {were} skipped:"] if rows else []
         more = len(self.skipped) - MOST_TOLD
-        return [*head, *self.skipped[:MOST_TOLD], *([f"and {more:,} more"] if more > 0 else []), *self.notes]
+        listed = [*self.skipped[:MOST_TOLD], *([f"and {more:,} more"] if more > 0 else [])]
+        return [*head, *(f"  {mistake}" for mistake in listed), *(f"{name}: {note}" for note in self.notes)]
 
 
 def _place(mistake: str) -> str:

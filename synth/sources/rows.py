@@ -30,7 +30,7 @@ class Reading:
 
     def notes(self) -> list[str]:
         """A sentence for each kind of change, and one that names the columns which were not read."""
-        found = [f"{what} (in {count:,} rows)" for what, count in self.changes.items()]
+        found = [f"{what} (rows: {count:,})" for what, count in self.changes.items()]
         columns = [f"{' '.join(name.split())[:60]} ({count:,})" for name, count in self.unread.most_common()]
         more = f" and {len(columns) - 20} more" if len(columns) > 20 else ""
         return found + ([f"columns that were not read: {', '.join(columns[:20])}{more}"] if columns else [])

@@ -107,6 +107,8 @@ def _fingerprint(records: Sequence[Record], settings: TrainSettings) -> str:
     base = Path(settings.model) if settings.model else None
     weights = weights_sha256(base) if base and base.is_dir() else ""
     shaping = settings.model_dump(mode="json", exclude=set(_WITHOUT_EFFECT))
+    if weights:  # they count for what they are, wherever the folder lies
+        shaping["model"] = None
     return digest(sorted(digest(record.to_dict()) for record in records), shaping, weights)
 
 
@@ -159,7 +161,7 @@ def with_base(folder: RunFolder, settings: TrainSettings, records: Sequence[Reco
     if settings.model is not None:
         return settings
     base = folder.path / BASE
-    if not (base / "config.json").is_file():
+    if not all((base / name).is_file() for name in ("config.json", "model.safetensors", "tokenizer.json")):
         from synth.student.fit import make_base
 
         new = base.with_name(f".{BASE}.tmp")

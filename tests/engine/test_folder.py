@@ -265,6 +265,8 @@ def test_a_ledger_on_a_read_only_mount_is_read(run_dir: Path, tmp_path: Path) ->
 def test_what_a_killed_process_left_half_written_is_gone_after_the_next_run(finished: Path, run_dir: Path) -> None:
     for name in (".recipe.yaml.abc.tmp", "export/.alpaca.json.x1.tmp"):
         (run_dir / name).write_text("half")
+    (run_dir / ".base.tmp").mkdir()
+    (run_dir / ".base.tmp" / "config.json").write_text("{}")
     run_pipeline(read_recipe(finished / "recipe.yaml"), run_dir)
     assert not list(run_dir.rglob("*.tmp"))
     assert isinstance(read_recipe(finished / "recipe.yaml"), Recipe)

@@ -40,7 +40,7 @@ def test_a_bad_row_is_skipped_with_its_line_and_reason(name: str, suffix: str, t
     assert [record.output for record in source.records] == [row["output"] for row in GOOD]
     assert source.num_skipped == 1 and why in source.skipped[0]
     assert source.skipped[0].startswith(f"{path}:{2 if suffix == 'jsonl' else 7}:")
-    assert source.told()[0] == "1 rows cannot be used and were skipped:"
+    assert source.told(path)[0] == f"{path}: 1 row that cannot be used was skipped:"
     with pytest.raises(InputError, match="has 1 mistake"):
         read_source(path, strict=True)
 
@@ -73,7 +73,7 @@ def test_thoughts_are_cut_from_every_answer_and_noted(tmp_path: Path) -> None:
     row = {"instruction": "Add.", "output": "<think>1+2</think>3", "history": [["Hi", "Let me see</think>Ho"]]}
     source = read_source(put(tmp_path / "a.jsonl", [row]))
     assert source.records[0].output == "3" and source.records[0].history == (("Hi", "Ho"),)
-    assert source.notes == ("thoughts of a reasoning model were cut out of the answers (in 1 rows)",)
+    assert source.notes == ("thoughts of a reasoning model were cut out of the answers (rows: 1)",)
 
 
 def test_an_import_skips_bad_rows_too(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_greeting_of_the_assistant_is_left_out_and_noted(tmp_path: Path) -> No
     turns = [{"from": "gpt", "value": "Welcome!"}, {"from": "human", "value": "Hi?"}, {"from": "gpt", "value": "Yes."}]
     source = read_source(put(tmp_path / "a.json", [{"conversations": turns, "system": "Be kind."}]))
     assert [(r.system, r.history, r.instruction, r.output) for r in source.records] == [("Be kind.", (), "Hi?", "Yes.")]
-    assert source.notes == ("a greeting of the assistant before the first question was left out (in 1 rows)",)
+    assert source.notes == ("a greeting of the assistant before the first question was left out (rows: 1)",)
 
 
 @pytest.mark.parametrize(
@@ -160,6 +160,6 @@ def test_only_our_own_formula_guard_is_taken_off(tmp_path: Path) -> None:
     path.write_text('"instruction","input","output"\n"\'=1+1","","\'\'-x"\n')
     source = read_source(path)
     assert (source.records[0].instruction, source.records[0].output) == ("=1+1", "'-x")
-    assert source.notes == ("the apostrophe that guards a formula was taken off (in 1 rows)",)
+    assert source.notes == ("the apostrophe that guards a formula was taken off (rows: 1)",)
     path.write_text("instruction,input,output\n'+' is what?,,a sign\n")
     assert read_records(path)[0].instruction == "'+' is what?"
