@@ -82,12 +82,12 @@ def test_what_is_asked_again_after_the_stop_is_free(tmp_path: Path) -> None:
     assert first.requests and len(again.requests) <= 16
 
 
-def test_a_teacher_of_which_one_task_in_ten_is_kept_goes_on(tmp_path: Path) -> None:
-    def one_in_ten(request: ChatRequest) -> str:
-        return inventive(request) if draw_for(request, "good").random() < 0.1 else whole(request)
+def test_a_teacher_of_which_one_reply_in_three_is_good_goes_on(tmp_path: Path) -> None:
+    def one_in_three(request: ChatRequest) -> str:
+        return inventive(request) if draw_for(request, "good").random() < 1 / 3 else whole(request)
 
     chosen = BootstrapSettings(num_tasks=12, max_requests=1000)
-    results = collect(tmp_path, Scripted(one_in_ten), lambda engine: bootstrap(engine, SEEDS, chosen), run_seed=3)
+    results = collect(tmp_path, Scripted(one_in_three), lambda engine: bootstrap(engine, SEEDS, chosen), run_seed=3)
     assert sum(isinstance(one, Record) for batch in results for one in batch) == 12
 
 

@@ -18,10 +18,11 @@ from synth.engine.run import Engine, EngineOptions, RoleModel
 from synth.engine.throttle import Throttle
 from synth.errors import RequestRefused, StageStopped, UsageError
 from synth.models.base import ChatRequest, Completion, Usage
-from synth.prompts import Prompt, render
+from synth.prompts import Prompt
 from synth.records import Lineage, Record, Rejection, digest
 from synth.stages.evolve import OPERATOR_SETS, OPERATORS, EvolveSettings, evolve
 from synth.stages.evolve.evolver import Evolver
+from synth.stages.evolve.rewriting import rewriting
 
 Reply = Callable[[str], str]
 Result = Record | Rejection
@@ -301,6 +302,5 @@ def test_a_task_keeps_its_input_unless_the_operator_may_change_it(tmp_path: Path
 def test_an_easier_problem_is_asked_for_as_easier_in_template_and_method_alike() -> None:
     for name, is_easier in (("math_downward", True), ("breadth", False)):
         operator = OPERATORS[name]
-        shown = {"operator": name, "method": operator.method, "aim": operator.aim, "changes_input": True}
-        text = render(operator.prompt, **shown, instruction="Add 3 and 4.", input="", talk="").text
+        text = told(rewriting(Record("Add 3 and 4."), name, operator, operator.prompt, as_json=False).messages)
         assert ("clearly easier" in text) == is_easier == ("as difficult" not in text)
