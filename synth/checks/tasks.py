@@ -176,10 +176,11 @@ def _languages(text: str) -> Counter[str]:
 
 
 def gibberish(max_share: float = 0.3) -> Check:
-    """Refuses instructions that are no language.
+    """Refuses tasks that are no language.
 
-    Symbols or mangled words make up more than `max_share`, one word is repeated over and over, or 12 and more words
-    hold no function word of any language.
+    In the instruction symbols or mangled words make up more than `max_share`, words are repeated, punctuation marks
+    follow each other, the text breaks off, or 12 and more words hold no function word of any language; in the
+    instruction or the input a bracket is closed that was not opened.
     """
 
     def check(record: Record) -> str | None:
@@ -193,12 +194,49 @@ def gibberish(max_share: float = 0.3) -> Check:
             return "gibberish: no words"
         if len(words) >= 8 and Counter(words).most_common(1)[0][1] > 0.5 * len(words):
             return "gibberish: one word repeated"
+        if "\n" not in record.instruction and _repeats(words):
+            return "gibberish: words repeated"
+        spoken = _QUOTED.sub("Q", record.instruction[:MAX_CHARS])
+        broken = next((detail for detail, pattern in _BROKEN if pattern.search(spoken)), None)
+        if broken:
+            return f"gibberish: {broken}"
+        if any(_is_crossed(given[:MAX_CHARS]) for given in (record.instruction, record.input)):
+            return "gibberish: brackets"
         known = {word for code in SCRIPTS.get(main_script(text) or "", ()) for word in FUNCTION_WORDS.get(code, ())}
         if known and set(_scripts(text)) <= {"LATIN"} and len(words) >= 12 and not any(word in known for word in words):
             return "gibberish: no sentence"
         return None
 
     return check
+
+
+_OPENED_BY = {")": "(", "]": "[", "}": "{"}
+_LIST_MARK = re.compile(r"(?m)(?:^|\s)\(?\w{1,3}\)|[:;]-?[)(]")
+
+
+def _is_crossed(text: str) -> bool:
+    """Is a bracket closed that was not opened, or not last? One left open may be what a task is about."""
+    opened: list[str] = []
+    for char in _LIST_MARK.sub(" ", text):
+        if char in _OPENED_BY.values():
+            opened.append(char)
+        elif char in _OPENED_BY and (not opened or opened.pop() != _OPENED_BY[char]):
+            return True
+    return False
+
+
+def _repeats(words: list[str]) -> bool:
+    """Do five words come again in their order, or three at once?"""
+    fives = [tuple(words[at : at + 5]) for at in range(len(words) - 4)]
+    at_once = any(words[at : at + 3] == words[at + 3 : at + 6] for at in range(len(words) - 5))
+    return at_once or len(set(fives)) < len(fives)
+
+
+_BROKEN = (
+    ("punctuation", re.compile(r"[,;:]\s*[,;]|,\s*\.(?!\.)|[!?]{3,}")),
+    ("it breaks off", re.compile(r"(?:[,;(\[{«&=]|\b(?:and|or|the|of|an))\s*$")),
+)
+"""What hardly any sentence has, whatever its language; each was counted on tasks that people wrote."""
 
 
 def _is_mangled(word: str) -> bool:

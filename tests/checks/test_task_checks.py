@@ -196,6 +196,11 @@ def test_what_was_said_before_may_be_pointed_at() -> None:
         "w0rk5f1ow a1b2c3 zz9yx4k pq7rs",
         "supercalifragilisticexpialidociousnesslessness",
         "water fridge carpet mango window seven purple dancing lamp quickly steel orange paper",
+        "Help a hospital want to plan, what to do, what to do, your priorities.",
+        "The ward is one of those that care about us and they are those that care about us all.",
+        "Say where to go,; then write it down.",
+        "Explain how the ferry is fed by the",
+        "Write a rhyme about the sea} and two ships.",
     ],
 )
 def test_what_no_language_says_is_gibberish(text: str) -> None:
@@ -212,6 +217,7 @@ def test_what_no_language_says_is_gibberish(text: str) -> None:
         "Convert MP3 files to FLAC with ffmpeg on Ubuntu 22.04.",
         "Was ist ein Rechtsschutzversicherungsvertrag?",
         "Describe rhythms, crypts and lynxes.",
+        'Say which is right: "yes", "no," "maybe."',
         "写一首关于长江的短诗,要有四句。",
         "एक बच्चे को समझाइए कि आकाश नीला क्यों होता है।",
         "اشرح لطفل صغير لماذا تمطر السماء في الشتاء.",
@@ -220,6 +226,12 @@ def test_what_no_language_says_is_gibberish(text: str) -> None:
 )
 def test_what_some_language_says_is_no_gibberish(text: str) -> None:
     assert said("gibberish", text) is None
+
+
+def test_an_input_may_leave_a_bracket_open_but_closes_none_that_is_not() -> None:
+    assert said("gibberish", "Explain the code.", "tip'],trying to modify the line {c.add(34,5)") == "gibberish"
+    assert said("gibberish", "Mend the code.", "print(sorted(rows)") is None
+    assert said("gibberish", "Choose one.", "a) tea\nb) coffee (black)\nc) none :)") is None
 
 
 @pytest.mark.parametrize(

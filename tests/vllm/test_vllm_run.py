@@ -1,4 +1,4 @@
-"""A whole run on a real vLLM: killed itself, its engine killed, and still 30 tasks at the end, nothing left running."""
+"""A whole run on a real vLLM: killed itself, its engine killed, and still all tasks at the end, nothing left running."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import yaml
 from synth.models.vllm import traces
 
 pytestmark = pytest.mark.vllm
-NUM_TASKS = 30
+NUM_TASKS = 20
 
 
 class Run:
@@ -27,11 +27,11 @@ class Run:
 
     def __init__(self, folder: Path, teacher: dict[str, Any]) -> None:
         self.folder, self.said_path = folder / "run", folder / "said.txt"
-        bootstrap = {"num_tasks": NUM_TASKS, "tasks_per_request": 2, "window": 8, "max_requests": 500}
+        bootstrap = {"num_tasks": NUM_TASKS, "tasks_per_request": 1, "window": 8, "max_requests": 500}
         recipe = {
             "name": "vllm",
             "teacher": {"backend": "vllm", "concurrency": 2} | teacher,
-            "bootstrap": bootstrap | {"structured": "json", "sampling": {"temperature": 1.0, "max_tokens": 500}},
+            "bootstrap": bootstrap | {"structured": "json", "sampling": {"temperature": 0.7, "max_tokens": 200}},
             "respond": None,
         }
         self.path = folder / "recipe.yaml"

@@ -9,6 +9,8 @@ from synth.records import Record, Rejection
 
 LOOK_AFTER, TOO_LITTLE = 50, 0.05
 """After this many results, a teacher of whose tasks no more than this share is kept is not asked any further."""
+NONSENSE, TOO_MUCH = ("gibberish", "mixed_language"), 0.1
+"""A teacher that writes this share of nonsense that checks can see writes more that they cannot: it is given up too."""
 ADVICE = {
     "prompt_echo": "it repeats its prompt: take a larger model, or set api: completion for a base model",
     "no_tasks_found": "its replies hold no task: set bootstrap.structured to json, or take a larger model",
@@ -44,14 +46,23 @@ class Account:
     @property
     def is_hopeless(self) -> bool:
         """Has this teacher given so little that more requests are a waste?"""
-        return self.tried >= LOOK_AFTER and self.kept <= TOO_LITTLE * self.tried
+        return self.tried >= LOOK_AFTER and (self.kept <= TOO_LITTLE * self.tried or self._writes_nonsense)
+
+    @property
+    def _writes_nonsense(self) -> bool:
+        return sum(self.reasons[reason] for reason in NONSENSE) >= max(1, TOO_MUCH * self.tried)
 
     def why_stopped(self, wanted: int) -> tuple[str, str]:
         """Message and hint for a stage that ends with fewer tasks than wanted."""
         common = self.reasons.most_common(3)
         said = ", ".join(f"{reason} {count}" for reason, count in common)
-        what = "this teacher gives too little" if self.is_hopeless else "the limit on requests was reached"
+        useless = "this teacher gives too little" + (" that makes sense" if self._writes_nonsense else "")
+        what = useless if self.is_hopeless else "the limit on requests was reached"
         message = f"{what}: {self.tried} tasks tried, {self.kept} kept of {wanted} wanted; commonest reasons: {said}"
-        advice = next((ADVICE[reason] for reason, _ in common if reason in ADVICE), "see the reasons by `synth status`")
+        ranked = [
+            *(NONSENSE[:1] if self.is_hopeless and self._writes_nonsense else ()),
+            *(reason for reason, _ in common),
+        ]
+        advice = next((ADVICE[reason] for reason in ranked if reason in ADVICE), "see the reasons by `synth status`")
         more = "" if self.is_hopeless else "; bootstrap.max_requests raises the limit"
         return f"{message}; everything paid for is kept", advice + more
