@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -127,7 +128,11 @@ def evolved(request: ChatRequest) -> str:
     asked = request.messages[0]["content"]
     if "# Rewrite a task" in asked or "# Invent a task" in asked:
         return "### Instruction\nAnd what does it cost for three nights with breakfast and a dog?\n### Input\nNo input"
-    return "Verdict: different" if "# Compare two tasks" in asked else "It costs 270 with the dog."
+    if "# Compare two tasks" not in asked:
+        return "It costs 270 with the dog."
+    texts = re.findall(r"```text\n(.*?)\n```", request.messages[-1]["content"], re.DOTALL)
+    half = len(texts) // 2
+    return f"Verdict: {'equal' if texts[-2 * half : -half] == texts[-half:] else 'different'}"
 
 
 @pytest.mark.parametrize("operator", ["concretise", "breadth"])

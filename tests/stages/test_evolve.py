@@ -63,12 +63,21 @@ def section(prompt: str, name: str) -> str:
     return prompt.rpartition(f"## {name}\n\n```text\n")[2].partition("\n```")[0]
 
 
+MORE = (
+    "and also mention the oldest tree near its end",
+    "in a calm tone that would suit a guide",
+    "but leave out everything that costs money to see",
+    "so that children of nine would like it too",
+)
+"""Nine words each."""
+
+
 def good(prompt: str) -> str:
     """A sound evolution: a marked longer instruction, judged different, answered."""
     if "# Rewrite a task" in prompt:
         old, material = given(prompt)
-        word = f"w{digest(old)[:6]}"
-        return f"### Instruction\n{old} and also mention {word} near the end of it\n### Input\n{material}"
+        more = MORE[sum(words in old for words in MORE) % len(MORE)]
+        return f"### Instruction\n{old} {more}\n### Input\n{material}"
     if "# Invent a task" in prompt:
         return f"### Instruction\nList rare facts about {digest(prompt)[:6]} fields and farms\n### Input\nNo input"
     if "# Compare two tasks" in prompt:
