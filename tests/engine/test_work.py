@@ -24,7 +24,7 @@ TUNE = TuneSettings(steps=1, num_candidates=1, rounds=1, num_sample=1, num_held_
 WORKS: dict[str, tuple[Any, Any]] = {
     "respond": (Answering(RespondSettings()), TASK),
     "evolve": (Evolving(Evolver(EvolveSettings(rounds=2), 3)), (TASK, True)),
-    "tune": (Tuning(EvolveSettings(rounds=1), TUNE, 3, (TASK,), (TASK,)), None),
+    "tune": (Tuning(Evolver(EvolveSettings(rounds=1), 3), TUNE, (TASK,), (TASK,)), None),
     "grade": (Grading(SelectSettings(grade=GradeSettings()), True, False, None), ANSWERED),
 }
 
