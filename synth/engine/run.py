@@ -38,10 +38,12 @@ from synth.engine.work import (
 )
 from synth.errors import RequestFailed, RequestRefused, RetryableError, SynthError
 from synth.models.base import ChatRequest, Completion
-from synth.models.structured import PROBE, obeys
+from synth.models.structured import PROBE as SCHEMA_PROBE
+from synth.models.structured import obeys
 from synth.records import canonical_json
 
 __all__ = [
+    "PROBE",
     "Ask",
     "Engine",
     "EngineOptions",
@@ -63,6 +65,8 @@ READY = 64
 """Requests noted as sent that may wait for a slot; they hide the ledger's latency."""
 OUTAGE_PAUSE_S = 1.0
 """After an attempt to reach a server that is away nothing is sent for so long."""
+PROBE = "probe"
+"""The name under which a run keeps what it asked to know its models: it belongs to no item of a stage."""
 
 
 class Engine:
@@ -180,7 +184,7 @@ class Engine:
         if known is not None or who.kind != "chat":
             return bool(known) and who.kind == "chat"
         try:
-            answer = await self.answer("probe", f"schema of {role}", role, PROBE)
+            answer = await self.answer(PROBE, f"schema of {role}", role, SCHEMA_PROBE)
         except RequestFailed:
             return False
         return obeys(answer)

@@ -130,8 +130,8 @@ def from_pilot(recipe: Recipe, folder: Path) -> list[Load]:
             if stage == "bootstrap":
                 items = kept + surplus
                 factor = (wanted - given + surplus) / max(1, items)
-            else:
-                factor = wanted / max(1, kept or items)
+            else:  # what belongs to no item, such as the trial of a judge, is asked once
+                factor = wanted / max(1, kept or items) if items else 1.0
             loads.append(Load(stage, role, *numbers).times(factor, 0.05 + 1 / math.sqrt(max(1, items))))
         return loads
     finally:

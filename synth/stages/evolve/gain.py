@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import replace
 from typing import Any, Literal
 
-from synth.engine.run import Ask, Engine
+from synth.engine.run import PROBE, Ask, Engine
 from synth.models.base import Sampling
 from synth.parsing import find_json, parse_choice
 from synth.prompts import render
@@ -81,7 +81,7 @@ class GainJudge:
 async def trusted_judge(engine: Engine, prompt: str) -> GainJudge | None:
     """The judge of the recipe, once it has told planted pairs apart; None where it cannot, with a note."""
     judge = GainJudge(prompt, as_json=await engine.takes_schema("judge"))
-    equal, harder = await judge.can_tell(engine.asking("evolve", "planted pairs"))
+    equal, harder = await judge.can_tell(engine.asking(PROBE, "planted pairs"))
     if min(equal, harder) >= NEEDED:
         return judge
     engine.note(
