@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from synth.engine.run import PROBE, Ask, Engine
+from synth.errors import RequestFailed
 from synth.models.base import Sampling
 from synth.parsing import find_json, parse_choice
 from synth.prompts import render
@@ -51,7 +52,10 @@ class GainJudge:
 
         async def told(before: Task, after: Task) -> str | None:
             one, other = (Record(task.instruction, task.input) for task in (before, after))
-            return await self.verdict(one, other, ask)
+            try:
+                return await self.verdict(one, other, ask)
+            except RequestFailed:
+                return None
 
         equal = await asyncio.gather(*(told(pair.before, pair.before) for pair in PLANTED))
         harder = await asyncio.gather(*(told(pair.before, _with_input(pair.after, pair.before)) for pair in PLANTED))
