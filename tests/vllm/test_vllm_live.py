@@ -220,7 +220,7 @@ def test_prompts_of_a_stage_find_their_beginning_in_the_servers_cache(served: di
         assert before and after
         return (after.prefix_hits - before.prefix_hits) / (after.prefix_queries - before.prefix_queries)
 
-    assert using(served, work) > 0.5
+    assert using(served, work) > 0.4  # whole blocks of 128 tokens are found, and a prompt is two of them and a rest
 
 
 def test_the_doctor_finds_a_small_model_working_but_its_server_narrow(served: dict[str, Any]) -> None:
