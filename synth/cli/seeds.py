@@ -86,8 +86,8 @@ def import_(
     format: Annotated[
         str | None,
         typer.Option(
-            help="self_instruct, alpaca, messages, sharegpt, dolly, prompt_completion, records, csv or parquet; "
-            "recognised from the content when not given."
+            help="self_instruct, superni, unifiedqa, alpaca, messages, sharegpt, dolly, prompt_completion, records, "
+            "csv or parquet; recognised from the content when not given."
         ),
     ] = None,
     column: Annotated[
@@ -116,6 +116,25 @@ def import_(
             print_json({"file": str(file), "out": str(out), **counts})
         else:
             say(f"{out}: {len(found.tasks)} tasks from {file}.")
+
+
+@app.command("export")
+def export_(
+    file: File,
+    out: Annotated[Path, typer.Option(help="A folder for superni, a file for unifiedqa.", show_default=False)],
+    format: Annotated[str, typer.Option(help="superni (a task file for each task) or unifiedqa (lines).")] = "superni",
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Write tasks or records in the form of Super-NaturalInstructions or UnifiedQA."""
+    with guard(json=json, debug=debug):
+        from synth.stages.seeds import export_tasks
+
+        count = export_tasks(file, out, format)
+        if json:
+            print_json({"file": str(file), "out": str(out), "instances": count})
+        else:
+            say(f"{out}: {count} instances from {file}.")
 
 
 def _columns(named: list[str] | None) -> dict[str, str] | None:

@@ -1,8 +1,8 @@
 """Rows from elsewhere → records: how data of other people comes in. One module a family of formats.
 
 Formats: `self_instruct`, `alpaca`, `dolly`, `messages` (OpenAI), `sharegpt`, `prompt_completion` (TRL), `records` (our
-own) and any table whose columns are named. A file holds one format, recognised from the keys of its first rows. Nothing
-is judged here: whether a task is good is for the checks.
+own), `superni` (task files), `unifiedqa` and any table whose columns are named. A file holds one format, recognised
+from the keys of its first rows. Nothing is judged here: whether a task is good is for the checks.
 """
 
 from __future__ import annotations
@@ -17,17 +17,20 @@ from synth.errors import InputError, UsageError
 from synth.metrics import count_words
 from synth.parsing import split_thoughts
 from synth.records import Record
-from synth.sources import alpaca, chat, own
+from synth.sources import alpaca, chat, own, superni, unifiedqa
 from synth.sources.alpaca import Columns
 from synth.sources.files import Container, read_rows
 from synth.sources.rows import Fields, Reading, Row
 
-Reader = Callable[[Fields, bool], list[Record]]
+Reader = Callable[..., list[Record]]
+"""From the fields of a row, and whether an answer is wanted, to records; some readers take options of their own."""
 
 # name -> (keys that a row of this format has, its reader); the first whose keys are all there is taken.
 FORMATS: dict[str, tuple[tuple[str, ...], Reader]] = {
     "records": (("lineage", "instruction"), own.records),
     "self_instruct": (("instances",), own.self_instruct),
+    "superni": (("Instances",), superni.superni),
+    "unifiedqa": ((unifiedqa.QUESTION,), unifiedqa.unifiedqa),
     "messages": (("messages",), chat.messages),
     "sharegpt": (("conversations",), chat.sharegpt),
     "dolly": (("instruction", "response"), alpaca.dolly),
@@ -78,13 +81,15 @@ def read_source(
     require_output: bool = True,
     max_words: int | None = None,
     strict: bool = False,
+    **options: Any,
 ) -> Source:
     """The records of a file in any of FORMATS or TABLES; recognised from the content when not given.
 
     `columns` maps instruction, input and output to the file's own column names and replaces recognition. Without
-    `require_output` a row may have no answer yet; `max_words` bounds each text of a row. A row that cannot be used is
-    skipped; where `strict` is set or no row is left, InputError is raised with every mistake. Raises UsageError for a
-    format or column key that does not exist. Equal tasks are all returned: what is a duplicate is for the checks.
+    `require_output` a row may have no answer yet; `max_words` bounds each text of a row. `options` are for the format's
+    own reader. A row that cannot be used is skipped; where `strict` is set or no row is left, InputError is raised with
+    every mistake. Raises UsageError for a format or column key that does not exist. Equal tasks are all returned: what
+    is a duplicate is for the checks.
     """
     reading = Reading()
     rows = open_rows(path, reading, format, columns)
@@ -92,7 +97,8 @@ def read_source(
     records: list[Record] = []
     for row in rows:
         fields = Fields(row, reading)
-        found = [_without_thoughts(fields, record, require_output) for record in reader(fields, require_output)]
+        read = reader(fields, require_output, **options)
+        found = [_without_thoughts(fields, record, require_output) for record in read]
         _check_length(fields, found, max_words)
         if not fields.num_bad:
             fields.close()
@@ -142,7 +148,8 @@ def open_rows(path: str | Path, reading: Reading, format: str | None, columns: C
         raise UsageError(f"there is no format {format!r}", f"Choose one of: {', '.join(known)}.")
     if columns is not None and (not set(columns) <= {"instruction", "input", "output"} or "instruction" not in columns):
         raise UsageError("columns are named as instruction=NAME, input=NAME, output=NAME", "Name at least instruction.")
-    container = next((table for table in TABLES if table == format), None)
+    containers: dict[str | None, Container] = {"csv": "csv", "parquet": "parquet", "unifiedqa": "unifiedqa"}
+    container = containers.get(format)
     return read_rows(path, reading, container)
 
 

@@ -1,6 +1,7 @@
 """Files of foreign origin → rows with their places, every mistake noted. What the rows mean is for the formats.
 
-Containers: JSON Lines, one JSON array, CSV (also with tabs or semicolons) and Parquet, told apart by their content.
+Containers: JSON Lines, one JSON array, one JSON object over several lines (a task file), CSV (also with tabs or
+semicolons), lines of UnifiedQA and Parquet, told apart by their content.
 Accepted as harmless, since common tools write them: a UTF-8 byte order mark at the start, CRLF line ends, empty lines.
 Lines end at a line feed only; U+2028 inside a text is a character like any other. Compressed files are not read.
 """
@@ -13,14 +14,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from synth.errors import InputError
+from synth.errors import InputError, UsageError
 from synth.given import check_file
 from synth.sources.rows import Reading, Row
 from synth.sources.tables import csv_rows, unreadable
+from synth.sources.unifiedqa import split_line
 
-Container = Literal["jsonl", "json", "csv", "parquet"]
+Container = Literal["jsonl", "json", "object", "csv", "unifiedqa", "parquet"]
 
 MAX_LINE_BYTES = 10_000_000  # of one JSON line: far above any task, far below what a machine chokes on
+MAX_OBJECT_BYTES = 64_000_000  # of a file that is one JSON object; published task files stay below 50 MB
 _FOREIGN_STARTS = {
     b"\xff\xfe": "is in UTF-16; save it as UTF-8",
     b"\xfe\xff": "is in UTF-16; save it as UTF-8",
@@ -41,7 +44,8 @@ def read_rows(path: str | Path, reading: Reading, container: Container | None = 
         return _parquet_rows(file)
     if kind == "csv":
         return csv_rows(file, reading)
-    rows = _json_rows(file, reading.mistakes) if kind == "json" else list(_jsonl_rows(file, reading.mistakes))
+    readers = {"json": _json_rows, "object": _object_row, "unifiedqa": _unifiedqa_rows}
+    rows = list(readers.get(kind, _jsonl_rows)(file, reading.mistakes))
     if not rows and not reading.mistakes:
         raise unreadable(file, "has no rows; write one JSON object a line")
     return rows
@@ -71,6 +75,11 @@ def _container(file: Path, start: bytes) -> Container:
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.startswith(b"["):
         return "json"
+    first, _, rest = text.partition(b"\n")
+    if text.startswith(b"{") and first.rstrip().endswith((b"{", b"[", b",")) and rest.lstrip().startswith(b'"'):
+        return "object"  # a broken row of JSON lines has another object below it
+    if file.suffix.lower() == ".tsv" and first.count(b"\t") == 1 and b" \\n " in first:
+        return "unifiedqa"
     is_table = file.suffix.lower() in (".csv", ".tsv") or (file.suffix == "" and not text.startswith(b"{"))
     return "csv" if is_table else "jsonl"
 
@@ -193,9 +202,39 @@ def _json_rows(file: Path, mistakes: list[str]) -> list[Row]:
     return rows
 
 
+def _object_row(file: Path, mistakes: list[str]) -> list[Row]:
+    """The one object of a file. Raises InputError where it is broken or too big."""
+    with file.open("rb") as stream:
+        data = stream.read(MAX_OBJECT_BYTES + 1)
+    if len(data) > MAX_OBJECT_BYTES:
+        raise unreadable(file, f"is one object of more than {MAX_OBJECT_BYTES // 1_000_000} MB; split it")
+    decoder = _Decoder()
+    try:
+        value = decoder.decode(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise unreadable(file, f"is not UTF-8 (byte {error.start + 1}); save it as UTF-8") from None
+    except (ValueError, RecursionError) as error:
+        raise _broken(file, getattr(error, "lineno", 1), error) from None
+    return list(_checked(f"{file}:1", value, decoder.repeated_key(), mistakes))
+
+
 def _broken(file: Path, line: int, error: Exception) -> InputError:
     what = f"{file}:{line}: {_trouble(error)} (nothing after it can be read; JSON lines lose one row only)"
     return InputError(f"{file} cannot be read:", [what])
+
+
+def _unifiedqa_rows(file: Path, mistakes: list[str]) -> Iterator[Row]:
+    for number, data in _lines(file):
+        where = f"{file}:{number}"
+        try:
+            if data.strip() and len(data) <= MAX_LINE_BYTES:
+                yield Row(where, dict(split_line(data.decode("utf-8"))))
+            elif data.strip():
+                mistakes.append(f"{where}: the line is longer than {MAX_LINE_BYTES // 1_000_000} MB; shorten it")
+        except UnicodeDecodeError:
+            mistakes.append(f"{where}: is not UTF-8; save the file as UTF-8")
+        except UsageError as error:
+            mistakes.append(f"{where}: {error.message}; write QUESTION, a tab and ANSWER")
 
 
 _SPACE = re.compile(r"[ \t\r\n]*")

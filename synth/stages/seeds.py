@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from synth.errors import InputError
+from synth.errors import InputError, UsageError
 from synth.fileio import atomic_write
 from synth.records import Instance, Record, SeedTask
-from synth.sources import mistaken, open_rows, read_source, recognise
+from synth.sources import mistaken, open_rows, read_source, recognise, superni, unifiedqa
 from synth.sources.files import read_rows
 from synth.sources.own import instances as read_instances
 from synth.sources.rows import Fields, Reading, Row
@@ -152,9 +152,12 @@ def import_seed_tasks(
         if reading.mistakes and (strict or not found):
             raise mistaken(path, reading.mistakes)
         return _left_out(found, [], unique, tuple(reading.mistakes))
+    is_task_file = format == "superni" or (rows and "Instances" in rows[0].value and not format)
     del rows
     source = read_source(path, format, columns=columns, strict=strict)
     notes = list(source.notes)
+    if is_task_file and columns is None:
+        return _left_out(superni.seed_tasks(source.records), notes, unique, source.skipped)
     if longer := sum(1 for record in source.records if record.history):
         notes.append(f"{longer} conversations were cut to their first exchange")
     if systems := sum(1 for record in source.records if record.system):
@@ -165,6 +168,31 @@ def import_seed_tasks(
         notes.append(f"{len(firsts) - len(answered)} conversations without a first answer were left out")
     tasks = [_from_record(number, record) for number, record in enumerate(answered)]
     return _left_out(tasks, notes, unique, source.skipped)
+
+
+def export_tasks(path: str | Path, out: Path, format: str) -> int:
+    """Write the tasks of a file in any known format as `superni`, a folder of task files, or as `unifiedqa`, one file.
+
+    Returns the number of instances written; those that the form cannot hold are left out. Raises InputError,
+    StorageError and, for another `format`, UsageError.
+    """
+    records = [record for record in read_source(path).records if record.output.strip()]
+    if format == "unifiedqa":
+        lines = [line for record in records if (line := unifiedqa.line(record)) is not None]
+        atomic_write(out, "".join(f"{line}\n" for line in lines))
+        return len(lines)
+    if format != "superni":
+        raise UsageError(f"there is no export format {format!r} for tasks", "choose superni or unifiedqa")
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        groups.setdefault(record.task(), []).append(record)
+    out.mkdir(parents=True, exist_ok=True)
+    for number, group in enumerate(groups.values(), 1):
+        words = "_".join(re.findall(r"[a-z0-9]+", group[0].instruction.lower())[:6]) or "task"
+        name = f"task{number:03d}_synth_{words}"[:100]
+        text = json.dumps(superni.task_file(group, name), ensure_ascii=False, indent=4)
+        atomic_write(out / f"{name}.json", text + "\n")
+    return len(records)
 
 
 def _left_out(tasks: list[SeedTask], notes: list[str], unique: bool, skipped: tuple[str, ...]) -> Imported:

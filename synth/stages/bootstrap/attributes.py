@@ -63,11 +63,6 @@ DOMAINS = (
     "wedding planning", "computer games", "neighbourhood council", "plumbing", "first aid", "job hunting", "geology",
     "science fiction", "school exams", "city history", "model railways", "travel abroad", "network security",
 )  # fmt: skip
-LANGUAGE_NAMES = {
-    "en": "English", "de": "German", "fr": "French", "es": "Spanish", "it": "Italian", "pt": "Portuguese",
-    "nl": "Dutch", "pl": "Polish", "ru": "Russian", "uk": "Ukrainian", "tr": "Turkish", "ar": "Arabic", "hi": "Hindi",
-    "zh": "Chinese", "ja": "Japanese", "ko": "Korean", "vi": "Vietnamese",
-}  # fmt: skip
 
 
 def kind_of(category: str) -> Kind:
@@ -101,8 +96,3 @@ def _dealt(cards: Sequence[str], place: int, seed: str) -> str:
 def draw_language(settings: BootstrapSettings, rng: random.Random) -> str | None:
     """One of the languages wanted, as a code; None where any will do."""
     return None if settings.language == "any" else rng.choice(settings.language)
-
-
-def language_name(code: str | None) -> str | None:
-    """The English name of a language, or its code where that is not in the list."""
-    return None if code is None else LANGUAGE_NAMES.get(code, code)

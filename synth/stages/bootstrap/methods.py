@@ -14,9 +14,10 @@ from synth.parsing import ParsedTask, parse_numbered, parse_tasks
 from synth.prompts import Prompt, render, version
 from synth.prompts.replies import task_reply
 from synth.records import Lineage, Record, Rejection, SeedTask
+from synth.sources.languages import language_name
 from synth.stages.bootstrap import settings as defaults
 from synth.stages.bootstrap.asking import Asker, list_form, tasks_form
-from synth.stages.bootstrap.attributes import KINDS, Kind, draw_attributes, draw_language, kind_of, language_name
+from synth.stages.bootstrap.attributes import KINDS, Kind, draw_attributes, draw_language, kind_of
 from synth.stages.bootstrap.examples import short, showable
 from synth.stages.bootstrap.instances import Instances, instance_records
 from synth.stages.bootstrap.pool import STAGE, Example, Pool, Result, seed_example
