@@ -23,6 +23,7 @@ from synth.cli import (
     serve_teacher,
     stages,
     student,
+    talks,
 )
 from synth.version import __version__
 
@@ -71,11 +72,12 @@ COMMANDS = (
     run.init,
     estimate.estimate,
     doctor.doctor,
+    talks.import_,
     dedup.dedup,
     serve_teacher.serve_teacher,
 )
 
 for command in COMMANDS:
-    app.command()(command)
+    app.command(command.__name__.rstrip("_").replace("_", "-"))(command)
 app.add_typer(evolve.app, name="evolve")
 app.add_typer(seeds.app, name="seeds")

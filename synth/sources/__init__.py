@@ -1,8 +1,9 @@
 """Rows from elsewhere → records: how data of other people comes in. One module a family of formats.
 
-Formats: `self_instruct`, `alpaca`, `dolly`, `messages` (OpenAI), `sharegpt`, `prompt_completion` (TRL), `records` (our
-own), `superni` (task files), `unifiedqa` and any table whose columns are named. A file holds one format, recognised
-from the keys of its first rows. Nothing is judged here: whether a task is good is for the checks.
+Formats: `self_instruct`, `alpaca`, `dolly`, `messages` (OpenAI), `sharegpt`, `oasst` (message trees), `orca`,
+`prompt_completion` (TRL), `records` (our own), `superni` (task files), `unifiedqa` and any table whose columns are
+named. A file holds one format, recognised from the keys of its first rows. Nothing is judged here: whether a task is
+good is for the checks.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from synth.errors import InputError, UsageError
 from synth.metrics import count_words
 from synth.parsing import split_thoughts
 from synth.records import Record
-from synth.sources import alpaca, chat, own, superni, unifiedqa
+from synth.sources import alpaca, chat, own, superni, trees, unifiedqa
 from synth.sources.alpaca import Columns
 from synth.sources.files import Container, read_rows
 from synth.sources.rows import Fields, Reading, Row
@@ -33,6 +34,8 @@ FORMATS: dict[str, tuple[tuple[str, ...], Reader]] = {
     "unifiedqa": ((unifiedqa.QUESTION,), unifiedqa.unifiedqa),
     "messages": (("messages",), chat.messages),
     "sharegpt": (("conversations",), chat.sharegpt),
+    "oasst": (trees.KEYS, trees.oasst),
+    "orca": (("question", "response"), alpaca.orca),
     "dolly": (("instruction", "response"), alpaca.dolly),
     "alpaca": (("instruction",), alpaca.alpaca),
     "prompt_completion": (("prompt", "completion"), alpaca.prompt_completion),

@@ -56,6 +56,14 @@ def dolly(fields: Fields, require_output: bool) -> list[Record]:
     return task(fields, {"instruction": "instruction", "input": "context", "output": "response"}, require_output, meta)
 
 
+def orca(fields: Fields, require_output: bool) -> list[Record]:
+    """OpenOrca's triples: a system text, a question, an explained answer (Orca, arXiv 2306.02707)."""
+    fields.used.add("id")
+    system = fields.text("system_prompt", may_be_empty=True)
+    found = task(fields, {"instruction": "question", "output": "response"}, require_output)
+    return [replace(record, system=system) for record in found]
+
+
 def prompt_completion(fields: Fields, require_output: bool) -> list[Record]:
     """TRL's form: two texts, of which the prompt may be a transcript, or two lists of turns."""
     prompt, completion = fields.get("prompt"), fields.get("completion")

@@ -1,0 +1,94 @@
+"""`synth import`: conversations of other people, cleaned, as a file of records. Prints; nothing else."""
+
+from __future__ import annotations
+
+import json as json_module
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from synth.cli.common import Debug, Json, guard, print_json, print_table, say
+from synth.errors import UsageError
+
+
+def import_(
+    file: Annotated[
+        Path, typer.Argument(help="Talks (ShareGPT, messages) or trees (OpenAssistant).", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option(help="The file of records to write, as JSON lines.", show_default=False)],
+    language: Annotated[list[str] | None, typer.Option(help="ISO 639-1 code to keep; may be repeated.")] = None,
+    blocked: Annotated[
+        Path | None, typer.Option(help="A file of words or phrases, one a line; talks with one go.")
+    ] = None,
+    min_exchanges: Annotated[int, typer.Option(help="Questions with answers that a talk must have.", min=1)] = 1,
+    max_tokens: Annotated[
+        int | None, typer.Option(help="Split talks longer than this between exchanges.", min=16)
+    ] = None,
+    tokenizer: Annotated[
+        Path | None, typer.Option(help="Folder of a model whose tokens are counted; else they are estimated.")
+    ] = None,
+    threads: Annotated[str, typer.Option(help="Of trees: best, all, or a number N for the N best ranks.")] = "best",
+    pairs: Annotated[Path | None, typer.Option(help="Of trees: write pairs of ranked answers here as well.")] = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Clean conversations and make them a file of records.
+
+    Each talk removed is listed in OUT.removed.jsonl with its reason. Example: synth import talks.json --out talks.jsonl
+    """
+    with guard(json=json, debug=debug):
+        from synth.fileio import atomic_write
+        from synth.sources.cleaning import Cleaning, estimated_tokens, import_talks
+        from synth.sources.trees import pairs as pairs_of
+
+        if not (threads in ("best", "all") or (threads.isdecimal() and int(threads) > 0)):
+            raise UsageError(f"--threads {threads}: there is no such choice", "Take best, all or a number from 1.")
+        count = _counter(tokenizer) if tokenizer else estimated_tokens
+        cleaning = Cleaning(min_exchanges, frozenset(language or ()), _phrases(blocked), max_tokens, count)
+        found = import_talks(file, cleaning, threads)
+        atomic_write(out, _lines(record.to_dict() for record in found.cleaned.records))
+        removed = out.with_name(f"{out.name}.removed.jsonl")
+        atomic_write(removed, _lines({"where": where, "reason": reason} for where, reason in found.cleaned.removed))
+        rows = [pair for tree in found.trees for pair in pairs_of(tree)] if pairs else []
+        if pairs:
+            atomic_write(pairs, _lines(rows))
+        counts = {"talks": found.cleaned.talks, "records": len(found.cleaned.records), "pairs": len(rows)}
+        counts |= found.counts
+        if json:
+            told = {"removed": found.cleaned.reasons, "changed": dict(found.cleaned.changed)}
+            print_json({"file": str(file), "out": str(out), **counts, **told})
+            return
+        say(f"{out}: {counts['records']:,} records of {counts['talks']:,} talks of {file}.")
+        for title, table in (
+            ("Removed", found.cleaned.reasons),
+            ("Changed", found.cleaned.changed),
+            ("Trees", found.counts),
+        ):
+            if table:
+                print_table(title, ("what", "number"), [(name, f"{number:,}") for name, number in table.items()])
+
+
+def _phrases(path: Path | None) -> tuple[str, ...]:
+    if path is None:
+        return ()
+    from synth.given import read_text
+
+    try:
+        lines = read_text(path).splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read ({error})", "Name a text file with one phrase a line.") from None
+    return tuple(line.strip() for line in lines if line.strip())
+
+
+def _counter(folder: Path) -> Callable[[str], int]:
+    """Counts tokens by the model's own tokenizer."""
+    from synth.student.weights import load_tokenizer
+
+    tokenizer = load_tokenizer(str(folder))
+    return lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def _lines(rows: Iterable[dict[str, Any]]) -> str:
+    return "".join(json_module.dumps(row, ensure_ascii=True) + "\n" for row in rows)
