@@ -40,7 +40,7 @@ def read_text(path: Path, most: int = MAX_RECIPE_BYTES) -> str:
     return data.decode("utf-8-sig")
 
 
-def parse_yaml(text: str, where: str) -> tuple[Any, yaml.Node | None]:
+def parse_yaml(text: str, where: str, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> tuple[Any, yaml.Node | None]:
     """The value of a YAML text and its node tree. Raises UsageError for what is not YAML, or grows when read."""
     hint = "mind the indentation and the colons"
     try:
@@ -50,7 +50,7 @@ def parse_yaml(text: str, where: str) -> tuple[Any, yaml.Node | None]:
             raise UsageError(
                 f"{where} has more than {MAX_NODES:,} values, its aliases written out", "use fewer aliases"
             )
-        return yaml.safe_load(text), node
+        return yaml.load(text, loader), node
     except yaml.YAMLError as error:
         raise UsageError(f"{where} is not valid YAML: {error}", hint) from error
     except (ValueError, RecursionError, OverflowError) as error:

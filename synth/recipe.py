@@ -283,6 +283,8 @@ def _placed(section: BaseModel, base: Path) -> BaseModel:
         value = getattr(section, name)
         if isinstance(value, BaseModel):
             changes[name] = _placed(value, base)
+        elif isinstance(value, dict) and any(isinstance(one, BaseModel) for one in value.values()):
+            changes[name] = {key: _placed(one, base) for key, one in value.items()}
         elif name.endswith("_paths") and isinstance(value, dict):
             changes[name] = {key: str(base / path) for key, path in value.items()}
         elif (name == "path" or name.endswith("_path")) and isinstance(value, str | Path):

@@ -42,7 +42,7 @@ def run(
         sections = {"teacher": model_section(teacher, base_url, concurrency)} if swap else {}
         overrides = [*(set or ()), *([f"teacher.concurrency={concurrency}"] if concurrency else [])]
         resolved = read_recipe(recipe, overrides, sections)
-        asks = any(planned.stage.kind not in ("checks", "folder") for planned in resolved.plan())
+        asks = any(one.stage.asks and one.stage.kind not in ("checks", "folder") for one in resolved.plan())
         if asks and "teacher" not in resolved.model_fields_set:
             raise no_teacher()
         changed = [one.partition("=")[0].strip() for one in set or ()]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from synth.errors import InputError, UsageError
-from synth.given import check_file
+from synth.given import check_file, read_text
 from synth.sources.rows import Reading, Row
 from synth.sources.tables import csv_rows, unreadable
 from synth.sources.unifiedqa import split_line
@@ -36,9 +36,11 @@ def read_rows(path: str | Path, reading: Reading, container: Container | None = 
     """All rows of the file that can be read, in order; what cannot be read is added to the mistakes of `reading`.
 
     The container is recognised from the content when it is not given. Raises InputError where there is nothing to
-    read: no such file, a directory, an empty file, another encoding.
+    read: no such file, a directory (but one that `datasets` saved), an empty file, another encoding.
     """
     file = Path(path)
+    if (file / "state.json").is_file():
+        return _disk_rows(file)
     kind = container or _container(file, _first_bytes(file))
     if kind == "parquet":
         return _parquet_rows(file)
@@ -241,7 +243,7 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 _BORDER = re.compile(r"[ \t\r\n]*(?:(,)[ \t\r\n]*|\][ \t\r\n]*\Z)")
 
 
-# --- Parquet ----------------------------------------------------------------------------------------------------------
+# --- Arrow ----------------------------------------------------------------------------------------------------------
 
 
 def _parquet_rows(file: Path) -> list[Row]:
@@ -257,3 +259,18 @@ def _parquet_rows(file: Path) -> list[Row]:
     if not values:
         raise unreadable(file, "has no rows")
     return [Row(f"{file}: row {number}", value) for number, value in enumerate(values, 1)]
+
+
+def _disk_rows(folder: Path) -> list[Row]:
+    """Rows of a dataset that `datasets` saved to disk: Arrow streams, named in its state.json."""
+    import pyarrow as pa
+
+    try:
+        named = [one["filename"] for one in json.loads(read_text(folder / "state.json"))["_data_files"]]
+        files = [check_file(folder / Path(name).name) for name in named]
+        values = [row for file in files for row in pa.ipc.open_stream(file.read_bytes()).read_all().to_pylist()]
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        raise unreadable(folder, f"is not a dataset saved to disk ({error}); save it anew") from None
+    if not values:
+        raise unreadable(folder, "has no rows")
+    return [Row(f"{folder}: row {number}", value) for number, value in enumerate(values, 1)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from synth.errors import UsageError
 from synth.plugins import find
+from synth.stages.annotate import ANNOTATE
 from synth.stages.bootstrap.stage import BOOTSTRAP
 from synth.stages.evaluate.stage import EVALUATE
 from synth.stages.evolve.stage import EVOLVE
@@ -15,7 +16,7 @@ from synth.stages.select.stage import SELECT
 from synth.stages.stage import Stage
 from synth.stages.train import TRAIN
 
-STAGES: tuple[Stage, ...] = (BOOTSTRAP, EVOLVE, RESPOND, SELECT, PREFER, EXPORT, TRAIN, EVALUATE, REPORT)
+STAGES: tuple[Stage, ...] = (BOOTSTRAP, EVOLVE, ANNOTATE, RESPOND, SELECT, PREFER, EXPORT, TRAIN, EVALUATE, REPORT)
 
 
 def find_stage(name: str) -> Stage:

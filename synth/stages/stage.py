@@ -34,8 +34,9 @@ class Stage:
     - "seeds": `run(engine, seeds, settings)` makes records of its own; they follow those that came in;
     - "folder": `run(folder, settings)` makes files of the finished records; False where they were there already.
 
-    `is_default`: part of a recipe that does not mention it. `helpers`: names of further engine stages that ask on its
-    behalf. `files`: what it makes in the run folder. `roles`: role → model, for models of its own beside the teacher.
+    `is_default`: part of a recipe that does not mention it. `asks`: does it need a teacher? `helpers`: names of further
+    engine stages that ask on its behalf. `files`: what it makes in the run folder. `roles`: role → model, for models of
+    its own beside the teacher.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Stage:
     run: Callable[..., Any]
     kind: Kind = "records"
     is_default: bool = False
+    asks: bool = True
     helpers: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     roles: Callable[[Any], Mapping[str, ChatModel]] = field(default=lambda _settings: {})
