@@ -9,6 +9,7 @@ from synth.stages.bootstrap.stage import BOOTSTRAP
 from synth.stages.evaluate.stage import EVALUATE
 from synth.stages.evolve.stage import EVOLVE
 from synth.stages.export.stage import EXPORT
+from synth.stages.mix import MIX
 from synth.stages.prefer import PREFER
 from synth.stages.report.stage import REPORT
 from synth.stages.respond import RESPOND
@@ -16,7 +17,7 @@ from synth.stages.select.stage import SELECT
 from synth.stages.stage import Stage
 from synth.stages.train import TRAIN
 
-STAGES: tuple[Stage, ...] = (BOOTSTRAP, EVOLVE, ANNOTATE, RESPOND, SELECT, PREFER, EXPORT, TRAIN, EVALUATE, REPORT)
+STAGES: tuple[Stage, ...] = (BOOTSTRAP, EVOLVE, ANNOTATE, RESPOND, SELECT, MIX, PREFER, EXPORT, TRAIN, EVALUATE, REPORT)
 
 
 def find_stage(name: str) -> Stage:

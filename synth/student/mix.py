@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from synth.errors import UsageError
 from synth.records import Record, digest
 from synth.student.presets import Order
+
+PARTS = 10
+"""Parts of a curriculum by a measure that is different for nearly every record."""
 
 
 def drawn_order(records: Sequence[Record], seed: int) -> list[Record]:
@@ -38,12 +41,44 @@ def mixed(records: Sequence[Record], shares: dict[str, float], seed: int) -> lis
         name = source_of(record, shares)
         if name is not None:
             groups[name].append(record)
-    wanted = {name: share for name, share in shares.items() if share > 0}
-    missing = [name for name in wanted if name not in groups]
+    counts = allocate({name: len(group) for name, group in groups.items()}, shares)
+    return [record for name, count in counts.items() for record in groups[name][:count]]
+
+
+def allocate(sizes: Mapping[str, int], weights: Mapping[str, float], total: int | None = None) -> dict[str, int]:
+    """How many to take of each group, exactly by weight: the parts that rounding leaves over go to the largest rests.
+
+    Without `total` it is the largest number that keeps the weights' ratio. With it, what a small group cannot give is
+    taken from the others by their weights, so that the sum is `total` as long as there are as many. Raises UsageError
+    where a group with a weight is empty.
+    """
+    wanted = {name: weight for name, weight in weights.items() if weight > 0}
+    missing = [name for name in wanted if not sizes.get(name)]
     if missing:
         raise UsageError(f"shares: there are no records of {', '.join(missing)}", "set those shares to 0")
-    scale = min(len(groups[name]) / share for name, share in wanted.items())
-    return [record for name, share in wanted.items() for record in groups[name][: max(1, int(scale * share + 1e-9))]]
+    if total is None:
+        scale = min(sizes[name] / weight for name, weight in wanted.items())
+        return _rounded(wanted, int(scale * sum(wanted.values()) + 1e-9))
+    taken: dict[str, int] = {}
+    while wanted:
+        parts = _rounded(wanted, total - sum(taken.values()))
+        full = [name for name, count in parts.items() if count > sizes[name]]
+        if not full:
+            return {name: (taken | parts)[name] for name in weights if name in taken or name in parts}
+        taken |= {name: sizes[name] for name in full}
+        wanted = {name: weight for name, weight in wanted.items() if name not in taken}
+    return taken
+
+
+def _rounded(weights: Mapping[str, float], total: int) -> dict[str, int]:
+    """`total` divided by weight with the method of the largest remainder; ties go by name."""
+    whole = sum(weights.values())
+    exact = {name: total * weight / whole for name, weight in weights.items()}
+    counts = {name: int(value + 1e-9) for name, value in exact.items()}
+    rests = sorted(exact, key=lambda name: (counts[name] - exact[name], name))
+    for name in rests[: max(0, total - sum(counts.values()))]:
+        counts[name] += 1
+    return counts
 
 
 def families(records: Sequence[Record]) -> dict[str, str]:
@@ -84,22 +119,36 @@ def split_off(records: Sequence[Record], share: float, seed: int) -> tuple[list[
 
 
 def phases(records: Sequence[Record], order: Order, seed: int) -> list[list[Record]]:
-    """The records in the parts that are trained one after the other: one when shuffled, one per generation or grade.
+    """The records in the parts that are trained one after the other: one when shuffled, one per generation or grade,
+    PARTS of equal size by length or loss.
 
-    A difficulty is the grade that a judge gave the task, `meta["complexity"]`; ungraded records come first.
+    A difficulty is the grade that a judge gave the task, `meta["complexity"]`; a loss is a student's, `meta["loss"]`.
+    Records without one come first.
     """
     if order == "shuffled":
         return [drawn_order(records, seed)]
+    ranked = easy_to_hard(records, order, seed)
+    if order in ("length", "loss"):
+        size = -(-len(ranked) // PARTS)
+        return [ranked[at : at + size] for at in range(0, len(ranked), size or 1)]
     groups: dict[float, list[Record]] = defaultdict(list)
-    for record in drawn_order(records, seed):
+    for record in ranked:
         groups[_grade(record, order)].append(record)
-    return [groups[grade] for grade in sorted(groups)]
+    return list(groups.values())
+
+
+def easy_to_hard(records: Sequence[Record], order: Order, seed: int) -> list[Record]:
+    """The records by what `order` names, the least first; those alike, and shuffled ones, in drawn order."""
+    drawn = drawn_order(records, seed)
+    return drawn if order == "shuffled" else sorted(drawn, key=lambda record: _grade(record, order))
 
 
 def _grade(record: Record, order: Order) -> float:
     if order == "generation":
         return record.lineage.generation
-    grade = record.meta.get("complexity")
+    if order == "length":
+        return len(record.asked()) + len(record.output)
+    grade = record.meta.get("complexity" if order == "difficulty" else "loss")
     return float(grade) if isinstance(grade, int | float) and not isinstance(grade, bool) else -1.0
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from synth.errors import UsageError
 from synth.student.templates import find_template
 
-Order = Literal["shuffled", "generation", "difficulty"]
+Order = Literal["shuffled", "generation", "difficulty", "length", "loss"]
 
 
 class TrainSettings(BaseModel):
@@ -39,7 +39,10 @@ class TrainSettings(BaseModel):
     shares: dict[str, float] | None = Field(
         None, description="Parts per source: seed, bootstrap, evolve, import, or generation_1 ... None takes all.",
     )  # fmt: skip
-    order: Order = Field("shuffled", description="Or easy to hard, by generation or by graded difficulty.")
+    order: Order = Field(
+        "shuffled", description="Or easy to hard, by generation, graded difficulty, length "
+        "or a student's loss (as `mix` noted it).",
+    )  # fmt: skip
     max_records: int | None = Field(None, ge=1, description="At most so many records, drawn by the seed.")
     held_out: float = Field(0.0, ge=0, le=0.5, description="Share kept back, whole families, to watch the loss.")
 

@@ -14,6 +14,7 @@ from synth.stages.report import charts
 from synth.stages.report.blocks import Block, Figure, Listing, Note, Numbers, Piece, Samples, Steps, Table, show
 from synth.stages.report.evolution import word_difference
 from synth.stages.report.facts import RunFacts
+from synth.stages.report.mixture import mixture_blocks
 from synth.stages.report.quality import quality_blocks
 from synth.stages.report.student import audit_blocks, student_blocks, verdict_blocks
 from synth.version import __version__
@@ -222,7 +223,7 @@ def kinds(facts: RunFacts) -> list[Block]:
             rows.append((f"{len(ranked) - MAX_KINDS} others", sum(count for _, count in ranked[MAX_KINDS:])))
         chart = charts.bars(f"Records by {name}", [(value, {"records": count}) for value, count in rows])
         blocks.append(Figure(f"Records by {name}", chart, Table(f"Records by {name}", (name, "records"), rows)))
-    return blocks
+    return blocks + mixture_blocks(facts)
 
 
 def diversity(facts: RunFacts) -> list[Block]:
