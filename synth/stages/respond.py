@@ -10,11 +10,14 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from synth.engine.run import Ask, Engine
+from synth.metrics import exact_match
 from synth.models.base import Sampling
+from synth.parsing.finals import split_final
 from synth.prompts import version
 from synth.prompts.answering import answering
 from synth.records import OtherAnswer, Record, Rejection
 from synth.stages.stage import Stage, each_record
+from synth.verify import verify
 
 STAGE = "respond"
 Result = Record | Rejection
@@ -45,6 +48,13 @@ class RespondSettings(BaseModel):
     min_agreement: float = Field(
         0.5, ge=0, le=1, description="Reject a task on which a smaller share of the draws agrees."
     )
+    steps: bool = Field(
+        False,
+        description=(
+            'Ask for worked steps that end with "The answer is …" (arXiv 2201.11903); draws agree by that answer. '
+            "It is refused where the record's check, or with reanswer its old answer, says that it is wrong."
+        ),
+    )
     confirm: bool = Field(False, description="Draw for tasks that have an answer too; it counts as their first draw.")
     prompt_path: str | None = Field(None, description="A .jinja file of your own in place of the prompt answer.")
 
@@ -57,7 +67,7 @@ class RespondSettings(BaseModel):
     @property
     def prompt(self) -> str:
         """The prompt to render."""
-        return self.prompt_path or "answer"
+        return self.prompt_path or ("answer_steps" if self.steps else "answer")
 
 
 async def respond(
@@ -97,17 +107,38 @@ async def answer(record: Record, ask: Ask, settings: RespondSettings, stage: str
     given = bool(record.output) and settings.confirm and not settings.reanswer
     drawn = [await ask(prompt, settings.sampling, draw=draw) for draw in range(int(given), settings.num_draws)]
     answers = [(record.output, None)] * given + [(one.text.strip(), one.key) for one in drawn]
-    spoken = [" ".join(text.split()).casefold() for text, _ in answers]
-    common = max(spoken, key=lambda text: (spoken.count(text), -spoken.index(text)))
+    spoken = [_vote(text, settings.steps) for text, _ in answers]
+    votes = [vote for vote in spoken if vote is not None]
+    if not votes:
+        return Rejection(record.answered(*answers[0]), stage, "steps", "no_final", "there is no “The answer is …”")
+    common = max(votes, key=lambda text: (spoken.count(text), -spoken.index(text)))
     chosen = spoken.index(common)
     answered = record.answered(*answers[chosen])
-    if settings.num_draws == 1:
-        return answered
-    agreement = spoken.count(common) / len(spoken)
-    noted: dict[str, Any] = {"agreement": round(agreement, 3)} | ({"first_answer": answers[0][0]} if chosen else {})
-    answered = replace(answered, meta=answered.meta | noted)
-    if agreement < settings.min_agreement:
-        return Rejection(
-            answered, stage, "agreement", "draws_disagree", f"{agreement:.2f} of {settings.num_draws} draws"
-        )
-    return answered
+    if settings.num_draws > 1:
+        agreement = spoken.count(common) / len(spoken)
+        noted: dict[str, Any] = {"agreement": round(agreement, 3)}
+        answered = replace(answered, meta=answered.meta | noted | ({"first_answer": answers[0][0]} if chosen else {}))
+        if agreement < settings.min_agreement:
+            told = f"{agreement:.2f} of {settings.num_draws} draws"
+            return Rejection(answered, stage, "agreement", "draws_disagree", told)
+    return _worked(answered, record, stage) if settings.steps else answered
+
+
+def _vote(text: str, steps: bool) -> str | None:
+    """What draws agree by: the final answer of worked steps (None without one), else the whole text."""
+    found = split_final(text) if steps else ("", text)
+    return " ".join(found[1].split()).casefold() if found else None
+
+
+def _worked(answered: Record, before: Record, stage: str) -> Result:
+    """The record with its steps and its final answer noted; a rejection where that is known to be wrong."""
+    rationale, final = split_final(answered.output) or ("", answered.output)
+    answered = replace(answered, meta=answered.meta | {"rationale": rationale, "final": final})
+    check = before.meta.get("check")
+    if check is not None:
+        verdict = verify(final, check)
+        is_right, why = verdict.passed, verdict.reason
+    else:
+        right = (split_final(before.output) or ("", before.output))[1]
+        is_right, why = not right or exact_match(final, right), f"the answer known is {right[:80]!r}"
+    return answered if is_right else Rejection(answered, stage, "steps", "wrong_final", why)

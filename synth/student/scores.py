@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from synth.metrics import bootstrap_interval, exact_match, mean, rouge_l, wilson_interval
+from synth.parsing.finals import split_final
 from synth.student.items import EvalItem
 from synth.verify import verify
 from synth.verify.ifeval import follows
@@ -59,17 +60,18 @@ def mark(item: EvalItem, answer: str) -> dict[str, float]:
     """Metric -> what the answer is worth on it, 0 to 1.
 
     correct: right by the item's check, else equal to its reference (case, spacing, last full stop aside). right_answer:
-    the same, for checks other than constraints. rouge_l: to the nearest reference, as for Super-NaturalInstructions.
-    followed_...: IFEval's four figures, for checks of kind `constraints` (per prompt: all at once; per constraint: the
-    share, see `pooled`).
+    the same, for checks other than constraints. Of worked steps that end with "The answer is …" it is that answer which
+    is right or not. rouge_l: to the nearest reference, as for Super-NaturalInstructions. followed_...: IFEval's four
+    figures, for checks of kind `constraints` (per prompt: all at once; per constraint: the share, see `pooled`).
     """
     marks: dict[str, float] = {}
-    if item.check is not None:
+    final = _final(answer)
+    if item.check is not None and item.check["kind"] == "constraints":
         marks["correct"] = float(verify(answer, item.check).passed)
-        if item.check["kind"] != "constraints":
-            marks["right_answer"] = marks["correct"]
+    elif item.check is not None:
+        marks["correct"] = marks["right_answer"] = float(verify(final, item.check).passed)
     elif item.reference:
-        marks["correct"] = float(exact_match(answer, item.reference))
+        marks["correct"] = float(exact_match(final, _final(item.reference)))
     if item.reference:
         marks["rouge_l"] = max(rouge_l(answer, reference) for reference in (item.reference, *item.references))
     if item.check is not None and item.check["kind"] == "constraints":
@@ -78,6 +80,12 @@ def mark(item: EvalItem, answer: str) -> dict[str, float]:
             marks[f"followed_{name}"] = float(all(held))
             marks[f"followed_{name}_each"] = mean(held)
     return marks
+
+
+def _final(text: str) -> str:
+    """The final answer of worked steps; a text without any is one itself."""
+    found = split_final(text)
+    return found[1] if found else text
 
 
 def pooled(metric: str, values: Mapping[str, float], items: Mapping[str, EvalItem]) -> list[float]:
