@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ from synth.sources.chat import conversation, message, transcript_turns, turn_of
 from synth.sources.rows import Fields
 
 Columns = Mapping[str, str]
+_FOOTNOTE = re.compile(r"\[\d{1,4}\]")
 
 
 def task(fields: Fields, columns: Columns, require_output: bool, meta: dict[str, Any] | None = None) -> list[Record]:
@@ -50,10 +52,17 @@ def _history(fields: Fields, given: Any) -> tuple[str, tuple[tuple[str, str], ..
 
 
 def dolly(fields: Fields, require_output: bool) -> list[Record]:
-    """Dolly's four keys; its category says whether the task is a classification."""
+    """Dolly's four keys; its category says whether the task is a classification.
+
+    Its passages are from Wikipedia and carry marks of footnotes, such as [42], which are taken out.
+    """
     category = fields.text("category", may_be_empty=True)
     meta = {"category": category, "is_classification": category == "classification"} if category else {}
-    return task(fields, {"instruction": "instruction", "input": "context", "output": "response"}, require_output, meta)
+    found = task(fields, {"instruction": "instruction", "input": "context", "output": "response"}, require_output, meta)
+    plain = [replace(record, input=_FOOTNOTE.sub("", record.input)) for record in found]
+    if plain != found:
+        fields.changed("marks of footnotes were taken out of `context`")
+    return plain
 
 
 def orca(fields: Fields, require_output: bool) -> list[Record]:

@@ -47,6 +47,17 @@ KINDS = {
     "write_code": Kind("write a small program or function"),
 }
 """The kinds of our own seeds; those of other seeds are named by their own category, or drawn from here."""
+DOLLY_KINDS = {
+    "brainstorming": KINDS["brainstorm"],
+    "classification": KINDS["classify"],
+    "closed_qa": KINDS["closed_qa"],
+    "creative_writing": KINDS["fiction_verse"],
+    "general_qa": Kind("answer a question on which people may differ"),
+    "information_extraction": Kind("pull facts out of a passage", "passage"),
+    "open_qa": KINDS["open_qa"],
+    "summarization": Kind("summarise a passage", "passage"),
+}
+"""The eight categories of databricks-dolly-15k."""
 DOMAINS = (
     "bakery", "public library", "marathon club", "hospital ward", "repair shop", "beekeeping", "sailing", "astronomy",
     "school kitchen", "train station", "small farm", "online shop", "museum", "home renovation", "tax forms", "choir",
@@ -66,8 +77,9 @@ DOMAINS = (
 
 
 def kind_of(category: str) -> Kind:
-    """The kind that a category names: one of KINDS, or the user's own word for it."""
-    return KINDS.get(category.replace(" ", "_"), Kind(f"do a task of the kind {category.replace('_', ' ')}"))
+    """The kind that a category names: one of KINDS or DOLLY_KINDS, or the user's own word for it."""
+    other = Kind(f"do a task of the kind {category.replace('_', ' ')}")
+    return (KINDS | DOLLY_KINDS).get(category.replace(" ", "_"), other)
 
 
 def draw_attributes(

@@ -194,7 +194,8 @@ class Diverse(Method):
         """Examples, some of the first kind wanted, and the attributes of each task."""
         settings = self.settings
         known = sorted({seed.category for seed in self.seeds if seed.category})
-        rows = draw_attributes(settings, known or list(KINDS), self.run_seed, number, rng)
+        kinds = settings.categories or known or list(KINDS)
+        rows = draw_attributes(settings, kinds, self.run_seed, number, rng)
         shown = self.shown(rows[0]["category"], number)
         size = settings.per_request
         groups = [shown[at : at + size] for at in range(0, len(shown), size)]

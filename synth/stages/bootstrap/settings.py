@@ -89,6 +89,14 @@ class BootstrapSettings(BaseModel):
     num_instance_examples: int | None = Field(
         None, ge=0, le=40, description="Solved tasks shown when asking for instances; null: 11, for classification 16."
     )
+    categories: list[str] | None = Field(
+        None,
+        min_length=1,
+        description=(
+            "Kinds of task that `diverse` draws from, such as closed_qa, summarization or other categories of Dolly; "
+            "null: those of the seeds."
+        ),
+    )
     topic: str | None = Field(None, description="One sentence about the domain wanted.")
     language: Literal["any"] | list[str] = Field("any", description="any, or ISO 639-1 codes to draw from.")
     novelty_threshold: float = Field(
@@ -137,7 +145,9 @@ class BootstrapSettings(BaseModel):
         return value
 
     @model_validator(mode="after")
-    def _a_list_has_no_outputs(self) -> BootstrapSettings:
+    def _fits_the_method(self) -> BootstrapSettings:
+        if self.categories and self.method != "diverse":
+            raise ValueError("categories are drawn by the method diverse alone")
         if self.method == "self_instruct" and self.with_outputs:
             raise ValueError("with_outputs is for alpaca and diverse; self_instruct asks for instances by themselves")
         return self

@@ -65,6 +65,15 @@ def csv(record: Record) -> Row:
     return {"instruction": record.instruction, "input": record.input, "output": record.output}
 
 
+def dolly(record: Record) -> Row | None:
+    """Dolly's four keys; None for a conversation, which they cannot hold."""
+    if record.system or record.history:
+        return None
+    category = record.meta.get("category") or record.meta.get("requested_category") or ""
+    return {"instruction": record.instruction, "context": record.input, "response": record.output,
+            "category": str(category)}  # fmt: skip
+
+
 def preference(record: Record) -> Row | None:
     """TRL's preference form, where a record has another answer that differs; else None.
 
@@ -122,6 +131,9 @@ FORMATS: dict[str, ExportFormat] = {
     "parquet": ExportFormat(table, "records.parquet", _TABLE),
     "datasets": ExportFormat(table, _SHARDS[0], _TABLE, _SHARDS[1]),
     "preference": ExportFormat(preference, "preference.jsonl", {"prompt": "str", "chosen": "str", "rejected": "str"}),
+    "dolly": ExportFormat(
+        dolly, "dolly.jsonl", {"instruction": "str", "context": "str", "response": "str", "category": "str"}
+    ),
     "csv": ExportFormat(csv, "records.csv", _TEXTS),
 }
 

@@ -32,8 +32,8 @@ class ExportSettings(BaseModel):
         default=["alpaca"],
         min_length=1,
         description=(
-            "alpaca, alpaca_jsonl, messages, prompt_completion, sharegpt, parquet, datasets, preference, csv, "
-            "or module:name."
+            "alpaca, alpaca_jsonl, messages, prompt_completion, sharegpt, parquet, datasets, preference, dolly, "
+            "csv or module:name."
         ),
     )
     splits: Splits | None = Field(None, description="Shares for validation and test; null: one file.")
