@@ -55,6 +55,7 @@ COMMANDS = (
     stages.bootstrap,
     evolve.evolve,  # its place in the list; the group below, which has `tune` as well, answers to the name
     stages.respond,
+    stages.rephrase,
     select.select,
     export.export,
     student.train,

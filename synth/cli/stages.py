@@ -95,6 +95,30 @@ def respond(
         _run(data, run, "respond", (teacher, None, base_url, concurrency), json)
 
 
+def rephrase(
+    run: Run,
+    source: Annotated[Path, typer.Option("--from", help="A file of records.", show_default=False)],
+    num_wordings: Annotated[int, typer.Option(help="New wordings of each instruction, at most.")] = 3,
+    no_judge: Annotated[bool, typer.Option("--no-judge", help="Keep wordings that nobody judged.")] = False,
+    strict: Strict = False,
+    judge: Judge = None,
+    teacher: Teacher = None,
+    base_url: BaseUrl = None,
+    concurrency: Concurrency = None,
+    seed: Seed = 0,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Word the instructions of a file anew, and keep the wordings that a judge finds equal in meaning.
+
+    Example: synth rephrase --from tasks.jsonl --num-wordings 4 --run runs/reworded
+    """
+    with guard(json=json, debug=debug):
+        section = {"num_wordings": num_wordings, "judge": not no_judge}
+        data = {"input": str(source.absolute()), "strict_input": strict, "seed": seed, "rephrase": section}
+        _run(data, run, "rephrase", (teacher, judge, base_url, concurrency), json)
+
+
 def flags_recipe(data: dict[str, Any], run_dir: Path, who: Who) -> Recipe:
     """A recipe of some sections, for what the flags of a stage name; without the stages that were not asked for.
 

@@ -88,6 +88,7 @@ def _text(prompt: Prompt, request: ChatRequest, settings: Settings, choice: int)
         "labels": lambda: propose.labels(prompt, draw),
         "classify": lambda: propose.is_classification(prompt),
         "rewrite": lambda: evolve.rewrite(prompt, draw),
+        "rephrase": lambda: evolve.rephrase(prompt, draw),
         "invent": lambda: evolve.invent(prompt, draw, wish),
         "compare": lambda: judge.compare(prompt),
         "grade": lambda: judge.grade(prompt),

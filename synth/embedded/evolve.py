@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from synth.embedded import frames, samples
@@ -24,9 +25,9 @@ from synth.embedded.material import write
 from synth.embedded.operations import OPERATIONS
 from synth.embedded.optimiser import advice
 from synth.embedded.plan import Link, Outcome, kind_of, run
-from synth.embedded.reader import kind_of_sentence, normal, sentences
-from synth.embedded.recognise import Prompt, divided
-from synth.embedded.task import fitting_domains, understand
+from synth.embedded.reader import kind_of_sentence, normal, read, sentences
+from synth.embedded.recognise import Prompt, count, divided
+from synth.embedded.task import fitting_domains, new_material, plans_of, understand
 from synth.embedded.values import Table, Text, Unfit, Value
 from synth.embedded.writer import SINGLE, Writer, finished
 from synth.errors import RequestRefused
@@ -74,6 +75,21 @@ def rewrite(prompt: Prompt, draw: Draw) -> str:
     if best is None:
         raise RequestRefused(f"the task cannot be evolved further by {name!r}", "unsupported")
     return reply(best[1].instruction, best[1].material, apart=bool(prompt.given[1]))
+
+
+def rephrase(prompt: Prompt, draw: Draw) -> str:
+    """The reply to `# Say it in other words`: the plan of an instruction written out anew, as often as asked for."""
+    plans = plans_of(prompt.given[0]) or read(prompt.given[0])
+    if not plans:
+        raise RequestRefused("the instruction is outside the teacher's grammar", "unsupported")
+    found: dict[str, None] = {}
+    for _ in range(TRIES):
+        with suppress(Unfit):
+            task = new_material(plans[0], draw)
+            text = Writer(plans[0], task.outcome, domain_of(task), draw).instruction()
+            found |= {text: None} if plans[0] in read(text) else {}
+    wordings = list(found)[: count(prompt, "other wordings", 3)]
+    return "\n".join(f"{number}. {text}" for number, text in enumerate(wordings, 1)) or "None"
 
 
 def _given(prompt: Prompt) -> Task | None:

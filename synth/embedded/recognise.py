@@ -21,6 +21,7 @@ HEADINGS = {
     "labels and inputs": "labels",
     "rewrite a task": "rewrite",
     "invent a task": "invent",
+    "say it in other words": "rephrase",
     "compare two tasks": "compare",
     "grade an answer": "grade",
     "rate the difficulty": "rate",

@@ -191,6 +191,11 @@ def _rough(recipe: Recipe) -> Iterator[Load]:
         if recipe.respond.confirm and recipe.bootstrap:
             draws += tasks * (recipe.bootstrap.instances - 1) * (recipe.respond.num_draws - 1)
         yield _load("respond", "teacher", draws, "answer", ANSWER_TOKENS["answer"])
+    if recipe.rephrase:
+        wordings, judge = recipe.rephrase.num_wordings, "judge" if recipe.judge else "teacher"
+        yield _load("rephrase", "teacher", tasks, "rewrite", ANSWER_TOKENS["rewrite"] * wordings)
+        if recipe.rephrase.judge:
+            yield _load("rephrase", judge, 2 * wordings * tasks, "judge", ANSWER_TOKENS["judge"])
     yield from _rough_grades(recipe, tasks)
 
 

@@ -11,13 +11,16 @@ from synth.stages.evolve.stage import EVOLVE
 from synth.stages.export.stage import EXPORT
 from synth.stages.mix import MIX
 from synth.stages.prefer import PREFER
+from synth.stages.rephrase import REPHRASE
 from synth.stages.report.stage import REPORT
 from synth.stages.respond import RESPOND
 from synth.stages.select.stage import SELECT
 from synth.stages.stage import Stage
 from synth.stages.train import TRAIN
 
-STAGES: tuple[Stage, ...] = (BOOTSTRAP, EVOLVE, ANNOTATE, RESPOND, SELECT, MIX, PREFER, EXPORT, TRAIN, EVALUATE, REPORT)
+STAGES: tuple[Stage, ...] = (
+    BOOTSTRAP, EVOLVE, ANNOTATE, RESPOND, REPHRASE, SELECT, MIX, PREFER, EXPORT, TRAIN, EVALUATE, REPORT,
+)  # fmt: skip
 
 
 def find_stage(name: str) -> Stage:

@@ -83,7 +83,8 @@ def _rounded(weights: Mapping[str, float], total: int) -> dict[str, int]:
 
 def families(records: Sequence[Record]) -> dict[str, str]:
     """Record id -> the id of its family: records joined by lineage (one is made from the other, in any number of
-    steps) or by an equal instruction. Seeds shown as examples to a bootstrap prompt do not join families.
+    steps, or is another wording of it) or by an equal instruction. Seeds shown as examples to a bootstrap prompt do not
+    join families.
     """
     root: dict[str, str] = {}
 
@@ -94,7 +95,8 @@ def families(records: Sequence[Record]) -> dict[str, str]:
         return name
 
     for record in records:
-        kin = list(record.lineage.parents) if record.lineage.origin == "evolve" else []
+        is_made_of = record.lineage.origin == "evolve" or record.lineage.operator == "rephrase"
+        kin = list(record.lineage.parents) if is_made_of else []
         for name in [*kin, digest("instruction", record.task())]:
             one, other = sorted((find(record.id), find(name)))
             root[other] = one
