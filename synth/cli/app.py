@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from synth.cli import (
-    audit,
     chat,
     dedup,
     doctor,
@@ -17,6 +16,7 @@ from synth.cli import (
     inspect,
     reparse,
     report,
+    review,
     run,
     seeds,
     select,
@@ -62,7 +62,7 @@ COMMANDS = (
     student.evaluate,
     report.report,
     report.compare,
-    audit.audit,
+    review.review,
     chat.chat,
     inspect.status,
     inspect.verify,

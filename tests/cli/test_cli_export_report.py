@@ -1,4 +1,4 @@
-"""The commands export, report, compare and audit: what they print, where they write, how they fail."""
+"""The commands export, report and compare: what they print, where they write, how they fail."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from typer.testing import CliRunner
 sys.path.append(str(Path(__file__).parents[1]))
 from made_run import make_run
 
-from synth.cli.audit import audit
 from synth.cli.export import export
 from synth.cli.report import compare, report
 from synth.stages.export import verify_manifest
 
 app = typer.Typer()
-for command in (export, report, compare, audit):
+for command in (export, report, compare):
     app.command()(command)
 
 
@@ -88,12 +87,3 @@ def test_report_and_compare_say_where_the_page_is(run: Path, tmp_path: Path) -> 
     page = tmp_path / "both.html"
     assert call("compare", str(run), str(run), "--out", str(page))[0] == 0 and page.is_file()
     assert call("report", str(tmp_path / "nothing"))[0] == 5
-
-
-def test_audit_draws_a_sheet_and_reads_it(run: Path) -> None:
-    code, said, _ = call("audit", str(run), "--n", "5", "--json")
-    sheet = Path(json.loads(said)["files"][0])
-    assert code == 0 and len(sheet.read_text("utf-8-sig").splitlines()) >= 6
-    code, said, _ = call("audit", str(run), "--read", str(sheet), "--json")
-    questions = json.loads(said)["questions"]
-    assert code == 0 and [q["rate"] for q in questions] == [None] * 4

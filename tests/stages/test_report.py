@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import math
 import re
@@ -24,12 +25,13 @@ from synth.engine.funnel import count_funnel, family_links, final_records
 from synth.engine.ledger import LedgerReader
 from synth.errors import StorageError, UsageError
 from synth.metrics import rouge_l
-from synth.records import Lineage, Record
+from synth.records import Lineage, Record, Rejection
 from synth.stages.export import ExportSettings, export, run_facts
 from synth.stages.report import ReportSettings, charts, compare, report
 from synth.stages.report.blocks import show
 from synth.stages.report.evolution import word_difference
 from synth.stages.report.similarity import nearest, nearest_within
+from synth.verdicts import QUESTIONS, Verdict, add_verdicts, row_key
 
 
 class Tables(HTMLParser):
@@ -203,7 +205,7 @@ def test_the_reference_teacher_is_called_by_its_name(tmp_path: Path) -> None:
 def test_two_runs_stand_side_by_side(tmp_path: Path, run: Path) -> None:
     make_run(tmp_path / "other", roots=10, seed=2)
     page = compare([run, tmp_path / "other"], tmp_path / "compare.html").read_text()
-    assert page.count(">other</h3>") == page.count(">made</h3>") == 12
+    assert page.count(">other</h3>") == page.count(">made</h3>") == 13
 
 
 def test_the_page_allows_nothing_but_its_own_style(run: Path) -> None:
@@ -316,3 +318,36 @@ def test_grades_of_all_graded_records_are_shown_with_means_by_source_and_a_warni
     (row,) = found["Mean grades by source, with 95 % intervals"][1:]
     assert row[:2] == ["diverse", str(len(graded))] and "5.00 (5.00 to 5.00)" in row
     assert "hardly tells answers apart" in page
+
+
+def test_precision_and_recall_of_checks_are_those_of_the_judged_rows(tmp_path: Path) -> None:
+    make_run(tmp_path, roots=60)
+    ledger = LedgerReader(tmp_path)
+    results = list(ledger.results("select"))
+    ledger.close()
+    rejected = [one.record for one in results if isinstance(one, Rejection)]
+    kept = [one for one in results if isinstance(one, Record)]
+    bad, good = rejected[:4] + kept[:6], rejected[4:5] + kept[6:26]
+    said = [Verdict(row_key(one), "anna", "reject" if one in bad else "accept") for one in bad + good]
+    said += [Verdict(row_key(kept[0]), "ben", "reject"), Verdict(row_key(kept[6]), "ben", "accept")]
+    add_verdicts(tmp_path / "verdicts.jsonl", said)
+    page = report(tmp_path).read_text()
+    row = next(row for row in Tables(page).found["Checks against people"] if row[0] == "refusal")
+    assert row[:3] == ["refusal", "5", "80.0%"] and row[4] == "40.0%"
+    assert "Krippendorff's alpha of the reviewers is 1.000" in html.unescape(page)
+    found = Tables(page).found["Grades of rows that people accept and reject"]
+    grades = next(row for row in found[1:] if row[0] == "grade")
+    assert float(grades[1]) == round(sum(one.meta["grade"] for one in good) / len(good), 2)
+
+
+def test_the_three_questions_stand_beside_the_published_rates(tmp_path: Path) -> None:
+    final = make_run(tmp_path, roots=30)
+    yes = dict.fromkeys(QUESTIONS, True)
+    answers = [yes, yes, yes | {"output_right": False}]
+    add_verdicts(
+        tmp_path / "verdicts.jsonl",
+        [Verdict(row_key(one), "anna", "accept", answers=said) for one, said in zip(final, answers, strict=False)],
+    )
+    rows = Tables(report(tmp_path).read_text()).found["Answers of people: share of yes, with 95 % intervals"]
+    assert [row[1] for row in rows[1:]] == ["100.0%", "100.0%", "66.7%", "66.7%"]
+    assert [row[5] for row in rows[1:]] == ["92%", "79%", "58%", "54%"]

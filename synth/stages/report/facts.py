@@ -18,6 +18,7 @@ from synth.engine.ledger import LedgerReader
 from synth.metrics import count_words, distinct_n, self_bleu, vendi_score
 from synth.records import Record
 from synth.stages.report.evolution import EvolutionFacts, collect_evolution
+from synth.stages.report.people import PeopleFacts, collect_people
 from synth.stages.report.quality import QualityCollector, QualityFacts
 from synth.stages.report.similarity import nearest, nearest_within
 from synth.stages.report.traffic import Traffic, collect_traffic
@@ -90,7 +91,7 @@ class RunFacts:
     student: dict[str, Any]
     evaluation: dict[str, Any]
     ablation: dict[str, Any]
-    audit: dict[str, Any]
+    people: PeopleFacts
 
 
 def collect(run_dir: Path, embeddings_path: str | None = None) -> RunFacts:
@@ -122,7 +123,7 @@ def collect(run_dir: Path, embeddings_path: str | None = None) -> RunFacts:
             student={str(p.relative_to(run_dir)): _json(p) for p in sorted(run_dir.glob("student*/**/train.json"))},
             evaluation=_json(run_dir / "evaluation.json"),
             ablation=_json(run_dir / "ablation.json"),
-            audit=_json(run_dir / "audit.json"),
+            people=collect_people(ledger, run_dir),
         )
     finally:
         ledger.close()

@@ -15,8 +15,9 @@ from synth.stages.report.blocks import Block, Figure, Listing, Note, Numbers, Pi
 from synth.stages.report.evolution import word_difference
 from synth.stages.report.facts import RunFacts
 from synth.stages.report.mixture import mixture_blocks
+from synth.stages.report.people import people_blocks
 from synth.stages.report.quality import quality_blocks
-from synth.stages.report.student import audit_blocks, student_blocks, verdict_blocks
+from synth.stages.report.student import student_blocks, verdict_blocks
 from synth.version import __version__
 
 MAX_REASONS = 40
@@ -287,8 +288,13 @@ def _lineage(number: int, chain: Sequence[Record]) -> Steps:
 
 
 def quality(facts: RunFacts) -> list[Block]:
-    """Grades of the answers, and the audit by a person."""
-    return [*quality_blocks(facts.quality), *audit_blocks(facts.audit)]
+    """Grades of the answers."""
+    return quality_blocks(facts.quality)
+
+
+def people(facts: RunFacts) -> list[Block]:
+    """What people said of the rows."""
+    return people_blocks(facts.people)
 
 
 def student(facts: RunFacts) -> list[Block]:
@@ -372,6 +378,7 @@ SECTIONS: tuple[tuple[str, str, Callable[[RunFacts], list[Block]]], ...] = (
     ("diversity", "Diversity", diversity),
     ("evolution", "Evolution", evolution),
     ("quality", "Quality", quality),
+    ("people", "What people say", people),
     ("student", "The student", student),
     ("requests", "Requests, tokens, cost and time", requests),
     ("origin", "Recipe, versions, hashes", origin),

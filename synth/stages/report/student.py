@@ -1,4 +1,4 @@
-"""The student's results and a person's audit as blocks of the page. Reads dictionaries of foreign files with care."""
+"""The student's results as blocks of the page. Reads dictionaries of foreign files with care."""
 
 from __future__ import annotations
 
@@ -176,28 +176,6 @@ def _metric(metric: str, arms: list[dict[str, Any]]) -> Figure:
     return Figure(
         title, charts.intervals(title, rows, bottom, top), table, "Dots are values, lines their 95 % intervals."
     )
-
-
-def audit_blocks(audit: Mapping[str, Any]) -> list[Block]:
-    """The rates of `synth audit` beside the published ones."""
-    asked = [one for one in _list(audit.get("questions")) if isinstance(one, dict) and _is_number(one.get("rate"))]
-    if not asked:
-        return [Note("No person has audited a sample of this run yet (“synth audit” makes the sheet).")]
-    rows = [(str(q["question"]), float(q["rate"]), float(q["low"]), float(q["high"])) for q in asked]
-    table = Table(
-        "Audit: share of yes, with 95 % intervals",
-        ("question", "this run", "low", "high", "answered", "Self-Instruct"),
-        [
-            (show(name, 80), f"{rate:.1%}", f"{low:.1%}", f"{high:.1%}", _cell(q.get("answered", 0)), _published(q))
-            for (name, rate, low, high), q in zip(rows, asked, strict=True)
-        ],
-    )
-    note = "The published rates are one expert's on 200 instructions of Self-Instruct (arXiv 2212.10560, section 4.2)."
-    return [Figure("Audit by a person", charts.intervals("Audit by a person", rows, 0.0, 1.0), table, note)]
-
-
-def _published(question: Mapping[str, Any]) -> str:
-    return f"{question['published']:.0%}" if _is_number(question.get("published")) else ""
 
 
 def _is_number(value: Any) -> bool:
