@@ -77,7 +77,7 @@ def test_yaml_blocks_of_the_readme_are_recipes(tmp_path: Path) -> None:
         assert read_recipe(path).name
 
 
-@pytest.mark.parametrize("name", ["bootstrap", "self_instruct", "evolve", "grade"])
+@pytest.mark.parametrize("name", ["bootstrap", "self_instruct", "evolve", "grade", "annotated"])
 def test_example_recipe_runs_as_it_stands(name: str, place: Path, tmp_path: Path) -> None:
     done = run([sys.executable, "-m", "synth", "run", f"examples/{name}.yaml", "--run", str(tmp_path / "run")], place)
     assert done.returncode == 0, done.stderr[-2000:]

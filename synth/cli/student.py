@@ -77,6 +77,9 @@ def evaluate(
     ablation: Annotated[
         bool, typer.Option(help="Base, seeds, + bootstrap, + evolution, + checks at equal steps.")
     ] = False,
+    modes: Annotated[
+        str | None, typer.Option(help="none, name and instruction on a held-out cluster of task kinds, or on all.")
+    ] = None,
     harness: Annotated[
         str | None, typer.Option(help="Tasks of lm-evaluation-harness, by comma; synth_held_out is our own.")
     ] = None,
@@ -92,6 +95,8 @@ def evaluate(
         settings = _evaluate_settings(source, max_tasks)
         if harness:
             print_json(_harness(source, tasks, harness.split(","), settings))
+        elif modes:
+            _modes(source, [] if modes == "all" else modes.split(","), settings, json)
         elif ablation:
             _ablation(source, tasks, settings, json)
         else:
@@ -216,6 +221,22 @@ def _students(source: Path) -> tuple[dict[str, str], list[Record]]:
     training = [record for record in answered_records(source) if record.id not in gone]
     training += folder.seeds()
     return {name: str(path) for name, path in found.items() if path.is_dir()}, training
+
+
+def _modes(source: Path, clusters: list[str], settings: EvaluateSettings, json: bool) -> None:
+    from synth.pipeline import RunFolder, read_run_recipe
+    from synth.stages.evaluate.modes import compare_modes
+    from synth.stages.train import train
+
+    recipe = read_run_recipe(source)
+    if recipe.train is None:
+        raise UsageError(f"{source} trains no student", "add a train: section to its recipe")
+    found = compare_modes(RunFolder(source, recipe), train, recipe.train, settings, clusters)
+    if json:
+        print_json({cluster: result.to_dict() for cluster, result in found.items()})
+        return
+    for cluster, result in found.items():
+        print_table(f"Unseen: {cluster}, {result.num_items} tasks", ABLATION, result.rows())
 
 
 ABLATION = ["arm", "records", "steps", "tokens", "correct", "95 % interval", "each training", "against the arm before"]

@@ -9,6 +9,7 @@ from typing import Any
 
 from synth.metrics import ngrams, tokens
 from synth.records import Record, SeedTask, digest
+from synth.sources.superni import AS_GOOD
 from synth.student.templates import Conversation, Turn, conversation_of
 
 # Shared runs of words that count as given away: GPT-3's rule (Brown et al. 2020, appendix C) for what is not a set
@@ -22,7 +23,7 @@ class EvalItem:
 
     `check` (see `synth.verify`) decides where there is one, else the text is compared with `reference` ("" if there
     is none); `references` are further right ones. `group` is a category or kind of task, for tables. `conversation`
-    is asked for its last answer.
+    is asked for its last answer. `scoring`: further marks that it gets, see `synth.student.superni`.
     """
 
     id: str
@@ -31,6 +32,7 @@ class EvalItem:
     check: dict[str, Any] | None = None
     group: str = ""
     references: tuple[str, ...] = ()
+    scoring: str = ""
 
     @property
     def question(self) -> str:
@@ -51,7 +53,8 @@ def items_from(source: Iterable[SeedTask | Record | EvalItem]) -> list[EvalItem]
             last = conversation.turns[-1]
             group = str(one.meta.get("category") or one.meta.get("requested_category") or one.lineage.operator or "")
             asked = Conversation((*conversation.turns[:-1], Turn(last.instruction, last.input)), conversation.system)
-            items.append(EvalItem(one.id, asked, last.output, one.meta.get("check"), group))
+            further = tuple(other.output for other in one.others if other.grade == AS_GOOD)
+            items.append(EvalItem(one.id, asked, last.output, one.meta.get("check"), group, further))
     return items
 
 

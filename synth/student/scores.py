@@ -14,6 +14,7 @@ from typing import Any
 from synth.metrics import bootstrap_interval, exact_match, mean, rouge_l, wilson_interval
 from synth.parsing.finals import split_final
 from synth.student.items import EvalItem
+from synth.student.superni import superni_marks
 from synth.verify import verify
 from synth.verify.ifeval import follows
 
@@ -59,7 +60,7 @@ class Difference:
 def mark(item: EvalItem, answer: str) -> dict[str, float]:
     """Metric -> what the answer is worth on it, 0 to 1.
 
-    correct: right by the item's check, else equal to its reference (case, spacing, last full stop aside). right_answer:
+    correct: right by the item's check, else equal to a reference (case, spacing, last full stop aside). right_answer:
     the same, for checks other than constraints. Of worked steps that end with "The answer is …" it is that answer which
     is right or not. rouge_l: to the nearest reference, as for Super-NaturalInstructions. followed_...: IFEval's four
     figures, for checks of kind `constraints` (per prompt: all at once; per constraint: the share, see `pooled`).
@@ -71,9 +72,11 @@ def mark(item: EvalItem, answer: str) -> dict[str, float]:
     elif item.check is not None:
         marks["correct"] = marks["right_answer"] = float(verify(final, item.check).passed)
     elif item.reference:
-        marks["correct"] = float(exact_match(final, _final(item.reference)))
+        marks["correct"] = float(any(exact_match(final, _final(one)) for one in (item.reference, *item.references)))
     if item.reference:
         marks["rouge_l"] = max(rouge_l(answer, reference) for reference in (item.reference, *item.references))
+    if item.reference and item.scoring:
+        marks |= superni_marks(answer, (item.reference, *item.references), item.scoring)
     if item.check is not None and item.check["kind"] == "constraints":
         for name, is_loose in (("strict", False), ("loose", True)):
             held = [float(follows(answer, one, loose=is_loose)) for one in item.check["constraints"]]

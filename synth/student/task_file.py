@@ -16,6 +16,7 @@ from typing import Any
 from synth.errors import InputError, UsageError
 from synth.sources.evaluation import question_of
 from synth.student.items import EvalItem, items_from
+from synth.student.superni import is_task_file, superni_items
 from synth.student.templates import Conversation, Turn
 from synth.verify import check_mistakes, last_number
 
@@ -25,7 +26,12 @@ ANSWERS = ("answer", "target", "output", "gold", "label")
 
 
 def read_tasks(path: Path) -> list[EvalItem]:
-    """The tasks of a file. Raises UsageError where it cannot be read, InputError with every line that is no task."""
+    """The tasks of a file, or of a folder of Super-NaturalInstructions' task files.
+
+    Raises UsageError where it cannot be read, InputError with every line that is no task.
+    """
+    if is_task_file(path):
+        return superni_items(path)
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:

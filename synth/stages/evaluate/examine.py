@@ -220,7 +220,10 @@ def _examination(path: str, items: Sequence[EvalItem], settings: EvaluateSetting
     from synth.student.weights import weights_sha256
 
     weights = weights_sha256(Path(path)) if Path(path).is_dir() else path
-    asked = [(item.id, item.question, item.conversation.system, item.reference, item.check) for item in items]
+    asked = [
+        (item.id, item.question, item.conversation.system, item.reference, item.references, item.check, item.scoring)
+        for item in items
+    ]
     return digest(weights, asked, settings.max_tokens, settings.template)
 
 
@@ -249,7 +252,8 @@ def _by_group(items: Sequence[EvalItem], answers: Mapping[str, Sequence[ItemAnsw
     for group in sorted({item.group for item in items}):
         members = {item.id for item in items if item.group == group}
         for name, given in answers.items():
-            marks = [one.marks["correct"] for one in given if one.item in members and "correct" in one.marks]
-            if marks:
-                table.setdefault(group, {})[name] = mean(marks)
+            for metric, title in (("correct", group), ("ni_rouge_l", f"{group}, ROUGE-L")):
+                marks = [one.marks[metric] for one in given if one.item in members and metric in one.marks]
+                if marks:
+                    table.setdefault(title, {})[name] = mean(marks)
     return table
