@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 BROKEN = "broken_json"
+OPENING = ("{", "[")
 MAX_LITERAL = 200_000
 """Characters beyond which Python's notation is not tried: its parser needs much memory."""
 _TRAILING_COMMA = re.compile(r'("(?:[^"\\]|\\.)*+(?:"|\\|\Z))|,(?=\s*+[}\]])', re.DOTALL)
@@ -47,13 +48,15 @@ def json_rows(text: str, first_key: str) -> list[Any] | None:
 
 
 def _load(text: str) -> Any:
-    """`text` as JSON, with trailing commas, or as Python prints it; None where it is none of these."""
+    """`text`, an object or an array, as JSON, with trailing commas, or as Python prints it; None where it is none."""
+    if text.lstrip()[:1] not in OPENING:
+        return None
     for reading in (text, _TRAILING_COMMA.sub(lambda match: match[1] or "", text).rstrip().rstrip(",")):
         try:
             return json.loads(reading, strict=False)
         except (ValueError, RecursionError):
             continue
-    if text[:1] in "{[" and "'" in text and len(text) <= MAX_LITERAL:
+    if "'" in text and len(text) <= MAX_LITERAL:
         try:
             return ast.literal_eval(text)
         except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _FENCE = re.compile(r"(`{3,})([a-z]{0,16})", re.IGNORECASE)
+_BOLD = re.compile(r"\*\*([^*]+)\*\*")
 BARE = ("", "text", "plaintext", "markdown")
 """Names of fences that say nothing of the text inside."""
 TALK_AFTER = re.compile(
@@ -31,7 +32,7 @@ def unwrap(text: str) -> str:
     text = text.strip()
     if text.startswith("```"):
         text = _inside_fence(text.split("\n"), BARE) or text
-    bold = re.fullmatch(r"\*\*([^*]+)\*\*", text)
+    bold = _BOLD.fullmatch(text)
     return bold[1].strip() if bold else text
 
 

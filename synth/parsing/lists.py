@@ -31,40 +31,43 @@ def split_list(text: str, first: int) -> list[str]:
     lines = [line for line in strip_fence(text).split("\n") if line.strip()]
     while lines and TALK_AFTER.fullmatch(lines[-1]):
         lines.pop()
-    numbers = [int(match["number"]) for match in map(_NUMBERED.match, lines) if match]
-    if lines and _is_preamble(lines[0], numbers, first):
-        lines = lines[1:]
-    items = _numbered(lines, first) if numbers else _unnumbered(lines, first)
+    marks = [_NUMBERED.match(line) for line in lines]
+    number = next((int(mark["number"]) for mark in marks if mark), None)
+    if lines and _is_preamble(lines[0], number, first):
+        lines, marks = lines[1:], marks[1:]
+    items = _unnumbered(lines, first) if number is None else _numbered(lines, marks, first)
     return [_clean(" ".join(parts)) for parts in items]
 
 
-def _is_preamble(line: str, numbers: list[int], first: int) -> bool:
+def _is_preamble(line: str, number: int | None, first: int) -> bool:
     """Is the first line talk about the list rather than its first item? The number after it tells most."""
     if _NUMBERED.match(line):
         return False
     if _TALK_BEFORE.match(line):
         return True
-    return line.rstrip().endswith((":", "\N{FULLWIDTH COLON}")) and (not numbers or numbers[0] in (1, first))
+    return line.rstrip().endswith((":", "\N{FULLWIDTH COLON}")) and number in (None, 1, first)
 
 
-def _numbered(lines: list[str], first: int) -> list[list[str]]:
+def _numbered(lines: list[str], marks: list[re.Match[str] | None], first: int) -> list[list[str]]:
     items: list[list[str]] = []
     number = first
-    for line in lines:
-        match = _NUMBERED.match(line)
-        if match or not items:
+    for line, mark in zip(lines, marks, strict=True):
+        if mark or not items:
             items.append([])
-        if match:
-            number, line = int(match["number"]), match["rest"] or ""
-        head, *more = _inline(line.strip(), number)
-        items[-1].append(head)
-        items += [[part] for part in more]
-        number += len(more)
+        if mark:
+            number, line = int(mark["number"]), mark["rest"] or ""
+        parts = _inline(line.strip(), number)
+        items[-1].append(parts[0])
+        if len(parts) > 1:
+            items += [[part] for part in parts[1:]]
+            number += len(parts) - 1
     return items
 
 
 def _inline(line: str, number: int) -> list[str]:
     """`line` cut before the next numbers of the row, where they follow the end of a sentence."""
+    if not _INLINE.search(line):
+        return [line]
     parts: list[str] = []
     begin = 0
     for match in _INLINE.finditer(line):

@@ -25,7 +25,7 @@ _NO_INPUT_AND_WHY = re.compile(
 _LONGEST_WHY = 300
 
 REWRITTEN = re.compile(
-    r"^([\s>#*_\[]{0,12})(?:(?:the|my|your)\s)?(?:rewritten|evolved|harder|new|updated|modified|revised|improved|final)"
+    r"^([\s>#*_\[]{0,12}+)(?:(?:the|my|your)\s)?(?:rewritten|evolved|harder|new|updated|modified|revised|improved|final)"
     r"\s(?:task|instruction|prompt|version|problem|question)(?=[\]*_]{0,4}\s{0,3}(?::|\Z|\n))",
     re.IGNORECASE | re.MULTILINE,
 )

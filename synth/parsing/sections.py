@@ -84,8 +84,7 @@ def _lines(text: str, order: tuple[str, ...]) -> list[str]:
         if not line.strip():
             lines.append(line)
             continue
-        parts = SEVERAL.split(line) if len(SEVERAL.findall(line)) > 1 or _opens(line, order) else [line]
-        for part in parts:
+        for part in _parts(line, order):
             mark = item_mark(part)
             if mark and mark["rest"] and _first_field(mark["rest"], order) and (mark["word"] or at in openers):
                 lines += [part[: mark.start("rest")].rstrip(), *_divided(mark["rest"], raw, at, order)]
@@ -140,10 +139,14 @@ def _least_rank(firsts: list[Heading | None]) -> int:
     return LOOSE if best is None else min(best, BOLD - 1)
 
 
-def _opens(line: str, order: tuple[str, ...]) -> bool:
-    """Does the line open an item, by its head or its first field?"""
+def _parts(line: str, order: tuple[str, ...]) -> list[str]:
+    """A line divided before the headings it holds, where it holds several or opens an item."""
+    if " ##" not in line and "\t##" not in line:
+        return [line]
     mark = item_mark(line)
-    return bool(mark and mark["word"] and "#" in mark["lead"]) or _first_field(line, order) is not None
+    opens = bool(mark and mark["word"] and "#" in mark["lead"]) or _first_field(line, order) is not None
+    parts = SEVERAL.split(line)
+    return parts if opens or len(parts) > 2 else [line]
 
 
 def _divided(line: str, raw: list[str], at: int, order: tuple[str, ...]) -> list[str]:
@@ -192,17 +195,21 @@ def _starts(
     firsts = [one if one and one.name == order[0] else None for one in found]
     least = _least_rank(firsts)
     marks = [None if fenced else item_mark(line) for line, fenced in zip(lines, inside, strict=True)]
+    headless = not any(firsts)
     sure = {
-        at: int(mark["number"]) for at, mark in enumerate(marks) if mark and _is_sure(mark, at, lines, firsts, least)
+        at: int(mark["number"])
+        for at, mark in enumerate(marks)
+        if mark and not headless and _is_sure(mark, at, lines, firsts, least)
     }
     taken = set(sure.values())
-    by_word, by_number = not any(firsts), not any(firsts) and not any(mark and mark["word"] for mark in marks)
+    by_word, by_number = headless, headless and not any(mark and mark["word"] for mark in marks)
     starts: dict[int, int | None] = {}
     number, has_first = 0, True
     for at, (mark, first) in enumerate(zip(marks, firsts, strict=True)):
-        follows = bool(mark) and (not starts or int(mark["number"]) == number + 1)  # type: ignore[index]
-        if mark and _is_head(mark, at in sure, follows, int(mark["number"]) in taken, (by_word, by_number)):
-            number, has_first = int(mark["number"]), False
+        counted = int(mark["number"]) if mark else 0
+        follows = not starts or counted == number + 1
+        if mark and _is_head(mark, at in sure, follows, counted in taken, (by_word, by_number)):
+            number, has_first = counted, False
             starts[at] = number
         elif first and not has_first:
             has_first = True
@@ -281,8 +288,8 @@ class _Cutter:
 
     def _divide(self, number: int | None) -> None:
         best: dict[str, int] = {}
-        first = max((h.rank for h in self.found if h and h.name == self.order[0]), default=PLAIN)
-        ranks = [0 if one is None else one.rank + (one.number == number is not None) for one in self.found]
+        first = max([h.rank for h in self.found if h and h.name == self.order[0]], default=PLAIN)
+        ranks = [one.rank + (number is not None and one.number == number) if one else 0 for one in self.found]
         for one, rank in zip(self.found, ranks, strict=True):
             if one and (one.name in self.order or rank >= min(first, BOLD - 1)):
                 best[one.name] = max(best.get(one.name, LOOSE), rank)
@@ -329,6 +336,8 @@ class _Cutter:
 
     def _text(self, part: list[int]) -> str:
         """The text of a field, without the rule, or the next item's bare number, that some put between items."""
+        if not part:
+            return ""
         lines = [self._line(at) for at in part]
         end = len(lines)
         while end and (not lines[end - 1].strip() or _RULE.fullmatch(lines[end - 1]) or self._is_stray(lines, end)):

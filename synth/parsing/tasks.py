@@ -70,8 +70,10 @@ def parse_rewrite(text: str) -> ParsedTask:
 def parse_numbered(text: str, first: int, *, cut: bool = False) -> list[ParsedTask]:
     """The items of a numbered list that goes on at `first` (its number may be missing), each one line of text."""
     items = split_list(text, first)
-    tasks = [ParsedTask(item, "", "", None if item else "no_instruction") for item in items]
-    return _numbered(_cut(tasks, cut), [])
+    tasks = [
+        ParsedTask(item, "", "", None if item else "no_instruction", number) for number, item in enumerate(items, 1)
+    ]
+    return _cut(tasks, cut)
 
 
 def _cut(tasks: list[ParsedTask], cut: bool) -> list[ParsedTask]:
