@@ -16,6 +16,12 @@ def review(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; the next free one if taken.")] = 8765,
     by: Annotated[str, typer.Option(help="The reviewer's name; that of the account when not given.")] = "",
     open_: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    to_argilla: Annotated[
+        Path | None, typer.Option(help="Write the rows and verdicts in Argilla's record form, and serve nothing.")
+    ] = None,
+    from_argilla: Annotated[
+        Path | None, typer.Option(help="Add the verdicts of such a file that came back, and serve nothing.")
+    ] = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -24,6 +30,9 @@ def review(
     Example: synth review runs/mine --open
     """
     with guard(json=json, debug=debug):
+        if to_argilla or from_argilla:
+            _exchange(folder, to_argilla, from_argilla, json)
+            return
         from synth.review.serve import serve
 
         def ready(url: str) -> None:
@@ -34,6 +43,17 @@ def review(
                 typer.launch(url)
 
         serve(folder, port, by or _account(), ready)
+
+
+def _exchange(folder: Path, out: Path | None, back: Path | None, json: bool) -> None:
+    from synth.review.argilla import export_rows, import_rows
+
+    told: dict[str, int] = {}
+    if back:
+        told["verdicts"] = import_rows(folder, back)
+    if out:
+        told["rows"] = export_rows(folder, out)
+    print_json(told) if json else say(", ".join(f"{count:,} {what}" for what, count in told.items()))
 
 
 def _account() -> str:

@@ -118,6 +118,26 @@ def import_(
             say(f"{out}: {len(found.tasks)} tasks from {file}.")
 
 
+@app.command("from-run")
+def from_run(
+    folder: Annotated[Path, typer.Argument(help="A run folder whose rows were judged.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="The seed file to write.", show_default=False)],
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Make a seed file of the rows that people accepted in `synth review`, with their edits."""
+    with guard(json=json, debug=debug):
+        from synth.review.feedback import accepted_seeds
+        from synth.stages.seeds import write_seed_tasks
+
+        tasks = accepted_seeds(folder)
+        write_seed_tasks(out, tasks)
+        if json:
+            print_json({"run": str(folder), "out": str(out), "tasks": len(tasks)})
+        else:
+            say(f"{out}: {len(tasks)} tasks that people accepted in {folder}.")
+
+
 @app.command("export")
 def export_(
     file: File,

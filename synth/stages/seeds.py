@@ -11,7 +11,7 @@ import difflib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +168,19 @@ def import_seed_tasks(
         notes.append(f"{len(firsts) - len(answered)} conversations without a first answer were left out")
     tasks = [_from_record(number, record) for number, record in enumerate(answered)]
     return _left_out(tasks, notes, unique, source.skipped)
+
+
+def seed_tasks_of(records: Iterable[Record]) -> list[SeedTask]:
+    """Seed tasks of answered records without earlier turns: one for each instruction, with all its instances."""
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        if record.output.strip() and not record.earlier():
+            groups.setdefault(_same(record.instruction), []).append(record)
+    tasks = []
+    for number, group in enumerate(groups.values()):
+        instances = dict.fromkeys(Instance(record.input, record.output) for record in group)
+        tasks.append(replace(_from_record(number, group[0]), instances=tuple(instances)))
+    return tasks
 
 
 def export_tasks(path: str | Path, out: Path, format: str) -> int:

@@ -20,6 +20,7 @@ from synth.models.embeddings import embedding_request, read_vector
 from synth.records import Record, Rejection, canonical_json, digest
 from synth.stages.select.checking import STAGE, Result, admit, apply_checks, refusals
 from synth.stages.select.keep import CRITERIA, grade_of, keep, text_of
+from synth.stages.select.people import read_decisions, with_edit
 from synth.stages.select.settings import EmbeddingSettings, KeepSettings, SelectSettings
 from synth.stages.select.stage import CHUNK, EMBEDDER, named_checks
 
@@ -112,9 +113,11 @@ def explain(
 
     `grades`: see `stored_grades`; records may carry grades in `meta` as well. `vectors`: needed for `semantic`.
     """
+    decided = read_decisions(settings.review_path)
+    records = [with_edit(record, decided) for record in records]
     rows = vectors([text_of(record) for record in records]) if vectors else None
     semantic = Semantic(settings.semantic) if settings.semantic is not None and rows is not None else None
-    checks = named_checks(settings, semantic)
+    checks = named_checks(settings, semantic, decided)
     by_grades = ("grade", "keep") if grades or settings.keep else ()
     summaries = {name: CheckSummary(name) for name in (*(name for name, _ in checks), *by_grades)}
     overlaps: Counter[tuple[str, str]] = Counter()

@@ -146,6 +146,11 @@ class SelectSettings(_Section):
             " module:name."
         ),
     )
+    review_path: str | None = Field(
+        None,
+        description="A file of verdicts (verdicts.jsonl of a reviewed run folder): edited texts take the place of a"
+        " model's, whose answer becomes the worse one of a preference pair, and rejected rows are rejected.",
+    )
     embeddings: EmbeddingSettings | None = Field(
         None, description="Where vectors come from, for `semantic` and for distances."
     )

@@ -13,6 +13,7 @@ from synth.checks import build_checks
 from synth.checks.semantic import Semantic, static_vectors, unit_length
 from synth.engine.run import Engine, Fold, Item, StagePlan, request_failure
 from synth.errors import RequestFailed
+from synth.given import contents_of
 from synth.models.base import ChatModel
 from synth.models.embeddings import EmbeddingModel, ask_vectors
 from synth.records import Record, digest
@@ -20,8 +21,10 @@ from synth.stages.select.checking import STAGE, NamedChecks, Result, apply_check
 from synth.stages.select.grading import STAGE as GRADE
 from synth.stages.select.grading import Checked, graded
 from synth.stages.select.keep import keep, text_of
+from synth.stages.select.people import CHECK, Rejected, read_decisions, with_edit
 from synth.stages.select.settings import EmbeddingSettings, SelectSettings
 from synth.stages.stage import Stage
+from synth.verdicts import Verdict
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,6 +37,7 @@ CHUNK = 256
 EMBEDDER = "embedder"
 """The engine's role that gives vectors, where they come from a server."""
 
+Decisions = dict[str, Verdict]
 Embed = Callable[[Sequence[str]], Awaitable[list[Any]]]
 """Texts to vectors, or to the RequestFailed of one that could not be had."""
 
@@ -42,13 +46,15 @@ async def select(
     engine: Engine, records: AsyncIterator[Record], settings: SelectSettings
 ) -> AsyncIterator[list[Result]]:
     """Yield each record, or its rejection, in order."""
+    decided = read_decisions(settings.review_path)
+    records = (with_edit(record, decided) async for record in records)
     if not (settings.embeddings or settings.grade or settings.ifd or settings.keep):
-        async for settled in _checked_only(engine, records, settings):
+        async for settled in _checked_only(engine, records, settings, decided):
             yield settled
         return
 
     async def items() -> AsyncIterator[Item]:
-        async for record, result in _decided(engine, records, settings):
+        async for record, result in _decided(engine, records, settings, decided):
             yield Item(record.id, record, result=result)
 
     async for _, settled in engine.map(_plan(settings), items()):
@@ -56,10 +62,10 @@ async def select(
 
 
 async def _checked_only(
-    engine: Engine, records: AsyncIterator[Record], settings: SelectSettings
+    engine: Engine, records: AsyncIterator[Record], settings: SelectSettings, decided: Decisions
 ) -> AsyncIterator[list[Result]]:
     """The checks alone, a fold. What an earlier process found of a record stands, so a run that is resumed is quick."""
-    checks = named_checks(settings, None)
+    checks = named_checks(settings, None, decided)
 
     async def items() -> AsyncIterator[Item]:
         async for record in records:
@@ -75,14 +81,17 @@ async def _checked_only(
 
 def _plan(settings: SelectSettings) -> StagePlan:
     dump = settings.model_dump(mode="json")
-    return StagePlan(STAGE, digest(dump), dump)
+    said = contents_of(settings.review_path) if settings.review_path else None
+    return StagePlan(STAGE, digest(dump, *([said] if said else [])), dump)
 
 
-async def _decided(engine: Engine, records: AsyncIterator[Record], settings: SelectSettings) -> AsyncIterator[Checked]:
+async def _decided(
+    engine: Engine, records: AsyncIterator[Record], settings: SelectSettings, decided: Decisions
+) -> AsyncIterator[Checked]:
     """Each record with what becomes of it."""
     vectors: dict[str, Vector] = {}
     embed = _embedder(engine, settings)
-    stream = _checked(records, settings, embed, vectors)
+    stream = _checked(records, settings, embed, vectors, decided)
     if settings.grade or settings.ifd:
         stream = graded(engine, stream, settings, wants_complexity(settings))
     if settings.keep is None:
@@ -102,11 +111,15 @@ def wants_complexity(settings: SelectSettings) -> bool:
 
 
 async def _checked(
-    records: AsyncIterator[Record], settings: SelectSettings, embed: Embed | None, vectors: dict[str, Vector]
+    records: AsyncIterator[Record],
+    settings: SelectSettings,
+    embed: Embed | None,
+    vectors: dict[str, Vector],
+    decided: Decisions,
 ) -> AsyncIterator[Checked]:
     """The checks, on chunks where vectors are wanted; these are put into `vectors` where `keep` needs them."""
     semantic = Semantic(settings.semantic) if settings.semantic is not None else None
-    checks = named_checks(settings, semantic)
+    checks = named_checks(settings, semantic, decided)
     is_kept = settings.keep is not None and settings.keep.distance is not None
     async for chunk in _chunks(records, CHUNK if embed else 1):
         failed: dict[str, RequestFailed] = {}
@@ -129,9 +142,10 @@ async def _checked(
             yield record, result
 
 
-def named_checks(settings: SelectSettings, semantic: Semantic | None) -> NamedChecks:
-    """The checks of the settings by name, the one of meaning last."""
-    checks: list[tuple[str, Any]] = list(build_checks(settings.checks))
+def named_checks(settings: SelectSettings, semantic: Semantic | None, decided: Decisions) -> NamedChecks:
+    """The checks of the settings by name; what people decided first, the one of meaning last."""
+    checks: list[tuple[str, Any]] = [(CHECK, Rejected(decided))] if decided else []
+    checks += build_checks(settings.checks)
     return [*checks, ("semantic", semantic)] if semantic else checks
 
 
