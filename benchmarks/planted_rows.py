@@ -138,13 +138,13 @@ def cells(row: Row) -> str:
     return text.getvalue()
 
 
-def real_rows() -> list[Row]:
-    """2,000 real rows: Alpaca's demo, then its instructions with the demo's answers."""
+def real_rows(count: int = GOOD) -> list[Row]:
+    """Real rows, 2,997 at most: Alpaca's demo, then its instructions with the demo's answers."""
     rows = json.loads((DATA / "alpaca_en_demo.json").read_text("utf-8"))
     with gzip.open(DATA / "alpaca_52k_instructions.jsonl.gz", "rt", encoding="utf-8") as file:
         more = [json.loads(line) for line in file]
     texts = [one["instruction"] if isinstance(one, dict) else one for one in more]
-    texts = [text for text in texts if text.strip()][: GOOD - len(rows)]
+    texts = [text for text in texts if text.strip()][: count - len(rows)]
     return rows + [row | {"instruction": text} for text, row in zip(texts, rows * 2, strict=False)]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from synth.parsing import ParsedTask, clean_input, parse_instances, parse_rewrite, parse_tasks
+from synth.parsing import ParsedTask, clean_input, parse_instances, parse_numbered, parse_rewrite, parse_tasks
 from synth.stages.seeds import read_seed_tasks
 
 SEEDS = read_seed_tasks(Path(__file__).parent.parent / "seed_tasks" / "seed_tasks.jsonl")
@@ -202,3 +202,14 @@ def test_self_instructs_replies_are_read_as_by_its_script() -> None:
             reply = "\n\n".join(f"Example {n}\n{b}\nOutput: {c}" for n, (_, b, c) in enumerate(rows, 1))
         ours = read(parse_instances(reply, wants_label=bool(number % 2)))
         assert ours == as_self_instruct_reads(reply, bool(number % 2)) == rows, (number, reply)
+
+
+def test_self_instructs_lists_are_read_as_by_its_script() -> None:
+    """One difference: its script writes all but the first letter of an instruction small, which here stays as it is."""
+    for number in range(200):
+        rng = random.Random(f"list {number}")
+        wanted = [instruction for instruction, _, _ in drawn(rng, 8)]
+        reply = " " + wanted[0] + "".join(f"\n{n}. {text}" for n, text in enumerate(wanted[1:], 10))
+        theirs = [" ".join(part.split()).capitalize() for part in re.split(r"\n\d+\s?\. ", reply)]
+        ours = [one.instruction for one in parse_numbered(reply, 9)]
+        assert ours == wanted and [text.capitalize() for text in ours] == theirs, (number, reply)

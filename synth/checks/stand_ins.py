@@ -30,10 +30,11 @@ _DESCRIBED = re.compile(
     re.IGNORECASE,
 )
 _OF_CODE = re.compile(
-    r"\b(?:python|javascript|java|sql|code|function|method|variable|expression|returns?|prints?|evaluates?|type|value"
+    r"\b(?:python|javascript|java|sql|code|function|method|variable|expression|returns?|prints?|evaluates? to|type|value"
     r"|html|xml|tags?|template|placeholder|markup|null|nil)\b",
     re.IGNORECASE,
 )
+_VALUES = frozenset(("none", "null", "nil", "empty", "unknown", "no output"))
 _COPIES = re.compile(
     r"\b(?:cop(?:y|ies)|repeat\w*|reproduce\w*|as (?:it )?is|unchanged|format\w*|sort\w*|order\w*|tidy|clean\w*|fix\w*"
     r"|correct\w*|proofread\w*|render\w*|print\w*)\b",
@@ -82,8 +83,9 @@ def stand_in() -> Check:
 
 
 def _names(task: str, word: str) -> bool:
-    """Does the task speak of this answer, or of code, where None and null are values?"""
-    return word.casefold() in task.casefold() or bool(_OF_CODE.search(task))
+    """Does the task speak of this answer, or of code, where it is a value?"""
+    is_value = word.casefold() in _VALUES and _OF_CODE.search(task)
+    return bool(is_value) or word.casefold() in task.casefold()
 
 
 def _is_table_of(answer: str, task: str) -> bool:

@@ -233,6 +233,12 @@ def test_ifd_ranks_the_hardest_first_and_drops_what_no_instruction_helps() -> No
     ]
 
 
+def test_a_share_by_ifd_is_one_of_the_valid_rows_and_exactly_1_is_valid() -> None:
+    records = [with_grade(n, 5, ifd=ifd) for n, ifd in enumerate([0.2, 0.9, 1.0, 0.5, 1.01, 1.3, 2.0, 1.5])]
+    results = keep(records, KeepSettings(by="ifd", share=0.5))
+    assert [result.meta["ifd"] for result in results if isinstance(result, Record)] == [0.9, 1.0]
+
+
 grades = st.lists(st.sampled_from([1, 2, 3.5, 4, 5]), max_size=30)
 wishes = st.builds(
     KeepSettings,
@@ -299,6 +305,23 @@ def test_settings_that_do_not_fit_are_refused() -> None:
 # -- by a local model ------------------------------------------------------------------------------------------------
 
 
+def by_hand(measure: Any, record: Record) -> float:
+    """The two losses over the answer's tokens, without its end token, from the model's logits."""
+    import torch
+
+    from synth.student.templates import conversation_of
+
+    encoder = measure._student.encoder
+    answer = encoder.encode(conversation_of(record))[0][len(encoder.prompt(conversation_of(record))) : -1]
+
+    def loss(before: list[int]) -> float:
+        logits = measure._student.model(input_ids=torch.tensor([before + answer])).logits[0].log_softmax(-1)
+        chances = [logits[len(before) + n - 1, token].item() for n, token in enumerate(answer)]
+        return -sum(chances) / len(chances)
+
+    return loss(encoder.prompt(conversation_of(record))) / loss(encoder.start or [encoder.eos])
+
+
 def test_ifd_is_the_ratio_of_the_two_losses_and_higher_for_shuffled_answers(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     from synth.stages.select.ifd import Ifd
@@ -312,6 +335,8 @@ def test_ifd_is_the_ratio_of_the_two_losses_and_higher_for_shuffled_answers(tmp_
     make_base(records, base, TrainSettings())
     trained = train(records, tmp_path / "student", TrainSettings(model=str(base), max_steps=40, num_threads=1))
     measure = Ifd(IfdSettings(model=str(trained.path), num_threads=1))
+    first = measure.now(records[3])
+    assert first == pytest.approx(by_hand(measure, records[3]), abs=1e-3)
     some = records[3::7]
     own = [measure.now(record) or 9.0 for record in some]
     others = [measure.now(replace(r, output=s.output)) or 0.0 for r, s in zip(some, some[1:] + some[:1], strict=True)]

@@ -3,9 +3,10 @@
 IFD = loss of the answer after its instruction / loss of the answer alone, both a mean over the answer's tokens, by a
 causal language model on this machine. Near 0: the instruction gives the answer away; near 1: it hardly helps; above 1:
 it misleads. Which model is asked matters less than that it has seen language (Superfiltering, arXiv 2402.00530, finds
-a small one ranks as a large one does). Two differences from the published code: it
-frames the task in Alpaca's prompt, here `template` does; it leaves the end token out, here it is part of the answer, as
-in training. As there, exactly 1 is kept. One record at a time, on the CPU unless CUDA is there.
+a small one ranks as a large one does). As in the published code, the end token is no part of the answer, exactly 1 is
+kept, and a share is one of the rows of at most 1. Three differences from it: the task is framed by `template` (alpaca
+and wizardlm are its two), where it takes wizardlm; the answer alone follows the start token, where it puts
+"### Response:" before it; a share is rounded up, not down. One record at a time, on the CPU unless CUDA is there.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class Ifd:
         ids, labels = encoder.encode(conversation)
         asked = len(encoder.prompt(conversation))
         labels = [UNLEARNED] * asked + labels[asked:]  # of a talk the last answer alone is measured
+        labels = [UNLEARNED if label == encoder.eos else label for label in labels]
         ids, labels = ids[: self.settings.max_tokens], labels[: self.settings.max_tokens]
         answer = [label for label in labels if label != UNLEARNED]
         if not answer:

@@ -48,7 +48,8 @@ def keep(results: Sequence[Result], settings: KeepSettings, vectors: dict[str, V
     records = {n: result for n in places if isinstance(result := results[n], Record)}
     refused: dict[int, Verdict] = {n: v for n, record in records.items() if (v := _below(record, settings))}
     ranked = sorted((n for n in places if n not in refused), key=lambda n: _rank(records[n], settings))
-    wanted = len(ranked) if settings.share is None else math.ceil(settings.share * len(records))
+    shared = ranked if settings.by == "ifd" else records  # ifd: a share of the valid rows, as in its code
+    wanted = len(ranked) if settings.share is None else math.ceil(settings.share * len(shared))
     best, rest = ranked[:wanted], ranked[wanted:]
     refused |= dict.fromkeys(rest, ("keep", "not_in_best_share", f"the best {settings.share or 0:.0%} are kept"))
     refused |= _picked(best, records, settings, vectors)

@@ -91,7 +91,10 @@ class IfdSettings(_Section):
     """Instruction-following difficulty by a causal language model; see `ifd.py`."""
 
     model: str = Field(description="A folder, or a name of the hub.")
-    template: str | None = Field(None, description="The form of a conversation; null: the model's own.")
+    template: str | None = Field(
+        None,
+        description="The form of a conversation; null: the model's own. alpaca and wizardlm are those of the published code.",
+    )
     max_tokens: int = Field(1024, ge=16, description="Longest text measured, in tokens.")
     num_threads: int | None = Field(None, description="Threads of torch on the CPU.")
 
@@ -105,13 +108,18 @@ class KeepSettings(_Section):
         "grade",
         description=(
             "What ranks records: grade (mean of the criteria), deita (quality times complexity, arXiv "
-            "2312.15685) or ifd (highest first, below 1, arXiv 2308.12032)."
+            "2312.15685) or ifd (highest first, at most 1, arXiv 2308.12032)."
         ),
     )
     min_grade: float | dict[Criterion, float] | None = Field(
         None, description="Lowest mean grade, or lowest grade by criterion."
     )
-    share: float | None = Field(None, gt=0, le=1, description="Keep this best part, above 0 and at most 1.")
+    share: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Keep this best part of what is graded, above 0 and at most 1; with ifd, of the rows of at most 1.",
+    )
     top_k: int | None = Field(None, ge=1, description="Keep this many at most.")
     min_distance: float | None = Field(
         None,
