@@ -30,8 +30,8 @@ _DESCRIBED = re.compile(
     re.IGNORECASE,
 )
 _OF_CODE = re.compile(
-    r"\b(?:python|javascript|java|sql|code|function|method|variable|expression|returns?|prints?|evaluates? to|type|value"
-    r"|html|xml|tags?|template|placeholder|markup|null|nil)\b",
+    r"\b(?:python|javascript|java|sql|code|function|method|variable|expression|returns?|prints?|evaluates? to|type"
+    r"|value|html|xml|tags?|template|placeholder|markup|null|nil)\b",
     re.IGNORECASE,
 )
 _VALUES = frozenset(("none", "null", "nil", "empty", "unknown", "no output"))

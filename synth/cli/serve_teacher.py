@@ -17,7 +17,7 @@ Option = typer.Option
 def serve_teacher(
     port: Annotated[int, Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 8008,
     model: Annotated[str, Option(help="The name it answers to.")] = "embedded",
-    faults: Annotated[str, Option(help="A profile (light, transport, gpt3-2022) or name=rate,name=rate.")] = "",
+    faults: Annotated[str, Option(help="A profile (light, odd, transport, gpt3-2022) or name=rate,name=rate.")] = "",
     fault_seed: Annotated[int, Option(help="Another number, other faults.")] = 0,
     labels: Annotated[Path | None, Option(help="Write which reply got which fault to this JSON Lines file.")] = None,
     latency_ms: Annotated[float, Option(min=0, help="Time an answer takes.")] = 0.0,

@@ -43,6 +43,7 @@ class Fault:
 
     retried: asked again, then good · recovered: read as if it were clean · rejected: thrown away with a reason ·
     judged: plausible, only a judge or a verifier can tell · stopped: the run ends. Exactly one function is set.
+    `sampling`: it strikes only requests with this setting.
     """
 
     stage: Stage
@@ -52,6 +53,7 @@ class Fault:
     envelope: EnvelopeFault | None = None
     reply: defects.ReplyDefect | None = None
     item: defects.ItemDefect | None = None
+    sampling: str = ""
 
     @property
     def group(self) -> str:
@@ -76,6 +78,10 @@ def _kind(prompt: Prompt) -> str:
         return "full_tasks"
     kind = _KINDS.get(prompt.kind, prompt.kind)
     return kind if kind in ALL else "answer"
+
+
+def _has(request: ChatRequest, setting: str) -> bool:
+    return not setting or request.sampling.to_dict().get(setting) is not None
 
 
 def request_digest(model: str, request: ChatRequest) -> str:
@@ -156,7 +162,7 @@ class Faults:
         kind = prompt_kind(request.messages)
         for group, parts in (("wire", (identity,)), ("wire once", (identity, attempt))):
             name = self._pick(group, kind, *parts)
-            if name and (function := FAULTS[name].wire):
+            if name and (function := FAULTS[name].wire) and _has(request, FAULTS[name].sampling):
                 self._note(name, kind, identity, attempt)
                 return name, function, self._rng(name, *parts)
         return None
@@ -277,7 +283,11 @@ def _received(sent: wire.Wire, request: ChatRequest, name: str) -> Completion | 
     from synth.models.openai_replies import Asked, read_failure, read_reply
 
     asked = Asked("embedded", "embedded", "OPENAI_API_KEY")
-    if sent.manner in ("reset", "hang", "slow") or len(sent.body) > 2**26 or "content-encoding" in sent.headers:
+    if (
+        sent.manner in ("reset", "hang", "slow", "silent")
+        or len(sent.body) > 2**26
+        or "content-encoding" in sent.headers
+    ):
         return RetryableError(f"the transport failed: {name}", "connection")
     if sent.status == 200:
         return read_reply(sent.body, request, asked)
@@ -297,6 +307,9 @@ THOUGHTS = "First I look at what is asked."
 FAULTS: dict[str, Fault] = {
     **{name: Fault("transport", "retried", wire=fault) for name, fault in wire.RETRIED.items()},
     **{name: Fault("transport", "recovered", wire=fault) for name, fault in wire.RECOVERED.items()},
+    "refused_field": Fault(
+        "transport", "recovered", wire=wire.RECOVERED["refused_field"], sampling="temperature"
+    ),
     **{name: Fault("transport", "rejected", wire=fault) for name, fault in wire.REJECTED.items()},
     **{name: Fault("transport", "stopped", wire=fault) for name, fault in wire.STOPPED.items()},
     "empty": Fault("envelope", "retried", envelope=_text("")),
@@ -305,6 +318,7 @@ FAULTS: dict[str, Fault] = {
     "cut": Fault("envelope", "recovered", envelope=_cut),
     "content_filter": Fault("envelope", "rejected", envelope=_text("", finish="content_filter")),
     "think_block": Fault("envelope", "recovered", envelope=_text(f"<think>\n{THOUGHTS}\n1. Read.\n</think>\n\n{{}}")),
+    "open_thoughts": Fault("envelope", "retried", envelope=_text(f"<think>\n{THOUGHTS}")),
     "reasoning_field": Fault("envelope", "recovered", envelope=_text("{}", reasoning=THOUGHTS)),
     "numbering_words": Fault("list", "recovered", PROPOSE, reply=renumber("Task {}:")),
     "numbering_paren": Fault("list", "recovered", PROPOSE, reply=renumber("{})")),
@@ -385,13 +399,16 @@ FAULTS: dict[str, Fault] = {
 # fmt: on
 
 _TOO_SLOW_FOR_ALL = {"hang", "slow_bytes", "huge_body", "gzip_bomb", "unauthorized", "no_quota"}
+_ODD = ("gzip_in_gzip", "silent", "tool_calls", "abort", "open_thoughts", "odd_usage", "refused_field")
 
 PROFILES: dict[str, dict[str, float]] = {
-    "light": {name: 0.01 for name in FAULTS if name not in _TOO_SLOW_FOR_ALL},
+    "light": {name: 0.01 for name in FAULTS if name not in {*_TOO_SLOW_FOR_ALL, *_ODD, "redirect"}},
+    "odd": dict.fromkeys(_ODD, 0.02),
     "transport": {"rate_limited": 0.10, "server_error": 0.10, "cut_json": 0.05, "bad_request": 0.01},
     "gpt3-2022": {"bad_instruction": 0.08, "bad_input": 0.21, "wrong_output": 0.26}
     | {name: 0.01 for name, fault in FAULTS.items() if fault.stage == "list"},
 }
-"""`light`: 1 % of each. `gpt3-2022`: Self-Instruct's review of 200 items (arXiv 2212.10560, table 2): 92 % valid
+"""`light`: 1 % of each that neither takes long nor stops a run. `odd`: 2 % of each of what providers send besides.
+`gpt3-2022`: Self-Instruct's review of 200 items (arXiv 2212.10560, table 2): 92 % valid
 instructions, 79 % fitting inputs, 58 % correct outputs, 54 % all three. Drawn independently, an output is wrong where
 its input is, and in 26 % of the rest: 0.92, 0.79, 0.79 · 0.74 = 0.585, and 0.92 · 0.585 = 0.538."""

@@ -188,6 +188,8 @@ class TeacherServer:
             return web.Response(body=wire.body, status=wire.status, headers=headers)
         response = web.StreamResponse(status=wire.status, headers=headers | {"content-length": str(len(wire.body))})
         await response.prepare(request)
+        if wire.manner == "silent":
+            await asyncio.sleep(self._settings.hang_s)
         if wire.manner == "slow":
             for at in range(len(wire.body)):
                 await response.write(wire.body[at : at + 1])

@@ -20,12 +20,13 @@ MORE_THAN_THE_CAP = 65 * 2**20
 """Bytes of the huge bodies: one MiB above the client's default cap."""
 
 
-Manner = Literal["whole", "reset", "slow", "late", "hang"]
+Manner = Literal["whole", "reset", "slow", "late", "hang", "silent"]
 
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """What goes over the socket. `manner`: `whole`, half of it and a reset, byte by byte, late, or never."""
+    """What goes over the socket. `manner`: `whole`, half of it and a reset, byte by byte, late, never, or `silent` after
+    the headers."""
 
     body: bytes
     status: int = 200
@@ -106,6 +107,7 @@ def _edited(spoil: Callable[[dict[str, Any]], object]) -> WireFault:
 
 
 _HTML = {"content-type": "text/html"}
+_CALL = {"role": "assistant", "content": None, "tool_calls": [{"type": "function", "function": {"name": "search"}}]}
 RETRIED: dict[str, WireFault] = {
     "rate_limited": _rate_limited,
     "server_error": _error(500, "The engine met an issue", "InternalServerError", 500),
@@ -125,10 +127,20 @@ RETRIED: dict[str, WireFault] = {
     ),
     "no_choices": _edited(lambda data: data.update(choices=[])),
     "too_few_choices": _edited(lambda data: data["choices"].pop()),
+    "gzip_in_gzip": lambda body, rng: Wire(
+        gzip.compress(_packed_zeros(), mtime=0), headers={"content-encoding": "gzip, gzip"}
+    ),
+    "silent": _sent("silent"),
+    "tool_calls": _edited(lambda data: data["choices"][0].update(message=_CALL, finish_reason="tool_calls", text="")),
+    "abort": _edited(lambda data: data["choices"][0].update(finish_reason="abort")),
 }
 RECOVERED: dict[str, WireFault] = {
     "late": _sent("late"),
     "wrong_usage": _edited(lambda data: data.update(usage={"prompt_tokens": -1, "completion_tokens": "many"})),
+    "odd_usage": _edited(lambda data: data.update(usage={"prompt_tokens": 10**30, "completion_tokens": True})),
+    "refused_field": _error(
+        400, "Unsupported value: 'temperature'", "invalid_request_error", "unsupported_value", "temperature"
+    ),
 }
 REJECTED: dict[str, WireFault] = {
     "bad_request": _error(400, "The request cannot be processed", "BadRequestError", 400, "messages"),
@@ -141,5 +153,6 @@ REJECTED: dict[str, WireFault] = {
 STOPPED: dict[str, WireFault] = {
     "unauthorized": _error(401, '{"error": "Unauthorized"}'),  # a bare string, as vLLM has it
     "no_quota": _error(429, "You exceeded your current quota", "insufficient_quota", "insufficient_quota"),
+    "redirect": _error(302, "<a href='/login'>Found</a>", headers=_HTML | {"location": "/login"}),
 }
 """What a good client does about it: asks again, reads the answer all the same, rejects the item, or ends the run."""

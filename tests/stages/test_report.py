@@ -30,6 +30,7 @@ from synth.stages.export import ExportSettings, export, run_facts
 from synth.stages.report import ReportSettings, charts, compare, report
 from synth.stages.report.blocks import show
 from synth.stages.report.evolution import word_difference
+from synth.stages.report.recipe_text import shown_recipe
 from synth.stages.report.similarity import nearest, nearest_within
 from synth.verdicts import QUESTIONS, Verdict, add_verdicts, row_key
 
@@ -185,6 +186,23 @@ def test_a_bare_run_folder_makes_a_page_that_says_what_is_missing(tmp_path: Path
         assert words in page
     with pytest.raises(StorageError):
         report(tmp_path / "nothing")
+
+
+def test_what_looks_like_a_secret_in_a_recipe_is_not_shown(tmp_path: Path) -> None:
+    make_run(tmp_path / "run", roots=3, rounds=0, files=False)
+    (tmp_path / "run" / "recipe.yaml").write_text(
+        "models:\n  teacher:\n    api_key_env: MY_KEY\n    extra_headers: {x-token: $GATE_TOKEN}\n    extra_body:\n"
+        "      user_token: canary-1\n      nested:\n        apiKey: >-\n          canary-2\n          canary-3\n"
+        "      trace: sk-canary4canary4canary4\n      top_k: 40\n      max_tokens: 512\n"
+    )
+    page = report(tmp_path / "run").read_text()
+    assert "canary" not in page and "[hidden]" in page
+    assert all(text in page for text in ("MY_KEY", "$GATE_TOKEN", "top_k: 40", "max_tokens: 512"))
+
+
+def test_a_recipe_without_secrets_is_shown_as_it_is_written() -> None:
+    text = "seed: 1  # a comment\nteacher: {model: m, tokenizer: a-long-name}\n"
+    assert shown_recipe(text) == text and "sk-" not in shown_recipe("{ sk-canary4canary4canary4")
 
 
 @pytest.mark.parametrize(

@@ -333,7 +333,7 @@ def test_ifd_is_the_ratio_of_the_two_losses_and_higher_for_shuffled_answers(tmp_
     records = [Record(f"Say {one} and {two}.", "", f"{one} {two}") for one in words for two in words]
     base = tmp_path / "base"
     make_base(records, base, TrainSettings())
-    trained = train(records, tmp_path / "student", TrainSettings(model=str(base), max_steps=40, num_threads=1))
+    trained = train(records, tmp_path / "student", TrainSettings(model=str(base), max_steps=120, num_threads=1))
     measure = Ifd(IfdSettings(model=str(trained.path), num_threads=1))
     first = measure.now(records[3])
     assert first == pytest.approx(by_hand(measure, records[3]), abs=1e-3)

@@ -15,11 +15,14 @@ from typing import Any
 from synth.diversity import VerbNouns, count_verb_nouns
 from synth.engine.funnel import Funnel, count_funnel, data_stages, final_records
 from synth.engine.ledger import LedgerReader
+from synth.errors import UsageError
+from synth.given import parse_yaml
 from synth.metrics import count_words, distinct_n, self_bleu, vendi_score
 from synth.records import Record
 from synth.stages.report.evolution import EvolutionFacts, collect_evolution
 from synth.stages.report.people import PeopleFacts, collect_people
 from synth.stages.report.quality import QualityCollector, QualityFacts
+from synth.stages.report.recipe_text import shown_recipe
 from synth.stages.report.similarity import nearest, nearest_within
 from synth.stages.report.traffic import Traffic, collect_traffic
 
@@ -117,7 +120,7 @@ def collect(run_dir: Path, embeddings_path: str | None = None) -> RunFacts:
             traffic=collect_traffic(ledger),
             stages=_in_order(ledger),
             meta=meta,
-            recipe=_text(run_dir / "recipe.yaml"),
+            recipe=shown_recipe(_text(run_dir / "recipe.yaml")),
             timings={k: float(v) for k, v in _json(run_dir / "timings.json").items() if isinstance(v, int | float)},
             manifest=_json(run_dir / "export" / "manifest.json"),
             student={str(p.relative_to(run_dir)): _json(p) for p in sorted(run_dir.glob("student*/**/train.json"))},
@@ -163,8 +166,6 @@ def vendi_of_vectors(path: str, sample: int = 1000) -> float:
     """The Vendi Score of the rows of a .npy file of vectors (cosine likeness). Raises UsageError for another file."""
     import numpy as np
 
-    from synth.errors import UsageError
-
     try:
         vectors = np.load(path, allow_pickle=False).astype(np.float64)
         vectors = vectors[np.random.default_rng(0).permutation(len(vectors))[:sample]]
@@ -205,11 +206,9 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _yaml(path: Path) -> dict[str, Any]:
-    import yaml
-
     try:
-        value = yaml.safe_load(_text(path))
-    except (yaml.YAMLError, RecursionError):
+        value = parse_yaml(_text(path), path.name)[0]
+    except UsageError:
         return {}
     return value if isinstance(value, dict) else {}
 

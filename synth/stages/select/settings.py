@@ -93,7 +93,7 @@ class IfdSettings(_Section):
     model: str = Field(description="A folder, or a name of the hub.")
     template: str | None = Field(
         None,
-        description="The form of a conversation; null: the model's own. alpaca and wizardlm are those of the published code.",
+        description="The form of a conversation; null: the model's own. Those of the published code: alpaca, wizardlm.",
     )
     max_tokens: int = Field(1024, ge=16, description="Longest text measured, in tokens.")
     num_threads: int | None = Field(None, description="Threads of torch on the CPU.")
