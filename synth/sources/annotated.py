@@ -20,7 +20,7 @@ from synth.records import Lineage, Record, Rejection, digest
 from synth.sources import read_source
 from synth.sources.files import read_rows
 from synth.sources.flan import Mode, TaskKind, chosen, find_kind, option_list
-from synth.sources.rendering import Fault, Job, Rendered, Renderer
+from synth.sources.rendering import Fault, Job, Limits, Rendered, Renderer
 from synth.sources.rows import Reading, Row
 from synth.sources.superni import Shown
 from synth.sources.templates import Template, read_templates
@@ -91,12 +91,14 @@ class AnnotatedSource(BaseModel):
         return found
 
 
-def annotated(name: str, source: AnnotatedSource, seed: int) -> Iterator[Result]:
+def annotated(name: str, source: AnnotatedSource, seed: int, limits: Limits = Limits()) -> Iterator[Result]:
     """The results of the source called `name`, in the order of its rows; draws come from `seed`.
+
+    `limits`: bounds of a template over a row.
 
     Raises InputError or UsageError where nothing of it can be read, or a template is at fault whatever the row.
     """
-    made = _told(name, source, seed) if source.kind or source.templates_path else _known(name, source)
+    made = _told(name, source, seed, limits) if source.kind or source.templates_path else _known(name, source)
     seen: set[str] = set()
     for result in made:
         mark = digest(result.id, result.output) if isinstance(result, Record) else ""
@@ -118,13 +120,13 @@ def _known(name: str, source: AnnotatedSource) -> Iterator[Result]:
         yield Record.from_dict(record.to_dict() | {"meta": source.meta | {"source": name} | record.meta})
 
 
-def _told(name: str, source: AnnotatedSource, seed: int) -> Iterator[Result]:
+def _told(name: str, source: AnnotatedSource, seed: int, limits: Limits) -> Iterator[Result]:
     templates = source.templates(name)
     reading = Reading()
     rows = read_rows(source.path, reading)[: source.max_rows]
     for mistake in reading.mistakes:
         yield _refused(name, mistake, "", "unreadable")
-    with Renderer(templates) as renderer:
+    with Renderer(templates, limits) as renderer:
         if renderer.faults:
             names = {one.id: one.name for one in templates}
             mistakes = [f"template {names[key]} ({key}): {fault.detail}" for key, fault in renderer.faults.items()]

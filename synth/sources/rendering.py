@@ -20,6 +20,10 @@ from synth.errors import SynthError
 from synth.sources.templates import Template
 
 MAX_ROW_CHARS = 10_000_000
+BATCH = 50
+"""Rows handed over at a time."""
+SLOW = 4
+"""A processor second may last so many on a busy machine."""
 _WORKER = Path(__file__).with_name("render_worker.py")
 _KEPT = ("PATH", "PYTHONPATH", "LANG", "LC_ALL")
 """All of the environment that the process gets: no keys."""
@@ -29,7 +33,7 @@ _KEPT = ("PATH", "PYTHONPATH", "LANG", "LC_ALL")
 class Limits:
     """Bounds of a template over one row: processor seconds, bytes of memory, characters of its text.
 
-    `wall_s`: seconds after which a process that does not answer is killed, whatever it does.
+    `wall_s`: seconds that a process may be silent beyond the time of its rows; then it is killed, whatever it does.
     """
 
     seconds: float = 1.0
@@ -85,12 +89,14 @@ class Renderer:
         texts: list[str] = []
         for job in jobs:
             fault = self.faults.get(job.template)
-            text = "" if fault else json.dumps([job.template, dict(job.row), job.seed], default=str)
-            if len(text) > MAX_ROW_CHARS:
+            is_huge = sum(len(one) for one in job.row.values() if isinstance(one, str)) > MAX_ROW_CHARS
+            text = "" if fault or is_huge else json.dumps([job.template, dict(job.row), job.seed], default=str)
+            if is_huge or len(text) > 2 * MAX_ROW_CHARS:
                 fault = Fault("too_long", f"the row has more than {MAX_ROW_CHARS:,} characters")
             results.append(fault)
             texts += [] if fault else [text]
-        made = iter(self._rendered(texts))
+        batches = (texts[at : at + BATCH] for at in range(0, len(texts), BATCH))
+        made = (one for batch in batches for one in self._rendered(batch))
         return [next(made) if result is None else result for result in results]
 
     def _rendered(self, texts: Sequence[str]) -> list[Rendered | Fault]:
@@ -99,7 +105,7 @@ class Renderer:
             return []
         if self._process is None:
             self._start()
-        found = self._ask(f"[{','.join(texts)}]")
+        found = self._ask(f"[{','.join(texts)}]", SLOW * self._limits.seconds * len(texts))
         if found is not None:
             return [
                 Fault(**one) if "reason" in one else Rendered(tuple(one["parts"]), _tuple(one["choices"]))
@@ -117,18 +123,18 @@ class Renderer:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
         limits = {"seconds": self._limits.seconds, "memory": self._limits.memory}
         start = {"templates": self._sources, "most_chars": self._limits.most_chars} | limits
-        told = self._ask(json.dumps(start))
+        told = self._ask(json.dumps(start), SLOW * self._limits.seconds * len(self._sources))
         if not isinstance(told, dict):
             raise SynthError("the process that renders templates could not be started", "is jinja2 installed?")
         return told
 
-    def _ask(self, line: str) -> Any:
-        """The answer to a line; None where the process is gone or is not heard of in time."""
+    def _ask(self, line: str, seconds: float) -> Any:
+        """The answer to a line; None where the process is gone, or silent for `wall_s` longer than `seconds`."""
         assert self._process is not None and self._process.stdin and self._process.stdout
         try:
             self._process.stdin.write(f"{line}\n".encode())
             self._process.stdin.flush()
-            ready, _, _ = select.select([self._process.stdout], [], [], self._limits.wall_s)
+            ready, _, _ = select.select([self._process.stdout], [], [], self._limits.wall_s + seconds)
             said = self._process.stdout.readline() if ready else b""
         except OSError:
             return None

@@ -12,7 +12,7 @@ from synth.errors import InputError
 from synth.sources.rows import Reading, Row
 
 MAX_CELL = 10_000_000
-"""Characters of one cell."""
+"""Characters of one cell; a larger one costs its row, and one that is 20 times as large the table."""
 _SEPARATORS = ",;\t"
 _FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 _ESCAPED = re.compile("'+[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
@@ -40,7 +40,7 @@ def csv_rows(file: Path, reading: Reading) -> list[Row]:
     A row with more or fewer cells than the header is a mistake of that row. Raises InputError where the header is at
     fault: two columns of one name, or no name at all.
     """
-    csv.field_size_limit(MAX_CELL)
+    csv.field_size_limit(20 * MAX_CELL)
     with file.open(encoding="utf-8-sig", newline="") as stream:
         try:
             first = stream.readline()
@@ -98,6 +98,9 @@ def _rows(
         if len(cells) != len(names):
             what = f"has {len(cells)} cells where the header has {len(names)}"
             reading.mistakes.append(f"{where}: {what}; put cells that hold the separator into quotation marks")
+            continue
+        if max(map(len, cells)) > MAX_CELL:
+            reading.mistakes.append(f"{where}: has a cell of more than {MAX_CELL:,} characters; shorten it")
             continue
         plain = [unescape_cell(cell) for cell in cells] if is_guarded else cells
         if plain != cells:

@@ -141,3 +141,21 @@ def test_rows_that_cannot_be_read_and_repeated_ones_are_counted_too(tmp_path: Pa
     reasons = Counter(one.reason for one in flat if isinstance(one, Rejection))
     assert len(flat) == 4 and reasons == {"unreadable": 1, "repeated": 1}
     assert any(f"{path}:4" in one.detail for one in flat if isinstance(one, Rejection))
+
+
+@pytest.mark.parametrize("container", ["jsonl", "json", "csv", "parquet"])
+def test_a_field_of_many_megabytes_costs_its_row_and_no_other(container: str, tmp_path: Path) -> None:
+    rows = [ROWS[0], {"review": "x" * 12_000_000, "stars": 1}, ROWS[1]]
+    path, frame = tmp_path / f"rows.{container}", pd.DataFrame(rows)
+    if container == "csv":
+        frame.to_csv(path, index=False)
+    elif container == "parquet":
+        frame.to_parquet(path)
+    elif container == "json":
+        path.write_text(json.dumps(rows), "utf-8")
+    else:
+        written(tmp_path, rows)
+    found = list(annotated("r", AnnotatedSource(path=path, **SENTIMENT, turned=False), 0))
+    assert [one.output for one in found if isinstance(one, Record)] == ["negative", "positive"]
+    (refused,) = [one for one in found if isinstance(one, Rejection)]
+    assert refused.reason in ("unreadable", "too_long") and str(path) in refused.detail
