@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from synth.embedded import evolve, judge, optimiser, propose
-from synth.embedded.answer import answer
+from synth.embedded.answer import answer, with_steps
 from synth.embedded.draws import Draw
 from synth.embedded.generate import Wish
 from synth.embedded.operations import OPERATIONS
@@ -53,6 +53,10 @@ class Settings:
             raise UsageError(said, f"It has {', '.join(OPERATIONS)}.")
         if not 1 <= self.max_steps <= 3:
             raise UsageError(f"max_steps is {self.max_steps}", "Take 1, 2 or 3.")
+
+
+STEPS_HEADING = "\n\n# How to answer\n"
+"""In a request for worked steps this ends the task."""
 
 
 def reply(request: ChatRequest, settings: Settings) -> Completion:
@@ -105,11 +109,12 @@ def _text(prompt: Prompt, request: ChatRequest, settings: Settings, choice: int)
 
 
 def _answer(text: str) -> str:
+    text, wants_steps, _ = text.partition(STEPS_HEADING)
     task = understand(*split_task(text))
     if task is None:
         said, advice = "the task is outside the embedded teacher's grammar", "take a real teacher for your own tasks"
         raise RequestRefused(said, "unsupported", advice)
-    return answer(task)
+    return with_steps(task) if wants_steps else answer(task)
 
 
 def count_tokens(text: str) -> int:

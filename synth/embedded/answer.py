@@ -9,7 +9,7 @@ from synth.embedded.material import write, write_table
 from synth.embedded.operations import OPERATIONS
 from synth.embedded.operations.texts import options
 from synth.embedded.plan import Link
-from synth.embedded.values import Label, Name, Quantity, Table, show_number
+from synth.embedded.values import Label, Name, Quantity, Table, Unfit, show_number
 
 
 def answer(task: Task) -> str:
@@ -21,6 +21,15 @@ def answer(task: Task) -> str:
         return main
     parts = [(title(last), main), *((title(link), _written(link, task)) for link in outcome.also)]
     return "\n".join(f"{name}:\n{text}" if "\n" in text else f"{name}: {text}" for name, text in parts)
+
+
+def with_steps(task: Task) -> str:
+    """The result of each step, then the answer, which must stand on one line. Raises Unfit where it does not."""
+    final = answer(task)
+    if "\n" in final:
+        raise Unfit("an answer of several lines cannot end worked steps")
+    steps = [f"{title(link)}: {' '.join(write(link.after).split())}." for link in task.outcome.links]
+    return "\n".join([*steps, f"The answer is {final.removesuffix('.')}."])
 
 
 def title(link: Link) -> str:

@@ -11,6 +11,7 @@ import random
 import resource
 import signal
 import sys
+from contextlib import suppress
 from typing import Any
 
 from jinja2 import StrictUndefined, UndefinedError
@@ -122,7 +123,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     start = json.loads(sys.stdin.readline())
     seconds, most = start["seconds"], start["most_chars"]
-    resource.setrlimit(resource.RLIMIT_AS, (start["memory"], start["memory"]))
+    with suppress(ValueError, OSError):  # a system without this bound; Linux has it
+        resource.setrlimit(resource.RLIMIT_AS, (start["memory"], start["memory"]))
     made = environment()
     templates = {name: limited(seconds, compiled, made, one) for name, one in start["templates"].items()}
     tell({name: one for name, one in templates.items() if isinstance(one, dict)})

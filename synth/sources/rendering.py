@@ -120,7 +120,9 @@ class Renderer:
     def _start(self) -> dict[str, Any]:
         environment = {name: value for name in _KEPT if (value := os.environ.get(name)) is not None}
         command = [sys.executable, "-P", str(_WORKER)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+        )
         limits = {"seconds": self._limits.seconds, "memory": self._limits.memory}
         start = {"templates": self._sources, "most_chars": self._limits.most_chars} | limits
         told = self._ask(json.dumps(start), SLOW * self._limits.seconds * len(self._sources))

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scripted import Scripted, collect
 
+from synth.models import connect
 from synth.parsing.finals import split_final, with_final
 from synth.records import Record, Rejection
 from synth.stages.respond import RespondSettings, respond
@@ -84,3 +85,16 @@ def test_the_examination_marks_the_final_answer_of_worked_steps() -> None:
     assert mark(checked, "yes and no")["correct"] == 0
     assert mark(plain, "Tom slept.\nThe answer is Ann.")["correct"] == 1
     assert mark(plain, "Ann slept.\nThe answer is Tom.")["correct"] == 0
+
+
+def test_the_reference_teacher_shows_its_steps_and_ends_with_its_answer(tmp_path: Path) -> None:
+    table = "loaf,price (euros),pieces\nrye loaf,2.50,4\nbrioche,1.20,7\nbaguette,3.10,2"
+    record = Record("What is the total price of the loaves?", table)
+
+    async def given_records():  # type: ignore[no-untyped-def]
+        yield record
+
+    settings = RespondSettings(steps=True)
+    ((found,),) = collect(tmp_path, connect("embedded", {}), lambda engine: respond(engine, given_records(), settings))  # type: ignore[arg-type]
+    assert isinstance(found, Record) and found.meta["final"] == "6.80 euros" and found.meta["rationale"]
+    assert found.output.endswith("\nThe answer is 6.80 euros.")
