@@ -1,4 +1,4 @@
-"""`synth report` and `synth compare`: a run as one page, two runs side by side."""
+"""`synth report` and `synth compare`: a run as one page, and what differs between two."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ def report(
     embeddings: Annotated[
         Path | None, typer.Option(help="A .npy file of vectors, one row for each final record, for the Vendi score.")
     ] = None,
+    open_: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -30,6 +31,8 @@ def report(
         path = write(folder, ReportSettings(embeddings_path=str(embeddings) if embeddings else None))
         reseal(folder, path.name)
         print_json({"report": str(path)}) if json else say(str(path))
+        if open_:
+            typer.launch(path.resolve().as_uri())
 
 
 def compare(
@@ -39,12 +42,12 @@ def compare(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Write the report of two runs side by side.
+    """Write a page of what differs between two runs: recipe, counts, reasons, grades, students, rows.
 
     Example: synth compare runs/mine runs/yours --out compare.html
     """
     with guard(json=json, debug=debug):
         from synth.stages.report import compare as write
 
-        path = write([one, other], out)
+        path = write(one, other, out)
         print_json({"report": str(path)}) if json else say(str(path))

@@ -130,6 +130,8 @@ def print_summary(summary: dict[str, Any]) -> None:
         say(f"Possibly paid twice: {summary['possibly_paid_twice']}")
     for path in summary["made"]:
         say(f"made {path}")
+    for path in (path for path in map(Path, summary["made"]) if path.suffix == ".html"):
+        say(f"read it at {path.resolve().as_uri()}")
 
 
 def validate(

@@ -11,6 +11,7 @@ from pathlib import Path
 from synth.engine.lock import run_lock
 from synth.engine.progress import RunProgress
 from synth.errors import UsageError
+from synth.given import flat
 from synth.pipeline.data import Interrupted, connect_role, read_input, run_data_stages
 from synth.pipeline.folder import (
     RECIPE_FILE,
@@ -20,7 +21,6 @@ from synth.pipeline.folder import (
     drop_copy,
     empty,
     final_records,
-    flat,
     keep_copy,
     read_run_recipe,
     read_timings,

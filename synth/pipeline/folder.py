@@ -21,7 +21,7 @@ from synth.engine.ledger import FILE_NAME, LedgerReader
 from synth.engine.progress import RunProgress
 from synth.errors import StorageError, UsageError
 from synth.fileio import atomic_write
-from synth.given import parse_yaml, read_text
+from synth.given import flat, parse_yaml, read_text
 from synth.pipeline.seals import SEALS
 from synth.recipe import Recipe, build_recipe, shaping
 from synth.records import Record
@@ -92,15 +92,6 @@ def _identity(run_dir: Path) -> dict[str, Any] | None:
         return dict(json.loads(read_text(run_dir / IDENTITY)))
     except (OSError, ValueError):
         return flat(shaping(read_run_recipe(run_dir).model_dump(mode="json")))
-
-
-def flat(data: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one, keys joined by dots."""
-    if not isinstance(data, dict):
-        return {prefix: data}
-    return {
-        key: value for name, inner in data.items() for key, value in flat(inner, f"{prefix}.{name}".lstrip(".")).items()
-    }
 
 
 def empty(run_dir: Path) -> None:

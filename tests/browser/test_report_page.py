@@ -19,7 +19,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
     make_run(folder / "plain")
     hostile_run(folder / "hostile")
-    both = compare([folder / "plain", folder / "hostile"], folder / "compare.html")
+    both = compare(folder / "plain", folder / "hostile", folder / "compare.html")
     return {"plain": report(folder / "plain"), "hostile": report(folder / "hostile"), "compare": both}
 
 

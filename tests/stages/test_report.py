@@ -6,6 +6,8 @@ import html
 import json
 import math
 import re
+import shutil
+import sqlite3
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -220,10 +222,56 @@ def test_the_reference_teacher_is_called_by_its_name(tmp_path: Path) -> None:
     assert "reference bench" in report(tmp_path / "run").read_text()
 
 
-def test_two_runs_stand_side_by_side(tmp_path: Path, run: Path) -> None:
-    make_run(tmp_path / "other", roots=10, seed=2)
-    page = compare([run, tmp_path / "other"], tmp_path / "compare.html").read_text()
-    assert page.count(">other</h3>") == page.count(">made</h3>") == 13
+def test_comparing_a_run_with_itself_finds_no_difference(tmp_path: Path, run: Path) -> None:
+    page = compare(run, run, tmp_path / "compare.html").read_text()
+    assert page.count("No difference.") == 5 and not Tables(page).found
+    assert "0 of them have another answer" in page and page.count("0 tasks are in ") == 2
+
+
+def test_comparing_two_runs_shows_what_differs_and_nothing_else(tmp_path: Path, run: Path) -> None:
+    shutil.copytree(run, tmp_path / "other")
+    recipe = tmp_path / "other" / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("num_tasks: 90", "num_tasks: 7"))
+    with sqlite3.connect(tmp_path / "other" / "ledger.sqlite") as db:
+        (text,) = db.execute("SELECT results FROM outcomes WHERE stage='select' AND ordinal=3").fetchone()
+        ((kept,),) = [row.values() for row in json.loads(text)]
+        rejection = Rejection(Record.from_dict(kept), "select", "refusal", "evades", "").to_dict()
+        db.execute(
+            "UPDATE outcomes SET results=? WHERE stage='select' AND ordinal=3", (json.dumps([{"rejected": rejection}]),)
+        )
+    page = compare(run, tmp_path / "other", tmp_path / "compare.html").read_text()
+    tables = Tables(page).found
+    assert tables["Settings that differ"][1:] == [["bootstrap.num_tasks", "90", "7", ""]]
+    assert {tuple(row[:1] + row[3:]) for row in tables["Rows by stage that differ"][1:]} == {
+        ("select: kept", "-1"), ("select: rejected", "+1")
+    }  # fmt: skip
+    assert tables["Rejections by reason that differ"][1:] == [["select, refusal: evades", "0", "1", "+1"]]
+    assert "1 tasks are in made alone" in page and show(kept["instruction"]) in html.unescape(page)
+
+
+def test_the_report_opens_with_three_lines_and_rows(run: Path) -> None:
+    page = html.unescape(report(run).read_text())
+    first, kept, rejected, rest = page.split("<h2 ")[1:5]
+    ledger = LedgerReader(run)
+    finals = {record.instruction for record in final_records(ledger)}
+    ledger.close()
+    assert len(re.findall(r'<p class="plain">', first)) == 3
+    shown = re.findall(r"<b>instruction</b> (.*?)</p>", kept)
+    assert len(shown) == 10 and set(shown) <= finals
+    assert rejected.count("rejected it, ") == 10
+    assert "The funnel" in rest
+
+
+def test_the_funnel_ends_at_the_exported_number(tmp_path: Path) -> None:
+    final = make_run(tmp_path, roots=30)
+    (tmp_path / "export").mkdir()
+    manifest = {"records": len(final) - 9, "left_out": {"too_long": 4}}
+    (tmp_path / "export" / "manifest.json").write_text(json.dumps(manifest))
+    page = report(tmp_path).read_text()
+    rows = Tables(page).found["Candidates by stage"]
+    assert [number(cell) for cell in rows[-1][1:]] == [len(final) - 5, 0, 0, len(final) - 9, 4]
+    assert rows[-2][0] == "held out" and number(rows[-2][4]) == 5
+    assert f"{len(final) - 9} rows are exported, 5 are held out" in page
 
 
 def test_the_page_allows_nothing_but_its_own_style(run: Path) -> None:

@@ -1,4 +1,4 @@
-"""Report: a run folder as one page, or several runs side by side. It reads a folder and changes nothing else there."""
+"""Report: a run folder as one page, or what differs between two. It reads a folder and changes nothing else there."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from markupsafe import Markup
@@ -71,6 +71,14 @@ class Samples:
     kind: Literal["samples"] = "samples"
 
 
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows to read: (where it comes from, its texts by name) each."""
+
+    rows: Sequence[tuple[str, Sequence[tuple[str, str]]]]
+    kind: Literal["rows"] = "rows"
+
+
 Piece = tuple[Literal["same", "added", "removed"], str]
 
 
@@ -92,13 +100,13 @@ class Listing:
     kind: Literal["listing"] = "listing"
 
 
-Block = Table | Figure | Note | Numbers | Samples | Steps | Listing
+Block = Table | Figure | Note | Numbers | Samples | Rows | Steps | Listing
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Section:
-    """A part of the page, with a column of blocks for each run."""
+    """A part of the page."""
 
     id: str
     title: str
-    columns: list[Sequence[Block]] = field(default_factory=list)
+    blocks: Sequence[Block]

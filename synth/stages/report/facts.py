@@ -29,12 +29,14 @@ from synth.stages.report.traffic import Traffic, collect_traffic
 MAX_TEXTS = 60_000
 """Instructions held for the measures of diversity; of more, an even sample is taken."""
 DISTINCT_SAMPLE = 5_000
+NUM_ROWS = 10
+"""Rows shown of those kept and of those rejected."""
 REFERENCE_TEACHER = "embedded"
 
 
 @dataclass(slots=True)
 class RecordFacts:
-    """What the final records are like. `words`: field -> words -> texts."""
+    """What the final records are like. `words`: field -> words -> texts. `rows`: some of them, drawn evenly."""
 
     total: int = 0
     from_reference_teacher: int = 0
@@ -42,6 +44,7 @@ class RecordFacts:
     words: dict[str, Counter[int]] = field(default_factory=dict)
     instructions: list[str] = field(default_factory=list)
     seeds: list[str] = field(default_factory=list)
+    rows: list[Record] = field(default_factory=list)
 
     def add(self, record: Record, rng: random.Random) -> None:
         """Count one record and keep its instruction, or let chance decide where there are too many."""
@@ -58,6 +61,10 @@ class RecordFacts:
             if text:
                 words = len(text.split()) if text.isascii() else count_words(text)
                 self.words.setdefault(name, Counter())[words] += 1
+        if len(self.rows) < NUM_ROWS:
+            self.rows.append(record)
+        elif (place := rng.randrange(self.total)) < NUM_ROWS:
+            self.rows[place] = record
         if len(self.instructions) < MAX_TEXTS:
             self.instructions.append(record.instruction)
         elif (place := rng.randrange(self.total)) < MAX_TEXTS:
@@ -96,6 +103,21 @@ class RunFacts:
     ablation: dict[str, Any]
     people: PeopleFacts
 
+    @property
+    def exported(self) -> int | None:
+        """Records in the export; None where there is none."""
+        count = self.manifest.get("records")
+        return count if isinstance(count, int) else None
+
+    @property
+    def held_out(self) -> int:
+        """Records kept back from the export to examine students on."""
+        left_out = self.manifest.get("left_out")
+        counts = left_out.values() if isinstance(left_out, dict) else ()
+        if self.exported is None:
+            return 0
+        return max(0, self.funnel.kept - self.exported - sum(one for one in counts if isinstance(one, int)))
+
 
 def collect(run_dir: Path, embeddings_path: str | None = None) -> RunFacts:
     """Read the whole run folder. Raises StorageError where it holds no ledger."""
@@ -112,7 +134,7 @@ def collect(run_dir: Path, embeddings_path: str | None = None) -> RunFacts:
         return RunFacts(
             name=run_dir.resolve().name,
             run_dir=run_dir,
-            funnel=count_funnel(ledger),
+            funnel=count_funnel(ledger, NUM_ROWS),
             records=records,
             diversity=_diversity(records, embeddings_path),
             evolution=collect_evolution(ledger),

@@ -29,10 +29,10 @@ def stylesheet() -> str:
     return (FOLDER / CSS_FILE).read_text("utf-8").strip()
 
 
-def render(title: str, lead: str, names: Sequence[str], sections: Sequence[Section]) -> str:
-    """The page of one run, or of several side by side: each section has a column for each of `names`."""
+def render(title: str, lead: str, sections: Sequence[Section]) -> str:
+    """The whole page."""
     css = stylesheet()
-    values = {"title": title, "lead": lead, "names": names, "sections": sections}
+    values = {"title": title, "lead": lead, "sections": sections}
     page = environment().get_template("report.html.jinja").render(css=Markup(css), policy=policy(css), **values)
     return str(page).encode("utf-8", "replace").decode()
 
@@ -56,7 +56,7 @@ def environment() -> Any:
 
 def is_numeric(value: Any) -> bool:
     """Is a cell a number, or a text that is nothing but one?"""
-    return isinstance(value, int | float) or re.fullmatch(r"-?[\d.,]+ ?%?", str(value)) is not None
+    return isinstance(value, int | float) or re.fullmatch(r"[-+]?[\d.,]+ ?%?", str(value)) is not None
 
 
 def cell(value: Any) -> str:

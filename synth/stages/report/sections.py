@@ -7,82 +7,24 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from itertools import pairwise
 
-from synth.engine.funnel import StageCount
+from synth.engine.funnel import SAMPLES, StageCount
 from synth.metrics import mean
 from synth.records import Record, Rejection
 from synth.stages.report import charts
-from synth.stages.report.blocks import Block, Figure, Listing, Note, Numbers, Piece, Samples, Steps, Table, show
+from synth.stages.report.blocks import Block, Cell, Figure, Listing, Note, Piece, Samples, Steps, Table, show
 from synth.stages.report.evolution import word_difference
 from synth.stages.report.facts import RunFacts
 from synth.stages.report.mixture import mixture_blocks
+from synth.stages.report.opening import cost, duration, kept_rows, rejected_rows, verdict
 from synth.stages.report.people import people_blocks
 from synth.stages.report.quality import quality_blocks
-from synth.stages.report.student import student_blocks, verdict_blocks
+from synth.stages.report.student import student_blocks
 from synth.version import __version__
 
 MAX_REASONS = 40
 MAX_KINDS = 20
 PACKAGES = ("openai", "pydantic", "rapidfuzz", "pyarrow", "jinja2", "torch", "transformers", "trl", "peft", "datasets")
 NO_DATA = "This run has none."
-
-
-def outcome(facts: RunFacts) -> list[Block]:
-    """Results and cost."""
-    totals = facts.traffic.totals
-    prompt, completion = (sum(row[name] or 0 for row in totals) for name in ("prompt_tokens", "completion_tokens"))
-    cost = sum(row["cost"] or 0 for row in totals)
-    seconds = working_time(facts)
-    blocks: list[Block] = [
-        *verdict_blocks(facts.evaluation),
-        Numbers(
-            [
-                (f"{facts.funnel.kept:,}", "records kept"),
-                (f"{facts.funnel.rejected:,}", f"of {facts.funnel.candidates:,} candidates were rejected"),
-                (f"{sum(row['requests'] for row in totals if row['state'] == 'answered'):,}", "requests answered"),
-                (f"{prompt + completion:,}", f"tokens: {prompt:,} in, {completion:,} out"),
-                (f"{cost:,.4f}" if cost else "no price given", "cost, in the currency of the recipe's prices"),
-                (duration(seconds) if facts.timings else "not noted", "in all stages, which partly run side by side"),
-            ]
-        ),
-    ]
-    if facts.records.from_reference_teacher:
-        blocks.insert(0, Note(_reference_note(facts), is_warning=True))
-    unfinished = [name for name, stage in facts.stages.items() if stage["state"] != "done"]
-    if unfinished:
-        blocks.append(Note(f"This run is not finished: {', '.join(unfinished)} still going on or stopped.", True))
-    if facts.timings:
-        rows = [(name, round(value, 1)) for name, value in facts.timings.items()]
-        known = [stage.stage for stage in facts.funnel.stages]
-        rows.sort(key=lambda row: known.index(row[0]) if row[0] in known else len(known))
-        chart = charts.bars("Seconds by stage", [(name, {"seconds": value}) for name, value in rows], " s")
-        blocks.append(Figure("Time by stage", chart, Table("Seconds by stage", ("stage", "seconds"), rows)))
-    return blocks
-
-
-def _reference_note(facts: RunFacts) -> str:
-    return (
-        f"{facts.records.from_reference_teacher:,} of the {facts.records.total:,} records were made by synth's "
-        "embedded teacher, a program that composes tasks and works out their answers by rule. They are a reference "
-        "bench for testing pipelines and comparing methods, not instruction data to train an assistant on."
-    )
-
-
-def working_time(facts: RunFacts) -> float:
-    """Seconds the run took: the data stages run side by side, so their times may not simply be added up."""
-    names = {stage.stage for stage in facts.funnel.stages}
-    data = sum(seconds for name, seconds in facts.timings.items() if name in names)
-    rest = sum(seconds for name, seconds in facts.timings.items() if name not in names)
-    ends = [stage["finished_at"] for stage in facts.stages.values() if stage["finished_at"]]
-    if len(ends) == len(facts.stages) and ends:
-        data = min(data, max(ends) - min(stage["started_at"] for stage in facts.stages.values()))
-    return data + rest
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
 
 
 def funnel(facts: RunFacts) -> list[Block]:
@@ -99,9 +41,15 @@ def funnel(facts: RunFacts) -> list[Block]:
                 + (f"; {waiting:,} are still on their way." if (waiting := sum(s.waiting for s in stages)) else ".")
             )
         )
-    chart = charts.bars("Kept and rejected", [(s.stage, {"kept": s.kept, "rejected": s.rejected}) for s in stages])
+    bars = [(s.stage, {"kept": s.kept, "rejected": s.rejected}) for s in stages]
     header = ("stage", "received", "joined", "made", "kept", "rejected")
-    rows = [(s.stage, s.received, s.joined, s.made, s.kept, s.rejected) for s in stages]
+    rows: list[tuple[Cell, ...]] = [(s.stage, s.received, s.joined, s.made, s.kept, s.rejected) for s in stages]
+    rows += [("held out", stages[-1].kept, 0, 0, facts.held_out, 0)] if facts.held_out else []
+    if facts.exported is not None:
+        bars.append(("exported", {"kept": facts.exported, "rejected": 0}))
+        left_out = stages[-1].kept - facts.held_out - facts.exported
+        rows.append(("exported", stages[-1].kept - facts.held_out, 0, 0, facts.exported, left_out))
+    chart = charts.bars("Kept and rejected", bars)
     blocks.append(Figure("Kept and rejected by stage", chart, Table("Candidates by stage", header, rows)))
     for stage in stages:
         blocks += _reasons(stage)
@@ -119,10 +67,13 @@ def _reasons(stage: StageCount) -> list[Block]:
     chart = charts.bars(f"Rejected in {stage.stage}", named, colour=1)
     table = Table(f"Rejected in {stage.stage}, by reason", ("check", "reason", "records"), rows)
     samples = [
-        Samples(f"{stage.stage}, {check}: {reason} ({count:,})", [_sample(one) for one in stage.samples[check, reason]])
+        Samples(
+            f"{stage.stage}, {check}: {reason} ({count:,})",
+            [_sample(one) for one in stage.samples[check, reason][:SAMPLES]],
+        )
         for (check, reason), count in ranked[:MAX_REASONS]
     ]
-    return [Figure(f"Rejected in {stage.stage}", chart, table), *samples]
+    return [Figure(f"Rejected in {stage.stage}", chart, table) if len(rows) > 1 else table, *samples]
 
 
 def _sample(rejection: Rejection) -> tuple[str, str]:
@@ -219,6 +170,9 @@ def kinds(facts: RunFacts) -> list[Block]:
         if set(counts) <= {"(not noted)"}:
             blocks.append(Note(f"The records carry no note of their {name}."))
             continue
+        if len(ranked) == 1:
+            blocks.append(Note(f"All records have the same {name}: {show(ranked[0][0], 60)}."))
+            continue
         rows = [(show(value, 60), count) for value, count in ranked[:MAX_KINDS]]
         if len(ranked) > MAX_KINDS:
             rows.append((f"{len(ranked) - MAX_KINDS} others", sum(count for _, count in ranked[MAX_KINDS:])))
@@ -244,7 +198,7 @@ def evolution(facts: RunFacts) -> list[Block]:
         rows = [(key, tried[key], kept[key], f"{kept[key] / tried[key]:.1%}") for key in sorted(tried)]
         chart = charts.bars(f"Evolved tasks by {name}", parts)
         table = Table(f"Evolved tasks by {name}", (name, "tried", "kept", "rate"), rows)
-        blocks.append(Figure(f"Evolved tasks by {name}", chart, table))
+        blocks.append(Figure(f"Evolved tasks by {name}", chart, table) if len(rows) > 1 else table)
     if evolved.after:
         grades = range(min(evolved.before | evolved.after), max(evolved.before | evolved.after) + 1)
         bins = [(str(g), {"before": evolved.before[g], "after": evolved.after[g]}) for g in grades]
@@ -306,11 +260,11 @@ def requests(facts: RunFacts) -> list[Block]:
     """Requests, tokens, cost, and how they went over time."""
     traffic = facts.traffic
     if not traffic.totals:
-        return [Note("No model was asked in this run.")]
+        return [*cost(facts), Note("No model was asked in this run.")]
     names = ("stage", "role", "state", "requests", "prompt_tokens", "completion_tokens", "attempts", "cost")
     rows = [tuple(row[name] if row[name] is not None else 0 for name in names) for row in traffic.totals]
     header = tuple(name.replace("_", " ") for name in names)
-    blocks: list[Block] = [Table("Requests by stage, role and outcome", header, rows)]
+    blocks: list[Block] = [*cost(facts), Table("Requests by stage, role and outcome", header, rows)]
     retries = sum((row["attempts"] or 0) - row["requests"] for row in traffic.totals if row["state"] != "sent")
     paid, worst = traffic.maybe_paid_twice
     again = f"{paid:,} request{'' if paid == 1 else 's'}, at most {worst:,.4f}" if paid else "none"
@@ -363,13 +317,15 @@ def origin(facts: RunFacts) -> list[Block]:
             if isinstance(one, dict)
         ]
         blocks.append(Table("Exported files", ("file", "rows", "SHA-256, first half"), rows))
-    if facts.meta:
-        blocks.append(Table("Notes of the run", ("name", "value"), [(k, show(v, 200)) for k, v in facts.meta.items()]))
+    if notes := [(key, show(value, 200)) for key, value in facts.meta.items() if value[:1] not in ("{", "[")]:
+        blocks.append(Table("Notes of the run", ("name", "value"), notes))
     return [*blocks, Listing("The recipe as resolved", show(facts.recipe, 50_000))] if facts.recipe else blocks
 
 
 SECTIONS: tuple[tuple[str, str, Callable[[RunFacts], list[Block]]], ...] = (
-    ("outcome", "Results and cost", outcome),
+    ("verdict", "In short", verdict),
+    ("kept", "Ten rows that were kept", kept_rows),
+    ("rejected", "Ten rows that were rejected, and why", rejected_rows),
     ("funnel", "The funnel", funnel),
     ("verbs", "What is asked: verbs and their objects", verbs),
     ("nearness", "How near the tasks are to the seeds and to each other", nearness),

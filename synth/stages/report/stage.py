@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from synth.fileio import atomic_write
 from synth.stages.report.blocks import Section
+from synth.stages.report.compare import differences
 from synth.stages.report.facts import RunFacts, collect
 from synth.stages.report.page import render
 from synth.stages.report.sections import SECTIONS
@@ -37,7 +37,7 @@ def report(run_dir: Path, settings: ReportSettings = ReportSettings()) -> Path:
     facts = collect(run_dir, settings.embeddings_path)
     lead = "What this run made, what it rejected and why, and what it cost."
     path = run_dir / FILE_NAME
-    atomic_write(path, render(f"Run {facts.name}", lead, [facts.name], sections([facts])))
+    atomic_write(path, render(f"Run {facts.name}", lead, sections(facts)))
     return path
 
 
@@ -50,18 +50,14 @@ def run(folder: RunFolder, settings: ReportSettings) -> bool:
 REPORT = Stage("report", ReportSettings, run, "folder", is_default=True, files=(FILE_NAME,))
 
 
-def compare(run_dirs: Sequence[Path], path: Path) -> Path:
-    """Write the same page for several runs, side by side, to `path`, and return it."""
-    runs = [collect(folder) for folder in run_dirs]
-    names = [facts.name for facts in runs]
-    if len(set(names)) < len(names):
-        names = [str(folder) for folder in run_dirs]
-    title = " and ".join(f"run {name}" for name in names)
-    lead = "The same facts of each run, side by side; below each other on a narrow screen."
-    atomic_write(path, render(title[0].upper() + title[1:], lead, names, sections(runs)))
+def compare(one: Path, other: Path, path: Path) -> Path:
+    """Write a page of what differs between two runs to `path`, and return it."""
+    names, parts = differences(one, other)
+    lead = "What differs between the two runs; what is alike in both is left out."
+    atomic_write(path, render(f"{names[0]} and {names[1]}", lead, parts))
     return path
 
 
-def sections(runs: Sequence[RunFacts]) -> list[Section]:
-    """The parts of the page, a column for each run."""
-    return [Section(id, title, [make(facts) for facts in runs]) for id, title, make in SECTIONS]
+def sections(facts: RunFacts) -> list[Section]:
+    """The parts of the page."""
+    return [Section(id, title, make(facts)) for id, title, make in SECTIONS]

@@ -16,7 +16,7 @@ def student_blocks(
     evaluation: Mapping[str, Any], ablation: Mapping[str, Any], trained: Mapping[str, Mapping[str, Any]]
 ) -> list[Block]:
     """Scores with intervals, what the data did, the evaluation's notes and the facts of each training."""
-    blocks: list[Block] = verdict_blocks(evaluation)
+    blocks: list[Block] = []
     scores = [_renamed(row, {"student": "name", "num_items": "n"}) for row in _rows(evaluation.get("scores"))]
     scores += _rows(evaluation.get("arms"))
     for metric in dict.fromkeys(str(row.get("metric", "value")) for row in scores):
@@ -37,9 +37,13 @@ def student_blocks(
     return blocks or [Note("No student was trained or evaluated in this run.")]
 
 
-def verdict_blocks(evaluation: Mapping[str, Any]) -> list[Block]:
-    """What the run's data did for the student, in plain sentences."""
-    return [Note(show(str(sentence), 1000)) for sentence in _list(evaluation.get("verdict"))[:MAX_ROWS]]
+def verdict(evaluation: Mapping[str, Any]) -> str:
+    """What the run's data did for the student, in plain sentences; "" where nothing was examined."""
+    told = [str(sentence) for sentence in _list(evaluation.get("verdict"))[:MAX_ROWS]]
+    scores = [row for row in _rows(evaluation.get("scores")) if row.get("metric") == "correct"]
+    shares = [f"{row.get('student')} {row['value']:.1%} ({' to '.join(_three(row, '.1%')[1:])})" for row in scores]
+    right = f"Share of held-out tasks that each student gets right: {', '.join(shares)}." if shares else ""
+    return show(" ".join(told) or right, 1000)
 
 
 def _side_by_side(evaluation: Mapping[str, Any]) -> list[Block]:
