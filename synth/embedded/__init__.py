@@ -15,13 +15,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from synth.embedded import evolve, judge, optimiser, propose
+from synth.embedded import evolve, judge, optimiser, propose, talk
 from synth.embedded.answer import answer, with_steps
 from synth.embedded.draws import Draw
 from synth.embedded.generate import Wish
 from synth.embedded.operations import OPERATIONS
-from synth.embedded.recognise import Prompt, recognise, split_task
-from synth.embedded.task import understand
+from synth.embedded.recognise import Prompt, recognise
 from synth.embedded.values import Unfit
 from synth.errors import RequestRefused, UsageError
 from synth.models.base import ChatModel, ChatRequest, Completion, FinishReason, Sampling, Usage
@@ -100,7 +99,8 @@ def _text(prompt: Prompt, request: ChatRequest, settings: Settings, choice: int)
         "prefer": lambda: judge.prefer(prompt),
         "find faults": lambda: optimiser.find_faults(prompt),
         "improve": lambda: optimiser.improve(prompt, draw),
-        "answer": lambda: _answer(prompt.text),
+        "user turn": lambda: talk.user_turn(prompt, draw, wish),
+        "answer": lambda: _answer([(message["role"], message["content"]) for message in request.messages]),
     }
     try:
         return writers[prompt.kind]()
@@ -108,13 +108,13 @@ def _text(prompt: Prompt, request: ChatRequest, settings: Settings, choice: int)
         raise RequestRefused(f"the embedded teacher cannot do this: {error}", "unsupported") from error
 
 
-def _answer(text: str) -> str:
-    text, wants_steps, _ = text.partition(STEPS_HEADING)
-    task = understand(*split_task(text))
-    if task is None:
+def _answer(turns: list[tuple[str, str]]) -> str:
+    text, wants_steps, _ = turns[-1][1].partition(STEPS_HEADING)
+    found = talk.reply([*turns[:-1], ("user", text)], with_steps if wants_steps else answer)
+    if found is None:
         said, advice = "the task is outside the embedded teacher's grammar", "take a real teacher for your own tasks"
         raise RequestRefused(said, "unsupported", advice)
-    return with_steps(task) if wants_steps else answer(task)
+    return found
 
 
 def count_tokens(text: str) -> int:

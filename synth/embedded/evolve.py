@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from synth.embedded import frames, samples
 from synth.embedded.answer import table_form
-from synth.embedded.domains import Domain, by_noun, domains
+from synth.embedded.domains import domains
 from synth.embedded.draws import Draw
 from synth.embedded.generate import (
     Task,
@@ -27,7 +27,7 @@ from synth.embedded.optimiser import advice
 from synth.embedded.plan import Link, Outcome, kind_of, run
 from synth.embedded.reader import kind_of_sentence, normal, read, sentences
 from synth.embedded.recognise import Prompt, count, divided
-from synth.embedded.task import fitting_domains, new_material, plans_of, understand
+from synth.embedded.task import domain_of, new_material, plans_of, understand
 from synth.embedded.values import Table, Text, Unfit, Value
 from synth.embedded.writer import SINGLE, Writer, finished
 from synth.errors import RequestRefused
@@ -168,15 +168,6 @@ def _distance(task: Task, old: Task) -> float:
     """How far two tasks are apart in length and difficulty: a point of difficulty counts as a fifth of the words."""
     words = [len(one.instruction.split()) for one in (task, old)]
     return abs(words[0] - words[1]) / max(1, words[1]) + abs(difficulty(task) - difficulty(old)) / 5
-
-
-def domain_of(task: Task) -> Domain | None:
-    """The domain that the task lives in, if it can be told."""
-    place = task.plan.setting[0] if task.plan.setting else ""
-    named = next((domain for domain in domains() if domain.key == place), None)
-    if named is None and isinstance(task.material, Table):
-        named = by_noun().get(task.material.noun)
-    return named or (fitting_domains(task.plan)[0] if task.plan.source == "table" else None)
 
 
 def _place(task: Task, sentence: str, order: int) -> str:

@@ -71,9 +71,16 @@ def _try(draw: Draw, wish: Wish) -> Task:
     first = _first_operation(draw, wish)
     kind = first.takes if first else draw.pick(wish.kinds or KINDS)
     material, noun = samples.material(kind, first.name if first else "", domain, draw, short=wish.short)
+    return over(material, noun, domain, draw, wish, first)
+
+
+def over(
+    material: Value, noun: str, domain: Domain | None, draw: Draw, wish: Wish, first: Operation | None = None
+) -> Task:
+    """A task over this material. Raises Unfit where the steps drawn do not lead to one."""
     count = min(wish.steps or draw.pick((1, 2, 2, 3, 3, 3, 3)), wish.max_steps)
-    plan = Plan(kind, noun, normal(tuple(_steps(material, count, first, draw, wish))))
-    plan = _adorned(plan, run(plan, material, OPERATIONS), domain.key, draw, wish)
+    plan = Plan(kind_of(material), noun, normal(tuple(_steps(material, count, first, draw, wish))))
+    plan = _adorned(plan, run(plan, material, OPERATIONS), domain.key if domain else "", draw, wish)
     return told(plan, material, domain, draw, wish.style)
 
 

@@ -7,12 +7,16 @@ from synth.embedded.generate import Task
 from synth.embedded.operations import OPERATIONS
 from synth.embedded.reader import read
 from synth.embedded.recognise import Prompt, divided
+from synth.embedded.talk import last_task, turns
 from synth.embedded.task import understand
 from synth.errors import RequestRefused
 
 
 def _understood(prompt: Prompt) -> Task:
-    task = understand(*divided(prompt.block("instruction"), prompt.block("input")))
+    texts = (prompt.block("instruction"), prompt.block("input"))
+    task = understand(*divided(*texts)) or last_task(
+        [*turns(prompt.block("conversation so far")), ("user", "\n\n".join(texts).strip())]
+    )
     if task is None:
         raise RequestRefused("the task is outside the teacher's grammar", "unsupported")
     return task

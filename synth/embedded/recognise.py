@@ -25,6 +25,7 @@ HEADINGS = {
     "compare two tasks": "compare",
     "grade an answer": "grade",
     "rate the difficulty": "rate",
+    "play the user": "user turn",
     "which answer is better": "prefer",
     "find faults of a rewriting method": "find faults",
     "improve a rewriting method": "improve",

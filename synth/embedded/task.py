@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterator
 
 from synth.embedded import samples
-from synth.embedded.domains import Domain, columns_by_name, domains
+from synth.embedded.domains import Domain, by_noun, columns_by_name, domains
 from synth.embedded.draws import Draw
 from synth.embedded.generate import Task, form_for, must_bind
 from synth.embedded.material import read as read_material
@@ -15,7 +15,7 @@ from synth.embedded.operations import OPERATIONS
 from synth.embedded.operations.texts import options
 from synth.embedded.plan import Plan, run
 from synth.embedded.reader import read
-from synth.embedded.values import Column, Quantity, Unfit, Value
+from synth.embedded.values import Column, Quantity, Table, Unfit, Value
 
 TRIES = 300
 
@@ -48,6 +48,15 @@ def fitting_domains(plan: Plan) -> list[Domain]:
     place = plan.setting[0] if plan.setting else ""
     found = [d for d in domains() if wanted <= {column.name for column in d.columns}]
     return [d for d in found if d.noun == plan.noun] or [d for d in found if d.key == place] or found
+
+
+def domain_of(task: Task) -> Domain | None:
+    """The domain that the task lives in, if it can be told."""
+    place = task.plan.setting[0] if task.plan.setting else ""
+    named = next((domain for domain in domains() if domain.key == place), None)
+    if named is None and isinstance(task.material, Table):
+        named = by_noun().get(task.material.noun)
+    return named or (fitting_domains(task.plan)[0] if task.plan.source == "table" else None)
 
 
 def new_material(plan: Plan, draw: Draw, *, label: str = "") -> Task:

@@ -6,6 +6,7 @@ from synth.errors import UsageError
 from synth.plugins import find
 from synth.stages.annotate import ANNOTATE
 from synth.stages.bootstrap.stage import BOOTSTRAP
+from synth.stages.converse import CONVERSE
 from synth.stages.evaluate.stage import EVALUATE
 from synth.stages.evolve.stage import EVOLVE
 from synth.stages.export.stage import EXPORT
@@ -19,7 +20,7 @@ from synth.stages.stage import Stage
 from synth.stages.train import TRAIN
 
 STAGES: tuple[Stage, ...] = (
-    BOOTSTRAP, EVOLVE, ANNOTATE, RESPOND, REPHRASE, SELECT, MIX, PREFER, EXPORT, TRAIN, EVALUATE, REPORT,
+    BOOTSTRAP, EVOLVE, ANNOTATE, RESPOND, REPHRASE, CONVERSE, SELECT, MIX, PREFER, EXPORT, TRAIN, EVALUATE, REPORT,
 )  # fmt: skip
 
 

@@ -1,0 +1,70 @@
+"""Echoes of a model that talks to itself: the user answers, the assistant asks itself, names of roles in a text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from synth.records import Record
+from synth.tokens import unicode_tokens
+from synth.verify.language import is_language
+
+ROLE_LINE = re.compile(
+    r"^[ \t]*[*_#<|\[]{0,4}(?:user|human|assistant|ai|bot|system|person)[*_>|\]]{0,4}[ \t]*:", re.I | re.M
+)
+_ANSWERS = re.compile(
+    r"\W*(?:sure|certainly|of course|absolutely|great question|here (?:is|are)|here's|i(?: a|')m sorry, but"
+    r"|i apologi[sz]e|as an ai|you(?: a|')re welcome|how (?:can|may) i (?:help|assist)|is there anything else"
+    r"|i(?: a|')m here to help|i(?:'d| would) be happy to|let me know if"
+    r"|thank you for (?:your question|reaching out|asking))\b",
+    re.I,
+)
+_SHARED = 0.8
+"""A message repeats another where this share of its words is how the other one begins."""
+_SHORT = 8
+"""Answers of fewer words may be the same to two questions: a number, a name, yes."""
+
+
+def user_echo(text: str, talk: Record, language: str | None = None) -> str | None:
+    """Why `text` cannot be what the user of `talk` (with its answer) says next; None where it can."""
+    if not text.strip():
+        return "empty_turn"
+    if ROLE_LINE.search(text):
+        return "role_name"
+    if _ANSWERS.match(text):
+        return "user_answers"
+    said = [turn["content"] for turn in talk.messages() if turn["role"] != "system"]
+    if _repeats(text, said[1::2]):
+        return "user_repeats_answer"
+    if _repeats(text, said[::2]):
+        return "user_repeats_question"
+    return "wrong_language" if language and not is_language(text, language) else None
+
+
+def answer_echo(text: str, talk: Record, language: str | None = None) -> str | None:
+    """Why `text` cannot be the assistant's answer to the last question of `talk`; None where it can."""
+    if not text.strip():
+        return "empty_turn"
+    if ROLE_LINE.search(text):
+        return "role_name"
+    if _repeats(text, [talk.question]):
+        return "assistant_repeats_question"
+    words = _same(text)
+    if len(words) >= _SHORT and words in {_same(answer) for _, answer in talk.history}:
+        return "assistant_repeats_answer"
+    return "wrong_language" if language and not is_language(text, language) else None
+
+
+def _same(text: str) -> tuple[str, ...]:
+    return tuple(unicode_tokens(text))
+
+
+def _repeats(text: str, others: Iterable[str]) -> bool:
+    """Is most of `text` the beginning or the whole of another message?"""
+    words = _same(text)
+    return any(_run(words, _same(other)) >= max(4, _SHARED * len(words)) for other in others) if words else False
+
+
+def _run(words: tuple[str, ...], other: tuple[str, ...]) -> int:
+    """The number of words at the start that both have."""
+    return next((n for n, (a, b) in enumerate(zip(words, other, strict=False)) if a != b), min(len(words), len(other)))

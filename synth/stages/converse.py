@@ -1,0 +1,204 @@
+"""Converse: a record becomes a conversation. The teacher plays the user, then answers with the whole talk before it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from synth.checks.echo import Echo
+from synth.checks.talk import answer_echo, user_echo
+from synth.engine.run import Ask, Engine
+from synth.errors import RequestRefused
+from synth.models.base import Sampling
+from synth.prompts import Prompt, render, version
+from synth.prompts.answering import answering
+from synth.records import Record, Rejection
+from synth.sources.languages import language_name
+from synth.stages.stage import Stage, each_record
+
+STAGE = "converse"
+KINDS = {
+    "follow up": "one more thing about the same matter, which the last answer leads to.",
+    "correction": "the last answer is to be changed: shorter, in another form, with something added or put right.",
+    "deeper": "why or how, about one point of the last answer.",
+    "change of topic": "something quite different.",
+    "unclear": "short and vague, from somebody who did not understand the last answer.",
+    "thanks": "thanks, and nothing more is asked.",
+}
+"""What the user may do next → how the prompt words it."""
+SHARES = {"follow up": 0.4, "correction": 0.15, "deeper": 0.2, "change of topic": 0.1, "unclear": 0.05, "thanks": 0.1}
+LAST = "thanks"
+END = "END"
+EXAMPLES = (
+    ("follow up", "Name three herbs that grow in shade.", "Mint, parsley and chervil grow in shade.",
+     "Which of them comes back each year without sowing?"),
+    ("correction", "Write a notice: the gym is closed on Friday.",
+     "Dear members, kindly note that our premises will remain closed this coming Friday.",
+     "Too stiff for us. Friendlier please, and add that we open again on Saturday at eight."),
+    ("deeper", "Why do onions make people cry?", "Cutting an onion sets free a gas that stings the eyes.",
+     "Where does that gas come from when the knife goes through?"),
+    ("change of topic", "Convert 3 miles to kilometres.", "3 miles are about 4.83 kilometres.",
+     "OK. What can I cook tonight from rice, two eggs and a carrot?"),
+    ("unclear", "What is a lease?", "You use a thing for a monthly fee and give it back at its residual value.",
+     "Residual what? I don't get it."),
+    ("thanks", "How long do I boil a soft egg?", "About six minutes once the water boils.",
+     "Six minutes it is, thanks!"),
+)  # fmt: skip
+"""Kind, question, answer, and what the user says next."""
+
+
+class ConverseSettings(BaseModel):
+    """How records are made conversations: further questions of a user whom the teacher plays, each answered."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    num_turns: int = Field(2, ge=1, le=50, description="Further questions of a talk, at most.")
+    min_turns: int = Field(1, ge=1, description="Further questions that a talk must have; the user thanks after them.")
+    shares: dict[str, float] = Field(
+        SHARES, description=f"How often the user does what: {', '.join(KINDS)} (which ends the talk)."
+    )
+    personas: list[str] = Field(default_factory=list, description="Sentences about users; one is drawn for each talk.")
+    language: str | None = Field(None, description="ISO 639-1 code of the language that both sides are to write.")
+    max_tokens: int = Field(
+        8192, ge=64, description="A talk is not made longer than this, by a quarter of its bytes; it ends before."
+    )
+    user_sampling: Sampling = Field(
+        Sampling(temperature=0.6, top_p=0.9, max_tokens=200), description="How the user's turns are drawn."
+    )
+    sampling: Sampling = Field(Sampling(temperature=0.7, max_tokens=1024), description="How the answers are drawn.")
+    prompt_path: str | None = Field(None, description="A .jinja file of your own in place of the prompt user_turn.")
+
+    @field_validator("shares")
+    @classmethod
+    def _are_shares(cls, value: dict[str, float]) -> dict[str, float]:
+        if unknown := set(value) - set(KINDS):
+            raise ValueError(f"there is no {sorted(unknown)[0]!r}; the user may: {', '.join(KINDS)}")
+        if min(value.values(), default=-1) < 0 or not sum(value.get(kind, 0) for kind in KINDS if kind != LAST):
+            raise ValueError("shares are numbers from 0, and something else than thanks must have one above it")
+        return value
+
+    @model_validator(mode="after")
+    def _fits(self) -> ConverseSettings:
+        if self.min_turns > self.num_turns:
+            raise ValueError("min_turns is more than num_turns")
+        return self
+
+    @property
+    def prompt(self) -> str:
+        """The prompt to render."""
+        return self.prompt_path or "user_turn"
+
+
+async def converse(
+    engine: Engine, records: AsyncIterator[Record], settings: ConverseSettings
+) -> AsyncIterator[list[Record | Rejection]]:
+    """Yield each answered record with further turns, or its rejection, in order; one without an answer as it is."""
+    versions = version(settings.prompt), version("answer")
+    async for results in each_record(engine, STAGE, records, settings, Conversing(settings), *versions):
+        yield results
+
+
+CONVERSE = Stage(STAGE, ConverseSettings, converse)
+
+
+class Ended(Exception):
+    """The talk goes no further, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conversing:
+    """The work of one record."""
+
+    settings: ConverseSettings
+
+    async def __call__(self, record: Record, ask: Ask, rng: random.Random) -> list[Record | Rejection]:
+        """The record with its further turns. Where one is refused the talk ends before it, if it is long enough."""
+        if not record.output:
+            return [record]
+        kinds = self._drawn(rng)
+        persona = rng.choice(self.settings.personas) if self.settings.personas else ""
+        talk, done, why = record, 0, "num_turns"
+        try:
+            for kind in kinds:
+                talk = await self._further(talk, kind, persona, ask)
+                done += 1
+                why = "user_ended" if kind == LAST else why
+        except Ended as reason:
+            why = str(reason)
+        noted: dict[str, Any] = {"turns": kinds[:done], "ended": why} | ({"persona": persona} if persona else {})
+        talk = replace(talk, meta=talk.meta | noted)
+        if done < self.settings.min_turns:
+            return [Rejection(talk, STAGE, "talk", why, f"in turn {done + 1} of {len(kinds)}")]
+        return [talk]
+
+    def _drawn(self, rng: random.Random) -> list[str]:
+        """What the user does in each turn; thanks come last, and not too early."""
+        shares = [self.settings.shares.get(kind, 0.0) for kind in KINDS]
+        others = [share if kind != LAST else 0.0 for kind, share in zip(KINDS, shares, strict=True)]
+        drawn: list[str] = []
+        while len(drawn) < self.settings.num_turns and LAST not in drawn:
+            may_end = len(drawn) + 1 >= self.settings.min_turns and drawn
+            drawn += rng.choices(list(KINDS), shares if may_end else others)
+        return drawn
+
+    async def _further(self, talk: Record, kind: str, persona: str, ask: Ask) -> Record:
+        """The talk with one more question and its answer. Raises Ended."""
+        settings = self.settings
+        prompt = self._prompt(talk, kind, persona)
+        echo = Echo(prompt.messages, (_so_far(talk),))
+
+        def user_fault(text: str) -> str | None:
+            return "prompt_echo" if echo.find(text, 3) else user_echo(text, talk, settings.language)
+
+        said, key = await _taken(ask, prompt, settings.user_sampling, user_fault)
+        if said.strip(" .\"'") == END:
+            raise Ended("user_ended")
+        line = replace(talk.lineage, completion_keys=(*talk.lineage.completion_keys, key))
+        history = (*talk.history, (talk.question, talk.output))
+        asked = Record(said, "", "", talk.system, history, (), line, talk.meta)
+        if _size(asked) > settings.max_tokens:
+            raise Ended("max_tokens")
+        answer, key = await _taken(
+            ask, answering(asked), settings.sampling, lambda text: answer_echo(text, asked, settings.language)
+        )
+        return asked.answered(answer, key)
+
+    def _prompt(self, talk: Record, kind: str, persona: str) -> Prompt:
+        examples = [
+            {"kind": name, "so_far": f"User: {question}\n\nAssistant: {answer}", "message": message}
+            for name, question, answer, message in EXAMPLES
+        ]
+        texts = {"so_far": _so_far(talk), "kind": kind, "persona": persona}
+        texts["language"] = language_name(self.settings.language) or ""
+        return render(self.settings.prompt, examples=examples, kinds=KINDS, **texts)
+
+
+async def _taken(ask: Ask, prompt: Prompt, sampling: Sampling, fault: Any) -> tuple[str, str]:
+    """(text, request key) of the first of two draws without a fault. Raises Ended with the fault of the second."""
+    why = ""
+    for draw in range(2):
+        try:
+            found = await ask(prompt, sampling, draw=draw)
+        except RequestRefused as error:
+            if error.reason != "too_long":
+                raise
+            raise Ended("context") from None
+        text = found.text.strip()
+        why = fault(text) or ""
+        if not why:
+            return text, found.key
+    raise Ended(why)
+
+
+def _so_far(talk: Record) -> str:
+    """What user and assistant have said, without the system text, which a user does not see."""
+    turns = [turn for turn in talk.messages() if turn["role"] != "system"]
+    return "\n\n".join(f"{turn['role'].capitalize()}: {turn['content']}" for turn in turns)
+
+
+def _size(talk: Record) -> int:
+    return sum(len(turn["content"].encode()) for turn in talk.messages()) // 4

@@ -1,0 +1,242 @@
+"""Converse: what the user does next is drawn, echoes are refused with reasons, answers are right given the whole talk."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from scripted import Scripted, collect, whole
+
+from synth.embedded.answer import answer
+from synth.embedded.operations import OPERATIONS
+from synth.embedded.plan import prove
+from synth.embedded.recognise import split_task
+from synth.embedded.talk import AGAIN, LEADS, THANKS, UNCLEAR, WELCOME
+from synth.embedded.task import understand
+from synth.errors import RequestRefused
+from synth.models.base import ChatRequest
+from synth.records import Record, Rejection
+from synth.sources import read_records
+from synth.stages.converse import KINDS, ConverseSettings, Conversing, converse
+
+FIRST = Record("Name a river.", "In Spain, please.", "The Ebro is a river in Spain.", "Be brief.")
+ASKED, ANSWERED = "How long is it from the source to the sea?", "It is about 930 kilometres long."
+
+
+def asked(n: int) -> str:
+    return f"Question {n}: {ASKED}"
+
+
+def answered(n: int) -> str:
+    return f"Answer {n}: {ANSWERED}"
+
+
+def is_user_side(request: ChatRequest) -> bool:
+    return request.messages[0]["content"].startswith("# Play the user")
+
+
+def by_side(user: Callable[[int], str], assistant: Callable[[int], str]) -> Scripted:
+    """A teacher whose texts depend on the side and on how many times that side was asked before."""
+    counts: Counter[bool] = Counter()
+
+    def reply(request: ChatRequest) -> str:
+        side = is_user_side(request)
+        counts[side] += 1
+        return (user if side else assistant)(counts[side])
+
+    return Scripted(reply)
+
+
+def talked(place: Path, model: Scripted, record: Record = FIRST, **settings: Any) -> Record | Rejection:
+    async def one() -> AsyncIterator[Record]:
+        yield record
+
+    chosen = ConverseSettings.model_validate(settings)
+    ((result,),) = collect(place, model, lambda engine: converse(engine, one(), chosen))
+    return result
+
+
+def test_the_talk_grows_by_questions_that_are_answered_with_all_before_them(tmp_path: Path) -> None:
+    model = by_side(lambda n: asked(n), lambda n: answered(n))
+    talk = talked(tmp_path, model, num_turns=2, shares={"follow up": 1})
+    assert isinstance(talk, Record) and talk.system == FIRST.system and talk.instruction == asked(2)
+    assert talk.history == ((FIRST.question, FIRST.output), (asked(1), answered(1)))
+    assert talk.meta == {"turns": ["follow up", "follow up"], "ended": "num_turns"}
+    assert len(talk.lineage.completion_keys) == 4
+    answering = [request for request in model.requests if not is_user_side(request)]
+    assert list(answering[-1].messages) == talk.messages()[:-1]
+
+
+def test_requests_of_one_talk_begin_alike_so_that_a_prefix_cache_serves_them(tmp_path: Path) -> None:
+    model = by_side(lambda n: asked(n), lambda n: answered(n))
+    talked(tmp_path, model, num_turns=6, shares={"follow up": 1, "deeper": 1})
+    for side, tail in ((True, 400), (False, 0)):
+        texts = [whole(request) for request in model.requests if is_user_side(request) is side]
+        for text, later in pairwise(texts):
+            assert later.startswith(text[: len(text) - tail])
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("Sure, here is more about it.", "user_answers"),
+        ("How can I help you today?", "user_answers"),
+        ("User: how long is it?", "role_name"),
+        ("I see.\n**Assistant:** It is long.", "role_name"),
+        (FIRST.output, "user_repeats_answer"),
+        ("name a river in spain please", "user_repeats_question"),
+        ("Residual what? I don't get it.", "prompt_echo"),
+        ("Wie lang ist der Fluss und wo ist die Quelle?", "wrong_language"),
+    ],
+)
+def test_a_user_who_is_none_is_asked_once_more_and_then_refused(said: str, reason: str, tmp_path: Path) -> None:
+    model = by_side(lambda n: said, lambda n: ANSWERED)
+    found = talked(tmp_path / "a", model, language="en")
+    assert isinstance(found, Rejection) and (found.check, found.reason) == ("talk", reason)
+    assert found.record.output == FIRST.output and len(model.requests) == 2
+    second = talked(tmp_path / "b", by_side(lambda n: said if n == 1 else ASKED, lambda n: ANSWERED), num_turns=1)
+    assert isinstance(second, Record) and second.instruction in (ASKED, said)
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (ASKED, "assistant_repeats_question"),
+        ("It is long.\n\nUser: thanks!", "role_name"),
+        ("Das ist nicht bekannt, aber es sind mehr als 900.", "wrong_language"),
+    ],
+)
+def test_an_assistant_that_asks_itself_is_refused(said: str, reason: str, tmp_path: Path) -> None:
+    found = talked(tmp_path, by_side(lambda n: ASKED, lambda n: said), language="en")
+    assert isinstance(found, Rejection) and found.reason == reason
+
+
+def test_a_later_turn_that_is_refused_ends_the_talk_before_it(tmp_path: Path) -> None:
+    model = by_side(lambda n: ASKED if n == 1 else "Human: and?", lambda n: ANSWERED)
+    talk = talked(tmp_path, model, num_turns=3, shares={"deeper": 1})
+    assert isinstance(talk, Record) and talk.meta["ended"] == "role_name" and len(talk.history) == 1
+
+
+def test_the_user_ends_the_talk_by_thanks_or_by_having_nothing_to_say(tmp_path: Path) -> None:
+    model = by_side(lambda n: ASKED if n == 1 else "END.", lambda n: ANSWERED)
+    talk = talked(tmp_path, model, num_turns=5, shares={"follow up": 1})
+    assert isinstance(talk, Record) and talk.meta["ended"] == "user_ended" and len(talk.history) == 1
+    for seed in range(50):
+        kinds = Conversing(ConverseSettings(num_turns=6, min_turns=3))._drawn(random.Random(seed))
+        assert len(kinds) >= 3 and "thanks" not in kinds[:-1]
+
+
+def test_the_kinds_are_drawn_with_their_shares() -> None:
+    work = Conversing(ConverseSettings(num_turns=1, shares={"follow up": 3, "unclear": 1}))
+    drawn = Counter(kind for seed in range(2_000) for kind in work._drawn(random.Random(seed)))
+    assert set(drawn) == {"follow up", "unclear"} and 1_400 < drawn["follow up"] < 1_600
+
+
+def test_a_talk_that_fills_the_context_ends_between_turns_and_says_so(tmp_path: Path) -> None:
+    model = by_side(lambda n: asked(n), lambda n: f"{n} " * 300)
+    talk = talked(tmp_path / "a", model, num_turns=9, max_tokens=500, shares={"follow up": 1})
+    assert isinstance(talk, Record) and talk.meta["ended"] == "max_tokens" and 1 < len(talk.history) < 9
+
+    def refuse(n: int) -> str:
+        if n > 1:
+            raise RequestRefused("too many tokens", "too_long")
+        return ANSWERED
+
+    model = by_side(lambda n: asked(n), refuse)
+    talk = talked(tmp_path / "b", model, num_turns=9, shares={"follow up": 1})
+    assert isinstance(talk, Record) and talk.meta["ended"] == "context" and len(talk.history) == 1
+
+
+def test_persona_and_language_stand_in_the_users_prompt_alone(tmp_path: Path) -> None:
+    model = by_side(lambda n: ASKED, lambda n: ANSWERED)
+    talk = talked(tmp_path, model, num_turns=1, personas=["A hurried nurse."], language="en")
+    assert isinstance(talk, Record) and talk.meta["persona"] == "A hurried nurse."
+    for request in model.requests:
+        assert ("A hurried nurse." in whole(request)) is is_user_side(request) is ("writes English" in whole(request))
+
+
+def test_a_record_without_an_answer_is_left_alone(tmp_path: Path) -> None:
+    open_task = Record("Name a river.")
+    assert talked(tmp_path, by_side(lambda n: ASKED, lambda n: ANSWERED), open_task) == open_task
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"min_turns": 3}, {"shares": {"sing": 1}}, {"shares": {"thanks": 1}}, {"shares": {}}]
+)
+def test_settings_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        ConverseSettings.model_validate(wrong)
+
+
+# --- the embedded teacher, whose truth is known -----------------------------------------------------------------------
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(folder: Path, num_tasks: int, crash: int | None = None) -> int:
+    recipe = {
+        "name": "talks", "teacher": {"backend": "embedded"}, "bootstrap": {"num_tasks": num_tasks},
+        "converse": {"num_turns": 3}, "stages": ["bootstrap", "respond", "converse", "export"],
+        "export": {"formats": ["sharegpt"]},
+    }  # fmt: skip
+    folder.mkdir(exist_ok=True)
+    (folder / "recipe.yaml").write_text(json.dumps(recipe))
+    words = [sys.executable, "-m", "synth", "run", "recipe.yaml", "--run", "run", "--json"]
+    env = os.environ | {"PYTHONPATH": str(ROOT)} | ({"SYNTH_CRASH_AT": f"answered:{crash}"} if crash else {})
+    return subprocess.run(words, cwd=folder, env=env, capture_output=True).returncode
+
+
+def wrong_answers(talk: Record) -> list[str]:
+    """The answers of a talk that are not what its last material gives; each truth is derived in two ways."""
+    wrong, material, right = [], "", ""
+    for user, said in (*talk.history, (talk.question, talk.output)):
+        if user in (THANKS, UNCLEAR):
+            right_now = WELCOME if user == THANKS else AGAIN + right
+        else:
+            instruction, given = split_task(user)
+            material = given or material
+            for lead in LEADS.values():
+                instruction = instruction.removeprefix(lead)
+            task = understand(instruction, material)
+            assert task is not None and prove(task.plan, task.material, OPERATIONS), user
+            right_now = right = answer(task)
+        wrong += [user] if said != right_now else []
+    return wrong
+
+
+def check(folder: Path, num_tasks: int) -> None:
+    whole, killed = folder / "whole", folder / "killed"
+    assert run(whole, num_tasks) == 0
+    assert run(killed, num_tasks, crash=4 * num_tasks) not in (0, 1, 2)
+    assert run(killed, num_tasks) == 0
+    files = [place / "run" / "export" / "sharegpt.json" for place in (whole, killed)]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    talks = read_records(files[0])
+    kinds = Counter(len(talk.history) for talk in talks)
+    assert len(talks) >= 0.9 * num_tasks and kinds[0] == 0 and kinds[3] > kinds[1]
+    assert [talk.id for talk in talks if wrong_answers(talk)] == []
+
+
+def test_every_answer_of_the_embedded_teacher_is_right_given_the_talk_and_killed_runs_give_the_same(
+    tmp_path: Path,
+) -> None:
+    check(tmp_path, 60)
+
+
+@pytest.mark.slow
+def test_a_thousand_talks_are_right_and_the_same_after_a_kill(tmp_path: Path) -> None:
+    check(tmp_path, 1_060)
+
+
+def test_every_kind_has_words_for_the_prompt() -> None:
+    assert set(ConverseSettings().shares) == set(KINDS)
