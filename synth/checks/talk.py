@@ -20,7 +20,7 @@ _ANSWERS = re.compile(
     re.I,
 )
 _SHARED = 0.8
-"""A message repeats another where this share of its words is how the other one begins."""
+"""A message repeats another that begins with this share of its words."""
 _SHORT = 8
 """Answers of fewer words may be the same to two questions: a number, a name, yes."""
 
@@ -49,10 +49,17 @@ def answer_echo(text: str, talk: Record, language: str | None = None) -> str | N
         return "role_name"
     if _repeats(text, [talk.question]):
         return "assistant_repeats_question"
+    if _asks(text) and _asks(talk.question):
+        return "assistant_asks"
     words = _same(text)
     if len(words) >= _SHORT and words in {_same(answer) for _, answer in talk.history}:
         return "assistant_repeats_answer"
     return "wrong_language" if language and not is_language(text, language) else None
+
+
+def _asks(text: str) -> bool:
+    """Is `text` nothing but a question?"""
+    return text.rstrip().endswith("?") and not re.search(r"[.!:]\s|\n", text.strip())
 
 
 def _same(text: str) -> tuple[str, ...]:
@@ -60,11 +67,11 @@ def _same(text: str) -> tuple[str, ...]:
 
 
 def _repeats(text: str, others: Iterable[str]) -> bool:
-    """Is most of `text` the beginning or the whole of another message?"""
+    """Does `text` stand in another message, or is most of it how that one begins?"""
     words = _same(text)
-    return any(_run(words, _same(other)) >= max(4, _SHARED * len(words)) for other in others) if words else False
+    return len(words) > 2 and any(_has(_same(other), words) for other in others)
 
 
-def _run(words: tuple[str, ...], other: tuple[str, ...]) -> int:
-    """The number of words at the start that both have."""
-    return next((n for n, (a, b) in enumerate(zip(words, other, strict=False)) if a != b), min(len(words), len(other)))
+def _has(other: tuple[str, ...], words: tuple[str, ...]) -> bool:
+    alike = next((n for n, (a, b) in enumerate(zip(words, other, strict=False)) if a != b), min(len(words), len(other)))
+    return alike >= max(4, _SHARED * len(words)) or f" {' '.join(words)} " in f" {' '.join(other)} "

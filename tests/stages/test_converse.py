@@ -95,6 +95,7 @@ def test_requests_of_one_talk_begin_alike_so_that_a_prefix_cache_serves_them(tmp
         ("I see.\n**Assistant:** It is long.", "role_name"),
         (FIRST.output, "user_repeats_answer"),
         ("name a river in spain please", "user_repeats_question"),
+        ("a river in Spain", "user_repeats_answer"),
         ("Residual what? I don't get it.", "prompt_echo"),
         ("Wie lang ist der Fluss und wo ist die Quelle?", "wrong_language"),
     ],
@@ -112,6 +113,7 @@ def test_a_user_who_is_none_is_asked_once_more_and_then_refused(said: str, reaso
     ("said", "reason"),
     [
         (ASKED, "assistant_repeats_question"),
+        ("And how long is the Tagus?", "assistant_asks"),
         ("It is long.\n\nUser: thanks!", "role_name"),
         ("Das ist nicht bekannt, aber es sind mehr als 900.", "wrong_language"),
     ],
