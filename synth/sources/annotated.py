@@ -212,8 +212,8 @@ def _fault(template: Template, found: Rendered) -> Fault | None:
     for reason, text in zip(("empty_input", "empty_target"), found.parts, strict=True):
         if not text:
             return Fault(reason, f"the {reason.removeprefix('empty_')} is empty")
-    if template.must_choose and found.parts[1] not in (found.choices or ()):
-        return Fault("not_an_option", f"the target {found.parts[1][:60]!r} is not among the answer choices")
+    if template.must_choose and not any(one in found.parts[1] for one in found.choices or ()):
+        return Fault("not_an_option", f"the target {found.parts[1][:60]!r} names none of the answer choices")
     return None
 
 

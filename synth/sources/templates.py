@@ -44,7 +44,7 @@ class Template:
 
     @property
     def must_choose(self) -> bool:
-        """Is the target one of the choices? That is what accuracy, the metric noted for it, compares."""
+        """Does the target name one of the choices? That is what accuracy, the metric noted for it, compares."""
         return self.answer_choices is not None and "Accuracy" in (self.metadata.get("metrics") or ())
 
 

@@ -14,7 +14,7 @@ from scripted import Scripted, collect
 from synth.errors import InputError
 from synth.records import Record, Rejection
 from synth.sources.annotated import AnnotatedSource, annotated
-from synth.sources.templates import Template, TemplateFile, templates_text
+from synth.sources.templates import Template, TemplateFile, read_templates, templates_text
 from synth.stages.annotate import AnnotateSettings, annotate
 
 ROWS = [{"review": f"Visit {n} was {'lovely' if n % 2 else 'dreadful'}.", "stars": n % 2} for n in range(40)]
@@ -159,3 +159,22 @@ def test_a_field_of_many_megabytes_costs_its_row_and_no_other(container: str, tm
     assert [one.output for one in found if isinstance(one, Record)] == ["negative", "positive"]
     (refused,) = [one for one in found if isinstance(one, Rejection)]
     assert refused.reason in ("unreadable", "too_long") and str(path) in refused.detail
+
+
+REAL = Path(__file__).parents[3] / "shared/data/annotated"
+REAL_ROWS: dict[str, dict[str, Any]] = {
+    "ag_news": {"text": "Stocks fell on Monday.", "label": 2},
+    "imdb": {"text": "A fine film.", "label": 1},
+    "samsum": {"dialogue": "A: Coming?\nB: Soon.", "summary": "B will come soon."},
+    "super_glue_rte": {"premise": "It rains.", "hypothesis": "It is wet.", "label": 0},
+}
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="SKIPPED: no real templates beside this checkout")
+@pytest.mark.parametrize("name", REAL_ROWS)
+def test_every_real_template_tells_a_row_of_its_dataset(name: str, tmp_path: Path) -> None:
+    templates = REAL / f"promptsource_{name}.yaml"
+    path = written(tmp_path, [REAL_ROWS[name]])
+    found = records_of(path, templates_path=templates, prompts_per_row=100)
+    assert len(found) == len(read_templates(templates).templates)
+    assert all(one.instruction and one.output and "{{" not in one.instruction for one in found)
