@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from synth.errors import SynthError
+from synth.errors import StorageError, SynthError
 
 if TYPE_CHECKING:
     from synth.sources import Source
@@ -33,6 +33,7 @@ Strict = Annotated[
 ]
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FULL = re.compile(r"no space left|disk quota|file too large|disk is full|StreamWriter failed writing", re.I)
 
 # Control characters (but tab and line feed), and the marks that turn text around or hide in it.
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
@@ -58,7 +59,7 @@ def guard(*, json: bool = False, debug: bool = False) -> Iterator[None]:
     except SynthError as error:
         if debug:
             raise
-        _fail(error.message, error.hint, error.exit_code, json)
+        _fail(error.message, error.hint, StorageError.exit_code if _is_disk_full(error) else error.exit_code, json)
     except KeyboardInterrupt:
         _fail("interrupted", "Run the same command again to continue.", 130, json)
     except BrokenPipeError:
@@ -76,10 +77,16 @@ def guard(*, json: bool = False, debug: bool = False) -> Iterator[None]:
 
 
 def _is_disk_full(error: BaseException) -> bool:
-    """Also where a library (safetensors, torch, sqlite) wraps the system's error, or only repeats its words."""
-    words = re.search(r"no space left|disk quota|file too large|disk is full", str(error), re.I)
-    own = isinstance(error, OSError) and error.errno in DISK_FULL
-    return own or words is not None or (error.__cause__ is not None and _is_disk_full(error.__cause__))
+    """Also where a library (safetensors, torch, sqlite) wraps the system's error, or only repeats its words.
+
+    The words of a SynthError may be those of a server or a file, and tell nothing; what it was raised from does.
+    """
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
+        return True
+    if not isinstance(error, SynthError) and _FULL.search(str(error)):
+        return True
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return before is not None and _is_disk_full(before)
 
 
 def _fail(message: str, hint: str, exit_code: int, json: bool) -> NoReturn:
