@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,14 +92,20 @@ class AnnotatedSource(BaseModel):
         return found
 
 
-def annotated(name: str, source: AnnotatedSource, seed: int, limits: Limits = Limits()) -> Iterator[Result]:
+def annotated(
+    name: str,
+    source: AnnotatedSource,
+    seed: int,
+    limits: Limits = Limits(),
+    tell: Callable[[str], None] = lambda _note: None,
+) -> Iterator[Result]:
     """The results of the source called `name`, in the order of its rows; draws come from `seed`.
 
-    `limits`: bounds of a template over a row.
+    `limits`: bounds of a template over a row. `tell` gets notes on what was changed in rows, or left unread.
 
     Raises InputError or UsageError where nothing of it can be read, or a template is at fault whatever the row.
     """
-    made = _told(name, source, seed, limits) if source.kind or source.templates_path else _known(name, source)
+    made = _told(name, source, seed, limits) if source.kind or source.templates_path else _known(name, source, tell)
     seen: set[str] = set()
     for result in made:
         mark = digest(result.id, result.output) if isinstance(result, Record) else ""
@@ -109,15 +116,17 @@ def annotated(name: str, source: AnnotatedSource, seed: int, limits: Limits = Li
             yield result
 
 
-def _known(name: str, source: AnnotatedSource) -> Iterator[Result]:
+def _known(name: str, source: AnnotatedSource, tell: Callable[[str], None]) -> Iterator[Result]:
     """A file in a known format; what it notes of itself wins over the source's `meta`."""
     shown = Shown(source.num_positive, source.num_negative, source.explanations)
     options: dict[str, Any] = {"shown": shown} if shown != Shown() else {}
     read = read_source(source.path, "superni" if options else source.format, **options)
+    for note in read.notes:
+        tell(f"{name}: {note}")
     for mistake in read.skipped:
         yield _refused(name, mistake, "", "unreadable")
     for record in read.records[: source.max_rows]:
-        yield Record.from_dict(record.to_dict() | {"meta": source.meta | {"source": name} | record.meta})
+        yield replace(record, meta={**source.meta, "source": name, **record.meta})
 
 
 def _told(name: str, source: AnnotatedSource, seed: int, limits: Limits) -> Iterator[Result]:

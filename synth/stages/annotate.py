@@ -28,7 +28,7 @@ async def annotate(
 
     async def items() -> AsyncIterator[Item]:
         for name, source in settings.sources.items():
-            for number, result in enumerate(annotated(name, source, engine.options.run_seed)):
+            for number, result in enumerate(annotated(name, source, engine.options.run_seed, tell=engine.note)):
                 yield Item(f"{name}/{number}", result=result)
 
     dump = settings.model_dump(mode="json")

@@ -10,6 +10,7 @@ from scripted import Scripted, collect, inventive, prompt_of
 
 from synth.records import Record
 from synth.sources import read_source
+from synth.sources.annotated import AnnotatedSource, annotated
 from synth.stages.bootstrap import BootstrapSettings, bootstrap
 from synth.stages.bootstrap.attributes import DOLLY_KINDS
 from synth.stages.export import ExportSettings, export
@@ -42,6 +43,11 @@ def test_the_categories_are_kept_from_the_file_to_the_export_and_footnotes_go(tm
     assert [(one.input, one.output, one.meta) for one in again] == [
         (one.input, one.output, one.meta) for one in source.records
     ]
+    notes: list[str] = []
+    source_of_stage = AnnotatedSource(path=written(tmp_path), meta={"language": "en"})
+    told = [one for one in annotated("dolly", source_of_stage, 0, tell=notes.append) if isinstance(one, Record)]
+    assert [one.meta["category"] for one in told] == list(DOLLY_KINDS)
+    assert {(one.meta["source"], one.meta["language"]) for one in told} == {("dolly", "en")} and "footnotes" in notes[0]
     tasks = import_seed_tasks(written(tmp_path)).tasks
     assert [task.category for task in tasks] == list(DOLLY_KINDS)
 
