@@ -191,7 +191,7 @@ def test_privacy_masks_every_turn() -> None:
     assert "mail.org" not in json.dumps(masked.to_dict()) and masked.history == (("I am <EMAIL>", "Hi <EMAIL>"),)
 
 
-@pytest.mark.parametrize("name", sorted(set(FORMATS) - {"csv"}))
+@pytest.mark.parametrize("name", sorted(set(FORMATS) - {"csv", "dolly"}))
 def test_every_export_format_has_the_earlier_turns(name: str) -> None:
     text = json.dumps(FORMATS[name].row(replace(ANSWERED, others=(OtherAnswer("240."),))))
     assert all(part in text for part in [*BEFORE, ASKED.instruction, ANSWERED.output])
@@ -240,3 +240,9 @@ def test_old_rows_that_cannot_be_said_are_refused_by_row(tmp_path: Path) -> None
     path.write_text(json.dumps(OLD) + "\n" + json.dumps(OLD | {"messages": TURNS[2:]}) + "\n")
     with pytest.raises(InputError, match=r"old\.jsonl:2: .*`history`"):
         read_records(path)
+
+
+@pytest.mark.parametrize("name", sorted(TEMPLATES))
+def test_every_template_puts_the_system_text_before_the_first_question(name: str) -> None:
+    text = "".join(part.text for part in TEMPLATES[name].segments(conversation_of(ANSWERED)))
+    assert text.index(ANSWERED.system) < text.index(ANSWERED.history[0][0])

@@ -39,6 +39,7 @@ FORMATS: dict[str, tuple[tuple[str, ...], Reader]] = {
     "dolly": (("instruction", "response"), alpaca.dolly),
     "alpaca": (("instruction",), alpaca.alpaca),
     "prompt_completion": (("prompt", "completion"), alpaca.prompt_completion),
+    "chatml": (("text",), chat.chatml),
 }
 TABLES: tuple[Container, ...] = ("csv", "parquet")
 """Also accepted as formats: tables in one of the formats above."""

@@ -66,11 +66,12 @@ def dolly(fields: Fields, require_output: bool) -> list[Record]:
 
 
 def orca(fields: Fields, require_output: bool) -> list[Record]:
-    """OpenOrca's triples: a system text, a question, an explained answer (Orca, arXiv 2306.02707)."""
+    """OpenOrca's triples: a system text, a question (or a transcript), an explained answer (Orca, arXiv 2306.02707)."""
     fields.used.add("id")
     system = fields.text("system_prompt", may_be_empty=True)
     found = task(fields, {"instruction": "question", "output": "response"}, require_output)
-    return [replace(record, system=system) for record in found]
+    turns = transcript_turns(found[0].instruction)
+    return [replace(_of_turns(record, turns) if turns else record, system=system) for record in found]
 
 
 def prompt_completion(fields: Fields, require_output: bool) -> list[Record]:

@@ -16,6 +16,7 @@ ROLES = {
 }  # fmt: skip
 _CALLS = ("tool_calls", "function_call", "audio")
 _SPEAKER = re.compile(r"(?:\A|\n\n)(System|User|Human|Assistant): ")
+_CHATML = re.compile(r"<\|im_start\|>(\w+)\n(.*?)<\|im_end\|>", re.S)
 _ASKS = re.compile(r"\n\nAssistant:\s*\Z")
 
 
@@ -33,6 +34,16 @@ def sharegpt(fields: Fields, require_output: bool) -> list[Record]:
         system = fields.text("system", may_be_empty=True)
         turns = ([message("system", system)] if system else []) + turns
     return conversation(fields, turns, require_output, key="conversations")
+
+
+def chatml(fields: Fields, require_output: bool) -> list[Record]:
+    """A `text` in ChatML: turns between marks, each opened by the name of its role."""
+    text = fields.text("text")
+    found = _CHATML.findall(text)
+    if not found or "".join(f"<|im_start|>{role}\n{said}<|im_end|>\n" for role, said in found) != f"{text.rstrip()}\n":
+        fields.bad("`text` is no conversation in ChatML (<|im_start|>user ...); name the column, or the format")
+        return []
+    return conversation(fields, [message(role, said) for role, said in found], require_output, key="text")
 
 
 def conversation(fields: Fields, turns: Any, require_output: bool, key: str = "messages") -> list[Record]:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from synth.engine.run import Ask, Engine
 from synth.metrics import exact_match
@@ -15,7 +15,8 @@ from synth.models.base import Sampling
 from synth.parsing.finals import split_final
 from synth.prompts import version
 from synth.prompts.answering import answering
-from synth.records import OtherAnswer, Record, Rejection
+from synth.prompts.systems import SYSTEMS
+from synth.records import OtherAnswer, Record, Rejection, digest
 from synth.stages.stage import Stage, each_record
 from synth.verify import verify
 
@@ -55,8 +56,22 @@ class RespondSettings(BaseModel):
             "It is refused where the record's check, or with reanswer its old answer, says that it is wrong."
         ),
     )
+    systems: list[str] | None = Field(
+        None,
+        description=(
+            "Kinds of system messages; one is drawn for each task that has none and stays with it (the way of Orca, "
+            f"arXiv 2306.02707). An empty list stands for all: {', '.join(SYSTEMS)}."
+        ),
+    )
     confirm: bool = Field(False, description="Draw for tasks that have an answer too; it counts as their first draw.")
     prompt_path: str | None = Field(None, description="A .jinja file of your own in place of the prompt answer.")
+
+    @field_validator("systems")
+    @classmethod
+    def _systems_exist(cls, value: list[str] | None) -> list[str] | None:
+        if unknown := sorted(set(value or ()) - set(SYSTEMS)):
+            raise ValueError(f"there is no system message {unknown[0]!r}; there are {', '.join(SYSTEMS)}")
+        return value
 
     @model_validator(mode="after")
     def _confirms_by_drawing(self) -> RespondSettings:
@@ -74,7 +89,8 @@ async def respond(
     engine: Engine, records: AsyncIterator[Record], settings: RespondSettings
 ) -> AsyncIterator[list[Result]]:
     """Yield each record with its answer, or its rejection, in order."""
-    async for results in each_record(engine, STAGE, records, settings, Answering(settings), version(settings.prompt)):
+    versions = (version(settings.prompt), *((digest(SYSTEMS)[:8],) if settings.systems is not None else ()))
+    async for results in each_record(engine, STAGE, records, settings, Answering(settings), *versions):
         yield results
 
 
@@ -84,10 +100,13 @@ class Answering:
 
     settings: RespondSettings
 
-    async def __call__(self, record: Record, ask: Ask, _rng: random.Random) -> list[Result]:
+    async def __call__(self, record: Record, ask: Ask, rng: random.Random) -> list[Result]:
         """The record with an answer, its own where it has one and no other is wanted."""
         if record.output and not (self.settings.reanswer or self.settings.confirm):
             return [record]
+        if self.settings.systems is not None and not record.system:
+            kind = rng.choice(self.settings.systems or list(SYSTEMS))
+            record = replace(record, system=SYSTEMS[kind], meta=record.meta | {"system": kind})
         answered = await answer(record, ask, self.settings)
         if record.output and self.settings.reanswer and isinstance(answered, Record):
             before = OtherAnswer(record.output, record.lineage.model)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -60,3 +60,35 @@ def test_an_answer_as_good_makes_no_pair(grade: float | None, rejected: str | No
     export([record], tmp_path, ExportSettings(formats=["preference"]), {})
     card = (tmp_path / "README.md").read_text()
     assert ("a judge, asked in both orders" in card) is (grade == 0.0) or rejected is None
+
+
+def compared(folder: Path, reply: Callable[[ChatRequest], str]) -> tuple[list[Record], Scripted]:
+    """Eight re-answered records, compared by a judge."""
+
+    async def some() -> AsyncIterator[Record]:
+        for n in range(8):
+            yield Record(f"What is {n} and {n}?", "", f"It is {2 * n}.", others=others("No idea at all."))
+
+    judge = Scripted(reply)
+    batches = collect(folder, judge, lambda engine: prefer(engine, some(), PreferSettings()))
+    return [one for batch in batches for one in batch if isinstance(one, Record)], judge
+
+
+def knowing(request: ChatRequest) -> str:
+    text = request.messages[-1]["content"]
+    asked = int(re.findall(r"What is (\d+)", text)[0])
+    first = re.findall(r"## Answer A\n\n```text\n(.*?)\n```", text, re.DOTALL)[0]
+    return f"Reason: sums\nVerdict: {'A' if first == f'It is {2 * asked}.' else 'B'}"
+
+
+def test_a_judge_that_tells_planted_answers_apart_compares_and_the_counts_are_noted(tmp_path: Path) -> None:
+    results, judge = compared(tmp_path, knowing)
+    assert [one.meta for one in results] == [{"compared": {"won": 1}}] * 8
+    assert all(other.grade == 0.0 for one in results for other in one.others)
+    assert len(judge.requests) == 2 * (6 + 8)  # six planted pairs, each question in both orders
+
+
+def test_a_judge_that_cannot_tell_is_not_asked_further_and_nothing_is_compared(tmp_path: Path) -> None:
+    results, judge = compared(tmp_path, lambda request: "Reason: first\nVerdict: A")
+    assert all(one.others[0].grade is None and not one.meta for one in results)
+    assert len(judge.requests) == 2 * 6

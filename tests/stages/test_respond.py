@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from scripted import Scripted, collect
 
 from synth.models.base import ChatRequest
+from synth.prompts.systems import SYSTEMS
 from synth.records import Record, Rejection
 from synth.stages.respond import RespondSettings, respond
 
@@ -65,3 +66,20 @@ def test_an_answer_that_is_not_confirmed_is_thrown_away_as_it_was(tmp_path: Path
 def test_confirming_with_a_single_draw_is_refused() -> None:
     with pytest.raises(ValidationError, match="set num_draws to 2 or more"):
         RespondSettings(confirm=True)
+
+
+def test_a_system_message_is_drawn_by_kind_stays_with_its_task_and_never_replaces_one(tmp_path: Path) -> None:
+    tasks = [Record(f"Name colour {n}.") for n in range(200)]
+    own = Record("Name a colour.", system="Be kind.")
+    model = by_draw("blue")
+    found = [one for one in answered(tmp_path, model, [*tasks, own], systems=[]) if isinstance(one, Record)]
+    assert found[-1].system == "Be kind." and "system" not in found[-1].meta
+    assert {one.meta["system"] for one in found[:-1]} == set(SYSTEMS) and len(SYSTEMS) == 16
+    assert all(one.system == SYSTEMS[one.meta["system"]] for one in found[:-1])
+    asked = {request.messages[-1]["content"]: request.messages[0] for request in model.requests}
+    assert all(asked[one.instruction] == {"role": "system", "content": one.system} for one in found)
+
+
+def test_a_system_message_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ValidationError, match="no system message 'loud'"):
+        RespondSettings(systems=["loud"])

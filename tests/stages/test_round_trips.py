@@ -41,7 +41,7 @@ def can_hold(name: str, record: Record) -> bool:
     """CSV has no place for a conversation, the chat forms none for an input apart from its instruction."""
     if name in ("csv", "dolly"):  # what Dolly's reader takes for a footnote is not read back
         return not record.system and not record.history and not re.search(r"\[\d", record.input)
-    if name == "prompt_completion" and FORMATS[name].row(record) is None:
+    if name in ("prompt_completion", "orca", "chatml") and FORMATS[name].row(record) is None:
         return False
     return name in HOLDS_INPUT or not record.input
 

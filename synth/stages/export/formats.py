@@ -7,7 +7,7 @@ where the format has a place for them: `history` in Alpaca's form, turns in the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from synth.errors import UsageError
@@ -52,6 +52,22 @@ def sharegpt(record: Record) -> Row:
     """ShareGPT's turns; LLaMA-Factory finds them through the dataset_info.json beside the file."""
     turns = messages(record)["messages"]
     return {"conversations": [{"from": SPEAKERS[turn["role"]], "value": turn["content"]} for turn in turns]}
+
+
+def orca(record: Record) -> Row | None:
+    """OpenOrca's triples; earlier turns stand in the question as a transcript. None where that would be misread."""
+    bare = replace(record, system="")
+    question = _prompt(bare)
+    row: Row = {"id": record.id, "system_prompt": record.system, "question": (question or "").removesuffix("\n\n")}
+    return row | {"response": record.output} if question else None
+
+
+def chatml(record: Record) -> Row | None:
+    """The conversation as one text in ChatML; None where a text of it holds the marks that divide the turns."""
+    turns = record.messages()
+    if any(mark in turn["content"] for turn in turns for mark in ("<|im_start|>", "<|im_end|>")):
+        return None
+    return {"text": "".join(f"<|im_start|>{turn['role']}\n{turn['content']}<|im_end|>\n" for turn in turns)}
 
 
 def table(record: Record) -> Row:
@@ -128,6 +144,10 @@ FORMATS: dict[str, ExportFormat] = {
         prompt_completion, "prompt_completion.jsonl", {"prompt": "str", "completion": "str"}
     ),
     "sharegpt": ExportFormat(sharegpt, "sharegpt.json", {"conversations": TURNS}),
+    "chatml": ExportFormat(chatml, "chatml.jsonl", {"text": "str"}),
+    "orca": ExportFormat(
+        orca, "orca.jsonl", {"id": "str", "system_prompt": "str", "question": "str", "response": "str"}
+    ),
     "parquet": ExportFormat(table, "records.parquet", _TABLE),
     "datasets": ExportFormat(table, _SHARDS[0], _TABLE, _SHARDS[1]),
     "preference": ExportFormat(preference, "preference.jsonl", {"prompt": "str", "chosen": "str", "rejected": "str"}),
