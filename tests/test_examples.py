@@ -77,7 +77,7 @@ def test_yaml_blocks_of_the_readme_are_recipes(tmp_path: Path) -> None:
         assert read_recipe(path).name
 
 
-@pytest.mark.parametrize("name", ["bootstrap", "self_instruct", "evolve", "grade", "annotated"])
+@pytest.mark.parametrize("name", ["bootstrap", "self_instruct", "evolve", "grade"])
 def test_example_recipe_runs_as_it_stands(name: str, place: Path, tmp_path: Path) -> None:
     done = run([sys.executable, "-m", "synth", "run", f"examples/{name}.yaml", "--run", str(tmp_path / "run")], place)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -100,4 +100,4 @@ def test_every_command_named_in_the_readme_exists() -> None:
     named = {
         word for cell in re.findall(r"^\| (.*?) \|", table, re.MULTILINE) for word in re.findall(r"[a-z][a-z-]+", cell)
     }
-    assert named - {"synth", "command", "check", "stats", "import"} <= known
+    assert named - {"synth", "command", "check", "stats", "import", "from-run"} <= known
