@@ -6,6 +6,7 @@ echo their prompts often, and no check of a text by itself can tell.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -29,7 +30,8 @@ class Echo:
 
     def __init__(self, messages: Sequence[Mapping[str, str]], given: Iterable[str] = ()) -> None:
         allowed = {words for text in given for words in _repeatable(text)}
-        self._known = {words for one in messages for words in _repeatable(one["content"])} - allowed
+        texts = [text for one in messages for text in _texts(one["content"])]
+        self._known = {words for text in texts for words in _repeatable(text)} - allowed
 
     def find(self, text: str, min_words: int = 1) -> str | None:
         """What `text` repeats, at most 80 characters of it; None where it is no echo, or has fewer words."""
@@ -59,6 +61,19 @@ def repeats_request(messages: Sequence[Mapping[str, str]], given: Iterable[str] 
         return None
 
     return check
+
+
+def _texts(content: str) -> list[str]:
+    """A message, and where it is JSON the texts in it."""
+    try:
+        found = [json.loads(content)]
+    except (ValueError, RecursionError):
+        return [content]
+    texts = [content]
+    for one in found:  # grows while it is read
+        found += one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+        texts += [one] if isinstance(one, str) else []
+    return texts
 
 
 def _repeatable(text: str) -> Iterator[Words]:

@@ -64,6 +64,11 @@ _BRACKETED = re.compile(r"\s*(?:\([^()\n]*\)|\[[^\[\]\n]*\]|<[^<>\n]*>)\s*\.?\s*
 _QUOTED = re.compile(r"\"[^\"\n]*\"|“[^”\n]*”|«[^»\n]*»|„[^“”\n]*[“”]|'[^'\n]{4,}'|`[^`]*`|\([^)\n]*\)")
 
 
+MIN_WORDS = 4
+"""Shorter quotations name something; longer ones are material."""
+_QUOTED_LAST = re.compile(r":\s*[\"'“«„`]([^\"“”«»„`]+)[\"'”»“`]\s*[.!?]?$")
+
+
 def not_a_task() -> Check:
     """Refuses instructions that ask for nothing: a label, a topic, a bare noun phrase, talk about the task.
 
@@ -112,6 +117,27 @@ def missing_input() -> Check:
         return None
 
     return check
+
+
+def double_input() -> Check:
+    """Refuses tasks whose instruction ends on a quotation to work on although they have an input that is another one.
+
+    `Translate this into French: "Il pleut."` with the input `It rains.`: one of the two is the answer.
+    """
+
+    def check(record: Record) -> str | None:
+        found = _QUOTED_LAST.search(record.instruction[:MAX_CHARS].rstrip()) if record.input.strip() else None
+        quoted = found[1] if found else ""
+        is_one = len(unicode_tokens(quoted)) < MIN_WORDS or stands_in(quoted, record.input)
+        return None if is_one else f"double_input: {quoted[:60]}"
+
+    return check
+
+
+def stands_in(part: str, whole: str) -> bool:
+    """Does `part`, of MIN_WORDS words or more, stand in `whole` word by word?"""
+    words = unicode_tokens(part[:MAX_CHARS])
+    return len(words) >= MIN_WORDS and f" {' '.join(words)} " in f" {' '.join(unicode_tokens(whole[:MAX_CHARS]))} "
 
 
 def has_material(instruction: str) -> bool:
@@ -247,6 +273,7 @@ def _is_mangled(word: str) -> bool:
 CHECKS: dict[str, Callable[..., Check]] = {
     "not_a_task": not_a_task,
     "missing_input": missing_input,
+    "double_input": double_input,
     "mixed_language": mixed_language,
     "gibberish": gibberish,
 }

@@ -6,6 +6,7 @@ import json
 import random
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,10 +44,11 @@ def pool_with(machine: int, **settings: object) -> Pool:
 
 
 def shown(method: str, machine: int, draw: int = 0, **settings: object) -> Counter[str]:
-    """How many seeds and machine-made tasks a request shows."""
+    """How many seeds, plain tasks and machine-made ones a request shows."""
     pool = pool_with(machine, method=method, **settings)
     request = METHODS[method](SEEDS, pool.settings).request(pool, random.Random(draw))
-    return Counter("seed" if parent.startswith("seed_task") else "machine" for parent in request.parents)
+    sources = {"seed": "seed", "worked": "plain"}
+    return Counter(sources.get(parent.partition("_")[0], "machine") for parent in request.parents)
 
 
 # -- Self-Instruct ---------------------------------------------------------------------------------------------------
@@ -55,15 +57,29 @@ def shown(method: str, machine: int, draw: int = 0, **settings: object) -> Count
 @pytest.mark.parametrize(("machine", "seeds", "made"), [(0, 8, 0), (1, 7, 1), (2, 6, 2), (500, 6, 2)])
 def test_self_instruct_shows_eight_tasks_up_to_two_machine_made(machine: int, seeds: int, made: int) -> None:
     for draw in range(20):
-        assert shown("self_instruct", machine, draw) == Counter({"seed": seeds, "machine": made})
+        assert shown("self_instruct", machine, draw) == Counter({"plain": seeds, "machine": made})
+        with_seeds = shown("self_instruct", machine, draw, examples_from="seeds")
+        assert with_seeds == Counter({"seed": seeds, "machine": made})
 
 
-def test_alpaca_shows_three_seeds_only_however_large_the_pool() -> None:
-    assert shown("alpaca", 0) == shown("alpaca", 500) == Counter({"seed": 3})
+@pytest.mark.parametrize(("method", "count"), [("alpaca", 3), ("diverse", 5)])
+def test_the_other_methods_show_no_machine_made_task_however_large_the_pool(method: str, count: int) -> None:
+    assert shown(method, 0) == shown(method, 500) == Counter({"plain": count})
+    assert shown(method, 500, examples_from="seeds") == Counter({"seed": count})
 
 
-def test_diverse_shows_five_seeds_only_however_large_the_pool() -> None:
-    assert shown("diverse", 0) == shown("diverse", 500) == Counter({"seed": 5})
+@pytest.mark.parametrize("change", [{"language": "de"}, {"category": "knots"}])
+def test_seeds_of_another_language_or_kind_are_shown_themselves(change: dict[str, str]) -> None:
+    seeds = [replace(seed, **change) for seed in SEEDS]  # type: ignore[arg-type]
+    request = METHODS["diverse"](seeds, BootstrapSettings()).request(pool_with(0), random.Random(0))
+    assert all(parent.startswith("seed_task") for parent in request.parents)
+
+
+def test_a_task_of_a_kind_is_not_shown_where_that_kind_is_wanted() -> None:
+    method = METHODS["diverse"](SEEDS, BootstrapSettings())
+    for number in range(60):
+        request = method.request(pool_with(0), random.Random(0), number)
+        assert f"worked_{request.notes[0]['category']}" not in request.parents
 
 
 def test_the_classification_variant_shows_classification_seeds_and_asks_for_labels() -> None:
@@ -100,7 +116,7 @@ def shown_replies(model: Scripted, kind: str) -> list[str]:
 
 def test_the_few_shot_examples_are_12_and_19_and_11_and_16_of_our_own_seeds(tmp_path: Path) -> None:
     model = Scripted(inventive)
-    run(tmp_path, model, method="self_instruct", num_tasks=30)
+    run(tmp_path, model, method="self_instruct", num_tasks=30, examples_from="seeds")
     assert Counter(shown_replies(model, "classify")) == {"Yes": 12, "No": 19}
     instances, labels = shown_replies(model, "instances"), shown_replies(model, "labels")
     assert (len(instances), len(labels)) == (11, 16)
@@ -197,8 +213,10 @@ def test_the_other_methods_lead_a_base_model_into_their_form(tmp_path: Path, met
 
 def test_a_teacher_that_prefers_schemas_is_asked_by_schema_and_shown_json(tmp_path: Path) -> None:
     def as_json(request: ChatRequest) -> str:
-        assert request.schema == tasks_schema(False, 1)
-        assert all(set(json.loads(m["content"])) == {"instruction", "input"} for m in request.messages[2::2])
+        with_inputs = request.schema == tasks_schema(1, False)
+        assert with_inputs or request.schema == tasks_schema(1, False, with_inputs=False)
+        fields = {"instruction", "input"} if with_inputs else {"instruction"}
+        assert all(set(json.loads(m["content"])) == fields for m in request.messages[2::2])
         return json.dumps({"instruction": new_task(draw_for(request)), "input": MATERIAL})
 
     results = run(tmp_path, Scripted(as_json, structured_outputs=True), method="diverse", num_tasks=20)
@@ -207,7 +225,7 @@ def test_a_teacher_that_prefers_schemas_is_asked_by_schema_and_shown_json(tmp_pa
 
 def test_several_tasks_are_a_list_in_the_schema_and_in_the_example(tmp_path: Path) -> None:
     def as_json(request: ChatRequest) -> str:
-        assert request.schema == tasks_schema(True, 3)
+        assert request.schema == tasks_schema(3, True)
         assert len(json.loads(request.messages[2]["content"])["tasks"]) == 3
         rng = draw_for(request)
         rows = [{"instruction": new_task(rng), "input": MATERIAL, "output": "Done."} for _ in range(3)]

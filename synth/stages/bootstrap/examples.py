@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from synth.stages.bootstrap.attributes import KINDS
 from synth.stages.bootstrap.pool import Example
 from synth.stages.bootstrap.settings import BootstrapSettings
 
@@ -22,6 +23,12 @@ def showable(tasks: Sequence[Example], settings: BootstrapSettings) -> list[Exam
     named = Counter(one.language for one in tasks if one.language)
     wanted = set(named and [named.most_common(1)[0][0]]) if settings.language == "any" else set(settings.language)
     return [one for one in tasks if one.language is None or one.language in wanted] or list(tasks)
+
+
+def may_be_plain(seeds: Sequence[Example], settings: BootstrapSettings) -> bool:
+    """May plain tasks of our own be shown for these seeds: are they all of kinds that ours show, in English?"""
+    wants_english = settings.language == "any" or set(settings.language) == {"en"}
+    return wants_english and all(one.language in (None, "en") and one.category in KINDS for one in seeds)
 
 
 def short(tasks: Sequence[Example]) -> list[Example]:

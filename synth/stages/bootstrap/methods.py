@@ -8,20 +8,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from synth.checks.tasks import has_material
+from synth.checks.tasks import has_material, stands_in
 from synth.models.base import Completion
 from synth.parsing import ParsedTask, parse_numbered, parse_tasks
 from synth.prompts import Prompt, render, version
 from synth.prompts.replies import task_reply
-from synth.records import Lineage, Record, Rejection, SeedTask
+from synth.records import Lineage, Record, Rejection, SeedTask, digest
 from synth.sources.languages import language_name
 from synth.stages.bootstrap import settings as defaults
 from synth.stages.bootstrap.asking import Asker, list_form, tasks_form
 from synth.stages.bootstrap.attributes import KINDS, Kind, draw_attributes, draw_language, kind_of
-from synth.stages.bootstrap.examples import short, showable
+from synth.stages.bootstrap.examples import may_be_plain, short, showable
 from synth.stages.bootstrap.instances import Instances, instance_records
 from synth.stages.bootstrap.pool import STAGE, Example, Pool, Result, seed_example
 from synth.stages.bootstrap.settings import BootstrapSettings
+from synth.stages.bootstrap.worked import WORKED
 
 __all__ = ["METHODS", "Method", "Request", "instance_records", "tasks_schema"]
 PUBLISHED = ("write_a_program", "starts_with_punctuation", "non_ascii_start")
@@ -32,7 +33,8 @@ PUBLISHED = ("write_a_program", "starts_with_punctuation", "non_ascii_start")
 class Request:
     """One request for new tasks: the prompt, the ids of the tasks it shows, and notes for the tasks it will bring.
 
-    `number` is its place among all requests, `lost` what `Pool.lost` was when it was made.
+    `number` is its place among all requests, `lost` what `Pool.lost` was when it was made. `with_inputs`: does the
+    reply give each task an input beside its instruction?
     """
 
     prompt: Prompt
@@ -40,6 +42,7 @@ class Request:
     notes: tuple[dict[str, Any], ...] = ()
     number: int = 0
     lost: int = 0
+    with_inputs: bool = True
 
 
 class Method(ABC):
@@ -56,10 +59,12 @@ class Method(ABC):
         self.seeds = seeds
         self.settings = settings
         self.run_seed = run_seed
-        self.showable = showable([seed_example(seed) for seed in seeds], settings)
+        self.seed_examples = showable([seed_example(seed) for seed in seeds], settings)
+        is_plain = settings.examples_from == "plain" and may_be_plain(self.seed_examples, settings)
+        self.showable = list(WORKED) if is_plain else self.seed_examples
         self.as_json = settings.structured == "json" or (settings.structured == "auto" and structured)
         self.wants_output = settings.outputs
-        self._instances = Instances(self.showable, settings)
+        self._instances = Instances(list(dict.fromkeys([*self.showable, *self.seed_examples])), settings)
 
     @property
     def versions(self) -> list[str]:
@@ -72,18 +77,19 @@ class Method(ABC):
     def request(self, pool: Pool, rng: random.Random, number: int = 0) -> Request:
         """Draw request `number` from the pool as it stands."""
 
-    def reply(self, shown: Sequence[Example]) -> str:
+    def reply(self, shown: Sequence[Example], with_inputs: bool = True) -> str:
         """The reply that would have given the tasks shown."""
-        return task_reply(shown, with_outputs=self.wants_output, as_json=self.as_json)
+        return task_reply(shown, with_inputs=with_inputs, with_outputs=self.wants_output, as_json=self.as_json)
 
     async def propose(self, request: Request, ask: Asker) -> list[Result]:
         """Ask for new tasks and read the reply: candidates, and rejections of what cannot be used."""
+        size = self.settings.per_request
         as_json = self.as_json and not ask.completes
         answer = await ask(
             request.prompt,
             self.settings.sampling or self.sampling,
-            tasks_form(self.settings.per_request),
-            schema=tasks_schema(self.wants_output, self.settings.per_request) if as_json else None,
+            tasks_form(size),
+            schema=tasks_schema(size, self.wants_output, request.with_inputs) if as_json else None,
             draw=request.number,  # with few seeds or a topic two requests may have the same words
         )
         tasks = parse_tasks(answer.text, cut=answer.finish_reason == "length", wants_output=self.wants_output)
@@ -110,7 +116,8 @@ class Method(ABC):
         results: list[Result] = []
         for task in tasks:
             meta = request.notes[task.number - 1] if 0 < task.number <= len(request.notes) else {}
-            record = Record(task.instruction, task.input, task.output, lineage=line, meta=_asked(meta))
+            given = "" if stands_in(task.input, task.instruction) else task.input
+            record = Record(task.instruction, given, task.output, lineage=line, meta=_asked(meta))
             problem = task.problem or _lack(record)
             results.append(Rejection(record, STAGE, "parsing", problem) if problem else record)
         return results
@@ -127,7 +134,7 @@ class SelfInstruct(Method):
     def request(self, pool: Pool, rng: random.Random, number: int = 0) -> Request:
         """8 instructions: all seeds at first, then up to 2 machine-made ones among them, shuffled."""
         settings = self.settings
-        labelled = [s for s in self.showable if s.is_classification] if settings.classification_only else []
+        labelled = [s for s in self.seed_examples if s.is_classification] if settings.classification_only else []
         seeds = short(labelled or self.showable)
         machine = rng.sample(pool.accepted, min(settings.machine_examples, settings.examples, len(pool.accepted)))
         shown = machine + rng.sample(seeds, min(settings.examples - len(machine), len(seeds)))
@@ -196,28 +203,31 @@ class Diverse(Method):
         known = sorted({seed.category for seed in self.seeds if seed.category})
         kinds = settings.categories or known or list(KINDS)
         rows = draw_attributes(settings, kinds, self.run_seed, number, rng)
-        shown = self.shown(rows[0]["category"], number)
+        with_inputs = any(self._works_on_input(row["category"]) for row in rows)
+        shown = self.shown({row["category"] for row in rows}, with_inputs, number)
         size = settings.per_request
         groups = [shown[at : at + size] for at in range(0, len(shown), size)]
         prompt = render(
             settings.prompt("diverse"),
             topic=settings.topic,
-            examples=[{"wanted": [_described(one) for one in group], "reply": self.reply(group)} for group in groups],
+            examples=[
+                {"wanted": [_described(one) for one in group], "reply": self.reply(group, with_inputs)}
+                for group in groups
+            ],
             wanted_items=[_wanted(row) for row in rows],
+            with_inputs=with_inputs,
             with_outputs=self.wants_output,
         )
-        return Request(prompt, _ids(shown), tuple(rows))
+        return Request(prompt, _ids(shown), tuple(rows), with_inputs=with_inputs)
 
-    def shown(self, category: str, number: int) -> list[Example]:
-        """The examples for a kind of task: of several kinds, all with an input where such a task has one, else none.
+    def shown(self, wanted: set[str], with_inputs: bool, number: int) -> list[Example]:
+        """The examples of request `number`: of several kinds, none of them wanted, all with an input or all without.
 
-        They are the same for `USES` requests, so that a server's prefix cache serves them.
+        They hardly change for `USES` requests, so that a server's prefix cache serves them.
         """
-        with_input = self._works_on_input(category)
-        free = [one for one in self.showable if not one.is_classification]
-        fitting = short([one for one in free if bool(one.input) == with_input] or free)
-        rng = random.Random(f"{self.run_seed} {number // USES} {with_input}")
-        drawn = rng.sample(fitting, len(fitting))
+        free = [one for one in self.showable if not one.is_classification and one.category not in wanted]
+        fitting = short([one for one in free if bool(one.input) == with_inputs] or free)
+        drawn = sorted(fitting, key=lambda one: digest(self.run_seed, number // USES, one.id))
         of_each = {one.category or one.id: one for one in reversed(drawn)}
         return sorted(of_each.values(), key=drawn.index)[: self.settings.examples]
 
@@ -268,9 +278,9 @@ def _notes(language: str | None, count: int) -> tuple[dict[str, Any], ...]:
     return tuple({"language": language} for _ in range(count)) if language else ()
 
 
-def tasks_schema(wants_output: bool, count: int) -> dict[str, Any]:
+def tasks_schema(count: int, wants_output: bool, with_inputs: bool = True) -> dict[str, Any]:
     """The JSON schema of a reply with `count` tasks; one task is an object by itself."""
-    names = ["instruction", "input", *(["output"] if wants_output else [])]
+    names = ["instruction", *(["input"] if with_inputs else []), *(["output"] if wants_output else [])]
     task = {
         "type": "object",
         "properties": {name: {"type": "string"} for name in names},

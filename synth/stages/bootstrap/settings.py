@@ -60,13 +60,20 @@ class BootstrapSettings(BaseModel):
         ),
     )
     tasks_per_request: int | None = Field(
-        None, ge=1, le=50, description="Tasks asked for at once; null: 20 (self_instruct 8)."
+        None, ge=1, le=50, description="Tasks asked for at once; null: 1 (alpaca 3, self_instruct 8)."
     )
     num_examples: int | None = Field(
-        None, ge=1, le=30, description="Tasks shown in a prompt; null: 3 (self_instruct 8)."
+        None, ge=1, le=30, description="Tasks shown in a prompt; null: 5 (alpaca 3, self_instruct 8)."
+    )
+    examples_from: Literal["plain", "seeds"] = Field(
+        "plain",
+        description=(
+            "Tasks shown: plain ones of our own, as small models cannot follow expert tasks, or the seeds, whose manner"
+            " a strong teacher takes over. Seeds in other languages, or not of the kinds of our own, are always shown."
+        ),
     )
     num_machine_examples: int | None = Field(
-        None, ge=0, le=10, description="Of these, machine-made ones at most; null: 1 (alpaca 0, self_instruct 2)."
+        None, ge=0, le=10, description="Of these, machine-made ones at most; null: 0 (self_instruct 2)."
     )
     with_outputs: bool | None = Field(
         None,
@@ -78,7 +85,7 @@ class BootstrapSettings(BaseModel):
         False, description="Ask for classification tasks only (a variant of Self-Instruct)."
     )
     instances_per_task: int | None = Field(
-        None, ge=1, le=20, description="Inputs with answers for each task, at most; null: 1 (self_instruct 5)."
+        None, ge=1, le=20, description="Inputs with answers for each task, at most; null: 1."
     )
     classification_examples: tuple[int, int] = Field(
         (12, 19),

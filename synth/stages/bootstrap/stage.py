@@ -7,7 +7,7 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
-from synth.checks import build_checks
+from synth.checks import TASK_CHECKS, build_checks
 from synth.checks.base import Check, split_reason
 from synth.checks.echo import repeats_request
 from synth.engine.run import Ask, Engine, Fold, Item, StagePlan, request_failure
@@ -20,9 +20,7 @@ from synth.stages.bootstrap.settings import BootstrapSettings
 from synth.stages.stage import Stage
 
 NamedCheck = tuple[str, Check]
-OWN_CHECKS = ("not_a_task", "missing_input", "gibberish", "mixed_language", "prompt_leak")
-"""What all methods check besides what they were published with: small models made it necessary."""
-NEED_INPUT = ("missing_input",)
+NEED_INPUT = ("missing_input", "double_input")
 NOT_SHAPING = {"num_tasks", "max_requests"}
 """Settings that may change while a run goes on; all others make the stage start again."""
 
@@ -82,7 +80,7 @@ async def _finished(method: Method, result: Result, ask: Asker) -> list[Result]:
 
 def _checks(method: Method, settings: BootstrapSettings) -> tuple[list[NamedCheck], list[NamedCheck]]:
     """The checks of a task as it is proposed, and those that need its instance, where that is made later."""
-    named = build_checks([*method.checks, *OWN_CHECKS] if settings.checks is None else settings.checks)
+    named = build_checks([*method.checks, *TASK_CHECKS] if settings.checks is None else settings.checks)
     if settings.language != "any":
         named += build_checks([{"language": {"languages": settings.language}}])
     late = [one for one in named if method.makes_instances and one[0] in NEED_INPUT]

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from synth.checks import build_checks, build_pair_checks
+from synth.checks import TASK_CHECKS, build_checks, build_pair_checks
 from synth.checks.base import Check, PairCheck, split_reason
 from synth.checks.echo import repeats_request
 from synth.checks.evolution import evolved_input
@@ -37,10 +37,6 @@ JUDGE_SAMPLING = Sampling(temperature=0.0, max_tokens=256)
 PROMPT_NAMES = ("evolve_depth", "evolve_breadth", "judge_equal", "answer", "rate_complexity")
 TUNED = "auto"
 """Name of the one operator of a tuned method."""
-
-
-TASK_CHECKS = ("not_a_task", "missing_input", "gibberish", "mixed_language", "prompt_leak")
-"""Checks of a child by itself, as bootstrap makes them of its tasks."""
 
 
 class TuneSettings(BaseModel):
