@@ -94,6 +94,7 @@ ANY: dict[str, Any] = {
     "language": "",
     "as_json": False,
     "verbs": [],
+    "with_inputs": True,
     "with_outputs": False,
     "changes_input": False,
     "classification_only": False,

@@ -84,7 +84,7 @@ def sample_request(
     wanted = [_wanted(number + place, f"house number {number}") for place in range(2)]
     reply = task_reply(_SHOWN, with_outputs=False, as_json=schema is not None)
     example = {"wanted": [_wanted(4, "housekeeping"), _wanted(0, "towns")], "reply": reply}
-    prompt = render("diverse", examples=[example], wanted_items=wanted, topic="", with_outputs=False)
+    prompt = render("diverse", examples=[example], wanted_items=wanted, topic="", with_inputs=True, with_outputs=False)
     sampling = Sampling(temperature=1.0, max_tokens=ANSWER_TOKENS if schema is None else 4 * ANSWER_TOKENS)
     messages = prompt.messages if kind == "chat" else Prompt.of(prompt.text, prompt.version).messages
     return ChatRequest(messages, sampling, schema, kind=kind)

@@ -35,7 +35,12 @@ WANTED = {
 def messages(*shown: Example) -> tuple[dict[str, str], ...]:
     """A request of `diverse` that shows these tasks."""
     examples = [{"wanted": [WANTED], "reply": task_reply([one], with_outputs=False, as_json=False)} for one in shown]
-    values = {"topic": "Small harbours. Nothing about trains.", "with_outputs": False, "wanted_items": [WANTED, WANTED]}
+    values = {
+        "topic": "Small harbours. Nothing about trains.",
+        "with_inputs": True,
+        "with_outputs": False,
+        "wanted_items": [WANTED, WANTED],
+    }
     return render("diverse", examples=examples, **values).messages
 
 

@@ -328,7 +328,39 @@ def good(source: str) -> list[Record]:
 @pytest.mark.parametrize("name", CHECKS)
 @pytest.mark.parametrize("source", SOURCES)
 def test_at_most_one_good_task_in_two_hundred_is_refused(name: str, source: str) -> None:
+    if (source, name) == ("instructions", "double_input"):
+        pytest.skip("the file has no inputs; with any input at all its quotations would be refused rightly")
     check, records = CHECKS[name](), good(source)
     refused = [record.instruction[:80] for record in records if check(record)]
     assert len(records) >= 100
     assert len(refused) <= 0.005 * len(records), refused[:20]
+
+
+# -- double_input ------------------------------------------------------------------------------------------------------
+
+
+def test_a_quotation_to_work_on_beside_another_input_is_refused() -> None:
+    task = 'Translate this sentence into French: "The week was long and hard."'
+    assert said("double_input", task, "La semaine a été longue et dure.") == "double_input"
+    assert said("double_input", task) is None
+    assert said("double_input", task, "The week was long and hard.") is None
+
+
+def test_a_short_quotation_names_something_and_is_no_material() -> None:
+    assert said("double_input", "Name the tense of the verb: 'has gone'", "She has gone to the market.") is None
+
+
+# -- gibberish: signals of a broken sentence ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "detail"),
+    [
+        ("Write a letter to the,, mayor about the park.", "punctuation"),
+        ("Write a letter to the mayor about the", "it breaks off"),
+        ("List three rivers) of the country and their length.", "brackets"),
+        ("Say what the word means in the town, and say what the word means in the village.", "words repeated"),
+    ],
+)
+def test_a_broken_sentence_is_gibberish_and_says_why(text: str, detail: str) -> None:
+    assert CHECKS["gibberish"]()(Record(text)) == f"gibberish: {detail}"

@@ -20,6 +20,7 @@ USUAL = Settings()
 BLANK: dict[str, Any] = {
     "topic": "",
     "language": "",
+    "with_inputs": True,
     "with_outputs": False,
     "examples": [],
     "classification_only": False,

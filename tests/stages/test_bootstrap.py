@@ -220,7 +220,7 @@ def test_requests_of_the_same_words_are_asked_each_for_itself(tmp_path: Path, me
 
 def test_provenance_leads_to_the_seeds_the_prompt_and_the_request(tmp_path: Path) -> None:
     model = Scripted(inventive)
-    results = run(tmp_path, model, method="self_instruct", num_tasks=120)
+    results = run(tmp_path, model, method="self_instruct", num_tasks=120, examples_from="seeds")
     ids = {seed.id for seed in SEEDS} | {record.id for record in kept(results)}
     for record in kept(results):
         line = record.lineage

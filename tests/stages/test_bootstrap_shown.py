@@ -16,11 +16,12 @@ from synth.stages.bootstrap.attributes import DOMAINS, KINDS, draw_attributes, k
 from synth.stages.bootstrap.examples import MAX_WORDS
 from synth.stages.bootstrap.methods import METHODS, USES, Request
 from synth.stages.bootstrap.pool import Example, Pool, seed_example
+from synth.stages.bootstrap.worked import WORKED
 from synth.stages.seeds import read_seed_tasks
 
 SEEDS = read_seed_tasks(Path(__file__).parents[2] / "seed_tasks" / "seed_tasks.jsonl")
 AGES = (range(USES), range(USES, 2 * USES))
-BY_ID = {seed.id: seed_example(seed) for seed in SEEDS}
+BY_ID = {one.id: one for one in (*map(seed_example, SEEDS), *WORKED)}
 
 
 def requests(method: str, numbers: range, seeds: list[SeedTask] = SEEDS, **settings: Any) -> list[Request]:
@@ -79,7 +80,8 @@ def test_a_category_of_the_users_own_is_named_by_its_own_words() -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_a_prompt_shows_tasks_in_the_commonest_language_only(method: str) -> None:
     assert {seed.language for seed in SEEDS} > {"en", "it"}
-    assert {one.language for request in requests(method, range(150)) for one in shown(request)} == {"en"}
+    made = requests(method, range(150), examples_from="seeds")
+    assert {one.language for request in made for one in shown(request)} == {"en"}
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -93,7 +95,8 @@ def test_a_prompt_shows_tasks_in_the_language_wanted(method: str) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_long_tasks_are_not_shown(method: str) -> None:
     assert max(one.num_words for one in BY_ID.values()) > 3 * MAX_WORDS
-    assert max(one.num_words for request in requests(method, range(150)) for one in shown(request)) <= MAX_WORDS
+    made = requests(method, range(150), examples_from="seeds")
+    assert max(one.num_words for request in made for one in shown(request)) <= MAX_WORDS
 
 
 def test_where_all_tasks_are_long_the_shortest_are_shown() -> None:
@@ -105,8 +108,11 @@ def test_where_all_tasks_are_long_the_shortest_are_shown() -> None:
     assert parents == {f"seed_{n}" for n in range(8)}
 
 
-def test_diverse_shows_five_kinds_with_an_input_where_the_wanted_task_has_one_and_without_where_not() -> None:
-    for request in requests("diverse", range(300)):
+@pytest.mark.parametrize("source", ["plain", "seeds"])
+def test_diverse_shows_five_kinds_with_an_input_where_the_wanted_task_has_one_and_without_where_not(
+    source: str,
+) -> None:
+    for request in requests("diverse", range(300), examples_from=source):
         examples = shown(request)
         with_input = bool(kind_of(request.notes[0]["category"]).material)
         assert len({one.category for one in examples}) == 5 and not any(one.is_classification for one in examples)
@@ -117,13 +123,14 @@ def test_diverse_shows_five_kinds_with_an_input_where_the_wanted_task_has_one_an
 
 
 def test_examples_stay_for_hundreds_of_requests_and_then_change_so_that_a_prefix_cache_serves_them() -> None:
+    """Two sets of five, each of which another takes the place of where its own kind is wanted."""
     heads = [{str(request.prompt.messages[:-1]) for request in requests("diverse", numbers)} for numbers in AGES]
-    assert [len(found) for found in heads] == [2, 2] and not heads[0] & heads[1]
+    assert [len(found) for found in heads] == [12, 12] and not heads[0] & heads[1]
 
 
 def test_an_example_is_asked_for_as_the_wanted_task_is() -> None:
     seeds = [replace(seed, category="sql", name="late_trains") for seed in SEEDS if seed.category == "sql"]
-    messages = requests("diverse", range(1), seeds)[0].prompt.messages
+    messages = requests("diverse", range(1), seeds, examples_from="seeds")[0].prompt.messages
     turns = [message["content"] for message in messages if message["role"] == "user"]
     assert len(turns) > 1 and all(KINDS["sql"].phrase in turn for turn in turns)
     assert all("about late trains" in turn for turn in turns[:-1])

@@ -22,7 +22,7 @@ from synth.stages.bootstrap.examples import may_be_plain, short, showable
 from synth.stages.bootstrap.instances import Instances, instance_records
 from synth.stages.bootstrap.pool import STAGE, Example, Pool, Result, seed_example
 from synth.stages.bootstrap.settings import BootstrapSettings
-from synth.stages.bootstrap.worked import WORKED
+from synth.stages.bootstrap.worked import WORKED, WORKED_IDS
 
 __all__ = ["METHODS", "Method", "Request", "instance_records", "tasks_schema"]
 PUBLISHED = ("write_a_program", "starts_with_punctuation", "non_ascii_start")
@@ -109,7 +109,8 @@ class Method(ABC):
     def results(self, tasks: list[ParsedTask], request: Request, answer: Completion) -> list[Result]:
         """What was read as records with their lineage, or as rejections."""
         prompt, keys = request.prompt.version, (answer.key,)
-        line = Lineage("bootstrap", request.parents, self.settings.method, 0, answer.model, prompt, keys)
+        parents = tuple(one for one in request.parents if one not in WORKED_IDS)
+        line = Lineage("bootstrap", parents, self.settings.method, 0, answer.model, prompt, keys)
         if not tasks:
             nothing = Record("", lineage=line)
             return [Rejection(nothing, STAGE, "parsing", "no_tasks_found", answer.text[:500])]
@@ -225,8 +226,9 @@ class Diverse(Method):
 
         They hardly change for `USES` requests, so that a server's prefix cache serves them.
         """
-        free = [one for one in self.showable if not one.is_classification and one.category not in wanted]
-        fitting = short([one for one in free if bool(one.input) == with_inputs] or free)
+        free = [one for one in self.showable if not one.is_classification]
+        others = [one for one in free if one.category not in wanted] or free
+        fitting = short([one for one in others if bool(one.input) == with_inputs] or others)
         drawn = sorted(fitting, key=lambda one: digest(self.run_seed, number // USES, one.id))
         of_each = {one.category or one.id: one for one in reversed(drawn)}
         return sorted(of_each.values(), key=drawn.index)[: self.settings.examples]

@@ -210,3 +210,4 @@ WORKED = tuple(
     Example(f"worked_{category}", instruction, given, output, category == "classify", "en", category, topic)
     for category, topic, instruction, given, output in _TASKS
 )
+WORKED_IDS = frozenset(one.id for one in WORKED)
