@@ -12,10 +12,13 @@ import pytest
 from scripted import Scripted, collect
 
 from synth.errors import InputError
+from synth.pipeline import run
+from synth.recipe import build_recipe
 from synth.records import Record, Rejection
 from synth.sources.annotated import AnnotatedSource, annotated
 from synth.sources.templates import Template, TemplateFile, read_templates, templates_text
 from synth.stages.annotate import AnnotateSettings, annotate
+from synth.stages.export import ExportSettings
 
 ROWS = [{"review": f"Visit {n} was {'lovely' if n % 2 else 'dreadful'}.", "stars": n % 2} for n in range(40)]
 SENTIMENT: dict[str, Any] = {
@@ -178,3 +181,20 @@ def test_every_real_template_tells_a_row_of_its_dataset(name: str, tmp_path: Pat
     found = records_of(path, templates_path=templates, prompts_per_row=100)
     assert len(found) == len(read_templates(templates).templates)
     assert all(one.instruction and one.output and "{{" not in one.instruction for one in found)
+
+
+def test_a_run_in_two_steps_gives_the_bytes_of_a_run_in_one(tmp_path: Path) -> None:
+    source = {
+        "path": str(written(tmp_path, ROWS)),
+        **SENTIMENT,
+        "options": ["negative", "positive"],
+        "prompts_per_row": 2,
+    }
+    mixing = {"by": "task", "num_records": 30, "order": "length"}
+    recipe = build_recipe({"annotate": {"sources": {"r": source}}, "mix": mixing, "respond": None, "select": None})
+    made = recipe.model_copy(update={"export": ExportSettings(formats=["alpaca"])})
+    run(made, tmp_path / "one")
+    run(made, tmp_path / "two", until="annotate")
+    run(made, tmp_path / "two")
+    first, second = ((tmp_path / name / "export" / "alpaca.json").read_bytes() for name in ("one", "two"))
+    assert first == second and len(json.loads(first)) == 30
