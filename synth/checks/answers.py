@@ -185,7 +185,8 @@ def repeats_instruction(min_words: int = 8) -> Check:
     """Refuses answers that are, or begin with, the whole instruction or input (of at least `min_words` words)."""
 
     def check(record: Record) -> str | None:
-        if record.output.strip() and record.output.strip() == record.input.strip():
+        given, output = record.input.strip(), record.output.strip()
+        if given and given in (output, output.partition("\n\n")[2].strip()):  # the second: after "Here it is:"
             return "echoes_input"
         answer = unicode_tokens(record.output)
         task = unicode_tokens(record.instruction)

@@ -66,6 +66,10 @@ _QUOTED = re.compile(r"\"[^\"\n]*\"|“[^”\n]*”|«[^»\n]*»|„[^“”\n]*
 
 MIN_WORDS = 4
 """Shorter quotations name something; longer ones are material."""
+_CODE = re.compile(
+    r"(?i)\b(?:write|create|implement|define|design|build)\b[^.?!]{0,40}\b(?:function|program|script|class)\b"
+)
+"""Where code is to be written, "a given list" is what will be passed to it."""
 _QUOTED_LAST = re.compile(r":\s*[\"'“«„`]([^\"“”«»„`]+)[\"'”»“`]\s*[.!?]?$")
 
 
@@ -110,7 +114,9 @@ def missing_input() -> Check:
         given = record.input.strip()
         if not given:
             found = _POINTS.search(record.instruction[:MAX_CHARS])
-            is_there = found is None or record.history or has_material(record.instruction)
+            is_there = (
+                found is None or record.history or has_material(record.instruction) or _CODE.search(record.instruction)
+            )
             return None if is_there else f"missing_input: {found[0].strip()[:60]}" if found else None
         if stands_for_input(given):
             return f"missing_input: {given[:60]}"
@@ -220,7 +226,8 @@ def gibberish(max_share: float = 0.3) -> Check:
             return "gibberish: no words"
         if len(words) >= 8 and Counter(words).most_common(1)[0][1] > 0.5 * len(words):
             return "gibberish: one word repeated"
-        if "\n" not in record.instruction and _repeats(words):
+        sentences = [] if "\n" in record.instruction else re.split(r"[.!?]\s", text)
+        if any(_repeats(unicode_tokens(sentence)) for sentence in sentences):
             return "gibberish: words repeated"
         spoken = _QUOTED.sub("Q", record.instruction[:MAX_CHARS])
         broken = next((detail for detail, pattern in _BROKEN if pattern.search(spoken)), None)

@@ -40,7 +40,7 @@ SCRIPTS: dict[str, tuple[str, ...]] = {
 FUNCTION_WORDS: dict[str, frozenset[str]] = {
     language: frozenset(words.split())
     for language, words in {
-        "en": "a about the and of to is are was were in that it for you with on this be have has not from they will "
+        "en": "a about am the and of to is are was were in that it for you with on this be have has not from they will "
         "would can your my we our by an at as or if but what which when how do does all there their its i me so no he "
         "she his her him who",
         "de": "der die das und ist nicht ein eine einen einem zu mit den dem des von auf für sich auch es ich sie wir "
