@@ -132,7 +132,7 @@ def count_funnel(ledger: LedgerReader, samples: int = SAMPLES) -> Funnel:
         items = ledger.query("SELECT count(*) FROM outcomes WHERE stage=?", name)[0][0]
         if stage.kind == "seeds":
             count.made = results
-            kept_before += count.kept
+            kept_before, foreign_before = kept_before + count.kept, foreign_before + foreign_kept
         else:
             count.joined = max(0, foreign - foreign_before)
             count.received = kept_before

@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from synth.engine.run import Ask, Engine
+from synth.engine.run import Ask, Engine, request_failure
+from synth.errors import RequestFailed
 from synth.models.base import Sampling
 from synth.parsing import parse_choice, parse_numbered
 from synth.prompts import render, version
-from synth.records import Record, Rejection
+from synth.records import Lineage, Record, Rejection
 from synth.stages.stage import Stage, each_record
 
 STAGE = "rephrase"
@@ -68,7 +69,10 @@ class Rewording:
         settings = self.settings
         texts = {"count": settings.num_wordings, "instruction": record.instruction, "examples": [SHOWN]}
         prompt = render(settings.prompt_path or STAGE, **texts)
-        reply = await ask(prompt, settings.sampling, keep_cut=True)
+        try:
+            reply = await ask(prompt, settings.sampling, keep_cut=True)
+        except RequestFailed as error:  # the record itself is as good as before
+            return [record, request_failure(_reworded(record, "", None, prompt.version), STAGE, error)]
         items = parse_numbered(reply.text, 1, cut=reply.finish_reason == "length")
         seen = {_plain(record.instruction)}
         results: list[Record | Rejection] = [record]
@@ -76,18 +80,26 @@ class Rewording:
             child = _reworded(record, item.instruction, reply.key, prompt.version)
             is_new = item.problem is None and _plain(item.instruction) not in seen
             seen.add(_plain(item.instruction))
-            if not is_new:
-                results.append(Rejection(child, STAGE, "parsing", item.problem or "repeated"))
-            elif settings.judge and (reason := await _other_meaning(record.instruction, item.instruction, ask)):
-                results.append(Rejection(child, STAGE, "judge", reason))
+            if is_new:
+                results.append(await self._judged(record, child, ask))
             else:
-                results.append(child)
+                results.append(Rejection(child, STAGE, "parsing", item.problem or "repeated"))
         return results
+
+    async def _judged(self, record: Record, child: Record, ask: Ask) -> Record | Rejection:
+        """The record under its new wording, or why it is not taken."""
+        try:
+            reason = await _other_meaning(record.instruction, child.instruction, ask) if self.settings.judge else None
+        except RequestFailed as error:
+            return request_failure(child, STAGE, error)
+        return Rejection(child, STAGE, "judge", reason) if reason else child
 
 
 def _reworded(record: Record, wording: str, key: str | None, prompt: str) -> Record:
-    keys = (*record.lineage.completion_keys, *([key] if key else []))
-    lineage = replace(record.lineage, parents=(record.id,), operator=STAGE, prompt=prompt, completion_keys=keys)
+    """The record under another wording, as one step from it."""
+    line = record.lineage
+    keys = (*line.completion_keys, *([key] if key else []))
+    lineage = Lineage("evolve", (record.id,), STAGE, line.generation + 1, line.model, prompt, keys)
     return replace(record, instruction=wording, lineage=lineage)
 
 

@@ -95,8 +95,7 @@ def families(records: Sequence[Record]) -> dict[str, str]:
         return name
 
     for record in records:
-        is_made_of = record.lineage.origin == "evolve" or record.lineage.operator == "rephrase"
-        kin = list(record.lineage.parents) if is_made_of else []
+        kin = list(record.lineage.parents) if record.lineage.origin == "evolve" else []
         for name in [*kin, digest("instruction", record.task())]:
             one, other = sorted((find(record.id), find(name)))
             root[other] = one

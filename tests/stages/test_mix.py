@@ -13,8 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted import Scripted, collect
 
+from synth.engine.funnel import count_funnel
 from synth.engine.ledger import LedgerReader
 from synth.errors import UsageError
+from synth.pipeline import run
+from synth.recipe import build_recipe
 from synth.records import Record, Rejection
 from synth.stages.mix import MixSettings, group_of, mix, mixture
 from synth.stages.report.facts import RunFacts
@@ -117,3 +120,19 @@ def test_a_students_loss_orders_the_records_and_is_noted(tmp_path: Path) -> None
     losses = [one.meta.get("loss") for one in results if isinstance(one, Record)]
     assert losses[0] is None and len(losses) == 11
     assert losses[1:] == sorted(loss for loss in losses if loss is not None)
+
+
+def test_the_counts_of_a_run_with_labelled_data_and_a_mixture_add_up(tmp_path: Path) -> None:
+    rows = [{"text": f"Day {n} was fine.", "label": n % 2 if n != 5 else 7} for n in range(20)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    source = {"path": str(tmp_path / "rows.jsonl"), "kind": "sentiment", "options": ["bad", "good"], "turned": False}
+    sections = {"annotate": {"sources": {"days": source}}, "rephrase": {"num_wordings": 2}, "mix": {"num_records": 9}}
+    run(build_recipe({**sections, "bootstrap": {"num_tasks": 3}, "select": None}), tmp_path / "run", until="mix")
+    reader = LedgerReader(tmp_path / "run")
+    funnel = count_funnel(reader)
+    reader.close()
+    counts = {stage.stage: stage for stage in funnel.stages}
+    assert funnel.problems == [] and funnel.kept == 9
+    assert (counts["annotate"].made, counts["annotate"].kept) == (20, 19)
+    assert counts["rephrase"].received == 22 <= counts["rephrase"].kept
+    assert counts["rephrase"].joined == counts["mix"].joined == 0

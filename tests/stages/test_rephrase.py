@@ -7,6 +7,7 @@ from pathlib import Path
 
 from scripted import Scripted, collect, kind_of, whole
 
+from synth.errors import RequestRefused
 from synth.models import connect
 from synth.models.base import ChatRequest
 from synth.records import Lineage, Record, Rejection
@@ -65,3 +66,13 @@ def test_the_reference_teacher_rewords_what_it_understands(tmp_path: Path) -> No
     (batch,) = collect(tmp_path, teacher, lambda engine: rephrase(engine, given(task), RephraseSettings()))  # type: ignore[arg-type]
     kept = {one.instruction for one in batch if isinstance(one, Record)}
     assert len(kept) >= 2 and task.instruction in kept
+
+
+def test_a_record_that_cannot_be_worded_anew_stays(tmp_path: Path) -> None:
+    def refuses(_request: ChatRequest) -> str:
+        raise RequestRefused("no", "unsupported")
+
+    task = Record("Name a river.", "", "Loire")
+    (batch,) = collect(tmp_path, Scripted(refuses), lambda engine: rephrase(engine, given(task), RephraseSettings()))
+    assert batch[0] == task
+    assert [(one.check, one.reason) for one in batch[1:] if isinstance(one, Rejection)] == [("request", "unsupported")]
