@@ -7,7 +7,7 @@ ARGS   ?=
 # Where real language models are kept: `make models/gemma3-270m/config.json` makes one of examples/real_models.py.
 MODELS ?= models
 # The claims about speed and memory; vllm_throughput needs `make test-vllm` first and is run by itself.
-BENCHES := teacher novelty engine bench_checks bootstrap_faults evolve_faults export_report training
+BENCHES := teacher novelty engine bench_checks bootstrap_faults evolve_faults export_report review training
 
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false

@@ -52,14 +52,13 @@ def measure(url: str, rounds: int) -> None:
     weights: dict[str, list[float]] = {}
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page: Any = browser.new_page()
         for _ in range(rounds):
             for name, address in visits(url, rng).items():
-                page: Any = browser.new_page()
                 page.goto(address, wait_until="load")
                 page.wait_for_function(f"{LOADED} > 0")
                 times.setdefault(name, []).append(page.evaluate(LOADED))
                 weights.setdefault(name, []).append(page.evaluate(WEIGHT))
-                page.close()
         browser.close()
     for name, values in times.items():
         ranked = sorted(values)

@@ -70,6 +70,7 @@ class Watch:
 
     def __init__(self, browser: Any, where: Path | str, **options: Any) -> None:
         self.page = browser.new_page(**options)
+        self.page.set_default_timeout(300_000)
         self.said: list[str] = []
         self.asked: list[str] = []
         self.page.on("console", lambda message: self.said.append(message.text))

@@ -32,7 +32,7 @@ class Review:
 
     def ask(self, path: str, body: Any = None, **headers: str) -> tuple[int, str, dict[str, str]]:
         """(status, text, headers) of a GET, or of a POST where there is a body."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         if body is None:
             connection.request("GET", path, headers=named)
@@ -54,7 +54,7 @@ class Review:
 
     def wait(self, is_so: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The counters once they are so."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
         connection.request("GET", "/events")
         answer = connection.getresponse()
         while True:
@@ -67,12 +67,12 @@ class Review:
     def kill(self) -> None:
         """End it as a power cut would."""
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(60)
+        self.process.wait(300)
 
     def stop(self) -> int:
         """Ctrl-C; the exit code."""
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(60)
+        return self.process.wait(300)
 
 
 @contextmanager
@@ -97,7 +97,7 @@ def links(text: str) -> list[str]:
     return re.findall(r'<p class="task"><a href="([^"]+)"', text)
 
 
-def until(is_so: Callable[[], bool], seconds: float = 60) -> None:
+def until(is_so: Callable[[], bool], seconds: float = 300) -> None:
     """Wait for something that another process does."""
     end = time.monotonic() + seconds
     while not is_so():

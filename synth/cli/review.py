@@ -16,6 +16,10 @@ def review(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; the next free one if taken.")] = 8765,
     by: Annotated[str, typer.Option(help="The reviewer's name; that of the account when not given.")] = "",
     open_: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    embeddings: Annotated[
+        Path | None,
+        typer.Option(help="A model2vec folder, for neighbours by meaning; else the recipe's own."),
+    ] = None,
     to_argilla: Annotated[
         Path | None, typer.Option(help="Write the rows and verdicts in Argilla's record form, and serve nothing.")
     ] = None,
@@ -33,6 +37,7 @@ def review(
         if to_argilla or from_argilla:
             _exchange(folder, to_argilla, from_argilla, json)
             return
+        from synth.review.meaning import local_model
         from synth.review.serve import serve
 
         def ready(url: str) -> None:
@@ -42,7 +47,7 @@ def review(
             if open_:
                 typer.launch(url)
 
-        serve(folder, port, by or _account(), ready)
+        serve(folder, port, by or _account(), ready, str(embeddings) if embeddings else local_model(folder))
 
 
 def _exchange(folder: Path, out: Path | None, back: Path | None, json: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator
 from functools import cache
 from pathlib import Path
@@ -25,6 +26,7 @@ from synth.review.desk import QUEUES, Desk
 from synth.review.guard import Guard, json_body
 from synth.review.index import FACETS
 from synth.review.markdown import to_html
+from synth.review.meaning import Meaning
 from synth.review.table import PAGE, SORTS, Wanted
 from synth.stages.report import page as report_page
 from synth.stages.report.blocks import show
@@ -37,7 +39,7 @@ EVENTS_S = 1.0
 MAX_NAME = 60
 
 
-def application(desk: Desk, port: int, token: str, reviewer: str) -> Starlette:
+def application(desk: Desk, port: int, token: str, reviewer: str, meaning: Meaning | None = None) -> Starlette:
     """The app over one run folder, for a browser at `port` of this machine."""
     routes = [
         Route("/", rows),
@@ -57,9 +59,9 @@ def application(desk: Desk, port: int, token: str, reviewer: str) -> Starlette:
     app = Starlette(
         routes=routes,
         middleware=[Middleware(Guard, port=port, token=token)],
-        exception_handlers={HTTPException: _failed, StorageError: _not_stored},  # type: ignore[dict-item]
+        exception_handlers={HTTPException: _failed, StorageError: _not_stored, sqlite3.Error: _busy},  # type: ignore[dict-item]
     )
-    app.state.desk, app.state.reviewer = desk, reviewer
+    app.state.desk, app.state.reviewer, app.state.meaning = desk, reviewer, meaning
     return app
 
 
@@ -90,6 +92,11 @@ def _failed(request: Request, error: HTTPException) -> Response:
 
 def _not_stored(_request: Request, error: StorageError) -> Response:
     return JSONResponse({"error": f"{error.message}. {error.hint}"}, 507)
+
+
+def _busy(request: Request, _error: sqlite3.Error) -> Response:
+    words = "The run's files cannot be read just now: it may be starting over. Load the page again."
+    return _page(request, "message.html.jinja", 503, message=words)
 
 
 # -- pages ------------------------------------------------------------------------------------------------------------
@@ -125,6 +132,7 @@ def row(request: Request) -> Response:
         raise HTTPException(404, "There is no such row: the run may have made this stage anew.")
     steps = way.way(desk, found)
     start = way.chain(desk, found)[0].record
+    meaning: Meaning | None = request.app.state.meaning
     return _page(
         request,
         "row.html.jinja",
@@ -134,6 +142,7 @@ def row(request: Request) -> Response:
         seeds=way.seeds_of(desk, start),
         passed=way.stages_of(desk, found),
         near=way.neighbours(desk, found),
+        meant=meaning.nearest(found) if meaning else [],
         students=way.student_answers(desk, found.record),
     )
 

@@ -12,19 +12,24 @@ import uvicorn
 from synth.errors import UsageError
 from synth.review.app import application
 from synth.review.desk import Desk
+from synth.review.meaning import Meaning
 
 PORT = 8765
 TRIES = 100
 """Ports tried, one after the other."""
 
 
-def serve(run_dir: Path, port: int, reviewer: str, ready: Callable[[str], None]) -> None:
-    """Serve until interrupted; `ready` is called with the address. Raises StorageError where there is no run."""
+def serve(run_dir: Path, port: int, reviewer: str, ready: Callable[[str], None], model: str | None = None) -> None:
+    """Serve until interrupted; `ready` is called with the address. `model`: a model2vec folder, for meanings.
+
+    Raises StorageError where there is no run, UsageError where no port is free or the model cannot be loaded.
+    """
     desk = Desk(run_dir)
     try:
         with _socket(port) as listening:
             found = listening.getsockname()[1]
-            app = application(desk, found, secrets.token_urlsafe(24), reviewer)
+            meaning = Meaning(desk, model) if model else None
+            app = application(desk, found, secrets.token_urlsafe(24), reviewer, meaning)
             config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
             desk.start()
             ready(f"http://127.0.0.1:{found}/")

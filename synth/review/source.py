@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,9 @@ from synth.engine.ledger import FILE_NAME, LedgerReader, Result, results_from_js
 from synth.engine.outlog import read_out
 from synth.errors import StorageError
 
+WAIT_S = 20.0
+"""How long a run that has just been started may take to make its tables."""
+
 
 class Source:
     """The ledger of `run_dir`, for several threads. Raises StorageError where there is none to begin with."""
@@ -23,7 +27,7 @@ class Source:
     def __init__(self, run_dir: Path) -> None:
         self.run_dir = run_dir
         self._lock = threading.RLock()
-        self._reader = LedgerReader(run_dir)
+        self._reader = _opened(run_dir, WAIT_S)
         self._file = self._inode()
 
     def close(self) -> None:
@@ -39,7 +43,7 @@ class Source:
         with self._lock:
             with suppress(OSError, StorageError):
                 if self._inode() != self._file:
-                    reader = LedgerReader(self.run_dir)
+                    reader = _opened(self.run_dir, 0)
                     self._reader.close()
                     self._reader, self._file = reader, self._inode()
             yield self._reader
@@ -108,3 +112,16 @@ class Source:
             return True
         except (OSError, ValueError, KeyError, TypeError):
             return False
+
+
+def _opened(run_dir: Path, patience: float) -> LedgerReader:
+    """The ledger, once its tables are made. Raises StorageError where there is none, or none in time."""
+    end = time.monotonic() + patience
+    while True:
+        reader = LedgerReader(run_dir)
+        if reader.query("SELECT 1 FROM sqlite_master WHERE name='outcomes'"):
+            return reader
+        reader.close()
+        if time.monotonic() > end:
+            raise StorageError(f"{run_dir} holds no row yet", "wait until the run has begun")
+        time.sleep(0.1)

@@ -124,8 +124,8 @@ def test_no_hostile_text_acts_and_nothing_leaves(browser: Any, tmp_path: Path) -
         said = [Verdict(row_key(one), by, "reject", by) for one, by in zip(rows, payloads(), strict=False)]
         add_verdicts(folder / "verdicts.jsonl", said)
         addresses = [f"{server.url}?stage=select&page={number}" for number in range(4)]
-        addresses += [f"{server.url}review?row={row_key(one)}" for one in rows[::10]]
-        addresses += [f"{server.url}row/bootstrap/{8 + number}/1" for number in range(0, 30, 3)]
+        addresses += [f"{server.url}review?row={row_key(one)}" for one in rows[::24]]
+        addresses += [f"{server.url}row/bootstrap/{8 + number}/1" for number in range(0, 30, 6)]
         addresses += [f"{server.url}thresholds", f"{server.url}review?by=%3Cscript%3Ewindow.pwned%3D1%3C%2Fscript%3E"]
         for address in addresses:
             with Watch(browser, address) as watch:

@@ -1,0 +1,67 @@
+"""The review beside a run that goes on, is killed, goes on again, and starts over in the same folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from reviewing import Review, reviewed, until
+
+from synth.engine.ledger import LedgerReader
+
+ROOT = Path(__file__).parents[2]
+
+
+def start(folder: Path, latency_ms: int, *more: str) -> subprocess.Popen[bytes]:
+    small = ("--set", "bootstrap.num_tasks=40", "--set", "bootstrap.window=4", "--set", "evolve.rounds=1")
+    slow = ("--set", f"teacher.latency_ms={latency_ms}", "--concurrency", "4")
+    recipe = str(ROOT / "examples" / "quickstart.yaml")
+    command = [sys.executable, "-m", "synth", "run", recipe, "--run", str(folder), "--until", "select", *small, *slow]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    return subprocess.Popen([*command, *more], env=os.environ | {"PYTHONPATH": str(ROOT)}, **quiet)  # type: ignore[call-overload,no-any-return]
+
+
+def rows_in(folder: Path) -> int:
+    ledger = LedgerReader(folder)
+    try:
+        return sum(1 for name in ledger.stages() for _ in ledger.results(name))
+    finally:
+        ledger.close()
+
+
+def shown(server: Review) -> int:
+    return int(re.search(r'data-rows="(\d+)"', server.ask("/")[1])[1])  # type: ignore[index]
+
+
+def test_rows_are_followed_over_a_kill_a_restart_and_a_fresh_start(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    run = start(folder, 100)
+    try:
+        until((folder / "ledger.sqlite").is_file)
+        with reviewed(folder) as server:
+            found = server.wait(lambda found: found["rows"] > 0 and found["running"])
+            assert found["answered"] > 0 and found["stages"][0]["stage"] == "bootstrap"
+            run.send_signal(signal.SIGKILL)
+            run.wait()
+            server.wait(lambda found: not found["running"])
+            for more in ((), ("--fresh",)):
+                run = start(folder, 0, *more)
+                assert run.wait(900) == 0
+                server.wait(lambda found: not found["running"] and not found["behind"])
+                until(lambda: shown(server) == rows_in(folder))
+            assert server.ask("/?stage=select")[0] == 200
+    finally:
+        run.kill()
+
+
+@pytest.mark.parametrize("name", ["nothing", "a file"])
+def test_a_folder_without_a_run_is_told(name: str, tmp_path: Path) -> None:
+    (tmp_path / "a file").write_text("x")
+    command = [sys.executable, "-m", "synth", "review", str(tmp_path / name)]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    assert done.returncode == 5 and "holds no ledger" in done.stderr
