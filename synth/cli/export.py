@@ -44,10 +44,10 @@ def export(
         splits = {"validation": validation, "test": test}
         given: dict[str, Any] = {"formats": format, "provenance": provenance, "licence": licence, "title": title}
         given["splits"] = {k: v for k, v in splits.items() if v is not None} or None
-        from synth.pipeline.seals import reseal
+        from synth.pipeline.seals import made_anew
 
-        manifest = _export(folder, target, {key: value for key, value in given.items() if value is not None})
-        reseal(folder, "export")
+        with made_anew(folder, "export"):
+            manifest = _export(folder, target, {key: value for key, value in given.items() if value is not None})
         pushed = _push(target, manifest, push_to_hub, yes) if push_to_hub else None
         if json:
             print_json({"out": str(target), **manifest, **({"push": pushed} if pushed else {})})

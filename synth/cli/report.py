@@ -24,12 +24,12 @@ def report(
     Example: synth report runs/mine
     """
     with guard(json=json, debug=debug):
-        from synth.pipeline.seals import reseal
+        from synth.pipeline.seals import made_anew
         from synth.stages.report import ReportSettings
         from synth.stages.report import report as write
 
-        path = write(folder, ReportSettings(embeddings_path=str(embeddings) if embeddings else None))
-        reseal(folder, path.name)
+        with made_anew(folder, "report.html"):
+            path = write(folder, ReportSettings(embeddings_path=str(embeddings) if embeddings else None))
         print_json({"report": str(path)}) if json else say(str(path))
         if open_:
             typer.launch(path.resolve().as_uri())

@@ -7,9 +7,12 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from synth.engine.ledger import FILE_NAME
+from synth.engine.lock import run_lock
 from synth.errors import StorageError, UsageError
 from synth.fileio import atomic_write
 from synth.given import read_text
@@ -26,8 +29,20 @@ def seal(run_dir: Path, stage: str, names: Iterable[str]) -> None:
     atomic_write(run_dir / SEALS, json.dumps({"stages": stages, "digest": digest(stages)}, indent=1))
 
 
-def reseal(run_dir: Path, name: str) -> None:
-    """A command has made a file or folder of the run anew: note that, for the stage that made it first."""
+@contextmanager
+def made_anew(run_dir: Path, name: str) -> Iterator[None]:
+    """Around a command that makes the file or folder `name` of a run again.
+
+    Leftovers go before, unless a run is at work there; afterwards it is noted for the stage that made it first.
+    """
+    if (run_dir / FILE_NAME).is_file():
+        with suppress(StorageError), run_lock(run_dir):
+            tidy(run_dir)
+    yield
+    _reseal(run_dir, name)
+
+
+def _reseal(run_dir: Path, name: str) -> None:
     for stage, files in read_seals(run_dir).items():
         if any(path == name or path.startswith(f"{name}/") for path in files):
             kept = {path.split("/")[0] for path in files}

@@ -65,6 +65,13 @@ def test_a_server_that_queues_is_filled_and_not_flooded(seats: int, sigma: float
     assert sum(late) / len(late) < 1.7 * seats
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_queue_behind_32_places_is_noticed_before_128_requests_are_in_flight(seed: int) -> None:
+    server, _, trace = flooded(150, seats=((0.0, 32),), queue=True, seed=seed, backlog=600)
+    assert max(limit for _, limit in trace) <= 64 and max(limit for at, limit in trace if at > 30) <= 48
+    assert server.working(30, 148) >= 0.9 * 32
+
+
 def test_a_rationing_server_is_used_up_with_few_refusals() -> None:
     server, _, _ = flooded(120, seats=((0.0, 10**6),), rate=20.0, latency=1.0, seed=3)
     assert server.working(60, 118) >= 0.85 * 20
