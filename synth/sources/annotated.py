@@ -238,7 +238,9 @@ def _record(
     prompt, target = found.parts
     labels = list(values.get("options", ())) if kind else list(found.choices or ())
     final = values.get(kind.output) if kind and template.is_original else target
-    meta: dict[str, Any] = {**source.meta, "source": name, "task": kind.name if kind else name}
+    languages = template.metadata.get("languages")
+    noted = {"language": str(languages[0])} if isinstance(languages, list) and languages else {}
+    meta: dict[str, Any] = {**noted, **source.meta, "source": name, "task": kind.name if kind else name}
     meta |= {"cluster": kind.cluster if kind else name, "template": template.name, "row": row.where.rpartition("/")[2]}
     meta |= {"mode": source.mode} if kind else {}
     meta |= {} if template.is_original else {"is_turned": True}

@@ -31,7 +31,7 @@ def is_task_file(path: Path) -> bool:
         return False
     with path.open("rb") as file:
         start = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
-    return start.startswith(b"{") and (b'"Definition"' in start or b'"Contributors"' in start or b'"Source"' in start)
+    return start.startswith(b"{") and (b'"Definition"' in start or b'"Contributors"' in start)
 
 
 def superni_items(path: Path, shown: Shown = Shown()) -> list[EvalItem]:

@@ -181,6 +181,7 @@ def test_every_real_template_tells_a_row_of_its_dataset(name: str, tmp_path: Pat
     found = records_of(path, templates_path=templates, prompts_per_row=100)
     assert len(found) == len(read_templates(templates).templates)
     assert all(one.instruction and one.output and "{{" not in one.instruction for one in found)
+    assert {one.meta["language"] for one in found} == {"en"}
 
 
 def test_a_run_in_two_steps_gives_the_bytes_of_a_run_in_one(tmp_path: Path) -> None:
