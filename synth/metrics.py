@@ -53,6 +53,18 @@ def mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values) if values else 0.0
 
 
+def roc_auc(scores: Sequence[float], labels: Sequence[bool]) -> float:
+    """The share of pairs of a true and a false one in which the true one scores higher; a tie counts half.
+
+    0.5 where one of the two kinds is missing.
+    """
+    yes = [score for score, label in zip(scores, labels, strict=True) if label]
+    no = [score for score, label in zip(scores, labels, strict=True) if not label]
+    if not yes or not no:
+        return 0.5
+    return sum((a > b) + 0.5 * (a == b) for a in yes for b in no) / (len(yes) * len(no))
+
+
 def wilson_interval(successes: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
     """The Wilson score interval (1927) of a share, `successes` of `total`; (0, 1) where nothing was counted."""
     from statistics import NormalDist

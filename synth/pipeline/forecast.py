@@ -203,11 +203,14 @@ def _rough_grades(recipe: Recipe, tasks: float) -> Iterator[Load]:
     """The grading of what passes the checks."""
     from synth.stages.select import wants_complexity
 
-    if recipe.select is None or recipe.select.grade is None:
+    if recipe.select is None or not (recipe.select.grade or recipe.select.validity):
         return
     records = tasks * (1 + SURVIVAL * (recipe.evolve.rounds if recipe.evolve else 0))
     judge = "judge" if recipe.judge else "teacher"
-    yield _load("grade", judge, records * recipe.select.grade.num_draws, "judge", ANSWER_TOKENS["judge"])
+    if recipe.select.validity:
+        yield _load("grade", judge, records, "judge", ANSWER_TOKENS["judge"])
+    if recipe.select.grade:
+        yield _load("grade", judge, records * recipe.select.grade.num_draws, "judge", ANSWER_TOKENS["judge"])
     if wants_complexity(recipe.select):
         yield _load("grade", judge, records, "rate", ANSWER_TOKENS["rate"])
 

@@ -22,6 +22,7 @@ from synth.stages.select.checking import Result
 from synth.stages.select.ifd import Ifd
 from synth.stages.select.keep import is_graded
 from synth.stages.select.settings import GradeSettings, SelectSettings
+from synth.stages.select.validity import Validity, trusted_validity
 
 STAGE = "grade"
 ROLE = "judge"
@@ -43,7 +44,8 @@ async def graded(
             if _is_item(result):
                 yield Item(digest(result.to_dict())[:16], result)
 
-    work = Grading(settings, wants_complexity, as_json, Ifd(settings.ifd) if settings.ifd else None)
+    validity = await trusted_validity(engine, settings.validity.min_auc) if settings.validity else None
+    work = Grading(settings, wants_complexity, as_json, Ifd(settings.ifd) if settings.ifd else None, validity)
     async for _, results in engine.map(_plan(settings, wants_complexity, as_json), passed(), work):
         while not _is_item(order[0][1]):
             yield order.popleft()
@@ -60,9 +62,13 @@ class Grading:
     wants_complexity: bool
     as_json: bool
     ifd: Ifd | None
+    validity: Validity | None = None
 
     async def __call__(self, record: Record, ask: Ask, _rng: random.Random) -> list[Result]:
         """The record with its grades, or why there are none."""
+        if self.validity is not None and (score := await self.validity.score(record, ask)) != 1:
+            said = "the reply cannot be read" if score is None else f"{score:.0%} of the questions answered by yes"
+            return [Rejection(record, STAGE, "validity", "not_usable", said)]
         return [await _grade(record, ask, self.settings, self.wants_complexity, self.as_json, self.ifd)]
 
 
@@ -77,9 +83,10 @@ async def _as_json(engine: Engine, settings: GradeSettings | None) -> bool:
 
 
 def _plan(settings: SelectSettings, wants_complexity: bool, as_json: bool) -> StagePlan:
-    parts = {"grade": settings.grade, "ifd": settings.ifd}
+    parts = {"grade": settings.grade, "ifd": settings.ifd, "validity": settings.validity}
     dump = {name: part.model_dump(mode="json") for name, part in parts.items() if part}
     prompts = [version(_prompt(settings.grade))] if settings.grade else []
+    prompts += [version("validity")] if settings.validity else []
     prompts += [version("rate_complexity")] if wants_complexity else []
     return StagePlan(STAGE, digest(dump, prompts, as_json), dump)
 
@@ -136,6 +143,6 @@ def _settled(result: Result) -> Result:
     """As select tells it: the failed request itself was counted, and will be asked again, by the grading stage."""
     if isinstance(result, Record):
         return result
-    if result.check != "grade":
+    if result.check not in ("grade", "validity"):
         return Rejection(result.record, SELECT, "grade", "no_grade", f"{result.reason}: {result.detail}"[:300])
     return replace(result, stage=SELECT)

@@ -99,6 +99,20 @@ class IfdSettings(_Section):
     num_threads: int | None = Field(None, description="Threads of torch on the CPU.")
 
 
+class ValiditySettings(_Section):
+    """A judge's yes or no to Self-Instruct's three questions about each row that passed all checks."""
+
+    min_auc: float = Field(
+        0.75,
+        ge=0.5,
+        le=1,
+        description=(
+            "How well the judge must order 100 labelled rows (area under the ROC curve) before it may reject; one that"
+            " does not is switched off with a warning."
+        ),
+    )
+
+
 class KeepSettings(_Section):
     """Which graded records to keep. Grades are read by their order, so a generous grader does no harm; ties fall
     by a hash of the record.
@@ -169,6 +183,9 @@ class SelectSettings(_Section):
         description="Reject a task with a higher cosine than this to one kept before; needs `embeddings`.",
     )
     grade: GradeSettings | None = Field(None, description="Let a model grade what passed all checks.")
+    validity: ValiditySettings | None = Field(
+        None, description="Let a judge that has shown that it can tell reject what is no task or has no fitting answer."
+    )
     ifd: IfdSettings | None = Field(
         None, description="Measure instruction-following difficulty of what passed all checks."
     )

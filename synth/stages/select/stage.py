@@ -48,7 +48,7 @@ async def select(
     """Yield each record, or its rejection, in order."""
     decided = read_decisions(settings.review_path)
     records = (with_edit(record, decided) async for record in records)
-    if not (settings.embeddings or settings.grade or settings.ifd or settings.keep):
+    if not (settings.embeddings or settings.grade or settings.validity or settings.ifd or settings.keep):
         async for settled in _checked_only(engine, records, settings, decided):
             yield settled
         return
@@ -92,7 +92,7 @@ async def _decided(
     vectors: dict[str, Vector] = {}
     embed = _embedder(engine, settings)
     stream = _checked(records, settings, embed, vectors, decided)
-    if settings.grade or settings.ifd:
+    if settings.grade or settings.validity or settings.ifd:
         stream = graded(engine, stream, settings, wants_complexity(settings))
     if settings.keep is None:
         async for one in stream:
