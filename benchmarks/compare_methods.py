@@ -1,4 +1,4 @@
-"""The three bootstrap methods with one teacher, each in its own run folder, in one table.
+"""The bootstrap methods with one teacher, each in its own run folder, in one table.
 
     python benchmarks/compare_methods.py --run /tmp/compare --teacher embedded [--num-tasks 200 --markdown]
 
@@ -29,6 +29,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "self_instruct": {"method": "self_instruct"},
     "alpaca": {"method": "alpaca"},
     "diverse": {"method": "diverse"},
+    "magpie": {"method": "magpie"},
     "diverse, answers too": {"method": "diverse", "with_outputs": True, "tasks_per_request": 20},
 }
 """The methods with their defaults, and ours with what Alpaca has: answers in the same reply, 20 tasks in each."""
@@ -54,7 +55,7 @@ def compare_methods(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Compare the three bootstrap methods with one teacher. Type it again to go on where it stopped."""
+    """Compare the bootstrap methods with one teacher. Type it again to go on where it stopped."""
     with guard(json=json, debug=debug):
         section = model_section(teacher, base_url, concurrency)
         figures = [measure(name, run, section, num_tasks, seeds, seed) for name in VARIANTS]
@@ -92,6 +93,7 @@ class Figures:
     verbs: int = 0
     pairs: int = 0
     verb_coverage: float = 0.0
+    entropy: float = 0.0
     effective: float = 0.0
     nearest_seed: list[float] = field(default_factory=list)
 
@@ -117,6 +119,7 @@ class Figures:
         row: dict[str, Any] = {name: getattr(self, name) for name in names}
         row |= {"requests": dict(self.requests), "rejected": dict(self.rejected.most_common())}
         row |= {"verb_coverage": round(self.verb_coverage, 4), "effective_tasks": round(self.effective, 1)}
+        row |= {"verb_entropy_bits": round(self.entropy, 3)}
         return row | {
             "answered_per_1000_tokens": self.per_1000,
             "interval": list(self.interval),
@@ -149,7 +152,7 @@ def count(method: str, folder: Path, seeds: Path) -> Figures:
     """The figures of a run folder."""
     from synth.diversity import count_verb_nouns
     from synth.engine.ledger import LedgerReader, results_from_json
-    from synth.metrics import vendi_score
+    from synth.metrics import entropy, vendi_score
     from synth.records import Record
 
     reader = LedgerReader(folder)
@@ -181,6 +184,7 @@ def count(method: str, folder: Path, seeds: Path) -> Figures:
     found = count_verb_nouns(texts)
     figures.tasks, figures.verbs, figures.pairs = len(texts), len(found.verbs), len(found.pairs)
     figures.verb_coverage = found.verb_coverage
+    figures.entropy = entropy(found.verbs.values())
     figures.effective = vendi_score(list(texts), seed=0)
     figures.nearest_seed = _nearest_seed(list(texts), seeds)
     return figures
@@ -235,6 +239,7 @@ def table(figures: Sequence[Figures]) -> list[list[str]]:
         ["  95 % interval", *("{:.2f} to {:.2f}".format(*_interval(one.made)) for one in figures)],
         ["distinct verbs", *(str(one.verbs) for one in figures)],
         ["verb-noun pairs", *(str(one.pairs) for one in figures)],
+        ["entropy of the verbs, in bits", *(f"{one.entropy:.2f}" for one in figures)],
         ["instructions with a verb found", *(f"{one.verb_coverage:.0%}" for one in figures)],
         ["different texts in effect (Vendi)", *(f"{one.effective:.1f}" for one in figures)],
         ["thrown away", *(f"{one.rejected.total():,}" for one in figures)],

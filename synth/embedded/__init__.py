@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 from synth.embedded import evolve, judge, optimiser, propose, talk
 from synth.embedded.answer import answer, with_steps
 from synth.embedded.draws import Draw
-from synth.embedded.generate import Wish
+from synth.embedded.generate import Wish, draw_task
 from synth.embedded.operations import OPERATIONS
 from synth.embedded.recognise import Prompt, recognise
 from synth.embedded.values import Unfit
@@ -102,6 +102,8 @@ def _text(prompt: Prompt, request: ChatRequest, settings: Settings, choice: int)
         "user turn": lambda: talk.user_turn(prompt, draw, wish),
         "answer": lambda: _answer([(message["role"], message["content"]) for message in request.messages]),
     }
+    if request.kind == "completion" and prompt.text.strip() == "<|im_start|>user":
+        return talk.written(draw_task(draw, wish))
     try:
         return writers[prompt.kind]()
     except Unfit as error:

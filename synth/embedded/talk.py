@@ -46,6 +46,11 @@ def reply(turns: Sequence[tuple[str, str]], write: Callable[[Task], str] = answe
     return ("" if task is None else (AGAIN if turns[-1][1] == UNCLEAR else "") + write(task)) or None
 
 
+def written(task: Task) -> str:
+    """The task as a user would type it."""
+    return f"{task.instruction}\n\n{task.input}".strip()
+
+
 def user_turn(prompt: Prompt, draw: Draw, base: Wish) -> str:
     """The reply to `# Play the user`. Raises Unfit where the talk is outside the grammar."""
     said = turns(prompt.block("conversation so far"))
@@ -54,8 +59,7 @@ def user_turn(prompt: Prompt, draw: Draw, base: Wish) -> str:
     if kind in ("thanks", "unclear"):
         return THANKS if kind == "thanks" else UNCLEAR
     if kind == "change of topic":
-        new = draw_task(draw, base)
-        return f"{new.instruction}\n\n{new.input}".strip()
+        return written(draw_task(draw, base))
     asked = {text for role, text in said if role == "user"}
     for _ in range(TRIES if task and task.input else 0):
         try:

@@ -7,7 +7,7 @@ import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from synth.engine.crash import crash_point
 from synth.engine.ledger import Ledger, Outcome, Result, results_from_json, results_to_json
@@ -207,8 +207,9 @@ def asker(engine: Engine, stage: str, item: str) -> Ask:
         schema: dict[str, Any] | None = None,
         draw: int = 0,
         keep_cut: bool = False,
+        kind: Literal["chat", "completion"] | None = None,
     ) -> Completion:
-        request = ChatRequest(prompt.messages, sampling, schema, draw, engine.roles[role].kind)
+        request = ChatRequest(prompt.messages, sampling, schema, draw, kind or engine.roles[role].kind)
         answer = await engine.answer(stage, item, role, request)
         if answer.finish_reason == "length" and not keep_cut:
             cap = engine.roles[role].complete_request(request).sampling.max_tokens

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from synth.engine.ledger import Result
 from synth.errors import RequestFailed
@@ -31,8 +31,12 @@ class Ask(Protocol):
         schema: dict[str, Any] | None = None,
         draw: int = 0,
         keep_cut: bool = False,
+        kind: Literal["chat", "completion"] | None = None,
     ) -> Completion:
-        """One answer. `keep_cut`: an answer cut at max_tokens is wanted as it is, not asked again with a larger cap."""
+        """One answer. `keep_cut`: an answer cut at max_tokens is wanted as it is, not asked again with a larger cap.
+
+        `kind`: the endpoint, where it is not to be the role's own.
+        """
         ...
 
 

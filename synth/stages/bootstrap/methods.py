@@ -1,13 +1,14 @@
-"""The three methods: what a request shows and asks for, and how its reply is read."""
+"""The methods: what a request shows and asks for, and how its reply is read."""
 
 from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from synth.checks.answers import repetition
 from synth.checks.tasks import has_material, stands_in
 from synth.models.base import Completion
 from synth.parsing import ParsedTask, parse_numbered, parse_tasks
@@ -238,6 +239,37 @@ class Diverse(Method):
         return bool(kind_of(category).material) or sum(own) > len(own) / 2
 
 
+_repetition = repetition()
+
+
+class Magpie(Method):
+    """No example and no seed: an aligned model that is given the header of a user's turn writes one (arXiv 2406.08464).
+
+    The header goes to the completions endpoint; answers are asked for as ever.
+    """
+
+    sampling = defaults.MAGPIE_SAMPLING
+    checks = ("instruction_length", "needs_media", "needs_web", "odd_start")
+
+    @property
+    def versions(self) -> list[str]:
+        """The header takes the place of a prompt."""
+        return [f"header@{digest(self.settings.header)[:8]}"]
+
+    def request(self, pool: Pool, rng: random.Random, number: int = 0) -> Request:
+        """The header alone; the draw tells requests apart."""
+        return Request(Prompt.of(self.settings.header, self.versions[0]), ())
+
+    async def propose(self, request: Request, ask: Asker) -> list[Result]:
+        """What the model wrote as the user's turn; one that did not end is no task."""
+        sampling = self.settings.sampling or self.sampling
+        ends = replace(sampling, stop=(*sampling.stop, self.settings.header_end))
+        answer = await ask.ask(request.prompt, ends, draw=request.number, keep_cut=True, kind="completion")
+        text = answer.text.strip()
+        problem = "cut_off" if answer.finish_reason == "length" else _repetition(Record("", "", text))
+        return self.results([ParsedTask(text, problem=problem and problem.partition(":")[0])], request, answer)
+
+
 USES = 256
 """Requests that show the same examples."""
 
@@ -295,4 +327,9 @@ def tasks_schema(count: int, wants_output: bool, with_inputs: bool = True) -> di
     return {"type": "object", "properties": tasks, "required": ["tasks"], "additionalProperties": False}
 
 
-METHODS: dict[str, type[Method]] = {"diverse": Diverse, "alpaca": Alpaca, "self_instruct": SelfInstruct}
+METHODS: dict[str, type[Method]] = {
+    "diverse": Diverse,
+    "alpaca": Alpaca,
+    "self_instruct": SelfInstruct,
+    "magpie": Magpie,
+}

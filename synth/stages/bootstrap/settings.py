@@ -23,16 +23,18 @@ INSTANCE_SAMPLING = Sampling(temperature=0.0, presence_penalty=1.5, max_tokens=2
 ALPACA_SAMPLING = Sampling(temperature=1.0, top_p=1.0, max_tokens=3072)
 """generate_instruction.py of Alpaca; its ban on the end-of-text token is left out, chat models end by themselves."""
 DIVERSE_SAMPLING = Sampling(temperature=0.7, top_p=0.95, max_tokens=768)
+MAGPIE_SAMPLING = Sampling(temperature=1.0, top_p=0.99, max_tokens=512)
+"""As Magpie drew its instructions (arXiv 2406.08464, appendix), with a shorter cap."""
 SECOND_CLASSIFICATION_SAMPLING = Sampling(temperature=0.7, max_tokens=1024)
 """For an answer that could not be read: at temperature 0 it would come again, and a model that thinks needs room."""
 
-TASKS_PER_REQUEST = {"self_instruct": 8, "alpaca": 3, "diverse": 1}
+TASKS_PER_REQUEST = {"self_instruct": 8, "alpaca": 3, "diverse": 1, "magpie": 1}
 """Self-Instruct stops its list of 8 + 8 at number 16. Alpaca asked for 20; small models answer that with four or five
 tasks, each worse than the one before."""
-NUM_EXAMPLES = {"self_instruct": 8, "alpaca": 3, "diverse": 5}
-NUM_MACHINE_EXAMPLES = {"self_instruct": 2, "alpaca": 0, "diverse": 0}
-WITH_OUTPUTS = {"self_instruct": False, "alpaca": True, "diverse": False}
-INSTANCES_PER_TASK = {"self_instruct": 1, "alpaca": 1, "diverse": 1}
+NUM_EXAMPLES = {"self_instruct": 8, "alpaca": 3, "diverse": 5, "magpie": 0}
+NUM_MACHINE_EXAMPLES = {"self_instruct": 2, "alpaca": 0, "diverse": 0, "magpie": 0}
+WITH_OUTPUTS = {"self_instruct": False, "alpaca": True, "diverse": False, "magpie": False}
+INSTANCES_PER_TASK = {"self_instruct": 1, "alpaca": 1, "diverse": 1, "magpie": 1}
 INPUT_FIRST_EXAMPLES = 11
 OUTPUT_FIRST_EXAMPLES = 16
 """Solved tasks in the two instance prompts of Self-Instruct."""
@@ -44,12 +46,19 @@ class BootstrapSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    method: Literal["diverse", "alpaca", "self_instruct"] = Field(
+    method: Literal["diverse", "alpaca", "self_instruct", "magpie"] = Field(
         "diverse",
         description=(
-            "diverse (drawn attributes), alpaca (many tasks in one reply) or self_instruct (lists, then instances)."
+            "diverse (drawn attributes), alpaca (many tasks in one reply), self_instruct (lists, then instances) or "
+            "magpie (no examples: a chat model goes on from the header of a user's turn)."
         ),
     )
+    header: str = Field(
+        "<|im_start|>user\n",
+        min_length=1,
+        description="For magpie: what stands before a user's turn in the model's chat template; ChatML by default.",
+    )
+    header_end: str = Field("<|im_end|>", min_length=1, description="For magpie: what ends a turn there.")
     num_tasks: int = Field(100, ge=1, description="Accepted tasks wanted, exactly.")
     window: int = Field(
         256,
@@ -157,6 +166,8 @@ class BootstrapSettings(BaseModel):
             raise ValueError("categories are drawn by the method diverse alone")
         if self.method == "self_instruct" and self.with_outputs:
             raise ValueError("with_outputs is for alpaca and diverse; self_instruct asks for instances by themselves")
+        if self.method == "magpie" and (self.topic or self.with_outputs or self.per_request > 1):
+            raise ValueError("magpie asks without a word: it takes no topic, outputs or tasks_per_request")
         return self
 
     @field_validator("prompt_paths")
