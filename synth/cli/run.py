@@ -131,7 +131,7 @@ def print_summary(summary: dict[str, Any]) -> None:
     for path in summary["made"]:
         say(f"made {path}")
     for path in (path for path in map(Path, summary["made"]) if path.suffix == ".html"):
-        say(f"read it at {path.resolve().as_uri()}")
+        say(f"read it at {path.resolve().as_uri()}, and the rows with: synth review {summary['run']}")
 
 
 def validate(

@@ -17,7 +17,7 @@ MAX_CHARS = 6_000
 def _parser() -> Any:
     from markdown_it import MarkdownIt
 
-    return MarkdownIt("commonmark", {"html": False}).enable("table").disable(
+    return MarkdownIt("commonmark", {"html": False, "breaks": True}).enable("table").disable(
         ["html_block", "html_inline", "link", "image", "autolink", "reference", "entity"]
     )  # fmt: skip
 

@@ -134,11 +134,12 @@ def neighbours(desk: Desk, row: Row) -> list[tuple[float, Row]]:
     words = unicode_tokens(row.record.task())
     if not words:
         return []
-    own, best = row.record.id, dict[str, tuple[float, Row]]()
-    for number in _candidates(desk, sorted(set(unicode_tokens(spaced(row.record.task()))))[:400]):
+    own, best = row.record.task(), dict[str, tuple[float, Row]]()
+    for number in _candidates(desk, sorted(set(unicode_tokens(spaced(own))))[:400]):
         other = desk.numbered(number)
-        if other is not None and other.record.id != own and other.record.id not in best:
-            best[other.record.id] = (rouge_l_tokens(words, unicode_tokens(other.record.task())), other)
+        task = other.record.task() if other is not None else own
+        if other is not None and task != own and task not in best:
+            best[task] = (rouge_l_tokens(words, unicode_tokens(task)), other)
     return sorted(best.values(), key=lambda pair: -pair[0])[:NEIGHBOURS]
 
 

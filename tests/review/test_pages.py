@@ -14,6 +14,7 @@ from made_run import make_run
 from reviewing import Review, keys_of, links, reviewed
 
 from synth.engine.ledger import LedgerReader
+from synth.metrics import rouge_l
 from synth.records import Record, Rejection
 from synth.verdicts import Verdict, add_verdicts, read_verdicts, row_key
 
@@ -107,6 +108,17 @@ def test_a_row_shows_its_way_its_other_stages_and_its_neighbours(server: Review,
     assert all(text.strip() in record.instruction for text in added[:2])
     assert "evolve:" in shown and "respond:" in shown and "(this row)" in shown
     assert re.search(r"<li>0\.\d\d\d ", shown)
+
+
+def test_the_neighbours_of_a_row_are_the_nearest_by_rouge_l(server: Review, folder: Path) -> None:
+    row = results(folder, "select")[5]
+    task = (row if isinstance(row, Record) else row.record).task()
+    others = {
+        (one if isinstance(one, Record) else one.record).task() for name in STAGES for one in results(folder, name)
+    }
+    best = sorted((rouge_l(task, other) for other in others - {task}), reverse=True)
+    shown = re.findall(r"<li>(\d\.\d{3}) ", server.ask("/row/select/5/0")[1])
+    assert [float(one) for one in shown[:2]] == pytest.approx(best[:2], abs=0.001) and len(shown) == 5
 
 
 def test_an_unknown_row_and_a_strange_query_are_answered_in_words(server: Review) -> None:
