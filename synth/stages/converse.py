@@ -38,7 +38,7 @@ EXAMPLES = (
      "Which of them comes back each year without sowing?"),
     ("correction", "Write a notice: the gym is closed on Friday.",
      "Dear members, kindly note that our premises will remain closed this coming Friday.",
-     "Too stiff for us. Friendlier please, and add that we open again on Saturday at eight."),
+     "Can you make it friendlier, and add that we open again on Saturday at eight?"),
     ("deeper", "Why do onions make people cry?", "Cutting an onion sets free a gas that stings the eyes.",
      "Where does that gas come from when the knife goes through?"),
     ("change of topic", "Convert 3 miles to kilometres.", "3 miles are about 4.83 kilometres.",

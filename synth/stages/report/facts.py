@@ -24,6 +24,7 @@ from synth.stages.report.people import PeopleFacts, collect_people
 from synth.stages.report.quality import QualityCollector, QualityFacts
 from synth.stages.report.recipe_text import shown_recipe
 from synth.stages.report.similarity import nearest, nearest_within
+from synth.stages.report.talks import TalkFacts
 from synth.stages.report.traffic import Traffic, collect_traffic
 
 MAX_TEXTS = 60_000
@@ -102,6 +103,7 @@ class RunFacts:
     evaluation: dict[str, Any]
     ablation: dict[str, Any]
     people: PeopleFacts
+    talks: TalkFacts
 
     @property
     def exported(self) -> int | None:
@@ -123,12 +125,13 @@ def collect(run_dir: Path, embeddings_path: str | None = None) -> RunFacts:
     """Read the whole run folder. Raises StorageError where it holds no ledger."""
     ledger = LedgerReader(run_dir)
     try:
-        records = RecordFacts()
+        records, talks = RecordFacts(), TalkFacts()
         rng = random.Random(run_dir.name)
         quality = QualityCollector(ledger)
         for record in final_records(ledger):
             records.add(record, rng)
             quality.see(record)
+            talks.add(record)
         records.seeds = _seed_texts(run_dir)
         meta = {str(key): str(value) for key, value in ledger.query("SELECT key, value FROM meta ORDER BY key")}
         return RunFacts(
@@ -149,6 +152,7 @@ def collect(run_dir: Path, embeddings_path: str | None = None) -> RunFacts:
             evaluation=_json(run_dir / "evaluation.json"),
             ablation=_json(run_dir / "ablation.json"),
             people=collect_people(ledger, run_dir),
+            talks=talks,
         )
     finally:
         ledger.close()

@@ -19,6 +19,7 @@ from synth.stages.report.opening import cost, duration, kept_rows, rejected_rows
 from synth.stages.report.people import people_blocks
 from synth.stages.report.quality import quality_blocks
 from synth.stages.report.student import student_blocks
+from synth.stages.report.talks import talk_blocks
 from synth.version import __version__
 
 MAX_REASONS = 40
@@ -330,6 +331,7 @@ SECTIONS: tuple[tuple[str, str, Callable[[RunFacts], list[Block]]], ...] = (
     ("verbs", "What is asked: verbs and their objects", verbs),
     ("nearness", "How near the tasks are to the seeds and to each other", nearness),
     ("lengths", "Lengths", lengths),
+    ("talks", "Conversations and comparisons", lambda facts: talk_blocks(facts.talks) or [Note(NO_DATA)]),
     ("kinds", "Categories, languages, origins", kinds),
     ("diversity", "Diversity", diversity),
     ("evolution", "Evolution", evolution),
