@@ -56,9 +56,9 @@ def talk_blocks(facts: TalkFacts) -> list[Block]:
         blocks.append(Table("Lengths by turn", header, rows))
         blocks.append(Samples("Talks, whole", [(show(one.instruction, 100), _said(one)) for one in facts.whole]))
     if facts.compared:
-        header = ("category", "won", "lost", "tied", "share won, without ties")
+        columns = ("category", "won", "lost", "tied", "share won, without ties")
         blocks.append(
-            Table("The answers that came first, before a judge", header, [*map(_row, facts.compared.items())])
+            Table("The answers that came first, before a judge", columns, [*map(_row, facts.compared.items())])
         )
     return blocks
 
