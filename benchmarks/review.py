@@ -62,7 +62,7 @@ def measure(url: str, rounds: int) -> None:
         browser.close()
     for name, values in times.items():
         ranked = sorted(values)
-        p95 = ranked[min(len(ranked) - 1, round(0.95 * len(ranked)))]
+        p95 = ranked[-(-95 * len(ranked) // 100) - 1]
         weight = max(weights[name]) / 1000
         print(
             f"{name}: median {ranked[len(ranked) // 2]:.0f} ms, p95 {p95:.0f} ms, {weight:.1f} KB at most", flush=True
