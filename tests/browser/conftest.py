@@ -18,8 +18,9 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 AXE_PACKAGE, AXE_SHA256 = "axe-core@4.14.1", "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    """For one file: while a browser is open its event loop runs, and no other test can run one of its own."""
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: the page was NOT opened")
     if not Path(CHROMIUM).is_file():
         pytest.skip(f"there is no {CHROMIUM} (Debian: apt-get install chromium): the page was NOT opened in a browser")
