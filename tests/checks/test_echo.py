@@ -122,7 +122,7 @@ def test_half_of_the_words_make_an_echo() -> None:
     assert echo.find("Sort the words by length. Then name the longest one and say why it is so long.") is None
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "magpie"])
 def test_every_turn_of_a_real_request_is_an_echo_and_no_other_seed_is(method: str) -> None:
     settings = BootstrapSettings(method=method)  # type: ignore[arg-type]
     request = METHODS[method](SEEDS, settings).request(Pool(SEEDS, settings), random.Random(1), 1)

@@ -77,14 +77,14 @@ def test_a_category_of_the_users_own_is_named_by_its_own_words() -> None:
 # -- which examples ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "magpie"])
 def test_a_prompt_shows_tasks_in_the_commonest_language_only(method: str) -> None:
     assert {seed.language for seed in SEEDS} > {"en", "it"}
     made = requests(method, range(150), examples_from="seeds")
     assert {one.language for request in made for one in shown(request)} == {"en"}
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "magpie"])
 def test_a_prompt_shows_tasks_in_the_language_wanted(method: str) -> None:
     """Where seeds in that language are few, few are shown; where there are none, any."""
     found = [one.language for request in requests(method, range(40), language=["it"]) for one in shown(request)]
@@ -92,7 +92,7 @@ def test_a_prompt_shows_tasks_in_the_language_wanted(method: str) -> None:
     assert all(request.parents for request in requests(method, range(3), language=["ko"]))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "magpie"])
 def test_long_tasks_are_not_shown(method: str) -> None:
     assert max(one.num_words for one in BY_ID.values()) > 3 * MAX_WORDS
     made = requests(method, range(150), examples_from="seeds")
@@ -136,6 +136,6 @@ def test_an_example_is_asked_for_as_the_wanted_task_is() -> None:
     assert all("about late trains" in turn for turn in turns[:-1])
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "magpie"])
 def test_the_same_number_gives_the_same_request_whatever_was_asked_before(method: str) -> None:
     assert requests(method, range(9, 10)) == requests(method, range(10))[9:]
