@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from pathlib import Path
 
-from synth import read_recipe, run
-from synth.pipeline import final_records
+import synth
 
-recipe = read_recipe(Path(__file__).parent / "bootstrap.yaml")
-result = run(recipe, Path(sys.argv[1] if len(sys.argv) > 1 else "runs/from-python"))
-for record in final_records(result.run_dir)[:3]:
+folder = sys.argv[1] if len(sys.argv) > 1 else "runs/from-python"
+result = synth.run(Path(__file__).parent / "bootstrap.yaml", folder, progress="bar")
+for record in result.records()[:3]:
     print(f"- {record.instruction}\n  {record.output[:100]}")
+print(Counter(f"{one.check}: {one.reason}" for one in result.rejected()))

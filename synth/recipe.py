@@ -161,6 +161,11 @@ class Recipe(_Section):
         found = ((name, getattr(self, name, None)) for name in self.order)
         return [Planned(name, find_stage(_kind(name, it)), it) for name, it in found if it is not None]
 
+    @property
+    def needs_teacher(self) -> bool:
+        """Does any stage ask a teacher?"""
+        return any(one.stage.asks and one.stage.kind not in ("checks", "folder") for one in self.plan())
+
     def to_yaml(self) -> str:
         """The recipe as resolved, every default spelled out."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
@@ -248,7 +253,7 @@ def read_recipe(path: Path, overrides: Sequence[str] = (), sections: Mapping[str
     for override in overrides:
         set_value(data, override)
     load_env(path.parent, data)
-    recipe = _beside(build_recipe(data, str(path), lines), path.parent.resolve())
+    recipe = beside(build_recipe(data, str(path), lines), path.parent.resolve())
     _with_files(recipe.model_dump(mode="json"), lambda named: str(check_file(Path(named))))
     return recipe
 
@@ -268,7 +273,7 @@ def _with_files(dump: Mapping[str, Any], change: Callable[[str], str]) -> dict[s
     return changed
 
 
-def _beside(recipe: Recipe, base: Path) -> Recipe:
+def beside(recipe: Recipe, base: Path) -> Recipe:
     """`recipe` with every file it names taken from the folder `base`, whatever the working folder is."""
     changes: dict[str, Any] = {"input": base / recipe.input} if recipe.input else {}
     for name in ("seeds", *(planned.name for planned in recipe.plan())):

@@ -17,7 +17,7 @@ FLOORS = (
     {"stages"},
     {"recipe"},
     {"pipeline"},
-    {"cli", "review", "__main__"},
+    {"cli", "review", "api", "__main__"},
 )  # fmt: skip
 LAYERS = {name: height for height, floor in enumerate(FLOORS) for name in floor}
 FILES = sorted(ROOT.rglob("*.py"))

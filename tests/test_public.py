@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import re
 import resource
@@ -18,9 +19,16 @@ ROOT = Path(__file__).parent.parent
 HEAVY = ("torch", "pandas", "openai", "transformers", "pyarrow", "numpy", "datasets")
 
 
-def test_public_names_exist() -> None:
+def test_public_names_exist_and_say_what_they_are() -> None:
     for name in synth.__all__:
-        assert hasattr(synth, name), name
+        found = getattr(synth, name)
+        assert name == "__version__" or (found.__doc__ and not found.__doc__.startswith(f"{name}(")), name
+
+
+def test_public_functions_name_the_type_of_every_argument() -> None:
+    for name in ("run", "arun", "bootstrap", "evolve", "respond", "select", "dedup", "teacher"):
+        hints = inspect.get_annotations(getattr(synth, name))
+        assert set(hints) == {*inspect.signature(getattr(synth, name)).parameters, "return"}, name
 
 
 def test_novelty_is_importable_as_documented() -> None:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from synth.cli.common import Debug, Json, Strict, guard, print_json, read_told, say
-
-if TYPE_CHECKING:
-    from synth.checks.prefix_join import Subset
 
 
 def dedup(
@@ -38,12 +35,13 @@ def dedup(
     Example: synth dedup data.json --out novel.jsonl
     """
     with guard(json=json, debug=debug):
+        from synth.checks.dedup import dedup as novel_part
         from synth.fileio import atomic_write
 
         source = read_told(file, strict=strict, require_output=False)
         records = source.records
         texts = [record.asked() if with_input else record.task() for record in records]
-        found = _found(texts, threshold, at_threshold, tokenizer, semantic)
+        found = novel_part(texts, threshold=threshold, strict=at_threshold, tokenizer=tokenizer, semantic=semantic)
         place = pairs or out.with_name(f"{out.name}.pairs.jsonl")
         atomic_write(out, _lines([records[index].to_dict() for index in found.kept]))
         atomic_write(place, _lines([_pair(texts, r.index, r.nearest, r.score) for r in found.removed]))
@@ -55,19 +53,6 @@ def dedup(
             say(
                 f"{file}: {counts['rows']} rows, {counts['kept']} kept in {out}, {counts['removed']} removed ({place})."
             )
-
-
-def _found(texts: list[str], threshold: float, strict: bool, tokenizer: str, semantic: str | None) -> Subset:
-    from synth.checks.novelty import novel_subset
-
-    if semantic is None:
-        return novel_subset(texts, threshold=threshold, strict=strict, tokenizer=tokenizer)
-    from synth.checks.prefix_join import Removed, Subset
-    from synth.checks.semantic import semantic_subset, static_vectors
-
-    verdicts = semantic_subset(texts, static_vectors(semantic), threshold, strict=strict)
-    removed = [Removed(index, *verdict) for index, verdict in enumerate(verdicts) if verdict]
-    return Subset([index for index, verdict in enumerate(verdicts) if verdict is None], removed)
 
 
 def _pair(texts: list[str], index: int, nearest: int | None, score: float) -> dict[str, Any]:

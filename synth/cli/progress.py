@@ -19,15 +19,21 @@ DRAW_EVERY_S = 0.25
 @contextmanager
 def drawn(progress: RunProgress) -> Iterator[None]:
     """Show `progress` on stderr while the block runs."""
-    is_terminal = sys.stderr.isatty()
     stop = threading.Event()
-    thread = threading.Thread(target=_bars if is_terminal else _lines, args=(progress, stop), daemon=True)
+    thread = threading.Thread(target=_bars if _can_redraw() else _lines, args=(progress, stop), daemon=True)
     thread.start()
     try:
         yield
     finally:
         stop.set()
         thread.join(timeout=5)
+
+
+def _can_redraw() -> bool:
+    """A terminal or a notebook's cell, where what was drawn can be drawn over."""
+    from rich.console import Console
+
+    return sys.stderr.isatty() or Console(stderr=True).is_jupyter
 
 
 def _lines(progress: RunProgress, stop: threading.Event) -> None:

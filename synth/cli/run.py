@@ -42,7 +42,7 @@ def run(
         sections = {"teacher": model_section(teacher, base_url, concurrency)} if swap else {}
         overrides = [*(set or ()), *([f"teacher.concurrency={concurrency}"] if concurrency else [])]
         resolved = read_recipe(recipe, overrides, sections)
-        if _asks(resolved) and "teacher" not in resolved.model_fields_set:
+        if resolved.needs_teacher and "teacher" not in resolved.model_fields_set:
             raise no_teacher()
         changed = [one.partition("=")[0].strip() for one in set or ()]
         execute(resolved, run or Path("runs") / resolved.name, until=until, changed=changed, fresh=fresh, json=json)
@@ -62,7 +62,7 @@ def execute(
     from synth.pipeline import run as run_pipeline
 
     teacher = f", teacher {recipe.teacher.backend}:{recipe.teacher.options.get('model', '')}".rstrip(":")
-    log(f"run folder {run_dir}{teacher if _asks(recipe) else ''}")
+    log(f"run folder {run_dir}{teacher if recipe.needs_teacher else ''}")
     changes = changed or ()
     result = run_pipeline(
         recipe, run_dir, until=until, changed=changes, fresh=fresh, show=drawn, tell=log, show_work=Line()
@@ -75,11 +75,6 @@ def execute(
     if result.quarantined:
         log(f"{result.quarantined} item(s) were quarantined; run the same command again to retry them")
         raise typer.Exit(3)
-
-
-def _asks(recipe: Recipe) -> bool:
-    """Does any stage of the recipe need a teacher?"""
-    return any(one.stage.asks and one.stage.kind not in ("checks", "folder") for one in recipe.plan())
 
 
 def summarise(result: RunResult) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from synth.engine.health import Health
@@ -61,13 +61,22 @@ class StageProgress:
 class RunProgress:
     """All stages of a run in the order they began, with the slots in use now.
 
-    `notes`: sentences for the person at the terminal about what was done otherwise than asked.
+    `notes`: sentences for the person at the terminal about what was done otherwise than asked. `on_stop`: what `stop`
+    does while an engine is at work; `is_stopped` is looked at before and after.
     """
 
     stages: dict[str, StageProgress] = field(default_factory=dict)
     throttles: list[Throttle] = field(default_factory=list)
     healths: list[Health] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    is_stopped: bool = False
+    on_stop: Callable[[], None] | None = None
+
+    def stop(self) -> None:
+        """End the run as Ctrl-C does: nothing more is sent, the answers in flight are awaited. Safe from any thread."""
+        self.is_stopped = True
+        if self.on_stop is not None:
+            self.on_stop()
 
     def stage(self, name: str, expected: int | None = None) -> StageProgress:
         """The counters of stage `name`, made on first use."""

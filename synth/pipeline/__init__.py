@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -121,6 +122,8 @@ def _run_folder_stages(
     """Those that make files of the finished records, each timed if there was work."""
     folder = RunFolder(result.run_dir, recipe, paths=result.paths, show=show)
     for planned in wanted:
+        if result.progress.is_stopped:
+            raise Interrupted(signal.SIGINT)
         if planned.stage.kind == "folder":
             started, folder.name = time.monotonic(), planned.name
             if planned.stage.run(folder, planned.settings):

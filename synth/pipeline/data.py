@@ -6,7 +6,7 @@ import asyncio
 import signal
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 from synth.engine.budget import Budget
 from synth.engine.funnel import NOTE, NotedStage, note_stages
@@ -149,11 +149,19 @@ async def _kept(results: Results) -> AsyncIterator[Record]:
                 yield result
 
 
+def _stop_from_outside(engine: Engine, loop: asyncio.AbstractEventLoop) -> None:
+    with suppress(RuntimeError):  # the loop is closed: the engine has ended
+        loop.call_soon_threadsafe(engine.stop, Interrupted(signal.SIGINT))
+
+
 @contextmanager
 def _signals_stop(engine: Engine) -> Iterator[None]:
     """On the first Ctrl-C or SIGTERM send nothing more and await what is in flight; on the second end at once."""
     loop = asyncio.get_running_loop()
     numbers = (signal.SIGINT, signal.SIGTERM)
+    engine.progress.on_stop = lambda: _stop_from_outside(engine, loop)
+    if engine.progress.is_stopped:
+        engine.stop(Interrupted(signal.SIGINT))
 
     def stop(number: int) -> None:
         if engine.fatal is not None:

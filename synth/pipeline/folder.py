@@ -22,10 +22,13 @@ from synth.engine.progress import RunProgress
 from synth.errors import StorageError, UsageError
 from synth.fileio import atomic_write
 from synth.given import flat, parse_yaml, read_text
-from synth.pipeline.seals import SEALS
+from synth.pipeline.seals import SEALS, made_anew
 from synth.recipe import Recipe, build_recipe, shaping
-from synth.records import Record
+from synth.records import Record, Rejection
+from synth.stages.export.frame import arrow_table
 from synth.stages.order import STAGES
+from synth.stages.report.stage import FILE_NAME as FILE_REPORT
+from synth.stages.report.stage import report as write_report
 
 RECIPE_FILE, IDENTITY, TIMINGS = "recipe.yaml", "identity.json", "timings.json"
 
@@ -50,6 +53,35 @@ class RunResult:
     maybe_paid_twice: int = 0
     skipped_rows: int = 0
     student: list[list[str]] = field(default_factory=list)
+
+    def records(self) -> list[Record]:
+        """What the last stage kept, in order."""
+        return final_records(self.run_dir)
+
+    def rejected(self) -> list[Rejection]:
+        """Everything that was rejected, stage after stage, each with its check and reason."""
+        reader = LedgerReader(self.run_dir)
+        try:
+            return [one for name in funnel.data_stages(reader) for one in reader.rejections(name)]
+        finally:
+            reader.close()
+
+    def to_pandas(self) -> Any:
+        """The kept records as a `pandas.DataFrame`: texts, origin, operator, teacher; `scores` is JSON text."""
+        return arrow_table(self.records()).to_pandas()
+
+    def to_dataset(self) -> Any:
+        """The kept records as a `datasets.Dataset`. Raises UsageError where `datasets` is not installed."""
+        try:
+            from datasets import Dataset
+        except ImportError as error:
+            raise UsageError("the package datasets is not installed", "pip install datasets") from error
+        return Dataset(arrow_table(self.records()))
+
+    def report(self) -> Path:
+        """Write the page about the run anew, `report.html` in its folder, and return its path."""
+        with made_anew(self.run_dir, FILE_REPORT):
+            return write_report(self.run_dir)
 
 
 def read_run_recipe(run_dir: Path) -> Recipe:

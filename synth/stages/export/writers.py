@@ -104,7 +104,7 @@ def _parquet(file: BinaryIO, columns: Mapping[str, str]) -> Iterator[Write]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = pa.schema([(name, _arrow_type(kind)) for name, kind in columns.items()])
+    schema = arrow_schema(columns)
     held: list[Row] = []
     chars = 0
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:
@@ -128,6 +128,13 @@ def _parquet(file: BinaryIO, columns: Mapping[str, str]) -> Iterator[Write]:
         yield write
         if held:
             flush()
+
+
+def arrow_schema(columns: Mapping[str, str]) -> Any:
+    """The Arrow schema of a format's columns."""
+    import pyarrow as pa
+
+    return pa.schema([(name, _arrow_type(kind)) for name, kind in columns.items()])
 
 
 def _arrow_type(kind: str) -> Any:
