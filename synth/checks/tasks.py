@@ -42,6 +42,7 @@ _POINTS = re.compile(
     rf"(?<!\ba )(?<!\bany )\b(?:following|given|provided|attached|above)\s+(?:\w+\s+){{0,3}}{_MATERIAL}\b"
     rf"|\b(?:this|these)\s+(?:\w+\s+)?{_MATERIAL}\b"
     rf"|\b{_MATERIAL}\s+(?:below|above|provided|given|attached)\b"
+    r"|^\s*(?:sort|rank|order|arrange|compare|group|classify|put|translate|convert) (?:each of )?these\b"
     r"|\bthe (?:passage|paragraph|excerpt|snippet|text|input)\b(?! (?:of|messages?|box|field|editor|file|format)\b)"
     r"|\bthe following\b[^.?!:\n]{0,60}[.?!:]?\s*$",
     re.IGNORECASE,
@@ -138,6 +139,30 @@ def double_input() -> Check:
         return None if is_one else f"double_input: {quoted[:60]}"
 
     return check
+
+
+def answering_input(min_share: float = 0.65) -> Check:
+    """Refuses questions whose input is one sentence that answers them instead of material to work on.
+
+    `What is the largest planet?` with the input `The largest planet is Jupiter.`: the sentence holds `min_share` of the
+    question's words (function words apart), and of the output's. English only.
+    """
+
+    def check(record: Record) -> str | None:
+        question, given = record.instruction[:MAX_CHARS].strip(), record.input.strip()
+        is_sentence = given and len(given) < MAX_CHARS and len(re.findall(r"[.!?](?:\s|$)|\n", given)) <= 1
+        if not is_sentence or not question.endswith("?") or _POINTS.search(question) or not _is_english(question):
+            return None
+        there = {*unicode_tokens(given)}
+        parts = [_telling(question), _telling(record.output[:MAX_CHARS])]
+        shares = [len(words & there) / len(words) for words in parts if words]
+        return "answering_input" if len(parts[0]) > 1 and min(shares) >= min_share else None
+
+    return check
+
+
+def _telling(text: str) -> set[str]:
+    return {word for word in unicode_tokens(text) if word not in FUNCTION_WORDS["en"]}
 
 
 def stands_in(part: str, whole: str) -> bool:
@@ -281,6 +306,7 @@ CHECKS: dict[str, Callable[..., Check]] = {
     "not_a_task": not_a_task,
     "missing_input": missing_input,
     "double_input": double_input,
+    "answering_input": answering_input,
     "mixed_language": mixed_language,
     "gibberish": gibberish,
 }

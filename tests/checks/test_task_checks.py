@@ -106,6 +106,7 @@ def test_what_asks_for_something_is_a_task(text: str) -> None:
         "Translate this sentence into German.",
         "Fix the bugs in the code below.",
         "Sort these numbers from the smallest to the largest.",
+        "Sort these rivers from longest to shortest.",
         "Using the table provided, say which shop sold most.",
         "Find the mistakes in the given text.",
         "Answer the question from the passage above.",
@@ -364,3 +365,31 @@ def test_a_short_quotation_names_something_and_is_no_material() -> None:
 )
 def test_a_broken_sentence_is_gibberish_and_says_why(text: str, detail: str) -> None:
     assert CHECKS["gibberish"]()(Record(text)) == f"gibberish: {detail}"
+
+
+# -- answering_input ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("question", "given", "output"),
+    [
+        ("Which planet is nearest to the sun?", "The planet nearest to the sun is Mercury.", "Mercury"),
+        ("What colour does litmus turn in acid?", "In acid litmus will turn the colour red.", ""),
+    ],
+)
+def test_a_sentence_that_answers_the_question_is_no_input(question: str, given: str, output: str) -> None:
+    record = Record(question, given, output)
+    assert CHECKS["answering_input"]()(record) == "answering_input"
+
+
+@pytest.mark.parametrize(
+    ("question", "given"),
+    [
+        ("Which planet is nearest to the sun?", ""),
+        ("Which of the planets is in this sentence?", "The planet nearest to the sun is Mercury."),
+        ("Who won, and by how much?", "The home team scored twice in the last minutes. The guests went home."),
+        ("Is the review good or bad?", "I would not buy it again."),
+    ],
+)
+def test_an_input_to_work_on_is_no_answer(question: str, given: str) -> None:
+    assert said("answering_input", question, given) is None

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from synth.checks.base import split_reason
 from synth.checks.echo import repeats_request
+from synth.checks.tasks import stands_in
 from synth.engine.run import request_failure
 from synth.errors import RequestFailed, RequestRefused
 from synth.models.base import Completion
@@ -105,7 +106,8 @@ def instance_records(
     results: list[Result] = []
     seen, kept = set(taken), 0
     for instance in found:
-        record = replace(task, input=instance.input, output=instance.output, lineage=line)
+        given = "" if stands_in(instance.input, task.instruction) else instance.input
+        record = replace(task, input=given, output=instance.output, lineage=line)
         conflict = len(answers.get(instance.input, ())) > 1
         reason = instance.problem or ("conflicting_outputs" if conflict else _fault(instance, seen, kept >= most))
         results.append(Rejection(record, STAGE, "instance", reason) if reason else record)
