@@ -48,7 +48,15 @@ EACH_EXCHANGE = {*answers.CHECKS, *heuristics.CHECKS, *stand_ins.CHECKS} - {
 """The checks that look at every exchange of a conversation. The others look at its last one, or at all of it at once;
 asking back is wrong only where nobody replies."""
 
-TASK_CHECKS = ("not_a_task", "missing_input", "double_input", "answering_input", "gibberish", "mixed_language", "prompt_leak")
+TASK_CHECKS = (
+    "not_a_task",
+    "missing_input",
+    "double_input",
+    "answering_input",
+    "gibberish",
+    "mixed_language",
+    "prompt_leak",
+)
 """What every task that a model wrote is checked for, new or evolved: small models made it necessary."""
 
 EVOLUTION_CHECKS: dict[str, Callable[..., PairCheck]] = evolution.EVOLUTION_CHECKS

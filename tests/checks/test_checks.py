@@ -162,7 +162,14 @@ def test_is_let_pass(check: str, record: dict[str, str]) -> None:
 
 def test_every_check_is_tried_here_or_in_a_file_of_its_own() -> None:
     tried = {check for check, *_ in REFUSED} | {"novelty", "contamination", "privacy", "repeated_task", "agreement"}
-    tried |= {"not_a_task", "missing_input", "double_input", "answering_input", "mixed_language", "gibberish"}  # test_task_checks.py
+    tried |= {
+        "not_a_task",
+        "missing_input",
+        "double_input",
+        "answering_input",
+        "mixed_language",
+        "gibberish",
+    }  # test_task_checks.py
     assert tried == set(CHECKS)
 
 

@@ -87,13 +87,17 @@ def good(prompt: str) -> str:
     return "A full answer with several words of substance about the matter."
 
 
-def run(path: Path, reply: Reply, count: int = 5, **settings: object) -> tuple[list[list[Result]], Teacher]:
-    """Evolve `count` records in a fresh engine over the run folder `path`."""
+def run(
+    path: Path, reply: Reply, count: int = 5, material: str = "", **settings: object
+) -> tuple[list[list[Result]], Teacher]:
+    """Evolve `count` records with the input `material` in a fresh engine over the run folder `path`."""
     teacher = Teacher(reply)
 
     async def records() -> AsyncIterator[Record]:
         for n in range(count):
-            yield Record(f"Describe garden number {n} for a visitor", "", "It is green.", lineage=Lineage("bootstrap"))
+            yield Record(
+                f"Describe garden number {n} for a visitor", material, "It is green.", lineage=Lineage("bootstrap")
+            )
 
     async def main() -> list[list[Result]]:
         ledger = Ledger(path)
@@ -142,11 +146,13 @@ def test_the_same_operator_on_the_same_parent_asks_for_another_answer(tmp_path: 
     assert all(isinstance(one[1], Rejection) and isinstance(one[2], Record) for one in results)
 
 
-def test_operator_shares_are_uniform_by_chi_square(tmp_path: Path) -> None:
-    results, _ = run(tmp_path, good, count=600, rounds=1, judge=False, answer=False, checks=[])
+@pytest.mark.parametrize("material", ["", "Roses along the wall, a pond, two old pear trees."])
+def test_operator_shares_are_uniform_by_chi_square(tmp_path: Path, material: str) -> None:
+    results, _ = run(tmp_path, good, count=600, material=material, rounds=1, judge=False, answer=False, checks=[])
     counts = Counter(r.lineage.operator for r in children(results) if isinstance(r, Record))
-    names = OPERATOR_SETS["default"]
+    names = {name for name in OPERATOR_SETS["default"] if material or name != "complicate_input"}
     expected = 600 / len(names)
+    assert set(counts) == names, "there is no input to complicate without one"
     assert sum((counts[name] - expected) ** 2 / expected for name in names) < 20.5  # 5 degrees of freedom, p = 0.001
 
 

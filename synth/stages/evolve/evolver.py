@@ -29,7 +29,7 @@ from synth.prompts.answering import answering
 from synth.records import Lineage, Record, Rejection, digest
 from synth.stages.evolve.gain import GainJudge
 from synth.stages.evolve.operators import OPERATOR_SETS, Operator, find_operators
-from synth.stages.evolve.rewriting import rewrite_schema, rewriting
+from synth.stages.evolve.rewriting import gives_input, rewrite_schema, rewriting
 
 STAGE = "evolve"
 Result = Record | Rejection
@@ -183,7 +183,7 @@ class Evolver:
         current = record
         failed: Counter[str] = Counter()
         for generation in range(1, self.settings.rounds + 1):
-            name = self._draw_operator(record, generation)
+            name = self._draw_operator(record, current, generation)
             child = await self._generation(current, name, generation, ask, failed[name])
             results.append(child)
             if isinstance(child, Record):
@@ -193,9 +193,11 @@ class Evolver:
                 failed[name] += 1
         return results
 
-    def _draw_operator(self, root: Record, generation: int) -> str:
+    def _draw_operator(self, root: Record, parent: Record, generation: int) -> str:
+        """Asked to invent an input for a task without one, a small model writes the answer there."""
         rng = random.Random(int(digest(self.run_seed, "operator", root.id, generation)[:16], 16))
-        names = sorted(name for name, weight in self.weights.items() if weight > 0)
+        weighted = sorted(name for name, weight in self.weights.items() if weight > 0)
+        names = [name for name in weighted if parent.input or not self.operators[name].needs_input] or weighted
         return rng.choices(names, [self.weights[name] for name in names])[0]
 
     async def _generation(self, parent: Record, name: str, generation: int, ask: Ask, draw: int) -> Result:
@@ -215,10 +217,10 @@ class Evolver:
         operator = self.operators[name]
         template = self.settings.prompt(operator.prompt)
         prompt = rewriting(parent, name, operator, template, as_json=self.as_json)
-        schema = rewrite_schema(operator.changes_input) if self.as_json else None
+        schema = rewrite_schema(gives_input(parent, operator)) if self.as_json else None
         answer = await ask(prompt, self.settings.sampling, schema=schema, draw=draw)
         parsed = parse_rewrite(answer.text)
-        given = evolved_input(parent.input, parsed.input, operator.changes_input)
+        given = evolved_input(parent.input, parsed.input, gives_input(parent, operator))
         line = Lineage("evolve", (parent.id,), name, generation, answer.model, prompt.version, (answer.key,))
         child = Record(parsed.instruction, given, "", parent.system, parent.history, lineage=line)
         child = replace(child, meta=_inherited(parent, operator))

@@ -18,12 +18,13 @@ class Operator:
     """`method` is what the teacher is told. `changes_input`: the operator may rewrite the input as well.
 
     `prompt`: the template, "evolve_depth" for a harder version, "evolve_breadth" for a new task of the same kind.
-    `aim`: what the new task of the same kind is to be.
+    `needs_input`: drawn only for tasks that have an input. `aim`: what the new task of the same kind is to be.
     """
 
     method: str
     changes_input: bool = False
     prompt: str = "evolve_depth"
+    needs_input: bool = False
     aim: str = "about as long and as difficult, but rarer, something fewer people would think of"
 
     @property
@@ -33,8 +34,8 @@ class Operator:
 
 
 _WORKED_INPUTS = """
-Make the input richer (or give the task one): a table, a list, code, JSON or a log instead of a few words, and let the
-instruction ask about it. All the data that is needed stands in the input."""
+Make the input richer: a table, a list, code, JSON or a log instead of a few words, and let the instruction ask about
+it. All the data that is needed stands in the input."""
 
 OPERATORS: dict[str, Operator] = {
     "add_constraint": Operator("Add one more constraint or requirement that changes what a right answer is."),
@@ -43,7 +44,7 @@ OPERATORS: dict[str, Operator] = {
         "Replace what is general by something specific: name the setting, the people, the purpose or the quantities."
     ),
     "increase_reasoning": Operator("Let it need one more step of reasoning, and ask for the steps to be shown."),
-    "complicate_input": Operator(_WORKED_INPUTS, changes_input=True),
+    "complicate_input": Operator(_WORKED_INPUTS, changes_input=True, needs_input=True),
     "breadth": Operator("A new task of the same domain, length and difficulty, but rarer.", True, "evolve_breadth"),
     "code_constraint": Operator("Add a new requirement to the program, in about ten more words."),
     "code_rarer_requirement": Operator("Replace a commonly used requirement by a less common and more specific one."),
@@ -63,7 +64,7 @@ OPERATORS: dict[str, Operator] = {
         "Make an easier problem of the same topic, which a beginner can solve in fewer steps.",
         True,
         "evolve_breadth",
-        "clearly easier, so that a beginner can do it in fewer steps",
+        aim="clearly easier, so that a beginner can do it in fewer steps",
     ),
 }
 

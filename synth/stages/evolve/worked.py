@@ -85,6 +85,11 @@ BREADTH = (
     ),
     Worked(
         "breadth",
+        Task("What is the difference between a crow and a raven?"),
+        Task("Why do swifts sleep in the air and swallows on wires?"),
+    ),
+    Worked(
+        "breadth",
         Task("Rewrite the sentence in the past tense.", "She opens the gate and calls the dog."),
         Task(
             "Turn the statement into a question that can be answered with yes or no.", "The ferry left before the tide."
