@@ -94,7 +94,7 @@ class Encoder:
         return self.template.jinja(bos)
 
     def rows(self, records: Iterable[Record], max_length: int) -> Encoded:
-        """Encode records, cutting the end of those longer than `max_length` tokens.
+        """Encode records, cutting the end of those longer than `max_length` tokens: after an answer where one ends.
 
         Raises UsageError with the record's id where the template cannot write it.
         """
@@ -104,7 +104,8 @@ class Encoder:
             some = everything[first : first + AT_ONCE]
             labelled = self._labelled([self._written(record, encoded) for record in some])
             for record, (ids, labels) in zip(some, labelled, strict=True):
-                row = Row(record.id, ids[:max_length], labels[:max_length])
+                end = _end(labels, max_length)
+                row = Row(record.id, ids[:end], labels[:end])
                 if not record.output.strip() or not row.num_learned:
                     encoded.unlearnable.append(record.id)
                     continue
@@ -184,6 +185,14 @@ class Encoder:
     def _encoding(self, text: str, is_control: bool) -> Any:
         options = {"add_special_tokens": False, "split_special_tokens": not is_control}
         return self.tokenizer([text], return_offsets_mapping=True, **options).encodings[0]
+
+
+def _end(labels: Sequence[int], max_length: int) -> int:
+    """Where a row ends: the last end of an answer within `max_length`, or the limit if the first answer is longer."""
+    if len(labels) <= max_length:
+        return len(labels)
+    ends = (at for at in range(max_length, 0, -1) if labels[at - 1] != UNLEARNED == labels[at])
+    return next(ends, max_length)
 
 
 def _starts(encoding: Any) -> list[int]:

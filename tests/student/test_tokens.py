@@ -214,3 +214,17 @@ def test_a_template_that_fails_on_one_record_names_it() -> None:
 def test_auto_is_the_models_own_template_else_alpaca() -> None:
     assert template_named("auto", tokenizer("gpt2", CHATS["chatml"])).name == "chat"
     assert template_named("auto", tokenizer("gpt2")).name == "alpaca"
+
+
+def test_a_talk_beyond_the_limit_ends_after_its_last_answer_that_fits() -> None:
+    template, words = TEMPLATES["chatml"], tokenizer("qwen")
+    prepare_tokenizer(words, template)
+    encoder = Encoder(template, words)
+    talk = Record("And a lake?", "", "Lake Como.", history=(("Name a river.", "The Elbe."), ("Another?", "The Oder.")))
+    whole = encoder.rows([talk], 2048)
+    limit = len(whole.rows[0].ids) - 3
+    cut = encoder.rows([talk], limit)
+    assert cut.truncated == [talk.id] and not whole.truncated
+    answers = stretches(encoder.tokenizer, cut.rows[0].labels)
+    assert answers == stretches(encoder.tokenizer, whole.rows[0].labels)[:2]
+    assert cut.rows[0].ids == whole.rows[0].ids[: len(cut.rows[0].ids)] and cut.rows[0].labels[-1] != UNLEARNED
