@@ -46,7 +46,11 @@ class TrainSettings(BaseModel):
     max_records: int | None = Field(None, ge=1, description="At most so many records, drawn by the seed.")
     held_out: float = Field(0.0, ge=0, le=0.5, description="Share kept back, whole families, to watch the loss.")
 
-    max_length: int = Field(512, ge=8, description="Tokens of one example; a longer talk ends after its last answer that fits, a longer answer within.")
+    max_length: int = Field(
+        512,
+        ge=8,
+        description="Tokens of one example; longer ones end after their last whole answer, or within the first.",
+    )
     packing: bool | None = Field(
         None, description="Several examples in one row of memory; None: where the model keeps them apart.",
     )  # fmt: skip
