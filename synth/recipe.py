@@ -25,6 +25,7 @@ from synth.shipped import SEED_FILE
 from synth.stages.order import STAGES, find_stage
 from synth.stages.stage import Planned, Stage
 from synth.student.holdout import HoldOutSettings
+from synth.version import RECIPE_SCHEMA
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -201,6 +202,14 @@ def recipe_model(data: Mapping[str, Any] = {}) -> type[Recipe]:
     further = {name: entry for name, entry in entries.items() if name not in usual.model_fields or name in NOT_SECTIONS}
     fields = {name: _further_section(entry, name, data.get(name)) for name, entry in further.items()}
     return create_model("Recipe", __base__=usual, **fields) if fields else usual
+
+
+def recipe_schema() -> dict[str, Any]:
+    """The JSON Schema of recipes, for editors; it names no path of this machine."""
+    schema = recipe_model().model_json_schema()
+    del schema["$defs"]["SeedsSettings"]["properties"]["path"]["default"], schema["properties"]["seeds"]["default"]
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:synth:recipe:{RECIPE_SCHEMA}"}
+    return {**head, **schema, "title": f"Recipe of synth, version {RECIPE_SCHEMA} of the schema"}
 
 
 def _further_section(entry: str, name: str, section: Any) -> Any:

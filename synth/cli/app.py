@@ -25,7 +25,7 @@ from synth.cli import (
     student,
     talks,
 )
-from synth.version import __version__
+from synth.version import build_facts
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -37,14 +37,15 @@ app = typer.Typer(
 
 def _version(value: bool) -> None:
     if value:
-        typer.echo(f"synth {__version__}")
+        for name, fact in build_facts().items():
+            typer.echo(f"{name} {fact}")
         raise typer.Exit
 
 
 @app.callback()
 def _main(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and what it runs on.")
     ] = False,
 ) -> None:
     pass

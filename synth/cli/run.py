@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as json_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from synth.recipe import Recipe
 
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one value of the recipe.")]
+SCHEMA_FILE = "recipe.schema.json"
+"""What `synth init` writes beside a recipe; the recipe's first line names it for editors."""
 RunDir = Annotated[Path | None, typer.Option("--run", help="The run folder; runs/<name> by default.")]
 
 
@@ -153,9 +156,9 @@ def validate(
 def schema(json: Json = False, debug: Debug = False) -> None:
     """Print the JSON Schema of recipes, for editors (it is JSON with and without --json)."""
     with guard(json=json, debug=debug):
-        from synth.recipe import recipe_model
+        from synth.recipe import recipe_schema
 
-        print_json(recipe_model().model_json_schema())
+        print_json(recipe_schema())
 
 
 def init(
@@ -163,16 +166,18 @@ def init(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Write a commented recipe to start from."""
+    """Write a commented recipe to start from, and the schema by which an editor completes and checks it."""
     with guard(json=json, debug=debug):
         from importlib.resources import files
 
         from synth.fileio import atomic_write
+        from synth.recipe import recipe_schema
 
         path = folder / "recipe.yaml"
         if path.exists():
             raise UsageError(f"{path} exists already", "name another folder")
         folder.mkdir(parents=True, exist_ok=True)
+        atomic_write(folder / SCHEMA_FILE, json_module.dumps(recipe_schema(), indent=1) + "\n")
         atomic_write(path, files("synth").joinpath("data/recipe.yaml").read_text("utf-8"))
         if json:
             print_json({"recipe": str(path)})

@@ -76,6 +76,12 @@ def check_options(backend: str, options: Mapping[str, Any]) -> Any:
     return read_settings(module.Settings, options, f"backend {backend}")
 
 
+def backend_settings(backend: str) -> type[Any]:
+    """The dataclass of a backend's options. Raises UsageError for an unknown backend."""
+    _check_backend(backend)
+    return cast(type[Any], _module(backend).Settings)
+
+
 def not_shaping(backend: str) -> frozenset[str]:
     """Options of a backend that cannot change an answer, such as where its server runs."""
     _check_backend(backend)
