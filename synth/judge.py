@@ -29,7 +29,8 @@ class Comparison:
     """Which of a record's own answer ("one") and another ("other") a judge took for the better.
 
     `is_inconsistent`: the verdict changed with the order (then it is a tie). `is_unreadable`: at least one reply held
-    no verdict (a tie as well). `was_asked` is False where an empty answer decided without the judge.
+    no verdict (a tie as well). `was_asked` is False where an empty answer decided without the judge. `said`: what it
+    chose in either order ("A" is the answer shown first), None where that cannot be read.
     """
 
     winner: Winner
@@ -37,6 +38,7 @@ class Comparison:
     is_unreadable: bool = False
     was_asked: bool = True
     reasons: tuple[str, str] = ("", "")
+    said: tuple[str | None, str | None] = (None, None)
 
 
 async def compare(ask: Ask, record: Record, other: str) -> Comparison:
@@ -48,24 +50,27 @@ async def compare(ask: Ask, record: Record, other: str) -> Comparison:
     if not one or not other.strip() or one == other.strip():
         is_tie = bool(one) == bool(other.strip())
         return Comparison("tie" if is_tie else "one" if one else "other", was_asked=False)
-    first, second = await asyncio.gather(_verdict(ask, record, other, False), _verdict(ask, record, other, True))
-    reasons = (first[1], second[1])
-    if first[0] is None or second[0] is None:
-        return Comparison("tie", is_unreadable=True, reasons=reasons)
-    if first[0] != second[0]:
-        return Comparison("tie", is_inconsistent=True, reasons=reasons)
-    return Comparison(first[0], reasons=reasons)
+    found = await asyncio.gather(_verdict(ask, record, other, False), _verdict(ask, record, other, True))
+    said, reasons = (found[0][0], found[1][0]), (found[0][1], found[1][1])
+    if None in said:
+        return Comparison("tie", is_unreadable=True, reasons=reasons, said=said)
+    winners = [_WINNERS[said[0] or "tie"], _WINNERS[_SWAPPED[said[1] or "tie"]]]
+    if winners[0] != winners[1]:
+        return Comparison("tie", is_inconsistent=True, reasons=reasons, said=said)
+    return Comparison(winners[0], reasons=reasons, said=said)
 
 
-async def _verdict(ask: Ask, record: Record, other: str, is_swapped: bool) -> tuple[Winner | None, str]:
+_WINNERS: dict[str, Winner] = {"A": "one", "B": "other", "tie": "tie"}
+_SWAPPED = {"A": "B", "B": "A", "tie": "tie"}
+
+
+async def _verdict(ask: Ask, record: Record, other: str, is_swapped: bool) -> tuple[str | None, str]:
+    """A, B or tie as the judge said it (None where that cannot be read), and its reason."""
     answers = (other, record.output) if is_swapped else (record.output, other)
     texts = {"instruction": record.instruction, "input": record.input, "talk": record.talk}
     prompt = render("judge_pair", **texts, answer_a=answers[0], answer_b=answers[1])
     text = (await ask(prompt, JUDGING)).text
-    choice = parse_choice(text, "Verdict", ("A", "B", "tie"))
-    if choice is None or choice == "tie":
-        return ("tie" if choice else None), parse_reason(text)
-    return ("one" if (choice == "A") != is_swapped else "other"), parse_reason(text)
+    return parse_choice(text, "Verdict", tuple(_WINNERS)), parse_reason(text)
 
 
 # --- grades of one answer --------------------------------------------------------------------------------------------

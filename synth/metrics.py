@@ -79,6 +79,23 @@ def wilson_interval(successes: int, total: int, confidence: float = 0.95) -> tup
     return low, 1.0 if successes == total else min(1.0, middle + half)
 
 
+def binomial_p_value(successes: int, total: int, share: float) -> float:
+    """The exact two-sided p-value of `successes` in `total` draws that succeed with `share`; 1 where nothing was drawn.
+
+    The probabilities of all results that are no likelier than the one seen are added.
+    """
+    if not 0 < share < 1:
+        return 1.0 if successes == round(total * share) else 0.0
+    logs = math.log(share), math.log1p(-share)
+
+    def chance(k: int) -> float:
+        ways = math.lgamma(total + 1) - math.lgamma(k + 1) - math.lgamma(total - k + 1)
+        return math.exp(ways + k * logs[0] + (total - k) * logs[1])
+
+    limit = chance(successes) * (1 + 1e-9)
+    return min(1.0, math.fsum(one for one in map(chance, range(total + 1)) if one <= limit))
+
+
 def bootstrap_interval(
     values: Sequence[float], seed: int, resamples: int = 10_000, confidence: float = 0.95
 ) -> tuple[float, float]:

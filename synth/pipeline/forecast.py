@@ -197,6 +197,14 @@ def _rough(recipe: Recipe) -> Iterator[Load]:
         if recipe.rephrase.judge:
             yield _load("rephrase", judge, 2 * wordings * tasks, "judge", ANSWER_TOKENS["judge"])
     yield from _rough_grades(recipe, tasks)
+    if recipe.prefer:
+        settings, roles = recipe.prefer, {"judge": "judge" if recipe.judge else "teacher"}
+        drawn = max(0, settings.num_answers - 1) * tasks
+        yield _load("prefer", "teacher", drawn, "answer", ANSWER_TOKENS["answer"])
+        answers = max(2, settings.num_answers)
+        calls = answers * (answers - 1) if settings.judge_by == "pairs" else answers * settings.num_draws
+        for role in settings.judge_roles:
+            yield _load("prefer", roles.get(role, role), calls * tasks, "judge", ANSWER_TOKENS["judge"])
 
 
 def _rough_grades(recipe: Recipe, tasks: float) -> Iterator[Load]:

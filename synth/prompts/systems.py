@@ -1,6 +1,7 @@
-"""Sixteen system messages that ask for explanations of many kinds, as Orca's were (Mukherjee et al., arXiv 2306.02707).
+"""System messages that are drawn for a question, so that answers differ.
 
-Its idea is kept (one message is drawn for each question, answers differ in depth and form by it), its words are not.
+SYSTEMS: sixteen kinds of explanation, as Orca's were (Mukherjee et al., arXiv 2306.02707). PRINCIPLES: what an answer
+aims at most, as in UltraFeedback (Cui et al., arXiv 2310.01377). The ideas are theirs, the words are not.
 """
 
 from __future__ import annotations
@@ -24,3 +25,12 @@ SYSTEMS: dict[str, str] = {
     "summary first": "Begin with the answer in one sentence, then explain it in detail.",
 }
 """Kind → message."""
+
+PRINCIPLES: dict[str, str] = {
+    "helpful": "Serve the person who asks: do all of what was asked, in the form that is of most use, and no more.",
+    "truthful": "Say only what is so. Check names, figures and claims before you write them, and invent nothing.",
+    "honest": "Say plainly what you do not know or cannot do, and never claim to have done what you did not do.",
+    "certainty": "Where you are not sure, say how sure you are and why; where you are sure, say it without hedging.",
+    "harmless": "Help in a way that hurts nobody; where something could, say so calmly and offer what is safe.",
+}
+"""Principle → message."""
