@@ -292,7 +292,12 @@ def _repeats(words: list[str]) -> bool:
 
 _BROKEN = (
     ("punctuation", re.compile(r"[,;:]\s*[,;]|,\s*\.(?!\.)|[!?]{3,}")),
-    ("it breaks off", re.compile(r"(?:[,;(\[{«&=]|\b(?:and|or|the|of|an))\s*$")),
+    (
+        "it breaks off",
+        re.compile(
+            r"(?:[,;(\[{«&=]|\b(?:and|or|the|of|an?|my|your|his|its|their|because|than|which|using|from|by|into|that|if|when|as|was))\s*$"
+        ),
+    ),
 )
 """What hardly any sentence has, whatever its language; each was counted on tasks that people wrote."""
 

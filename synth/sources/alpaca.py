@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from synth.parsing import clean_input
 from synth.records import Message, Record, split_messages
 from synth.sources.chat import conversation, message, transcript_turns, turn_of
 from synth.sources.rows import Fields
@@ -27,13 +28,24 @@ def task(fields: Fields, columns: Columns, require_output: bool, meta: dict[str,
 
 def alpaca(fields: Fields, require_output: bool) -> list[Record]:
     """Alpaca's three keys, with `system` and `history` as LLaMA-Factory (pairs) or our tables (messages) have them."""
-    found = task(fields, {"instruction": "instruction", "input": "input", "output": "output"}, require_output)
+    found = [
+        _without_no_input(fields, record)
+        for record in task(fields, {"instruction": "instruction", "input": "input", "output": "output"}, require_output)
+    ]
     system, history = fields.text("system", may_be_empty=True), fields.get("history")
     if not history and not system:
         return found
     first, pairs = _history(fields, history or [])
     systems = dict.fromkeys(filter(None, (system, first)))
     return [replace(record, system="\n\n".join(systems), history=pairs) for record in found]
+
+
+def _without_no_input(fields: Fields, record: Record) -> Record:
+    given = clean_input(record.input)
+    if record.input.strip() and not given:
+        fields.changed("`input` said in words that there is none, and was emptied")
+        return replace(record, input="")
+    return record
 
 
 def _history(fields: Fields, given: Any) -> tuple[str, tuple[tuple[str, str], ...]]:

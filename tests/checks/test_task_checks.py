@@ -359,6 +359,7 @@ def test_a_short_quotation_names_something_and_is_no_material() -> None:
     [
         ("Write a letter to the,, mayor about the park.", "punctuation"),
         ("Write a letter to the mayor about the", "it breaks off"),
+        ("Name five ways to get to work that do not involve using", "it breaks off"),
         ("List three rivers) of the country and their length.", "brackets"),
         ("Say what the word means in the town, and say what the word means in the village.", "words repeated"),
     ],

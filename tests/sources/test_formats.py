@@ -11,7 +11,7 @@ import pytest
 
 from synth.errors import InputError, UsageError
 from synth.records import Lineage, OtherAnswer, Record
-from synth.sources import read_records
+from synth.sources import read_records, read_source
 
 QUESTION, ANSWER = "Which river is it,\n\"broad\" or 'long'?", "The Ebro; =1+1"
 TALK = [("user", "Hi?"), ("assistant", "Yes."), ("user", QUESTION), ("assistant", ANSWER)]
@@ -60,6 +60,14 @@ def test_every_format_is_recognised_in_every_container(name: str, container: str
         records = read_records(path, format)
         assert [(record.instruction, record.input, record.output) for record in records] == [(QUESTION, "", ANSWER)] * 2
         assert not any(record.system or record.history for record in records)
+
+
+def test_an_alpaca_row_that_says_it_has_no_input_has_none_and_the_change_is_told(tmp_path: Path) -> None:
+    given = ["No input.", "<noinput>", "There is no input port on this board."]
+    rows = [{"instruction": f"{QUESTION} {n}", "input": one, "output": ANSWER} for n, one in enumerate(given)]
+    source = read_source(jsonl(tmp_path / "rows.jsonl", *rows))
+    assert [record.input for record in source.records] == ["", "", given[2]]
+    assert ["there is none" in note and "(rows: 2)" in note for note in source.notes] == [True]
 
 
 @pytest.mark.parametrize(("suffix", "separator"), [("csv", ","), ("csv", ";"), ("tsv", "\t")])

@@ -52,7 +52,7 @@ DEPTH = (
     Worked(
         "increase_reasoning",
         Task("How many eggs are left?", "A box held 30 eggs. Ana used 7 and dropped 2."),
-        Task("How many eggs are left if Ana then bakes two cakes of four eggs each? Show each step before the number."),
+        Task("How many eggs are left if Ana then bakes two cakes of four eggs each? Explain how you arrive at it."),
     ),
 )
 """Operators that leave the input as it is: only the instruction is written anew."""
