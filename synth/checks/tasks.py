@@ -42,6 +42,7 @@ _POINTS = re.compile(
     rf"(?<!\ba )(?<!\bany )\b(?:following|given|provided|attached|above)\s+(?:\w+\s+){{0,3}}{_MATERIAL}\b"
     rf"|\b(?:this|these)\s+(?:\w+\s+)?{_MATERIAL}\b"
     rf"|\b{_MATERIAL}\s+(?:below|above|provided|given|attached)\b"
+    r"|\b(?:in|from|of) the (?:list|table|sentence|paragraph|dataset)\b(?! of)|^\s*extract\b"
     r"|^\s*(?:sort|rank|order|arrange|compare|group|classify|put|translate|convert) (?:each of )?these\b"
     r"|\bthe (?:passage|paragraph|excerpt|snippet|text|input)\b(?! (?:of|messages?|box|field|editor|file|format)\b)"
     r"|\bthe following\b[^.?!:\n]{0,60}[.?!:]?\s*$",

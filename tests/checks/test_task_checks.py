@@ -107,6 +107,8 @@ def test_what_asks_for_something_is_a_task(text: str) -> None:
         "Fix the bugs in the code below.",
         "Sort these numbers from the smallest to the largest.",
         "Sort these rivers from longest to shortest.",
+        "Extract the name and the age as a JSON object.",
+        "How many kinds of fruit are there in the list?",
         "Using the table provided, say which shop sold most.",
         "Find the mistakes in the given text.",
         "Answer the question from the passage above.",
