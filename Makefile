@@ -12,7 +12,7 @@ BENCHES := teacher novelty engine bench_checks bootstrap_faults evolve_faults ex
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: demo test test-slow lint bench clean
+.PHONY: demo test test-slow lint docs bench clean
 .DELETE_ON_ERROR:
 
 ## The whole way on the 175 seed tasks with the embedded teacher: about six minutes on two cores.
@@ -31,6 +31,11 @@ lint: $(VENV)/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+## The documentation, from docs/ and from the code, into site/; asks the network for nothing.
+docs: $(VENV)/ready
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet $(ARGS)
+	@echo "read it at file://$(CURDIR)/site/index.html"
+
 bench: $(VENV)/ready $(MODELS)/gemma3-270m/config.json
 	for name in $(BENCHES); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 
@@ -47,7 +52,7 @@ $(MODELS)/%/config.json: | $(VENV)/ready
 	$(BIN)/python examples/real_models.py $* $(@D)
 
 clean:
-	rm -rf $(VENV) .venv-vllm build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-vllm build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 ## The vLLM teacher against a real vLLM on the CPU, in an environment of its own (2.3 GB), with a small real model (93 MB
 ## to download): about nine minutes on two cores.

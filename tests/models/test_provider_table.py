@@ -1,4 +1,4 @@
-"""README's table of providers: each row's settings reach a server as they stand there."""
+"""The documentation's table of providers: each row's settings reach a server as they stand there."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from aiohttp import web
 from synth.models import connect
 from synth.models.base import ChatRequest
 
-README = (Path(__file__).parent.parent.parent / "README.md").read_text("utf-8")
-TABLE = README.partition("| provider | settings |\n|---|---|\n")[2].partition("\n\n")[0]
+PAGE = (Path(__file__).parents[2] / "docs" / "teachers.md").read_text("utf-8")
+TABLE = PAGE.partition("| provider | settings |\n|---|---|\n")[2].partition("\n\n")[0]
 ROWS = {line.split("|")[1].strip(): re.findall("`([^`]+)`", line.split("|", 2)[2]) for line in TABLE.splitlines()}
 
 
