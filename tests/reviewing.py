@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
+from commands import Command
 
 
 class Review:
     """A server over a run folder at a port of its own."""
 
     def __init__(self, folder: Path, port: int = 0, *options: str) -> None:
-        command = [sys.executable, "-m", "synth", "review", str(folder), "--port", str(port), "--by", "anna", *options]
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
-        assert self.process.stdout is not None
-        self.line = self.process.stdout.readline()
+        self.process = Command("review", folder, "--port", str(port), "--by", "anna", *options)
+        self.line = self.process.until(lambda text: "\n" in text and text.splitlines()[0])
         self.url = re.search(r"http://\S+", self.line)[0]  # type: ignore[index]
         self.port = int(self.url.rstrip("/").rpartition(":")[2])
 
@@ -66,13 +60,12 @@ class Review:
 
     def kill(self) -> None:
         """End it as a power cut would."""
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait(300)
+        self.process.kill()
 
     def stop(self) -> int:
         """Ctrl-C; the exit code."""
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(300)
+        return self.process.wait()
 
 
 @contextmanager
@@ -83,8 +76,7 @@ def reviewed(folder: Path, port: int = 0) -> Iterator[Review]:
         server.wait(lambda found: not found["behind"])
         yield server
     finally:
-        if server.process.poll() is None:
-            server.kill()
+        server.kill()
 
 
 def keys_of(text: str) -> list[str]:

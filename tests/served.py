@@ -11,10 +11,7 @@ async with serving(stand_in, "html=1", latency_ms=20) as (url, server):  # in th
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import tempfile
 import urllib.request
 from collections.abc import AsyncIterator, Mapping
@@ -22,13 +19,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from commands import Command
+
 from synth.embedded.faults import Faults, prompt_kind
 from synth.embedded.server import Answer, ServeSettings, TeacherServer
 from synth.models.base import ChatRequest, Completion, Usage
 from synth.prompts import Prompt, render
 from synth.records import digest
-
-REPOSITORY = Path(__file__).parent.parent
 
 
 class ServedTeacher:
@@ -42,32 +39,15 @@ class ServedTeacher:
     def __enter__(self) -> ServedTeacher:
         self._folder = tempfile.TemporaryDirectory()
         self.label_path = Path(self._folder.name) / "labels.jsonl"
-        command = [sys.executable, "-m", "synth", "serve-teacher", "--json", "--port", str(self._port)]
-        command += ["--labels", str(self.label_path), *self._flags]
-        paths = os.pathsep.join(filter(None, (str(REPOSITORY), os.environ.get("PYTHONPATH"))))
-        environment = os.environ | {"PYTHONPATH": paths} | self._env
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
-        self.url = self._ready()["url"]
+        flags = ("--json", "--port", str(self._port), "--labels", self.label_path, *self._flags)
+        self.process = Command("serve-teacher", *flags, env=self._env)
+        self.url = json.loads(self.process.until(lambda text: text.partition("\n}\n")[1] and text))["url"]
         return self
 
     def __exit__(self, *_: object) -> None:
         self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(5)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        if self.process.stdout:
-            self.process.stdout.close()
+        self.process.wait()
         self._folder.cleanup()
-
-    def _ready(self) -> dict[str, Any]:
-        text = ""
-        for line in self.process.stdout or ():
-            text += line
-            if line.startswith("}") and "url" in (row := json.loads(text)):
-                return dict(row)
-        raise RuntimeError(f"the teacher did not start (exit code {self.process.wait()}): {text}")
 
     def stats(self, digests: bool = False) -> dict[str, Any]:
         """What `/stats` says; with `digests` also how often each request was admitted."""

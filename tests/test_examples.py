@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parent.parent
+from commands import ROOT, synth
 
 
 @pytest.fixture(scope="module")
@@ -20,14 +19,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(command: list[str], place: Path) -> subprocess.CompletedProcess[str]:
-    paths = {"PYTHONPATH": str(ROOT), "OPENAI_API_KEY": "not-a-key", "NO_COLOR": "1"}
-    return subprocess.run(command, cwd=place, env=os.environ | paths, capture_output=True, text=True, timeout=300)
-
-
 @pytest.mark.parametrize("name", ["bootstrap", "self_instruct", "evolve", "grade"])
 def test_example_recipe_runs_as_it_stands(name: str, place: Path, tmp_path: Path) -> None:
-    done = run([sys.executable, "-m", "synth", "run", f"examples/{name}.yaml", "--run", str(tmp_path / "run")], place)
+    done = synth("run", f"examples/{name}.yaml", "--run", tmp_path / "run", cwd=place)
     assert done.returncode == 0, done.stderr[-2000:]
     assert (tmp_path / "run" / "export" / "manifest.json").is_file()
     assert (tmp_path / "run" / "report.html").is_file()
@@ -35,6 +29,7 @@ def test_example_recipe_runs_as_it_stands(name: str, place: Path, tmp_path: Path
 
 @pytest.mark.parametrize(("script", "word"), [("filter_duplicates.py", "novel"), ("run_a_recipe.py", "- ")])
 def test_example_script_runs(script: str, word: str, place: Path) -> None:
-    done = run([sys.executable, f"examples/{script}"], place)
+    command, paths = [sys.executable, f"examples/{script}"], {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=place, env=os.environ | paths, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
     assert word in done.stdout

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import random
+import shutil
 import signal
-import subprocess
-import sys
+import sqlite3
 import time
 from pathlib import Path
 
 import pytest
+from commands import ROOT, Command, fresh, synth
 
-ROOT = Path(__file__).parent.parent
+from synth.engine.lock import run_lock
+
 SMALL = ["--set", "bootstrap.num_tasks=24", "--set", "bootstrap.window=8", "--set", "evolve.rounds=1"]
-
-
-def synth(*args: str, env: dict[str, str] | None = None, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "synth", *args]
-    environment = os.environ | {"NO_COLOR": "1", "PYTHONPATH": str(ROOT)} | (env or {})
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=timeout)
 
 
 def quickstart(run: Path, *args: str, until: str = "export") -> list[str]:
     return ["run", str(ROOT / "examples" / "quickstart.yaml"), "--run", str(run), "--until", until, *SMALL, *args]
+
+
+def answered(run: Path) -> int:
+    """How many answers the ledger holds; none while it is being made."""
+    with contextlib.closing(sqlite3.connect(run / "ledger.sqlite")) as db, contextlib.suppress(sqlite3.Error):
+        return int(db.execute("SELECT count(*) FROM requests WHERE state='answered'").fetchone()[0])
+    return 0
 
 
 def sha(run: Path) -> str:
@@ -44,20 +48,19 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_export_has_the_same_bytes_at_any_concurrency_and_hash_seed(
     undisturbed: Path, tmp_path: Path, hash_seed: str, concurrency: str
 ) -> None:
-    done = synth(*quickstart(tmp_path / "run", "--concurrency", concurrency), env={"PYTHONHASHSEED": hash_seed})
+    done = fresh(*quickstart(tmp_path / "run", "--concurrency", concurrency), env={"PYTHONHASHSEED": hash_seed})
     assert done.returncode == 0, done.stderr
     assert sha(tmp_path / "run") == sha(undisturbed)
 
 
 def test_a_run_killed_three_times_ends_with_the_same_bytes(undisturbed: Path, tmp_path: Path) -> None:
     rng = random.Random(11)
-    command = [sys.executable, "-m", "synth", *quickstart(tmp_path / "run", "--set", "teacher.latency_ms=20")]
+    command = quickstart(tmp_path / "run", "--set", "teacher.latency_ms=20")
     for _ in range(3):
-        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)
-        time.sleep(rng.uniform(0.8, 2.5))
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-    done = synth(*command[3:])
+        child = Command(*command)
+        time.sleep(rng.uniform(0.1, 1.0))
+        child.kill()
+    done = synth(*command)
     assert done.returncode == 0, done.stderr
     assert sha(tmp_path / "run") == sha(undisturbed)
 
@@ -86,8 +89,6 @@ def test_another_recipe_is_refused_with_the_differences_and_a_way_on(undisturbed
 
 
 def test_verify_finds_a_changed_export(undisturbed: Path, tmp_path: Path) -> None:
-    import shutil
-
     copy = tmp_path / "copy"
     shutil.copytree(undisturbed, copy)
     assert synth("verify", str(copy)).returncode == 0
@@ -100,15 +101,11 @@ def test_verify_finds_a_changed_export(undisturbed: Path, tmp_path: Path) -> Non
 
 def test_ctrl_c_keeps_the_answers_and_exits_130(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    command = [sys.executable, "-m", "synth", *quickstart(run, "--set", "teacher.latency_ms=200")]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
-    deadline = time.monotonic() + 30
-    while not (run / "ledger.sqlite").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(1.0)
+    child = Command(*quickstart(run, "--set", "teacher.latency_ms=200"))
+    child.until(lambda _: (run / "ledger.sqlite").exists() and answered(run))
     child.send_signal(signal.SIGINT)
-    _, errors = child.communicate(timeout=60)
-    assert child.returncode == 130, errors
+    assert child.wait() == 130, child.stderr
+    errors = child.stderr
     assert "same command" in errors and "Traceback" not in errors
     assert json.loads(synth("status", str(run), "--json").stdout)["possibly_paid_twice"] == 0
 
@@ -120,9 +117,6 @@ def test_a_run_folder_that_cannot_be_written_is_exit_5(tmp_path: Path) -> None:
 
 
 def test_a_second_process_on_the_same_run_is_refused_at_once_naming_the_first(tmp_path: Path) -> None:
-    sys.path.insert(0, str(ROOT))
-    from synth.engine.lock import run_lock
-
     with run_lock(tmp_path / "run"):
         done = synth(*quickstart(tmp_path / "run"))
     assert done.returncode == 5 and f"process {os.getpid()}" in done.stderr

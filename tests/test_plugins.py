@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from commands import ROOT, synth
 
 from synth.engine.ledger import LedgerReader
 from synth.errors import UsageError
 from synth.plugins import find
 from synth.records import Record
-
-ROOT = Path(__file__).parent.parent
-
-
-def synth(*words: str, cwd: Path) -> tuple[int, str, str]:
-    """(exit code, stdout, stderr) of a command run in `cwd`."""
-    env = os.environ | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "300"}
-    done = subprocess.run([sys.executable, "-m", "synth", *words], cwd=cwd, env=env, capture_output=True, text=True)
-    return done.returncode, done.stdout, done.stderr
 
 
 @pytest.fixture(scope="module")

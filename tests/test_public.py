@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import os
 import re
 import resource
 import subprocess
 import sys
 from pathlib import Path
 
+import commands
 import pytest
 
 import synth
@@ -84,10 +84,7 @@ def test_the_tree_names_no_path_of_a_machine_and_no_index() -> None:
 def test_usage_mistakes_exit_2_without_a_traceback(tmp_path: Path) -> None:
     bad = tmp_path / "bad.yaml"
     bad.write_text("name: x\nbootstrp: {}\nbootstrap:\n  num_task: 5\n  num_tasks: -1\nteacher: {backend: nonsense}\n")
-    done = subprocess.run(
-        [sys.executable, "-m", "synth", "validate", str(bad)],
-        capture_output=True, text=True, env=os.environ | {"NO_COLOR": "1"}, cwd=tmp_path,
-    )  # fmt: skip
+    done = commands.synth("validate", bad, cwd=tmp_path)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     for part in ("line 2", "'bootstrap'", "line 4", "'num_tasks'", "line 5", "line 6", "nonsense"):
         assert part in done.stderr, (part, done.stderr)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import synth
 
 from synth.engine.funnel import count_funnel
 from synth.engine.ledger import LedgerReader
@@ -43,15 +41,6 @@ def note(folder, settings):
 LOUD = Stage("loud", LoudSettings, loud)
 NOTE = Stage("note.txt", LoudSettings, note, "folder", files=("note.txt",))
 """
-ROOT = Path(__file__).parent.parent
-
-
-def synth(*words: str, cwd: Path) -> tuple[int, str, str]:
-    """(exit code, stdout, stderr) of a command run in `cwd`."""
-    env = os.environ | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "300"}
-    done = subprocess.run([sys.executable, "-m", "synth", *words], cwd=cwd, env=env, capture_output=True, text=True)
-    return done.returncode, done.stdout, done.stderr
-
 
 RECIPE: dict[str, Any] = {
     "name": "toys", "teacher": {"backend": "embedded"}, "bootstrap": {"num_tasks": 12, "window": 4},

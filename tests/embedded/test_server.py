@@ -2,13 +2,11 @@
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 from typing import Any
 
 import aiohttp
 import pytest
+from commands import synth
 from served import REPLIES, ServedTeacher, prompt_for, serving, stand_in
 
 from synth.errors import RequestRefused
@@ -157,6 +155,5 @@ def test_the_command_serves_from_its_own_process_and_stops_on_a_signal() -> None
 def test_a_port_that_is_taken_is_named() -> None:
     with ServedTeacher() as teacher:
         port = teacher.url.rsplit(":")[-1].removesuffix("/v1")
-        command = [sys.executable, "-m", "synth", "serve-teacher", "--port", port]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, env=os.environ | {"PYTHONPATH": "."})
+        done = synth("serve-teacher", "--port", port)
     assert done.returncode == 2 and f"port {port}" in done.stderr

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,9 +12,12 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from commands import Command
+
 from synth.engine.ledger import LedgerReader
 
 HERE = Path(__file__).parent
+KEY = {"OPENAI_API_KEY": "sk-canary-0123456789"}
 STAGES = ("bootstrap", "evolve", "respond", "select")
 
 
@@ -66,24 +68,14 @@ teacher: {{backend: openai, model: m, base_url: "{url}", concurrency: {concurren
     return path
 
 
-def start(recipe: Path, run_dir: Path, *flags: str, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
-    """`synth run` as a child process."""
-    command = [sys.executable, "-m", "synth", "run", str(recipe), "--run", str(run_dir), *flags]
-    environment = os.environ | {"OPENAI_API_KEY": "sk-canary-0123456789"} | (env or {})
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, cwd=HERE.parent.parent
-    )
+def start(recipe: Path, run_dir: Path, *flags: str, env: dict[str, str] | None = None) -> Command:
+    """`synth run` as a process of its own."""
+    return Command("run", recipe, "--run", run_dir, *flags, env=KEY | (env or {}))
 
 
-def finish(child: subprocess.Popen[str], seconds: float = 240) -> tuple[int, str]:
-    """Exit code and all that was printed; a child that hangs is killed and fails the test."""
-    try:
-        words, _ = child.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        words, _ = child.communicate()
-        raise AssertionError(f"still running after {seconds} s:\n{words}") from None
-    return child.returncode, words
+def finish(child: Command) -> tuple[int, str]:
+    """Exit code and all that was printed."""
+    return child.wait(), child.stdout + child.stderr
 
 
 def run(recipe: Path, run_dir: Path, *flags: str, env: dict[str, str] | None = None) -> tuple[int, str]:
@@ -91,7 +83,7 @@ def run(recipe: Path, run_dir: Path, *flags: str, env: dict[str, str] | None = N
     return finish(start(recipe, run_dir, *flags, env=env))
 
 
-def kill_when(child: subprocess.Popen[str], server: FaultServer, requests: int, number: int = signal.SIGKILL) -> bool:
+def kill_when(child: Command, server: FaultServer, requests: int, number: int = signal.SIGKILL) -> bool:
     """Send a signal once the server has seen so many requests; whether the child was still running."""
     while child.poll() is None and server.stats().get("requests", 0) < requests:
         time.sleep(0.005)

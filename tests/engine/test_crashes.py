@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from runs import FaultServer, finish, kill_when, made, run, start, write_recipe
+from commands import fresh
+from runs import KEY, FaultServer, finish, kill_when, made, run, start, write_recipe
 
 from synth.engine.audit import ledger_problems
 from synth.engine.ledger import FILE_NAME, LedgerReader
@@ -150,7 +151,8 @@ def test_concurrency_and_hash_seed_change_nothing(
     slots: int, hash_seed: str, server: FaultServer, undisturbed: dict[str, str], tmp_path: Path
 ) -> None:
     recipe = write_recipe(tmp_path, server.url, concurrency=slots)
-    assert run(recipe, tmp_path / "run", env={"PYTHONHASHSEED": hash_seed})[0] == 0
+    done = fresh("run", recipe, "--run", tmp_path / "run", env=KEY | {"PYTHONHASHSEED": hash_seed})
+    assert done.returncode == 0, done.stderr
     assert made(tmp_path / "run") == undisturbed
 
 
@@ -161,12 +163,10 @@ def test_a_full_disk_ends_with_exit_5_and_loses_no_acknowledged_answer(
     old = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, old[1]))
     try:
-        child = start(recipe, folder)
+        done = fresh("run", recipe, "--run", folder, env=KEY)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, old)
-    code, words = finish(child)
-    assert code == 5, words
-    assert "disk" in words
+    assert done.returncode == 5 and "disk" in done.stderr, done
     assert ledger_problems(folder) == []
     assert run(recipe, folder)[0] == 0
     assert server.stats()["again"] <= SLOTS
@@ -199,14 +199,12 @@ def test_a_cap_on_money_ends_with_exit_4_and_the_rest_follows_when_it_is_raised(
 
 
 def test_the_key_is_written_nowhere(server: FaultServer, tmp_path: Path) -> None:
-    key = "sk-canary-0123456789"
+    [key] = KEY.values()
     recipe, folder = write_recipe(tmp_path, server.url), tmp_path / "run"
     server.set_faults("unauthorized=1")
     code, words = run(recipe, folder)
     assert code == 6 and key not in words
-    child = start(recipe, folder, "--debug")
-    assert key not in Path(f"/proc/{child.pid}/cmdline").read_text()
-    assert key not in finish(child)[1]
+    assert key not in run(recipe, folder, "--debug")[1]
     server.set_faults()
     assert run(recipe, folder)[0] == 0
     for path in folder.rglob("*"):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from commands import synth
 from runs import FaultServer, made, run, write_recipe
 
 from synth.engine.ledger import FILE_NAME, LedgerReader
@@ -68,8 +66,7 @@ def test_a_killed_reparse_leaves_the_run_as_it_was(tmp_path: Path) -> None:
         recipe = write_recipe(tmp_path, server.url, num_tasks=9)
         assert run(recipe, folder)[0] == 0
         before = made(folder)
-        command = [sys.executable, "-m", "synth", "reparse", str(folder)]
-        killed = subprocess.run(command, env=os.environ | {"SYNTH_CRASH_AT": "settled:9"}, capture_output=True)
+        killed = synth("reparse", folder, env={"SYNTH_CRASH_AT": "settled:9"})
         assert killed.returncode == -signal.SIGKILL
         asked = server.stats()["requests"]
         assert run(recipe, folder)[0] == 0 and server.stats()["requests"] == asked

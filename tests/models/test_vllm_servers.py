@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 import yaml
+from commands import Command
 
 from synth.errors import CredentialsError, RequestRefused, RetryableError, SynthError
 from synth.models import connect
@@ -188,16 +189,13 @@ def test_ctrl_c_while_the_server_starts_ends_the_run_at_once(vllm: str, tmp_path
     teacher = GIVEN | {"backend": "vllm", "executable": vllm, "env": {"FAKE_START": "never_ready"}}
     recipe = {"teacher": teacher, "judge": teacher, "bootstrap": {"num_tasks": 5}, "respond": None}
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
-    command = [sys.executable, "-m", "synth", "run", str(tmp_path / "recipe.yaml"), "--run", str(tmp_path / "run")]
-    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    assert run.stderr
+    run = Command("run", tmp_path / "recipe.yaml", "--run", tmp_path / "run")
     wait_for(lambda: bool(list(traces.folder().glob("*.json"))), 30)
     [trace] = map(read_trace, traces.folder().glob("*.json"))
     time.sleep(0.5)
     asked = time.monotonic()
     run.send_signal(signal.SIGINT)
-    said = run.communicate(timeout=20)[1]
-    assert run.returncode == 130 and time.monotonic() - asked < 8, said
+    assert run.wait() == 130 and time.monotonic() - asked < 8, run.stderr
     assert not traces.is_running(trace)
     with sqlite3.connect(tmp_path / "run" / "ledger.sqlite") as ledger:
         assert not ledger.execute("SELECT count(*) FROM requests WHERE state = 'sent'").fetchone()[0]

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import synth
 from made_run import make_run
 
 from synth.engine.ledger import LedgerReader
@@ -21,13 +19,9 @@ from synth.review.argilla import export_rows, import_rows, user_id
 from synth.stages.seeds import read_seed_tasks
 from synth.verdicts import Verdict, add_verdicts, current, read_verdicts, row_key
 
-ROOT = Path(__file__).parents[2]
 
-
-def synth(*args: str) -> dict[str, Any]:
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
-    command = [sys.executable, "-m", "synth", *args, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+def told(*args: str | Path) -> dict[str, Any]:
+    done = synth(*args, "--json")
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))
 
@@ -35,8 +29,7 @@ def synth(*args: str) -> dict[str, Any]:
 def export(run: Path, *more: str) -> dict[str, Any]:
     small = ("--set", "bootstrap.num_tasks=24", "--set", "bootstrap.window=8", "--set", "evolve.rounds=1")
     formats = ("--set", "export.formats=[alpaca,preference]", "--set", "hold_out.num_inputs=0")
-    recipe = str(ROOT / "examples" / "quickstart.yaml")
-    return synth("run", recipe, "--run", str(run), "--until", "export", *small, *formats, *more)
+    return told("run", "examples/quickstart.yaml", "--run", run, "--until", "export", *small, *formats, *more)
 
 
 def select_results(run: Path) -> list[Record | Rejection]:
@@ -94,12 +87,8 @@ def test_a_selection_applies_verdicts_in_order_at_no_request_and_always_alike(ru
 
 
 def test_a_missing_file_of_verdicts_is_told_before_anything_is_asked(tmp_path: Path) -> None:
-    command = ["run", str(ROOT / "examples" / "quickstart.yaml"), "--run", str(tmp_path / "run"), "--until", "select"]
-    command += ["--set", "select.review_path=nowhere.jsonl", "--set", "bootstrap.num_tasks=4"]
-    done = subprocess.run(
-        [sys.executable, "-m", "synth", *command], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)},
-        timeout=300,
-    )  # fmt: skip
+    wrong = ("--set", "select.review_path=nowhere.jsonl", "--set", "bootstrap.num_tasks=4")
+    done = synth("run", "examples/quickstart.yaml", "--run", tmp_path / "run", "--until", "select", *wrong)
     assert done.returncode == 2 and "select.review_path" in done.stderr
     assert not list((tmp_path / "run").glob("ledger.sqlite")) or not LedgerReader(tmp_path / "run").request_totals()
 
@@ -112,7 +101,7 @@ def test_accepted_rows_become_seeds_with_their_edits(run: Path, tmp_path: Path) 
     wanted: dict[str, list[str]] = {}
     for number, output in ((0, first[0].output), (2, "A better answer, by a person."), (3, first[3].output)):
         wanted.setdefault(first[number].instruction, []).append(output)
-    assert synth("seeds", "from-run", str(copy), "--out", str(out))["tasks"] == len(wanted)
+    assert told("seeds", "from-run", copy, "--out", out)["tasks"] == len(wanted)
     tasks = read_seed_tasks(out)
     assert {task.instruction: [one.output for one in task.instances] for task in tasks} == wanted
 
@@ -123,7 +112,7 @@ def test_rows_and_verdicts_go_to_argillas_form_and_come_back(tmp_path: Path) -> 
     mine = Verdict(row_key(final[0]), "anna", "reject", "wrong answer", answers={"valid_task": False})
     add_verdicts(folder / "verdicts.jsonl", [mine])
     out = tmp_path / "rows.json"
-    assert synth("review", str(folder), "--to-argilla", str(out))["rows"] == len(select_results(folder))
+    assert told("review", folder, "--to-argilla", out)["rows"] == len(select_results(folder))
     rows = json.loads(out.read_text())
     assert set(rows[0]) == {"id", "fields", "metadata", "suggestions", "responses", "vectors"}
     first = next(row for row in rows if row["id"] == row_key(final[0]))
@@ -134,7 +123,7 @@ def test_rows_and_verdicts_go_to_argillas_form_and_come_back(tmp_path: Path) -> 
     team = {"verdict": [{"value": "accept", "user_id": "u1"}], "output": [{"value": "better", "user_id": "u1"}]}
     next(row for row in rows if row["id"] == row_key(final[1]))["responses"] = team
     out.write_text(json.dumps(rows))
-    assert synth("review", str(folder), "--from-argilla", str(out))["verdicts"] == 1
+    assert told("review", folder, "--from-argilla", out)["verdicts"] == 1
     assert import_rows(folder, out) == 0
     said = current(read_verdicts(folder / "verdicts.jsonl"))
     assert said[row_key(final[0])] == {"anna": mine}

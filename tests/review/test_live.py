@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from commands import Command, synth
 from reviewing import Review, reviewed, until
 
 from synth.engine.ledger import LedgerReader
 
-ROOT = Path(__file__).parents[2]
 
-
-def start(folder: Path, latency_ms: int, *more: str) -> subprocess.Popen[bytes]:
+def start(folder: Path, latency_ms: int, *more: str) -> Command:
     small = ("--set", "bootstrap.num_tasks=40", "--set", "bootstrap.window=4", "--set", "evolve.rounds=1")
     slow = ("--set", f"teacher.latency_ms={latency_ms}", "--concurrency", "4")
-    recipe = str(ROOT / "examples" / "quickstart.yaml")
-    command = [sys.executable, "-m", "synth", "run", recipe, "--run", str(folder), "--until", "select", *small, *slow]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return subprocess.Popen([*command, *more], env=os.environ | {"PYTHONPATH": str(ROOT)}, **quiet)  # type: ignore[call-overload,no-any-return]
+    return Command("run", "examples/quickstart.yaml", "--run", folder, "--until", "select", *small, *slow, *more)
 
 
 def rows_in(folder: Path) -> int:
@@ -46,12 +38,11 @@ def test_rows_are_followed_over_a_kill_a_restart_and_a_fresh_start(tmp_path: Pat
         with reviewed(folder) as server:
             found = server.wait(lambda found: found["rows"] > 0 and found["running"])
             assert found["answered"] > 0 and found["stages"][0]["stage"] == "bootstrap"
-            run.send_signal(signal.SIGKILL)
-            run.wait()
+            run.kill()
             server.wait(lambda found: not found["running"])
             for more in ((), ("--fresh",)):
                 run = start(folder, 0, *more)
-                assert run.wait(900) == 0
+                assert run.wait() == 0
                 server.wait(lambda found: not found["running"] and not found["behind"])
                 until(lambda: shown(server) == rows_in(folder))
             assert server.ask("/?stage=select")[0] == 200
@@ -62,6 +53,5 @@ def test_rows_are_followed_over_a_kill_a_restart_and_a_fresh_start(tmp_path: Pat
 @pytest.mark.parametrize("name", ["nothing", "a file"])
 def test_a_folder_without_a_run_is_told(name: str, tmp_path: Path) -> None:
     (tmp_path / "a file").write_text("x")
-    command = [sys.executable, "-m", "synth", "review", str(tmp_path / name)]
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    done = synth("review", tmp_path / name)
     assert done.returncode == 5 and "holds no ledger" in done.stderr

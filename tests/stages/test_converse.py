@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
@@ -14,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import synth
 from pydantic import ValidationError
 from scripted import Scripted, collect, whole
 
@@ -182,8 +180,6 @@ def test_settings_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
 
 # --- the embedded teacher, whose truth is known -----------------------------------------------------------------------
 
-ROOT = Path(__file__).parents[2]
-
 
 def run(folder: Path, num_tasks: int, crash: int | None = None) -> int:
     recipe = {
@@ -193,9 +189,8 @@ def run(folder: Path, num_tasks: int, crash: int | None = None) -> int:
     }  # fmt: skip
     folder.mkdir(exist_ok=True)
     (folder / "recipe.yaml").write_text(json.dumps(recipe))
-    words = [sys.executable, "-m", "synth", "run", "recipe.yaml", "--run", "run", "--json"]
-    env = os.environ | {"PYTHONPATH": str(ROOT)} | ({"SYNTH_CRASH_AT": f"answered:{crash}"} if crash else {})
-    return subprocess.run(words, cwd=folder, env=env, capture_output=True).returncode
+    env = {"SYNTH_CRASH_AT": f"answered:{crash}"} if crash else {}
+    return synth("run", "recipe.yaml", "--run", "run", "--json", cwd=folder, env=env).returncode
 
 
 def wrong_answers(talk: Record) -> list[str]:
