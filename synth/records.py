@@ -160,6 +160,11 @@ class Record:
         """The messages before the last question as one text for a prompt; "" where there are none."""
         return "\n\n".join(f"{m['role'].capitalize()}: {m['content']}" for m in self.earlier())
 
+    def worse(self) -> list[OtherAnswer]:
+        """The answers that make a pair with its own: of another text, not empty, and not known to be as good."""
+        texts = ("", self.output.strip())
+        return [one for one in self.others if one.output.strip() not in texts and not (one.grade or 0) >= 0.5]
+
     def with_texts(self, change: Callable[[str], str]) -> Record:
         """The record with `change` applied to every text that a reader of the data sees."""
         return replace(

@@ -30,7 +30,7 @@ def train(
     model: Annotated[
         str | None, typer.Option(help="A model folder or hub name; none trains a tiny one from scratch.")
     ] = None,
-    preset: Annotated[str | None, typer.Option(help="tiny, alpaca-7b, alpaca-13b, wizardlm-7b, lora or qlora.")] = None,
+    preset: Annotated[str | None, typer.Option(help="tiny, alpaca-7b, wizardlm-7b, lora, qlora ...")] = None,
     out: Annotated[
         Path | None, typer.Option(help="The student's folder; student/ of the run folder by default.")
     ] = None,
@@ -214,7 +214,7 @@ def _students(source: Path) -> tuple[dict[str, str], list[Record]]:
     recipe = read_run_recipe(source)
     found = {"untrained": Path(recipe.train.model) if recipe.train and recipe.train.model else source / "base"}
     found |= {path.name.replace("-", " "): path for path in sorted((source / "students").glob("*"), reverse=True)}
-    found |= {"student": source / "student"}
+    found |= {"student": source / "student", "aligned": source / "student-aligned"}
     folder = RunFolder(source, recipe)
     _, held_out = folder.records()
     gone = {record.id for record in held_out}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from synth.errors import UsageError
 from synth.plugins import find
+from synth.stages.align import ALIGN
 from synth.stages.annotate import ANNOTATE
 from synth.stages.bootstrap.stage import BOOTSTRAP
 from synth.stages.converse import CONVERSE
@@ -20,7 +21,8 @@ from synth.stages.stage import Stage
 from synth.stages.train import TRAIN
 
 STAGES: tuple[Stage, ...] = (
-    BOOTSTRAP, EVOLVE, ANNOTATE, RESPOND, REPHRASE, CONVERSE, SELECT, MIX, PREFER, EXPORT, TRAIN, EVALUATE, REPORT,
+    BOOTSTRAP, EVOLVE, ANNOTATE, RESPOND, REPHRASE, CONVERSE, SELECT, MIX, PREFER, EXPORT, TRAIN, ALIGN,
+    EVALUATE, REPORT,
 )  # fmt: skip
 
 

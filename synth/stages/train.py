@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PRESETS", "TrainResult", "TrainSettings", "train", "with_base"]
 
-STUDENT, BASE = "student", "base"
-"""In the run folder: the student, and the untrained model that it starts from where the recipe names none."""
+STUDENT, BASE, ALIGNED = "student", "base", "student-aligned"
+"""In the run folder: the student, the untrained model that it starts from where the recipe names none, and the student
+after the stage `align`."""
 
 # Settings that change nothing in the weights.
 _WITHOUT_EFFECT = ("report_to", "ignore_memory", "save_every")

@@ -31,6 +31,8 @@ def emit(kind: str, records: Sequence[Record], out_dir: Path, settings: TrainSet
     """
     if kind not in EMITTERS:
         raise UsageError(f"no config can be written for {kind!r}", f"choose one of: {', '.join(EMITTERS)}")
+    if settings.loss != "sft":
+        raise UsageError("configs are written for supervised training only", "leave out `loss`, or train here")
     if settings.model is None:
         raise UsageError(
             "a student made from scratch cannot be trained elsewhere", "set `model` to a folder or hub name"

@@ -38,6 +38,11 @@ class Row:
         """Tokens with a label that a loss is taken on: the first token has nothing to be predicted from."""
         return sum(label != UNLEARNED for label in self.labels[1:])
 
+    @property
+    def parts(self) -> tuple[Row, ...]:
+        """The texts in it that do not see each other."""
+        return (self,)
+
 
 @dataclass(frozen=True, slots=True)
 class Encoded:

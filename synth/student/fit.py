@@ -24,6 +24,7 @@ from synth.student.encode import Encoded, Encoder, Row, prepare_tokenizer
 from synth.student.memory import fitting, uses_bfloat16
 from synth.student.mix import mixed, phases, sample, split_off
 from synth.student.plan import Step, plan
+from synth.student.preference import judged_rows
 from synth.student.presets import TrainSettings
 from synth.student.templates import conversation_of, template_named
 from synth.student.tiny import make_tiny
@@ -42,6 +43,10 @@ from synth.student.weights import (
 
 if TYPE_CHECKING:
     from synth.student.trainer import Told
+
+
+CURVES = ("reward_margin", "reward_accuracy", "eval_reward_margin", "eval_reward_accuracy")
+"""What a preference loss logs beside itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +118,7 @@ def _fit(records: Sequence[Record], out_dir: Path, settings: TrainSettings, told
         "num_held_out": len(data.held_out),
         "truncated": data.truncated,
         "unlearnable": data.unlearnable,
-        "notes": _notes(data),
+        "notes": _notes(data, records, settings),
         "packing": packing,
         "precision": "bfloat16" if uses_bfloat16(settings) else "float32",
         "activation_checkpointing": settings.activation_checkpointing,
@@ -128,14 +133,21 @@ def _fit(records: Sequence[Record], out_dir: Path, settings: TrainSettings, told
     }
 
 
-def _notes(data: Data) -> list[str]:
+def _notes(data: Data, records: Sequence[Record], settings: TrainSettings) -> list[str]:
     """What a reader of the result should know about the data."""
-    if not data.folded:
-        return []
-    return [
-        f"The template has no place for a system text: that of {len(data.folded)} records stands in front of the first "
-        "user's."
-    ]
+    notes = []
+    if data.folded:
+        notes.append(
+            f"The template has no place for a system text: that of {len(set(data.folded))} records stands in front of "
+            "the first user's."
+        )
+    if settings.loss != "sft":
+        paired = sum(bool(record.worse()) for record in records)
+        notes.append(
+            f"Learned from {data.num_rows} {'judged answers' if settings.loss == 'kto' else 'pairs'} of {paired} "
+            f"records; {len(records) - paired} records have no answer that is worse than their own."
+        )
+    return notes
 
 
 def make_base(records: Sequence[Record], out_dir: Path, settings: TrainSettings) -> Path:
@@ -157,13 +169,10 @@ def prepare_data(records: Sequence[Record], encoder: Encoder, settings: TrainSet
     chosen = mixed(records, settings.shares, settings.seed) if settings.shares else list(records)
     chosen = sample(chosen, settings.max_records, settings.seed) if settings.max_records else chosen
     training, held_out = split_off(chosen, settings.held_out, settings.seed) if settings.held_out else (chosen, [])
-    parts = [encoder.rows(part, settings.max_length) for part in phases(training, settings.order, settings.seed)]
+    parts = [_encoded(part, encoder, settings) for part in phases(training, settings.order, settings.seed)]
     if not any(part.rows for part in parts):
-        raise UsageError(
-            f"none of the {len(chosen)} records has an answer that begins within {settings.max_length} tokens",
-            "raise max_length, or look at the longest records",
-        )
-    kept_back = encoder.rows(held_out, settings.max_length)
+        raise _nothing_to_learn(len(chosen), settings)
+    kept_back = _encoded(held_out, encoder, settings)
     whole: list[Encoded] = [*parts, kept_back]
     return Data(
         [part.rows for part in parts if part.rows],
@@ -172,6 +181,25 @@ def prepare_data(records: Sequence[Record], encoder: Encoder, settings: TrainSet
         [name for part in whole for name in part.unlearnable],
         [name for part in whole for name in part.folded],
     )
+
+
+def _nothing_to_learn(number: int, settings: TrainSettings) -> UsageError:
+    if settings.loss == "sft":
+        return UsageError(
+            f"none of the {number} records has an answer that begins within {settings.max_length} tokens",
+            "raise max_length, or look at the longest records",
+        )
+    return UsageError(
+        f"none of the {number} records has an answer and a worse one beside it that begin within {settings.max_length} "
+        "tokens",
+        "make pairs with the stage prefer, or read rows that have them; else raise max_length",
+    )
+
+
+def _encoded(records: Sequence[Record], encoder: Encoder, settings: TrainSettings) -> Encoded:
+    if settings.loss == "sft":
+        return encoder.rows(records, settings.max_length)
+    return judged_rows(records, encoder, settings)
 
 
 def _model(base: str, settings: TrainSettings) -> Any:
@@ -237,14 +265,16 @@ def _trained(
     from transformers import PrinterCallback
 
     from synth.student.loss import returning_loss
+    from synth.student.preference_trainer import PreferenceTrainer
     from synth.student.trainer import StepTrainer, arguments
 
     checkpoint = _last_checkpoint(out_dir / "checkpoints")
     options = {"bf16": uses_bfloat16(settings), "activation_checkpointing": settings.activation_checkpointing}
     with seeded(settings.seed):
         trained = get_peft_model(model, _lora(settings)) if settings.method != "full" else model
-    with returning_loss(model):
-        trainer = StepTrainer(
+    kind = StepTrainer if settings.loss == "sft" else PreferenceTrainer
+    with returning_loss(model, by_row=kind is PreferenceTrainer):
+        trainer = kind(
             model=trained,
             args=arguments(len(steps), bool(data.held_out), out_dir, settings, **options),
             steps=steps,
@@ -255,6 +285,7 @@ def _trained(
         )
         trainer.remove_callback(PrinterCallback)  # it prints to stdout
         _check_processes(trainer.accelerator.num_processes, settings)
+        trainer.prepare()
         _train(trainer, checkpoint, settings)
     return trainer, checkpoint
 
@@ -322,6 +353,7 @@ def _losses(trainer: Any) -> dict[str, Any]:
         "loss_last": math.fsum(tail) / len(tail),
         "losses": losses,
         "held_out_losses": held_out,
+        **{name: curve for name in CURVES if (curve := [e[name] for e in trainer.state.log_history if name in e])},
     }
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
+from torch.utils.checkpoint import checkpoint
 
 from synth.student.encode import UNLEARNED
 from synth.student.memory import CHUNK
@@ -56,6 +57,21 @@ class ChunkedLoss(torch.autograd.Function):  # type: ignore[misc]
         return (of_hidden.mul_(above[0].to(of_hidden.dtype)), None, None, *scaled)
 
 
+def log_likelihoods(hidden: Any, targets: Any, rows: Any, num_rows: int, logits_of: Callable[[Any], Any]) -> Any:
+    """For each of `num_rows` rows the log-probability of its targets together; `rows`: the row of each target.
+
+    Unlike a loss their weights are known only afterwards, so each chunk's logits are computed again for the gradients.
+    """
+
+    def chunk(piece: Any, wanted: Any) -> Any:
+        return -cross_entropy(logits_of(piece).float(), wanted, reduction="none")
+
+    starts = range(0, max(1, len(hidden)), CHUNK)  # an empty chunk keeps the model in the graph
+    pieces = [(hidden[first : first + CHUNK], targets[first : first + CHUNK]) for first in starts]
+    each = torch.cat([checkpoint(chunk, *piece, use_reentrant=False) for piece in pieces])
+    return each.new_zeros(num_rows).index_add(0, rows, each)
+
+
 def logits_of(model: Any) -> Callable[[Any], Any]:
     """What `model` makes of its last hidden states: the output layer, with the scaling and capping of its family."""
     config = model.config.get_text_config()
@@ -89,10 +105,11 @@ def has_known_head(model: Any) -> bool:
 
 
 @contextmanager
-def returning_loss(model: Any) -> Iterator[None]:
+def returning_loss(model: Any, *, by_row: bool = False) -> Iterator[None]:
     """Inside, calling `model` with input_ids, position_ids and labels returns the sum of the losses, and no logits.
 
-    The method of this one object is replaced, so wrappers around it (an adapter, data parallelism) go the same way.
+    `by_row`: the log-likelihood of each row instead; a row begins where position_ids are 0. The method of this one
+    object is replaced, so wrappers around it (an adapter, data parallelism) go the same way.
     """
     is_known = has_known_head(model)
     whole = model.forward
@@ -103,15 +120,23 @@ def returning_loss(model: Any) -> Iterator[None]:
         learned = (labels[0, 1:] != UNLEARNED).nonzero().squeeze(1)
         targets = labels[0, 1:][learned]
         inputs = {"input_ids": input_ids, "position_ids": position_ids, "use_cache": False}
+        if is_known:
+            states, logits = model.get_decoder()(**inputs).last_hidden_state[0, learned], logits_of(model)
+        else:
+            states, logits = whole(**inputs).logits[0, learned], _as_they_are
+        if by_row:
+            begun = (position_ids[0] == 0).cumsum(0)
+            return log_likelihoods(states, targets, begun[1:][learned] - 1, int(begun[-1]), logits)
         if not is_known:
-            logits = whole(**inputs).logits[0, learned]
-            return cross_entropy(logits.float(), targets, reduction="sum")
-        hidden = model.get_decoder()(**inputs).last_hidden_state[0, learned]
-        head = model.get_output_embeddings()
-        return ChunkedLoss.apply(hidden, targets, logits_of(model), *head.parameters())
+            return cross_entropy(states.float(), targets, reduction="sum")
+        return ChunkedLoss.apply(states, targets, logits, *model.get_output_embeddings().parameters())
 
     model.forward = forward
     try:
         yield
     finally:
         vars(model).pop("forward", None)
+
+
+def _as_they_are(logits: Any) -> Any:
+    return logits

@@ -5,7 +5,7 @@ A preset fills in what was not set by hand. No training happens here.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -19,6 +19,7 @@ class TrainSettings(BaseModel):
     """How a student is trained. What is not given takes the value of `preset` (see PRESETS), else the one here."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    has_student: ClassVar[bool] = False  # is there a trained student where no model is named?
 
     preset: str = Field("tiny", description="A name of PRESETS. Where a model is named, lora.")
     model: str | None = Field(None, description="A folder or hub name; none makes a tiny student from scratch.")
@@ -26,6 +27,10 @@ class TrainSettings(BaseModel):
         "auto", description="alpaca, alpaca-newline, wizardlm, vicuna, chatml, short, chat (the model's own), or auto: "
         "chat where the model has one, else alpaca.",
     )  # fmt: skip
+    loss: Literal["sft", "dpo", "dpo_norm", "kto"] = Field(
+        "sft", description="sft learns each answer; dpo, dpo_norm (by token) and kto learn which answers are better.",
+    )  # fmt: skip
+    beta: float = Field(0.1, gt=0, description="How strongly dpo and kto hold the student to what it was before.")
     method: Literal["full", "lora", "qlora"] = Field("full", description="All weights, or an adapter that is merged.")
     lora_rank: int = Field(16, ge=1, description="Rank of the adapter.")
     lora_alpha: int = Field(32, ge=1, description="The adapter counts alpha / rank times.")
@@ -92,10 +97,14 @@ class TrainSettings(BaseModel):
     def _fill_from_preset(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
-        name = given.get("preset") or ("lora" if given.get("model") else "tiny")
+        name = given.get("preset") or cls._usual_preset(given)
         if name not in PRESETS:
             raise ValueError(f"there is no preset {name!r}; choose one of: {', '.join(PRESETS)}")
         return PRESETS[name] | given | {"preset": name}
+
+    @classmethod
+    def _usual_preset(cls, given: dict[str, Any]) -> str:
+        return "lora" if given.get("model") else "tiny"
 
     @field_validator("template")
     @classmethod
@@ -118,6 +127,10 @@ class TrainSettings(BaseModel):
     def _fits_together(self) -> TrainSettings:
         if self.early_stop and not self.held_out:
             raise ValueError("early_stop watches the held-out loss: set held_out, for example to 0.05")
+        if self.has_student:
+            return self
+        if self.model is None and self.loss != "sft":
+            raise ValueError(f"the loss {self.loss} needs a trained `model`; a section `align` takes the run's student")
         if self.model is None and self.preset != "tiny":
             raise ValueError(f"the preset {self.preset} trains an existing model: set `model` to a folder or hub name")
         if self.hidden_size % (2 * self.num_heads):
@@ -192,6 +205,48 @@ _QLORA = _LORA | {
     "warmup": 0.03,
 }
 
+# dpo-tiny: found by trial on the embedded teacher's pairs, see benchmarks/preferences.py.
+_DPO_TINY = _TINY | {
+    "template": "auto",
+    "loss": "dpo",
+    "beta": 0.1,
+    "batch_tokens": 512,
+    "learning_rate": 5e-4,
+    "warmup": 0.1,
+    "max_steps": 200,
+}
+# zephyr-7b: recipes/zephyr-7b-beta/dpo/config_full.yaml of huggingface/alignment-handbook (8 GPUs x 8 pairs x 2); the
+# paper (arXiv 2310.16944) says batch 32 and a linear schedule.
+_ZEPHYR_7B = {
+    "loss": "dpo",
+    "beta": 0.01,
+    "max_length": 1024,
+    "batch_size": 128,
+    "epochs": 1.0,
+    "learning_rate": 5e-7,
+    "warmup": 0.1,
+    "schedule": "cosine",
+    "sharding": "zero3",
+    "activation_checkpointing": True,
+}
+# zephyr-7b-qlora: config_qlora.yaml beside it (4 pairs on each of 8 GPUs).
+_ZEPHYR_7B_QLORA = _ZEPHYR_7B | {
+    "method": "qlora",
+    "batch_size": 32,
+    "learning_rate": 5e-6,
+    "sharding": "ddp",
+    "lora_rank": 16,
+    "lora_alpha": 16,
+    "lora_dropout": 0.05,
+}
+# tulu3-8b: scripts/train/tulu3/dpo_8b.sh of allenai/open-instruct (8 x 1 x 16 pairs; arXiv 2411.15124).
+_TULU3_8B = _ZEPHYR_7B | {
+    "loss": "dpo_norm",
+    "beta": 5.0,
+    "max_length": 2048,
+    "schedule": "linear",
+}
+
 PRESETS: dict[str, dict[str, Any]] = {
     "tiny": _TINY,
     "alpaca-7b": _ALPACA_7B,
@@ -199,4 +254,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "wizardlm-7b": _WIZARDLM_7B,
     "lora": _LORA,
     "qlora": _QLORA,
+    "dpo-tiny": _DPO_TINY,
+    "zephyr-7b": _ZEPHYR_7B,
+    "zephyr-7b-qlora": _ZEPHYR_7B_QLORA,
+    "tulu3-8b": _TULU3_8B,
 }

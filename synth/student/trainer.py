@@ -73,6 +73,7 @@ class StepTrainer(Trainer):  # type: ignore[misc]
         self, *, steps: Sequence[Step], held_out: Sequence[Row], settings: TrainSettings, told: Told | None, **rest: Any
     ) -> None:
         self.settings = settings
+        self.steps = steps
         self.held_out = held_out
         self.meter = Meter(steps, told)
         watch = Watch(self)
@@ -89,8 +90,9 @@ class StepTrainer(Trainer):  # type: ignore[misc]
         model.train()
         step: Step = inputs["step"]
         micros = step.ranks[self.accelerator.process_index]
+        self.before(model, micros)
         # Processes average their gradients, so each adds its part as often as there are processes.
-        scale = self.accelerator.num_processes / step.num_learned
+        scale = self.accelerator.num_processes / self.size(step.rows)
         total = torch.zeros((), device=self.args.device)
         for number, micro in enumerate(micros, 1):
             is_last = number == len(micros)
@@ -103,11 +105,13 @@ class StepTrainer(Trainer):  # type: ignore[misc]
         return total
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """The held-out loss per learned token, over all held-out rows in every process."""
+        """The mean held-out loss, over all held-out rows in every process."""
         self.model_wrapped.eval()
         with torch.no_grad():
+            self.before(self.model_wrapped, [[row] for row in self.held_out])
             total = sum(float(self._loss(self.model_wrapped, [row])) for row in self.held_out)
-        metrics = {"eval_loss": total / sum(row.num_learned for row in self.held_out)}
+        metrics = {"eval_loss": total / self.size(self.held_out)}
+        metrics |= {f"eval_{name}": value for name, value in self.curves().items()}
         self.log(metrics)
         self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
@@ -116,7 +120,30 @@ class StepTrainer(Trainer):  # type: ignore[misc]
         """Not counted."""
         return 0
 
+    def log(self, logs: dict[str, float], *rest: Any) -> None:
+        """Note what is logged after a step, with the curves of the loss beside it."""
+        super().log(logs | self.curves() if "loss" in logs else logs, *rest)
+
+    def prepare(self) -> None:
+        """Called once before training begins or is resumed, with the model as it was."""
+
+    def curves(self) -> dict[str, float]:
+        """Further figures of the step that has just ended."""
+        return {}
+
+    def size(self, rows: Sequence[Row]) -> int:
+        """What the losses of `rows` are divided by: their learned tokens."""
+        return sum(row.num_learned for row in rows)
+
+    def before(self, model: Any, micros: Sequence[Sequence[Row]]) -> None:
+        """Called before the losses of this process's `micros` are taken."""
+
     def _loss(self, model: Any, rows: Sequence[Row], *, is_empty: bool = False) -> Any:
+        """The sum of the losses of `rows`; `is_empty`: computed for the others' sake, worth nothing."""
+        return self.forward(model, rows, is_empty=is_empty)
+
+    def forward(self, model: Any, rows: Sequence[Row], *, is_empty: bool = False) -> Any:
+        """What the model returns for `rows`, one behind the other."""
         places = torch.cat([torch.arange(len(row.ids)) for row in rows])
         labels = torch.tensor([label for row in rows for label in (UNLEARNED, *row.labels[1:])])
         if is_empty:

@@ -16,7 +16,7 @@ from synth.stages.evaluate.ablation import AblationResult, ablation
 from synth.stages.evaluate.examine import EvaluateSettings, evaluate
 from synth.stages.seeds import read_seed_tasks
 from synth.stages.stage import RunFolder, Stage
-from synth.stages.train import STUDENT, told, train, with_base
+from synth.stages.train import ALIGNED, STUDENT, read_result, told, train, with_base
 from synth.student.arms import SEEDS_ONLY, answered_records, arms_of_ablation, contamination
 from synth.student.exam import exam
 from synth.student.items import EvalItem, items_from
@@ -35,12 +35,14 @@ def run(folder: RunFolder, settings: EvaluateSettings) -> bool:
     arms = {}
     for number, (name, (where, own)) in enumerate(data.items(), 1):
         arms[name] = train(own, folder.path / where, training, told(folder, f"arm {number} of {len(data)}, {name}"))
-    weights = [one.weights_sha256 for one in arms.values()]
+    aligned = read_result(folder.path / ALIGNED) if folder.recipe.align else None
+    weights = [one.weights_sha256 for one in (*arms.values(), *([aligned] if aligned else ()))]
     mark = digest(settings.model_dump(mode="json"), [r.id for r in held_out], list(arms), weights)
     if path.is_file() and json.loads(path.read_text("utf-8")).get("fingerprint") == mark:
         folder.table = json.loads(path.read_text("utf-8"))["table"]
         return False
     students = {"untrained": str(training.model)} | {name: str(one.path) for name, one in arms.items()}
+    students |= {"aligned": str(aligned.path)} if aligned else {}
     source = examination(settings, held_out)
     examined = settings.model_copy(update={"template": settings.template or training.template})
     seen = [record for _, own in data.values() for record in own]

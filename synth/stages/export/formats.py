@@ -96,12 +96,11 @@ def preference(record: Record) -> Row | None:
     The record's own answer is `chosen`, the last other one `rejected`. One that a judge found as good makes no pair;
     where nobody compared the two, the card says so.
     """
-    others = [one for one in record.others if one.output.strip() not in ("", record.output.strip())]
-    worse = [one.output for one in others if one.grade is None or one.grade < 0.5]
+    worse = record.worse()
     prompt = _prompt(record)
     if not worse or not prompt:
         return None
-    return {"prompt": prompt.removesuffix("\n\n"), "chosen": record.output, "rejected": worse[-1]}
+    return {"prompt": prompt.removesuffix("\n\n"), "chosen": record.output, "rejected": worse[-1].output}
 
 
 TURNS = "turns"  # the type of a column of chat turns; the others are str, date, int, list[str] and PAIRS

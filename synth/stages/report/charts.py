@@ -113,7 +113,10 @@ def histogram(title: str, bins: Sequence[tuple[str, Mapping[str, float]]], x_lab
     shapes = _legend(series) if len(series) > 1 else []
     for share in (0, 0.5, 1):
         y = height - bottom - share * highest * scale
-        shapes += [line(left, y, WIDTH - 8, y), text(left - 6, y + 4, _tick(share * highest), "dim", "end")]
+        shapes += [
+            line(left, y, WIDTH - 8, y),
+            text(left - 6, y + 4, _tick(share * highest), "dim", "end"),
+        ]
     wide = max((len(label) for label, _ in bins), default=1)
     every = max(1, math.ceil(wide * 9.5 / step))
     for number, (label, values) in enumerate(bins):
@@ -178,15 +181,20 @@ def lines(
     """Curves over equal steps from left to right, to one scale; `marks` (shares 0..1 of the way) are ticks on top."""
     height, left, bottom, top = 220, 46, 30, 26
     highest = max((value for values in series.values() for value in values), default=0) or 1
+    lowest = min([0, *(value for values in series.values() for value in values)])
     width, tall = WIDTH - left - 8, height - bottom - top
     shapes = _legend(list(series)) if len(series) > 1 else []
     for share in (0, 0.5, 1):
         y = height - bottom - share * tall
-        shapes += [line(left, y, WIDTH - 8, y), text(left - 6, y + 4, _tick(share * highest), "dim", "end")]
+        shapes += [
+            line(left, y, WIDTH - 8, y),
+            text(left - 6, y + 4, _tick(lowest + share * (highest - lowest)), "dim", "end"),
+        ]
     for number, values in enumerate(series.values()):
         step = width / max(len(values) - 1, 1)
         points = " ".join(
-            f"{left + i * step:.1f},{height - bottom - v / highest * tall:.1f}" for i, v in enumerate(values)
+            f"{left + i * step:.1f},{height - bottom - (v - lowest) / (highest - lowest) * tall:.1f}"
+            for i, v in enumerate(values)
         )
         shapes.append(Markup('<polyline points="{}" class="l{}"/>').format(points, number % NUM_COLOURS))
     shapes += [line(left + mark * width, top - 6, left + mark * width, top + 4, "tick") for mark in marks]

@@ -76,23 +76,35 @@ def _is_right(answer: Mapping[str, Any]) -> bool:
     return isinstance(marks, dict) and marks.get("correct") == 1
 
 
+CURVES = {
+    "losses": ("Training loss", "by step: nats per learned token, or the loss of a preference"),
+    "reward_accuracy": ("Reward accuracy", "by step: share of pairs whose better answer gained more"),
+    "reward_margin": ("Reward margin", "by step: beta times by how much more it gained"),
+}
+
+
 def _curves(trained: Mapping[str, Mapping[str, Any]]) -> list[Block]:
-    """The training loss of every student, step by step."""
+    """The curves of every student, step by step."""
+    return [block for key in CURVES for block in _curve(key, trained)]
+
+
+def _curve(key: str, trained: Mapping[str, Mapping[str, Any]]) -> list[Block]:
     series = {
-        show(path.removesuffix("/train.json"), 60): [float(v) for v in _list(facts.get("losses")) if _is_number(v)]
+        show(path.removesuffix("/train.json"), 60): [float(v) for v in _list(facts.get(key)) if _is_number(v)]
         for path, facts in trained.items()
     }
     series = {name: values for name, values in series.items() if len(values) > 1}
     if not series:
         return []
-    title = "Training loss by step, in nats per learned token"
+    name, about = CURVES[key]
+    title = f"{name} {about}"
     rows: list[tuple[Cell, ...]] = [
         (name, len(values), *(f"{values[round(share * (len(values) - 1))]:.3f}" for share in (0, 0.25, 0.5, 0.75, 1)))
         for name, values in series.items()
     ]
     header = ("student", "steps", "first", "a quarter", "half", "three quarters", "last")
     chart = charts.lines(title, series, ("first step", "last step"))
-    return [Figure("Training loss", chart, Table(title, header, rows))]
+    return [Figure(name, chart, Table(title, header, rows))]
 
 
 def _differences(rows: list[dict[str, Any]]) -> list[Block]:
