@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -71,6 +71,26 @@ async def _verdict(ask: Ask, record: Record, other: str, is_swapped: bool) -> tu
     prompt = render("judge_pair", **texts, answer_a=answers[0], answer_b=answers[1])
     text = (await ask(prompt, JUDGING)).text
     return parse_choice(text, "Verdict", tuple(_WINNERS)), parse_reason(text)
+
+
+def planted(answered: Sequence[tuple[Record, str]]) -> list[tuple[Record, str, str]]:
+    """(record, its answer, a wrong one): by turns the shortest of the other answers, and several put together.
+
+    Those are longer than the right answer, so that a judge which goes by length fails.
+    """
+    pairs = []
+    for number, (record, own) in enumerate(answered):
+        after = [text for _, text in (*answered[number + 1 :], *answered[:number]) if text != own]
+        if not after:
+            continue
+        wrong = min(after, key=len)
+        if number % 2:
+            parts = [after[0]]
+            while len("\n\n".join(parts)) <= len(own):
+                parts.append(after[len(parts) % len(after)])
+            wrong = "\n\n".join(parts)
+        pairs.append((record, own, wrong))
+    return pairs
 
 
 # --- grades of one answer --------------------------------------------------------------------------------------------

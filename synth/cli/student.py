@@ -189,6 +189,13 @@ def _examine(source: Path, tasks: Path | None, settings: EvaluateSettings, json:
 
     items = _items(source, tasks, settings)
     result = examine(students, items, settings, training=training, progress=progress)
+    if settings.judge:
+        from synth.engine.lock import run_lock
+        from synth.pipeline import engine_of
+        from synth.stages.evaluate.judging import judged
+
+        with run_lock(source):
+            result = judged(result, lambda: engine_of(source), settings.seed)
     if json:
         print_json(result.to_dict())
         return

@@ -6,14 +6,15 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from pathlib import Path
 
 from synth.engine.lock import run_lock
 from synth.engine.progress import RunProgress
+from synth.engine.run import Engine
 from synth.errors import UsageError
 from synth.given import flat
-from synth.pipeline.data import Interrupted, connect_role, read_input, run_data_stages
+from synth.pipeline.data import Interrupted, connect_role, open_engine, read_input, run_data_stages
 from synth.pipeline.folder import (
     RECIPE_FILE,
     RunResult,
@@ -31,7 +32,7 @@ from synth.pipeline.folder import (
 from synth.pipeline.seals import made_since, read_seals, seal, tidy
 from synth.recipe import Recipe
 from synth.stages.order import STAGES
-from synth.stages.stage import Planned, RunFolder
+from synth.stages.stage import OpenEngine, Planned, RunFolder
 
 __all__ = [
     "RECIPE_FILE",
@@ -41,6 +42,7 @@ __all__ = [
     "RunResult",
     "checked_records",
     "connect_role",
+    "engine_of",
     "final_records",
     "flat",
     "read_input",
@@ -91,8 +93,13 @@ def run(
             before = keep_copy(run_dir) if offline else 0
             asyncio.run(run_data_stages(recipe, result, wanted, given.records, offline))
             _accept(run_dir, 0 if fewer else before)
-        _run_folder_stages(recipe, result, wanted, show_work)
+        _run_folder_stages(recipe, result, wanted, show_work, lambda: open_engine(recipe, result, offline))
         return result
+
+
+def engine_of(run_dir: Path) -> AbstractAsyncContextManager[Engine]:
+    """The engine of a finished run, to ask its models something more."""
+    return open_engine(read_run_recipe(run_dir), RunResult(run_dir, RunProgress(), read_timings(run_dir)))
 
 
 def _accept(run_dir: Path, least: int) -> None:
@@ -117,10 +124,14 @@ def _until(recipe: Recipe, until: str | None) -> list[Planned]:
 
 
 def _run_folder_stages(
-    recipe: Recipe, result: RunResult, wanted: Sequence[Planned], show: Callable[[str, bool], None]
+    recipe: Recipe,
+    result: RunResult,
+    wanted: Sequence[Planned],
+    show: Callable[[str, bool], None],
+    engine: OpenEngine,
 ) -> None:
     """Those that make files of the finished records, each timed if there was work."""
-    folder = RunFolder(result.run_dir, recipe, paths=result.paths, show=show)
+    folder = RunFolder(result.run_dir, recipe, paths=result.paths, show=show, engine=engine)
     for planned in wanted:
         if result.progress.is_stopped:
             raise Interrupted(signal.SIGINT)

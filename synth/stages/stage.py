@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -14,12 +15,14 @@ from synth.engine.funnel import final_records
 from synth.engine.ledger import LedgerReader
 from synth.engine.run import Engine, Item, StagePlan
 from synth.engine.work import Work
+from synth.errors import UsageError
 from synth.models.base import ChatModel
 from synth.records import Lineage, Record, Rejection, SeedTask, digest
 from synth.stages.seeds import read_seed_tasks
 from synth.student.holdout import hold_out_inputs
 
 Results = AsyncIterator[list[Record | Rejection]]
+OpenEngine = Callable[[], AbstractAsyncContextManager[Engine]]
 Kind = Literal["seeds", "children", "records", "checks", "folder"]
 
 
@@ -77,12 +80,17 @@ class Planned:
         return tuple(self.name if name == self.stage.name else name for name in self.stage.files)
 
 
+def _no_engine() -> AbstractAsyncContextManager[Engine]:
+    raise UsageError("this asks a model, which needs the whole run", "give `synth run` with the run's recipe")
+
+
 @dataclass(slots=True)
 class RunFolder:
     """A run folder as stages of the kind "folder" see it. `recipe`: the whole recipe (see `synth.recipe.Recipe`).
 
     `name`: the stage's name in this run. `started`: seconds since 1970. What a stage makes it adds to `paths`; `table`
-    is printed at the end of the run; `show` says how far long work is, and whether that was the end of it.
+    is printed at the end of the run; `show` says how far long work is, and whether that was the end of it. `engine`
+    opens the run's engine, for a stage that asks a model.
     """
 
     path: Path
@@ -92,6 +100,7 @@ class RunFolder:
     paths: list[Path] = field(default_factory=list)
     table: list[list[str]] = field(default_factory=list)
     show: Callable[[str, bool], None] = lambda _text, _is_over: None
+    engine: OpenEngine = _no_engine
 
     def records(self) -> tuple[list[Record], list[Record]]:
         """The finished records: those to export and train on, and the instances held out for evaluation."""

@@ -33,7 +33,7 @@ def recipe(tmp_path: Path, **sections: Any) -> Any:
 
 def test_the_aligned_student_is_examined_against_the_one_before_and_its_curves_are_shown(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    wanted = recipe(tmp_path, evaluate={"max_tasks": 4, "max_tokens": 8, "arms": []}, report={})
+    wanted = recipe(tmp_path, evaluate={"max_tasks": 12, "max_tokens": 8, "arms": [], "judge": True}, report={})
     made = run(wanted, folder)
     aligned = read_result(folder / "student-aligned")
     assert aligned is not None and aligned.steps == 8
@@ -41,6 +41,7 @@ def test_the_aligned_student_is_examined_against_the_one_before_and_its_curves_a
     assert student is not None and aligned.weights_sha256 != student.weights_sha256
     assert trained_template(str(folder / "student-aligned")) == "short"
     found = json.loads((folder / "evaluation.json").read_text())
+    assert "The judge did not compare the students: it got 0 of" in found["notes"][-1]  # it knows no such tasks
     assert list(found["answers"]) == ["untrained", "student", "aligned"]
     assert ("aligned", "student") in {(one["student"], one["against"]) for one in found["differences"]}
     page = (folder / "report.html").read_text()

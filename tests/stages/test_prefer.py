@@ -13,13 +13,13 @@ from pydantic import ValidationError
 from scripted import Reply, Results, Scripted, collect, kind_of, prompt_of
 
 from synth.errors import StageStopped
+from synth.judge import planted
 from synth.models.base import ChatRequest
 from synth.records import OtherAnswer, Record, Rejection
 from synth.stages.export import ExportSettings, export
 from synth.stages.export.formats import FORMATS
 from synth.stages.prefer import PreferSettings, prefer
 from synth.stages.prefer.settings import pool_roles
-from synth.stages.prefer.trial import planted
 
 
 def shown(request: ChatRequest) -> tuple[str, str]:

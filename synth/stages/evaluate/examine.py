@@ -40,6 +40,9 @@ class EvaluateSettings(BaseModel):
     max_length: int = Field(2048, ge=8, description="Longest text, in tokens, whose loss is taken.")
     template: str | None = Field(None, description="None: the one that a student was trained with.")
     num_threads: int | None = Field(None, ge=1, description="CPU threads.")
+    judge: bool = Field(
+        False, description="Let the judge, once it passed a trial, compare the last student's answers with the others'."
+    )
     keep_given_away: bool = Field(False, description="Also examine on tasks that the training data give away.")
     seed: int = Field(0, ge=0, description="Of the bootstrap intervals.")
     seeds: tuple[int, ...] = Field((0, 1, 2), description="Of an ablation's trainings.")

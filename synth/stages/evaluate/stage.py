@@ -14,6 +14,7 @@ from synth.records import Record, digest
 from synth.shipped import EVAL_FILE
 from synth.stages.evaluate.ablation import AblationResult, ablation
 from synth.stages.evaluate.examine import EvaluateSettings, evaluate
+from synth.stages.evaluate.judging import judged
 from synth.stages.seeds import read_seed_tasks
 from synth.stages.stage import RunFolder, Stage
 from synth.stages.train import ALIGNED, STUDENT, read_result, told, train, with_base
@@ -52,6 +53,8 @@ def run(folder: RunFolder, settings: EvaluateSettings) -> bool:
 
     store = folder.path / EXAMINATION
     found = evaluate(students, source, examined, training=seen, progress=progress, store=store)
+    if settings.judge:
+        found = judged(found, folder.engine, settings.seed)
     folder.table = found.rows()
     atomic_write(path, json.dumps(found.to_dict() | {"fingerprint": mark, "table": found.rows()}, indent=1))
     return True

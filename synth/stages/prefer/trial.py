@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from synth.engine.run import PROBE, Engine
 from synth.errors import RequestFailed, StageStopped
+from synth.judge import planted
 from synth.records import Record
 from synth.stages.prefer.answers import Answers
 from synth.stages.prefer.ranking import Judging
@@ -72,23 +73,3 @@ class Trial:
         except RequestFailed:
             return False
         return None not in ranking.scores and ranking.is_better(0, 1, 0.0)
-
-
-def planted(answered: Sequence[tuple[Record, str]]) -> list[tuple[Record, str, str]]:
-    """(record, its answer, a wrong one): by turns the shortest of the other answers, and several put together.
-
-    Those are longer than the right answer, so that a judge which goes by length fails.
-    """
-    pairs = []
-    for number, (record, own) in enumerate(answered):
-        after = [text for _, text in (*answered[number + 1 :], *answered[:number]) if text != own]
-        if not after:
-            continue
-        wrong = min(after, key=len)
-        if number % 2:
-            parts = [after[0]]
-            while len("\n\n".join(parts)) <= len(own):
-                parts.append(after[len(parts) % len(after)])
-            wrong = "\n\n".join(parts)
-        pairs.append((record, own, wrong))
-    return pairs
