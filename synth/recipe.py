@@ -10,7 +10,7 @@ import difflib
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
@@ -60,7 +60,7 @@ class ModelSettings(BaseModel):
             "module:name."
         ),
     )
-    concurrency: Literal["auto"] | int = Field(
+    concurrency: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
         "auto", description="Requests in flight at once; auto finds what the server takes."
     )
     max_tokens: int = Field(2048, ge=1, description="Longest answer in tokens where a stage sets no limit of its own.")
@@ -102,13 +102,17 @@ class EngineSettings(_Section):
     deadline_s: float = Field(900, gt=0, description="Seconds for all attempts at one request together.")
     grace_s: float = Field(60, ge=0, description="Seconds to wait for answers in flight when a run stops.")
     max_cost: float | None = Field(
-        None, gt=0, description="Stop before more money than this is spent, in the currency of `prices`."
+        None, gt=0, description="Stop before more dollars than this are spent, by known prices."
     )
     max_tokens_total: int | None = Field(
         None, gt=0, description="Stop before more tokens than this are spent, prompts and answers together."
     )
     prices: dict[str, PriceSettings] = Field(
-        default_factory=dict, description="Model name to its prices; what has none costs nothing."
+        default_factory=dict,
+        description=(
+            "Model or family to its prices. They go before those of the file that SYNTH_PRICES names and of the table "
+            "in synth/data/prices.yaml; tokens without a price cost nothing."
+        ),
     )
 
     @property

@@ -83,7 +83,7 @@ def test_another_recipe_is_refused_with_the_differences_and_a_way_on(undisturbed
     other = [arg.replace("num_tasks=24", "num_tasks=25") for arg in quickstart(undisturbed)]
     without_set = ["run", str(ROOT / "examples" / "bootstrap.yaml"), "--run", str(undisturbed)]
     done = synth(*without_set)
-    assert done.returncode == 2 and "bootstrap.num_tasks" in done.stderr and "--fresh" in done.stderr
+    assert done.returncode == 2 and "bootstrap.num_tasks" in done.stderr and "--accept-changes" in done.stderr
     assert synth(*other, "--json").returncode == 0  # a change given by --set is meant
     assert synth(*quickstart(undisturbed)).returncode == 0
 

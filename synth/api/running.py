@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from synth.api.loops import blocking
 from synth.api.watch import Progress, Watch
 from synth.errors import UsageError
 from synth.given import load_env
-from synth.pipeline import RunResult
+from synth.pipeline import RunResult, Steering
 from synth.pipeline import run as run_pipeline
 from synth.recipe import Recipe, beside, build_recipe, read_recipe
 
@@ -25,20 +25,21 @@ def run(
     run_dir: str | Path | None = None,
     *,
     until: str | None = None,
-    changed: Sequence[str] = (),
+    accept_changes: bool = False,
     fresh: bool = False,
     progress: Progress = None,
 ) -> RunResult:
     """Run `recipe` in the folder `run_dir` (`runs/<name>` by default), going on where an earlier run stopped.
 
-    `until`: the last stage to run. `changed`: dotted keys, such as "export", that may differ from the folder's recipe.
-    `fresh`: remove what the folder holds first. `progress`: "bar" for bars, or a function that is called with the
-    counters (`synth.RunProgress`); in it `counters.stop()` ends the run as Ctrl-C does.
+    `until`: the last stage to run. The folder follows its recipe; `accept_changes`: also where a change leaves paid
+    answers behind. `fresh`: start over, with the paid answers at hand for equal requests. `progress`: "bar" for bars,
+    or a function that is called with the counters (`synth.RunProgress`); in it `counters.stop()` ends the run as Ctrl-C
+    does.
     May be called in a notebook's cell, which it then blocks. What is finished is neither made nor paid for again.
     Raises SynthError (see `synth.errors`); all that was paid for is in the folder by then.
     """
     watch = Watch(progress)
-    return blocking(_work(recipe, run_dir, watch, until, changed, fresh), watch.stop)
+    return blocking(_work(recipe, run_dir, watch, until, Steering(accept_changes, fresh=fresh)), watch.stop)
 
 
 async def arun(
@@ -46,7 +47,7 @@ async def arun(
     run_dir: str | Path | None = None,
     *,
     until: str | None = None,
-    changed: Sequence[str] = (),
+    accept_changes: bool = False,
     fresh: bool = False,
     progress: Progress = None,
 ) -> RunResult:
@@ -55,7 +56,9 @@ async def arun(
     Cancelling it ends the run as Ctrl-C does: it returns once the answers in flight have come, or training has ended.
     """
     watch = Watch(progress)
-    work = asyncio.ensure_future(asyncio.to_thread(_work(recipe, run_dir, watch, until, changed, fresh)))
+    work = asyncio.ensure_future(
+        asyncio.to_thread(_work(recipe, run_dir, watch, until, Steering(accept_changes, fresh=fresh)))
+    )
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:
@@ -65,11 +68,11 @@ async def arun(
 
 
 def _work(
-    recipe: RecipeLike, run_dir: str | Path | None, watch: Watch, until: str | None, changed: Sequence[str], fresh: bool
+    recipe: RecipeLike, run_dir: str | Path | None, watch: Watch, until: str | None, steering: Steering
 ) -> partial[RunResult]:
     resolved = as_recipe(recipe)
     place = Path(run_dir) if run_dir is not None else Path("runs") / resolved.name
-    return partial(run_pipeline, resolved, place, until=until, changed=changed, fresh=fresh, show=watch)
+    return partial(run_pipeline, resolved, place, until=until, steering=steering, show=watch)
 
 
 def as_recipe(recipe: RecipeLike) -> Recipe:

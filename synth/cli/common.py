@@ -32,6 +32,18 @@ Strict = Annotated[
     typer.Option("--strict", help="Refuse a file with rows that cannot be used; they are skipped else."),
 ]
 
+
+def folder_path(text: str) -> Path:
+    """The value of a flag that names a folder."""
+    if not text.strip():
+        raise typer.BadParameter("it is empty; name a folder")
+    return Path(text)
+
+
+_RUN = typer.Option("--run", metavar="DIR", help="The run folder.", parser=folder_path, show_default=False)
+RunDir = Annotated[Path, _RUN]
+MaybeRunDir = Annotated[Path | None, _RUN]
+
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FULL = re.compile(r"no space left|disk quota|file too large|disk is full|StreamWriter failed writing", re.I)
 

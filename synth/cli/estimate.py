@@ -7,23 +7,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synth.cli.common import Debug, Json, guard, log, print_json, print_table, say
-from synth.errors import UsageError
+from synth.cli.common import Debug, Json, MaybeRunDir, guard, log, print_json, print_table, say
+from synth.cli.run import resolved
+from synth.cli.teacher import Asking, BaseUrl, Concurrency, MaxCost, Prices, Teacher
 
 if TYPE_CHECKING:
-    from synth.engine.budget import Price
     from synth.recipe import Recipe
-
-Prices = Annotated[
-    list[str] | None,
-    typer.Option("--price", metavar="MODEL=PROMPT/ANSWER", help="Money per million tokens; once for each model."),
-]
 
 
 def estimate(
     recipe: Annotated[Path, typer.Argument(help="A recipe (YAML).", show_default=False)],
     pilot: Annotated[float, typer.Option(min=0, max=1, help="Run this share first, paid and kept: 0.05 is 5 %.")] = 0.0,
-    run: Annotated[Path | None, typer.Option("--run", help="The pilot's folder; runs/<name>-pilot by default.")] = None,
+    run: MaybeRunDir = None,
+    teacher: Teacher = None,
+    base_url: BaseUrl = None,
+    concurrency: Concurrency = None,
+    max_cost: MaxCost = None,
     price: Prices = None,
     set: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one value.")] = None,
     json: Json = False,
@@ -34,10 +33,9 @@ def estimate(
     Example: synth estimate examples/quickstart.yaml --pilot 0.05
     """
     with guard(json=json, debug=debug):
-        from synth.recipe import read_recipe
-
-        whole = read_recipe(recipe, set or ())
-        rows, facts = _estimate(whole, pilot, run or Path("runs") / f"{whole.name}-pilot", _prices(whole, price or ()))
+        asking = Asking(teacher, None, base_url, concurrency, max_cost, tuple(price or ()))
+        whole = resolved(recipe, set or [], asking)
+        rows, facts = _estimate(whole, pilot, run or Path("runs") / f"{whole.name}-pilot")
         if json:
             print_json({"rows": rows, **facts})
             return
@@ -48,11 +46,11 @@ def estimate(
         say(facts["basis"])
 
 
-def _estimate(
-    whole: Recipe, share: float, folder: Path, prices: dict[str, Price]
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    from synth.pipeline import forecast
+def _estimate(whole: Recipe, share: float, folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    from synth.pipeline import Steering, forecast
+    from synth.pipeline.money import role_prices
 
+    prices = role_prices(whole)
     slots = whole.teacher.concurrency if isinstance(whole.teacher.concurrency, int) else forecast.SLOTS
     if not share:
         basis = "A rough estimate from the recipe alone, to a factor of two. --pilot 0.05 measures 5 % of it first."
@@ -62,28 +60,11 @@ def _estimate(
 
     log(f"pilot in {folder}")
     small = forecast.pilot_recipe(whole, share, folder)
-    result = run_pipeline(small, folder, until="respond", show=drawn)
+    result = run_pipeline(small, folder, until="respond", steering=Steering(accept_changes=True), show=drawn)
     if whole.teacher.concurrency == "auto":
         slots = max(slots, *(throttle.peak for throttle in result.progress.throttles))
     basis = f"Measured by a pilot in {folder}; {result.progress.requests} requests were made for it now."
     return forecast.table(forecast.from_pilot(whole, folder), prices, slots), {"basis": basis, "pilot": str(folder)}
-
-
-def _prices(recipe: Recipe, given: list[str] | tuple[()]) -> dict[str, Price]:
-    """Prices by role, from the recipe and from --price."""
-    from synth.engine.budget import Price
-
-    table = dict(recipe.engine.price_table)
-    for text in given:
-        model, _, numbers = text.rpartition("=")
-        prompt, _, answer = numbers.partition("/")
-        try:
-            table[model] = Price(float(prompt), float(answer or prompt))
-        except ValueError:
-            raise UsageError(f"--price {text} cannot be read", "for example --price gpt-4.1-mini=0.4/1.6") from None
-    models = {"teacher": recipe.teacher, "judge": recipe.judge or recipe.teacher}
-    named = {role: settings.options.get("model", settings.backend) for role, settings in models.items()}
-    return {role: table[model] for role, model in named.items() if model in table}
 
 
 def _cell(value: Any) -> str:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synth.cli.common import Debug, Json, Strict, guard, log, print_json, print_table, say
-from synth.cli.stages import From, Judge, Who, flags_recipe
-from synth.cli.teacher import BaseUrl, Concurrency, Teacher
+from synth.cli.common import Debug, Json, MaybeRunDir, RunDir, Strict, guard, log, print_json, print_table, say
+from synth.cli.stages import From, Judge, flags_recipe
+from synth.cli.teacher import Accept, Asking, BaseUrl, Concurrency, MaxCost, Prices, Teacher
 from synth.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from synth.stages.evolve import Tuned
 
 app = typer.Typer(invoke_without_command=True)
-Run = Annotated[Path | None, typer.Option("--run", help="The run folder.", show_default=False)]
 Seed = Annotated[int | None, typer.Option(help="The run's seed; 0 when not given.")]
 Operators = Annotated[str | None, typer.Option(help="A set: default, code or math; or weights: deepen=2,breadth=1.")]
 MethodPath = Annotated[Path | None, typer.Option(help="A tuned method, as `synth evolve tune` writes it.")]
@@ -28,7 +27,7 @@ MethodPath = Annotated[Path | None, typer.Option(help="A tuned method, as `synth
 @app.callback()
 def evolve(
     context: typer.Context,
-    run: Run = None,
+    run: MaybeRunDir = None,
     source: From = None,
     rounds: Annotated[str, typer.Option(help="Generations; +1 adds one to what the run folder has.")] = "4",
     operators: Operators = None,
@@ -37,6 +36,9 @@ def evolve(
     teacher: Teacher = None,
     base_url: BaseUrl = None,
     concurrency: Concurrency = None,
+    max_cost: MaxCost = None,
+    price: Prices = None,
+    accept_changes: Accept = False,
     seed: Seed = None,
     strict: Strict = False,
     json: Json = False,
@@ -50,24 +52,24 @@ def evolve(
         return
     with guard(json=json, debug=debug):
         section = _section(operators, method_path)
-        who = (teacher, judge, base_url, concurrency)
+        asking = Asking(teacher, judge, base_url, concurrency, max_cost, tuple(price or ()), accept_changes)
         if source is None:
-            if any(who) or seed is not None:
+            if asking.names_models or seed is not None:
                 raise UsageError(
                     "a run folder keeps its models and its seed", "leave out their flags, or add --from FILE"
                 )
-            _evolve_on(_wanted(run), rounds, section, json)
+            _evolve_on(_wanted(run), rounds, section, asking, json)
             return
         section["rounds"] = _generations(rounds) if rounds.isascii() and rounds.isdigit() else rounds
         data = {"evolve": section, "seed": seed or 0, "strict_input": strict}
-        recipe = _recipe_for(source, data, _wanted(run), who)
-        _execute(recipe, _wanted(run), [], json)
+        recipe = _recipe_for(source, data, _wanted(run), asking)
+        _execute(recipe, _wanted(run), asking, json)
 
 
 @app.command()
 def tune(
     source: Annotated[Path, typer.Option("--from", help="A file of records to tune on.", show_default=False)],
-    run: Annotated[Path, typer.Option("--run", help="The run folder, of its own.", show_default=False)],
+    run: RunDir,
     out: Annotated[Path, typer.Option(help="The file to write the tuned method to.", show_default=False)],
     steps: Annotated[int, typer.Option(help="Steps of optimisation at most.")] = 3,
     num_candidates: Annotated[int, typer.Option(help="Methods tried in each step.")] = 3,
@@ -78,6 +80,8 @@ def tune(
     teacher: Teacher = None,
     base_url: BaseUrl = None,
     concurrency: Concurrency = None,
+    max_cost: MaxCost = None,
+    price: Prices = None,
     seed: Seed = None,
     strict: Strict = False,
     json: Json = False,
@@ -94,14 +98,14 @@ def tune(
 
         numbers = {"steps": steps, "num_candidates": num_candidates, "num_sample": num_sample}
         section = {"method": "auto", "tune": numbers | {"num_held_out": num_held_out}}
-        who = (teacher, judge, base_url, concurrency)
+        asking = Asking(teacher, judge, base_url, concurrency, max_cost, tuple(price or ()))
         data = {
             "evolve": section,
             "seed": seed or 0,
             "strict_input": strict,
             "engine": {"max_tokens_total": max_tokens},
         }
-        recipe = _recipe_for(source, data, run, who)
+        recipe = _recipe_for(source, data, run, asking)
         if not out.parent.is_dir():
             raise UsageError(f"{out.parent} is not a folder", "make it first, or name another --out")
         source_read = read_input(recipe)
@@ -135,7 +139,7 @@ def _generations(rounds: str) -> int:
     return int(rounds)
 
 
-def _recipe_for(source: Path, data: dict[str, Any], run: Path, who: Who) -> Recipe:
+def _recipe_for(source: Path, data: dict[str, Any], run: Path, asking: Asking) -> Recipe:
     """The recipe of the flags; the mistakes of the flags and of the file `source` are listed together."""
     from synth.sources import read_source
     from synth.stages.evolve import MAX_WORDS
@@ -143,7 +147,7 @@ def _recipe_for(source: Path, data: dict[str, Any], run: Path, who: Who) -> Reci
     mistakes: list[str] = []
     recipe = None
     try:
-        recipe = flags_recipe({"input": str(source.absolute()), **data}, run, who)
+        recipe = flags_recipe({"input": str(source.absolute()), **data}, run, asking)
     except InputError as error:
         mistakes += error.mistakes
     try:
@@ -157,7 +161,7 @@ def _recipe_for(source: Path, data: dict[str, Any], run: Path, who: Who) -> Reci
     return recipe
 
 
-def _evolve_on(run_dir: Path, rounds: str, section: dict[str, Any], json: bool) -> None:
+def _evolve_on(run_dir: Path, rounds: str, section: dict[str, Any], asking: Asking, json: bool) -> None:
     """Evolve in a run folder: `+n` adds generations to those it has."""
     from synth.pipeline import read_run_recipe
     from synth.recipe import build_recipe
@@ -166,14 +170,14 @@ def _evolve_on(run_dir: Path, rounds: str, section: dict[str, Any], json: bool) 
     before = old.evolve.rounds if old.evolve and rounds.startswith("+") else 0
     data = old.model_dump(mode="json")
     data["evolve"] = (data["evolve"] or {}) | section | {"rounds": before + _generations(rounds)}
-    _execute(build_recipe(data, str(run_dir)), run_dir, ["evolve"], json)
+    _execute(asking.capped(build_recipe(data, str(run_dir))), run_dir, asking, json)
     log(f"for the stages after it: synth run {run_dir / 'recipe.yaml'} --run {run_dir}")
 
 
-def _execute(recipe: Recipe, run_dir: Path, changed: list[str], json: bool) -> None:
+def _execute(recipe: Recipe, run_dir: Path, asking: Asking, json: bool) -> None:
     from synth.cli.run import execute
 
-    execute(recipe, run_dir, until="evolve", changed=changed, json=json)
+    execute(recipe, run_dir, until="evolve", steering=asking.steering("evolve"), json=json)
 
 
 def _show(tuned: Tuned, out: Path, json: bool) -> None:

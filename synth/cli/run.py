@@ -8,29 +8,45 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synth.cli.common import Debug, Json, guard, log, print_json, print_table, say
-from synth.cli.teacher import BaseUrl, Concurrency, Teacher, model_section, no_teacher
+from synth.cli.common import Debug, Json, MaybeRunDir, guard, log, print_json, print_table, say
+from synth.cli.teacher import (
+    Accept,
+    Asking,
+    BaseUrl,
+    Concurrency,
+    MaxCost,
+    Prices,
+    Teacher,
+    model_section,
+    no_teacher,
+)
 from synth.errors import UsageError
 
 if TYPE_CHECKING:
-    from synth.pipeline import RunResult
+    from synth.pipeline import RunResult, Steering
     from synth.recipe import Recipe
 
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one value of the recipe.")]
 SCHEMA_FILE = "recipe.schema.json"
 """What `synth init` writes beside a recipe; the recipe's first line names it for editors."""
-RunDir = Annotated[Path | None, typer.Option("--run", help="The run folder; runs/<name> by default.")]
 
 
 def run(
     recipe: Annotated[Path, typer.Argument(help="A recipe (YAML).", show_default=False)],
-    run: RunDir = None,
+    run: MaybeRunDir = None,
     set: Set = None,
     until: Annotated[str | None, typer.Option(help="The last stage to run; all when not given.")] = None,
-    fresh: Annotated[bool, typer.Option(help="Remove what the run folder holds and start over.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over; paid answers stay at hand for reuse.")] = False,
+    forget: Annotated[bool, typer.Option("--forget", help="With --fresh: remove the paid answers as well.")] = False,
+    accept_changes: Accept = False,
+    same_teacher: Annotated[
+        bool, typer.Option("--same-teacher", help="The server at a new address is the one that answered before.")
+    ] = False,
     teacher: Teacher = None,
     base_url: BaseUrl = None,
     concurrency: Concurrency = None,
+    max_cost: MaxCost = None,
+    price: Prices = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -39,16 +55,27 @@ def run(
     Example: synth run examples/quickstart.yaml --set bootstrap.num_tasks=60
     """
     with guard(json=json, debug=debug):
-        from synth.recipe import read_recipe
+        from synth.pipeline import Steering
 
-        swap = teacher is not None or base_url is not None
-        sections = {"teacher": model_section(teacher, base_url, concurrency)} if swap else {}
-        overrides = [*(set or ()), *([f"teacher.concurrency={concurrency}"] if concurrency else [])]
-        resolved = read_recipe(recipe, overrides, sections)
-        if resolved.needs_teacher and "teacher" not in resolved.model_fields_set:
-            raise no_teacher()
-        changed = [one.partition("=")[0].strip() for one in set or ()]
-        execute(resolved, run or Path("runs") / resolved.name, until=until, changed=changed, fresh=fresh, json=json)
+        if forget and not fresh:
+            raise UsageError("--forget goes with --fresh", "add --fresh to start over without the paid answers")
+        asking = Asking(teacher, None, base_url, concurrency, max_cost, tuple(price or ()))
+        whole = resolved(recipe, set or [], asking)
+        steering = Steering(accept_changes, same_teacher, fresh=fresh, forget=forget)
+        execute(whole, run or Path("runs") / whole.name, until=until, steering=steering, json=json)
+
+
+def resolved(path: Path, overrides: list[str], asking: Asking) -> Recipe:
+    """The recipe with what flags change in it. Raises UsageError where it asks and names no teacher."""
+    from synth.recipe import read_recipe
+
+    swap = asking.teacher is not None or asking.base_url is not None
+    sections = {"teacher": model_section(asking.teacher, asking.base_url, asking.concurrency)} if swap else {}
+    more = [f"teacher.concurrency={asking.concurrency}"] if asking.concurrency else []
+    recipe = read_recipe(path, [*overrides, *more], sections)
+    if recipe.needs_teacher and "teacher" not in recipe.model_fields_set:
+        raise no_teacher()
+    return asking.capped(recipe)
 
 
 def execute(
@@ -56,8 +83,7 @@ def execute(
     run_dir: Path,
     *,
     until: str | None = None,
-    changed: list[str] | None = None,
-    fresh: bool = False,
+    steering: Steering,
     json: bool = False,
 ) -> None:
     """Run and print the summary; exit code 3 where items were quarantined."""
@@ -66,10 +92,7 @@ def execute(
 
     teacher = f", teacher {recipe.teacher.backend}:{recipe.teacher.options.get('model', '')}".rstrip(":")
     log(f"run folder {run_dir}{teacher if recipe.needs_teacher else ''}")
-    changes = changed or ()
-    result = run_pipeline(
-        recipe, run_dir, until=until, changed=changes, fresh=fresh, show=drawn, tell=log, show_work=Line()
-    )
+    result = run_pipeline(recipe, run_dir, until=until, steering=steering, show=drawn, tell=log, show_work=Line())
     summary = summarise(result)
     if json:
         print_json(summary)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from synth.cli.common import Debug, Json, Strict, guard, log, print_json, print_table, read_told, say
-from synth.cli.teacher import BaseUrl, Concurrency, Teacher
+from synth.cli.teacher import Accept, Asking, BaseUrl, Concurrency, MaxCost, Prices, Teacher
 from synth.errors import StorageError, UsageError
 
 if TYPE_CHECKING:
@@ -50,6 +50,9 @@ def select(
     teacher: Teacher = None,
     base_url: BaseUrl = None,
     concurrency: Concurrency = None,
+    max_cost: MaxCost = None,
+    price: Prices = None,
+    accept_changes: Accept = False,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -62,14 +65,8 @@ def select(
         changes += [f"keep.min_grade={min_grade}"] if min_grade is not None else []
         changes += [f"keep.top_k={top_k}"] if top_k is not None else []
         if grade or run:
-            _grade(
-                source,
-                run,
-                _settings(source, check, ["grade={}", *changes]),
-                (teacher, base_url, concurrency),
-                strict,
-                json,
-            )
+            asking = Asking(teacher, None, base_url, concurrency, max_cost, tuple(price or ()), accept_changes)
+            _grade(source, run, _settings(source, check, ["grade={}", *changes]), asking, strict, json)
             return
         needs_vectors = (what_if or "").startswith(("semantic.", "keep.min_distance"))
         given = _read(source, _settings(source, check, changes), needs_vectors, strict)
@@ -166,9 +163,7 @@ def _vectors(settings: SelectSettings, reader: Any, wanted: bool) -> Vectors | N
     return stored_vectors(reader, settings.embeddings)
 
 
-def _grade(
-    source: Path, run: Path | None, settings: SelectSettings, who: tuple[Any, Any, Any], strict: bool, json: bool
-) -> None:
+def _grade(source: Path, run: Path | None, settings: SelectSettings, asking: Asking, strict: bool, json: bool) -> None:
     from synth.cli.run import execute
     from synth.cli.stages import flags_recipe
 
@@ -176,10 +171,9 @@ def _grade(
         raise UsageError("grading asks a model, and its answers are kept in a run folder", "name one with --run DIR")
     if source.is_dir():
         raise UsageError(f"{source} is a run folder", "grade it with: synth run RECIPE --set select.grade={}")
-    teacher, base_url, concurrency = who
     data = {"input": str(source.absolute()), "strict_input": strict, "select": settings.model_dump(mode="json")}
-    recipe = flags_recipe(data, run, (teacher, None, base_url, concurrency))
-    execute(recipe, run, until="select", json=json)
+    recipe = flags_recipe(data, run, asking)
+    execute(recipe, run, until="select", steering=asking.steering(), json=json)
 
 
 def _what_if(given: _Given, question: str, json: bool) -> None:

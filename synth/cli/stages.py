@@ -7,26 +7,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synth.cli.common import Debug, Json, Strict, guard
-from synth.cli.teacher import BaseUrl, Concurrency, Teacher, model_section
+from synth.cli.common import Debug, Json, RunDir, Strict, guard
+from synth.cli.teacher import Accept, Asking, BaseUrl, Concurrency, MaxCost, Prices, Teacher, model_section
 from synth.errors import UsageError
 
 if TYPE_CHECKING:
     from synth.recipe import Recipe
 
-Run = Annotated[Path, typer.Option("--run", help="The run folder.", show_default=False)]
 Judge = Annotated[str | None, typer.Option(help="BACKEND:MODEL of the judge; the teacher by default.")]
 Seed = Annotated[int, typer.Option(help="The run's seed.")]
 From = Annotated[
     Path | None, typer.Option("--from", help="A file of records (Alpaca, messages, ShareGPT, Parquet...).")
 ]
 
-Who = tuple[str | None, str | None, str | None, int | None]
-"""The flags teacher, judge, base URL and concurrency."""
-
 
 def bootstrap(
-    run: Run,
+    run: RunDir,
     seeds: Annotated[Path | None, typer.Option(help="Seed tasks; the shipped 175 by default.")] = None,
     num_tasks: Annotated[int, typer.Option(help="Accepted tasks wanted, exactly.")] = 100,
     method: Annotated[str, typer.Option(help="diverse, alpaca or self_instruct.")] = "diverse",
@@ -36,6 +32,9 @@ def bootstrap(
     teacher: Teacher = None,
     base_url: BaseUrl = None,
     concurrency: Concurrency = None,
+    max_cost: MaxCost = None,
+    price: Prices = None,
+    accept_changes: Accept = False,
     seed: Seed = 0,
     json: Json = False,
     debug: Debug = False,
@@ -51,7 +50,8 @@ def bootstrap(
         data: dict[str, Any] = {"bootstrap": section, "seed": seed}
         if seeds is not None:
             data["seeds"] = {"path": str(seeds.absolute())}
-        _run(data, run, "bootstrap", (teacher, None, base_url, concurrency), json)
+        asking = Asking(teacher, None, base_url, concurrency, max_cost, tuple(price or ()), accept_changes)
+        _run(data, run, "bootstrap", asking, json)
 
 
 def _prompt_paths(given: list[str]) -> dict[str, str]:
@@ -65,13 +65,16 @@ def _prompt_paths(given: list[str]) -> dict[str, str]:
 
 
 def respond(
-    run: Run,
+    run: RunDir,
     source: From = None,
     reanswer: Annotated[bool, typer.Option(help="Answer again what has an answer already.")] = False,
     strict: Strict = False,
     teacher: Teacher = None,
     base_url: BaseUrl = None,
     concurrency: Concurrency = None,
+    max_cost: MaxCost = None,
+    price: Prices = None,
+    accept_changes: Accept = False,
     seed: Seed = 0,
     json: Json = False,
     debug: Debug = False,
@@ -81,10 +84,11 @@ def respond(
     Example: synth respond --from tasks.jsonl --run runs/answered
     """
     with guard(json=json, debug=debug):
+        asking = Asking(teacher, None, base_url, concurrency, max_cost, tuple(price or ()), accept_changes)
         if source is None:
             if seed:
                 raise UsageError("a run folder keeps its seed", "leave out --seed, or add --from FILE")
-            _go_on(run, reanswer, (teacher, base_url, concurrency), json)
+            _go_on(run, reanswer, asking, json)
             return
         data = {
             "input": str(source.absolute()),
@@ -92,11 +96,11 @@ def respond(
             "seed": seed,
             "respond": {"reanswer": reanswer},
         }
-        _run(data, run, "respond", (teacher, None, base_url, concurrency), json)
+        _run(data, run, "respond", asking, json)
 
 
 def rephrase(
-    run: Run,
+    run: RunDir,
     source: Annotated[Path, typer.Option("--from", help="A file of records.", show_default=False)],
     num_wordings: Annotated[int, typer.Option(help="New wordings of each instruction, at most.")] = 3,
     no_judge: Annotated[bool, typer.Option("--no-judge", help="Keep wordings that nobody judged.")] = False,
@@ -105,6 +109,9 @@ def rephrase(
     teacher: Teacher = None,
     base_url: BaseUrl = None,
     concurrency: Concurrency = None,
+    max_cost: MaxCost = None,
+    price: Prices = None,
+    accept_changes: Accept = False,
     seed: Seed = 0,
     json: Json = False,
     debug: Debug = False,
@@ -116,10 +123,11 @@ def rephrase(
     with guard(json=json, debug=debug):
         section = {"num_wordings": num_wordings, "judge": not no_judge}
         data = {"input": str(source.absolute()), "strict_input": strict, "seed": seed, "rephrase": section}
-        _run(data, run, "rephrase", (teacher, judge, base_url, concurrency), json)
+        asking = Asking(teacher, judge, base_url, concurrency, max_cost, tuple(price or ()), accept_changes)
+        _run(data, run, "rephrase", asking, json)
 
 
-def flags_recipe(data: dict[str, Any], run_dir: Path, who: Who) -> Recipe:
+def flags_recipe(data: dict[str, Any], run_dir: Path, asking: Asking) -> Recipe:
     """A recipe of some sections, for what the flags of a stage name; without the stages that were not asked for.
 
     Raises InputError with every mistake.
@@ -127,38 +135,30 @@ def flags_recipe(data: dict[str, Any], run_dir: Path, who: Who) -> Recipe:
     from synth.given import load_env
     from synth.recipe import build_recipe
 
-    teacher, judge, base_url, concurrency = who
-    models = {"teacher": model_section(teacher, base_url, concurrency)}
-    models |= {"judge": model_section(judge, None, concurrency)} if judge else {}
+    models = {"teacher": model_section(asking.teacher, asking.base_url, asking.concurrency)}
+    models |= {"judge": model_section(asking.judge, None, asking.concurrency)} if asking.judge else {}
     load_env(Path(), models)
     name = "".join(c if c.isalnum() else "-" for c in run_dir.name.lower()).strip("-")[:64] or "run"
-    return build_recipe({"name": name, "respond": None, "select": None, **data, **models}, "flags")
+    return asking.capped(build_recipe({"name": name, "respond": None, "select": None, **data, **models}, "flags"))
 
 
-def _run(
-    data: dict[str, Any],
-    run_dir: Path,
-    until: str,
-    who: Who,
-    json: bool,
-) -> None:
+def _run(data: dict[str, Any], run_dir: Path, until: str, asking: Asking, json: bool) -> None:
     from synth.cli.run import execute
 
-    execute(flags_recipe(data, run_dir, who), run_dir, until=until, json=json)
+    execute(flags_recipe(data, run_dir, asking), run_dir, until=until, steering=asking.steering(), json=json)
 
 
-def _go_on(run_dir: Path, reanswer: bool, who: tuple[str | None, str | None, int | None], json: bool) -> None:
-    """Answer in a run folder, with its own teacher or the one of the flags."""
+def _go_on(run_dir: Path, reanswer: bool, asking: Asking, json: bool) -> None:
+    """Answer in a run folder, with its own teacher or the one of the flags; the tasks stay as they are."""
     from synth.cli.run import execute
     from synth.pipeline import read_run_recipe
     from synth.recipe import build_recipe
 
-    teacher, base_url, concurrency = who
     data = read_run_recipe(run_dir).model_dump(mode="json")
     data["respond"] = (data.get("respond") or {}) | {"reanswer": reanswer}
-    if teacher or base_url:
-        data["teacher"] = model_section(teacher, base_url, concurrency)
-    elif concurrency:
-        data["teacher"]["concurrency"] = concurrency
-    recipe = build_recipe(data, str(run_dir))
-    execute(recipe, run_dir, until="respond", changed=["respond", "teacher"], json=json)
+    if asking.teacher or asking.base_url:
+        data["teacher"] = model_section(asking.teacher, asking.base_url, asking.concurrency)
+    elif asking.concurrency:
+        data["teacher"]["concurrency"] = asking.concurrency
+    recipe = asking.capped(build_recipe(data, str(run_dir)))
+    execute(recipe, run_dir, until="respond", steering=asking.steering("respond"), json=json)

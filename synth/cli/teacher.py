@@ -1,16 +1,60 @@
-"""The flags that name a teacher, shared by all commands that ask one."""
+"""The flags that name a teacher and say what may be spent, shared by all commands that ask one."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from synth.errors import UsageError
 
+if TYPE_CHECKING:
+    from synth.pipeline import Steering
+    from synth.recipe import Recipe
+
 Teacher = Annotated[str | None, typer.Option(help="BACKEND:MODEL, for example openai:gpt-4.1-mini or embedded.")]
 BaseUrl = Annotated[str | None, typer.Option(help="URL of an OpenAI-compatible server.")]
-Concurrency = Annotated[int | None, typer.Option(help="Requests in flight; found by itself when not given.")]
+Concurrency = Annotated[int | None, typer.Option(min=1, help="Requests in flight; found by itself when not given.")]
+MaxCost = Annotated[float | None, typer.Option(help="Stop before more dollars than this are spent, by known prices.")]
+Prices = Annotated[
+    list[str] | None,
+    typer.Option("--price", metavar="MODEL=PROMPT/ANSWER", help="Dollars per million tokens; once for each model."),
+]
+Accept = Annotated[
+    bool,
+    typer.Option("--accept-changes", help="Ask anew what a changed recipe or flag leaves behind in the run folder."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Who is asked, what may be spent, and whether a changed recipe may cost anything, as flags say."""
+
+    teacher: str | None = None
+    judge: str | None = None
+    base_url: str | None = None
+    concurrency: int | None = None
+    max_cost: float | None = None
+    prices: tuple[str, ...] = ()
+    accept_changes: bool = False
+
+    @property
+    def names_models(self) -> bool:
+        """Is a model or its server named?"""
+        return any((self.teacher, self.judge, self.base_url, self.concurrency))
+
+    def capped(self, recipe: Recipe) -> Recipe:
+        """`recipe` with the cap and the prices of the flags."""
+        from synth.pipeline.money import with_caps
+
+        return with_caps(recipe, self.max_cost, self.prices)
+
+    def steering(self, only_from: str | None = None) -> Steering:
+        """How the run may change its folder."""
+        from synth.pipeline import Steering
+
+        return Steering(accept_changes=self.accept_changes, only_from=only_from)
 
 
 def model_section(teacher: str | None, base_url: str | None, concurrency: int | None) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class Budget:
         if max_cost is not None and unknown:
             raise UsageError(
                 f"max_cost is set but the price of {', '.join(unknown)} is unknown",
-                "give it under `prices:` in the recipe, or with --price MODEL=PROMPT/COMPLETION per million tokens",
+                "add --price MODEL=PROMPT/ANSWER (dollars per million tokens), or name a price file in SYNTH_PRICES",
             )
         self._prices = prices
         self.max_cost, self.max_tokens = max_cost, max_tokens

@@ -29,7 +29,8 @@ MOST_TOKENS = 10**9
 class RoleModel:
     """A model in a role (teacher, judge), the slots for its endpoint, and defaults of its requests.
 
-    `offline`: nothing is ever sent to it, only stored answers count (see `synth.engine.stored`).
+    `offline`: nothing is ever sent to it, only stored answers count (see `synth.engine.stored`). `known_as`: the
+    endpoint under which its answers are stored, where its server has moved since.
     """
 
     model: ChatModel
@@ -38,6 +39,12 @@ class RoleModel:
     kind: Literal["chat", "completion"] = "chat"
     offline: bool = False
     health: Health = field(default_factory=Health)
+    known_as: str = ""
+
+    @property
+    def endpoint(self) -> str:
+        """What stands in the keys of its requests."""
+        return self.known_as or self.model.endpoint
 
     def complete_request(self, request: ChatRequest) -> ChatRequest:
         """`request` with the defaults of this role where it leaves them open."""

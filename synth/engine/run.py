@@ -194,7 +194,7 @@ class Engine:
         who = self.roles[role]
         request = who.complete_request(request)
         text = canonical_json(request.to_dict())
-        key = request_key(who.model.endpoint, who.model.name, text)
+        key = request_key(who.endpoint, who.model.name, text)
         payment = self._payments.get(key)
         if payment is None:
             entry = self.ledger.entry(key) or self._new_entry(key, (stage, item, role), text)
@@ -210,9 +210,9 @@ class Engine:
         return await payment.result()
 
     def _new_entry(self, key: str, where: tuple[str, str, str], request: str) -> Entry:
-        model = self.roles[where[2]].model
-        question = question_of(model.endpoint, model.name, request)
-        return Entry(key, *where, model.name, model.endpoint, request, question)
+        who = self.roles[where[2]]
+        question = question_of(who.endpoint, who.model.name, request)
+        return Entry(key, *where, who.model.name, who.endpoint, request, question)
 
     def later(self, work: Coroutine[Any, Any, None]) -> None:
         """Do `work` beside everything else; `drain` waits for it."""
@@ -281,7 +281,7 @@ class Engine:
         for key, stage, item, role, *about in self.ledger.damaged_requests():
             model, endpoint, request = about[:3]
             who = self.roles.get(role)
-            is_known = who is not None and (who.model.name, who.model.endpoint) == (model, endpoint)
+            is_known = who is not None and (who.model.name, who.endpoint) == (model, endpoint)
             if not is_known or key != request_key(endpoint, model, request):
                 await self.ledger.drop_request(key)
                 continue

@@ -38,7 +38,7 @@ def note_roles(roles: Mapping[str, RoleModel]) -> str:
     """The models of all roles as JSON, for the ledger."""
     return json.dumps(
         {
-            role: [who.model.name, who.model.endpoint, bool(getattr(who.model, "structured_outputs", False))]
+            role: [who.model.name, who.endpoint, bool(getattr(who.model, "structured_outputs", False))]
             for role, who in roles.items()
         }
     )

@@ -75,6 +75,11 @@ class Settings:
         """The addresses of all servers."""
         return self.base_urls or (self.base_url,)
 
+    @property
+    def endpoint(self) -> str:
+        """Who answers: the first address, with a hash of `extra_body` where there is one."""
+        return check_url(self.urls[0]) + (f"#{digest(self.extra_body)[:8]}" if self.extra_body else "")
+
     def access(self) -> Access:
         """How the servers are reached. Raises CredentialsError for a header whose variable is not set."""
         headers = {name: os.environ.get(value[1:], "").strip() for name, value in self.extra_headers.items()}
@@ -102,7 +107,7 @@ def connect(settings: Settings) -> OpenAIModel:
 
 
 class OpenAIModel:
-    """A ChatModel over HTTP. `endpoint` is the first address, with a hash of `extra_body` where there is one.
+    """A ChatModel over HTTP.
 
     `structured_outputs`: whether the server keeps to a JSON schema; None where only asking it can tell. `notes`: what
     had to be done otherwise than asked, one sentence each, in the server's own words.
@@ -110,8 +115,7 @@ class OpenAIModel:
 
     def __init__(self, settings: Settings, urls: list[str], key: str) -> None:
         self.name = settings.model
-        extra = f"#{digest(settings.extra_body)[:8]}" if settings.extra_body else ""
-        self.endpoint = urls[0] + extra
+        self.endpoint = settings.endpoint
         own = urlsplit(urls[0]).hostname == OPENAI_HOST
         sure = {"json_schema": True, "off": False}.get(settings.structured)
         self.structured_outputs = True if sure is None and own else sure

@@ -18,6 +18,7 @@ from synth.pipeline.data import Interrupted, connect_role, open_engine, read_inp
 from synth.pipeline.folder import (
     RECIPE_FILE,
     RunResult,
+    Steering,
     adopt,
     checked_records,
     drop_copy,
@@ -40,6 +41,7 @@ __all__ = [
     "Interrupted",
     "RunFolder",
     "RunResult",
+    "Steering",
     "checked_records",
     "connect_role",
     "engine_of",
@@ -58,8 +60,7 @@ def run(
     run_dir: Path,
     *,
     until: str | None = None,
-    changed: Sequence[str] = (),
-    fresh: bool = False,
+    steering: Steering = Steering(),
     offline: bool = False,
     fewer: bool = False,
     show: Show = lambda _progress: nullcontext(),
@@ -68,20 +69,20 @@ def run(
 ) -> RunResult:
     """Run `recipe` in `run_dir` up to and with the stage `until` (None: all), going on where an earlier run stopped.
 
-    `changed`: dotted keys that may differ from the folder's recipe. `offline`: parse and check the stored answers anew
-    and send nothing; where fewer records would be left than there are, only with `fewer`. `show` is called with the
-    counters and returns a context manager that draws them. `tell` is called with each line about rows of the input file
-    that were skipped or changed, before anything is sent; `show_work` with how far training and examining are, and
-    whether that was the end of it.
+    A folder follows its recipe: what a change does not concern stays; `steering` says what else may happen. `offline`:
+    parse and check the stored answers anew and send nothing; where fewer records would be left than there are, only
+    with `fewer`. `show` is called with the counters and returns a context manager that draws them. `tell` is called
+    with each line about a changed recipe and about rows of the input file that were skipped or changed, before anything
+    is sent; `show_work` with how far training and examining are, and whether that was the end of it.
     Raises SynthError; what was paid for is in the ledger by then.
     """
     wanted = _until(recipe, until)
     with run_lock(run_dir):
         tidy(run_dir)
         take_copy_back(run_dir)
-        if fresh:
-            empty(run_dir)
-        adopt(recipe, run_dir, changed)
+        if steering.fresh:
+            empty(run_dir, steering.forget)
+        adopt(recipe, run_dir, steering, tell)
         progress = RunProgress()
         helpers = {planned.name: planned.helpers for planned in recipe.plan()}
         result = RunResult(run_dir, progress, read_timings(run_dir), helpers)

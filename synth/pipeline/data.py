@@ -8,10 +8,12 @@ import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 
+from synth.engine.between import moved_servers
 from synth.engine.budget import Budget
 from synth.engine.funnel import NOTE, NotedStage, note_stages
 from synth.engine.ledger import Ledger
 from synth.engine.named import NamedEngine
+from synth.engine.prices import find_price
 from synth.engine.run import Engine, EngineOptions, RoleModel
 from synth.engine.stored import ROLES, StoredModel, note_roles, stored_models
 from synth.engine.throttle import Throttle
@@ -94,14 +96,25 @@ def _engine(recipe: Recipe, ledger: Ledger, result: RunResult, offline: bool) ->
     for planned in recipe.plan():
         for role, model in planned.stage.roles(planned.settings).items():
             roles[role] = RoleModel(stored.get(role) or model, Throttle(None), offline=role in stored)
-    names = tuple({who.model.name for who in roles.values()})
-    budget = Budget(recipe.engine.price_table, names, recipe.engine.max_cost, recipe.engine.max_tokens_total)
+    moved = moved_servers(ledger)
+    for who in roles.values():
+        who.known_as = moved.get(who.model.endpoint, "")
+    budget = _budget(recipe, list(roles.values()))
     budget.already_spent(*ledger.spent())
     result.maybe_paid_twice, _ = ledger.maybe_paid_twice()
     options = EngineOptions(recipe.seed, recipe.engine.max_attempts, recipe.engine.deadline_s, recipe.engine.grace_s)
     result.progress.throttles = [who.throttle for who in roles.values()]
     result.progress.healths = list({id(who): who.health for who in roles.values()}.values())
     return Engine(ledger, roles, budget, result.progress, options)
+
+
+def _budget(recipe: Recipe, roles: Sequence[RoleModel]) -> Budget:
+    """The caps of the recipe, with the prices that are known of the models."""
+    own = recipe.engine.price_table
+    names = tuple(dict.fromkeys(who.model.name for who in roles))
+    found = {who.model.name: find_price(who.model.name, who.model.endpoint, own) for who in roles}
+    prices = {name: price for name, price in found.items() if price is not None}
+    return Budget(prices, names, recipe.engine.max_cost, recipe.engine.max_tokens_total)
 
 
 async def _drive(

@@ -10,18 +10,20 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from synth.engine import funnel
+from synth.engine.between import drop_results, drop_stages, has_produced, note_moved
 from synth.engine.ledger import FILE_NAME, LedgerReader
 from synth.engine.progress import RunProgress
 from synth.errors import StorageError, UsageError
 from synth.fileio import atomic_write
 from synth.given import flat, parse_yaml, read_text
+from synth.pipeline.changes import Changes, asked, endpoints, refusal
 from synth.pipeline.seals import SEALS, made_anew
 from synth.recipe import Recipe, build_recipe, shaping
 from synth.records import Record, Rejection
@@ -35,6 +37,22 @@ RECIPE_FILE, IDENTITY, TIMINGS = "recipe.yaml", "identity.json", "timings.json"
 
 COPY = f"{FILE_NAME}.before"
 """The ledger as it was before `synth reparse`, while that runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steering:
+    """How a run may change its folder.
+
+    `accept_changes`: ask anew what a changed recipe leaves behind. `same_teacher`: a server with another address is the
+    same one. `only_from`: no stage before this one is made again. `fresh`: start over, with the paid answers at hand;
+    `forget`: without them.
+    """
+
+    accept_changes: bool = False
+    same_teacher: bool = False
+    only_from: str | None = None
+    fresh: bool = False
+    forget: bool = False
 
 
 @dataclass(slots=True)
@@ -96,24 +114,39 @@ def read_run_recipe(run_dir: Path) -> Recipe:
     return build_recipe(data if isinstance(data, dict) else {}, str(path))
 
 
-def adopt(recipe: Recipe, run_dir: Path, changed: Sequence[str]) -> None:
-    """Refuse a folder made by another recipe, except for the keys in `changed`; then write the resolved recipe.
+def adopt(recipe: Recipe, run_dir: Path, steering: Steering, tell: Callable[[str], None]) -> None:
+    """Make the folder follow `recipe`: drop what the change leaves behind, then write the recipe as resolved.
 
-    Files count by what is in them: the folder and its inputs may be moved.
+    Files count by what is in them: the folder and its inputs may be moved. Raises UsageError, with what stays and what
+    would be asked anew, where paid answers may be left behind and nobody has accepted that.
     """
     new = flat(shaping(recipe.model_dump(mode="json")))
     old = _identity(run_dir)
-    if old is not None:
-        different = [key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]
-        refused = [key for key in different if not any(f"{key}.".startswith(f"{one}.") for one in changed)]
-        if refused:
-            lines = "\n  ".join(f"{key}: {old.get(key)!r} there, {new.get(key)!r} now" for key in refused[:20])
-            raise UsageError(
-                f"{run_dir} was made by another recipe:\n  {lines}",
-                "choose another --run, give the change with --set key=value to go on with it, or --fresh to start over",
-            )
+    if old is not None and (run_dir / FILE_NAME).is_file():
+        ledger = LedgerReader(run_dir)
+        try:
+            if has_produced(ledger):
+                _follow(Changes(old, new, recipe), run_dir, ledger, steering, tell)
+        finally:
+            ledger.close()
     atomic_write(run_dir / RECIPE_FILE, recipe.to_yaml())
     atomic_write(run_dir / IDENTITY, json.dumps(new, indent=1))
+
+
+def _follow(
+    changes: Changes, run_dir: Path, ledger: LedgerReader, steering: Steering, tell: Callable[[str], None]
+) -> None:
+    """Tell what changed and drop the results that the change leaves behind; see `adopt`."""
+    if not changes.keys:
+        return
+    remade = changes.remade(ledger, steering.only_from, steering.same_teacher)
+    rows = asked(ledger, remade)
+    if rows and not steering.accept_changes:
+        raise refusal(run_dir, changes, remade, rows)
+    tell("\n  ".join([f"{run_dir}: its recipe changed", *changes.told()]))
+    if steering.same_teacher:
+        note_moved(run_dir, ledger, endpoints(changes.recipe))
+    drop_stages(run_dir, [name for planned in remade for name in (planned.name, *planned.helpers)])
 
 
 def _identity(run_dir: Path) -> dict[str, Any] | None:
@@ -126,13 +159,15 @@ def _identity(run_dir: Path) -> dict[str, Any] | None:
         return flat(shaping(read_run_recipe(run_dir).model_dump(mode="json")))
 
 
-def empty(run_dir: Path) -> None:
-    """Remove what a run made (never anything else in the folder)."""
+def empty(run_dir: Path, forget: bool) -> None:
+    """Remove what a run made (never anything else in the folder); the paid answers only to `forget` them."""
     made = {name for stage in STAGES for name in stage.files} | {RECIPE_FILE, IDENTITY, TIMINGS, SEALS}
     if (run_dir / RECIPE_FILE).is_file():
         with suppress(UsageError):
             made |= {name for planned in read_run_recipe(run_dir).plan() for name in planned.files}
-    for path in [*(run_dir / name for name in made), *run_dir.glob(f"{FILE_NAME}*")]:
+    if (run_dir / FILE_NAME).is_file() and not forget:
+        drop_results(run_dir)
+    for path in [*(run_dir / name for name in made), *(run_dir.glob(f"{FILE_NAME}*") if forget else ())]:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:

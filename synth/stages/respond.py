@@ -114,7 +114,7 @@ class Answering:
         return [answered]
 
 
-RESPOND = Stage(STAGE, RespondSettings, respond, is_default=True)
+RESPOND = Stage(STAGE, RespondSettings, respond, is_default=True, growing=("num_draws", "min_agreement", "confirm"))
 
 
 async def answer(record: Record, ask: Ask, settings: RespondSettings, stage: str = STAGE) -> Result:

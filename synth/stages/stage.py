@@ -39,7 +39,8 @@ class Stage:
 
     `is_default`: part of a recipe that does not mention it. `asks`: does it need a teacher? `helpers`: names of further
     engine stages that ask on its behalf. `files`: what it makes in the run folder. `roles`: role → model, for models of
-    its own beside the teacher.
+    its own beside the teacher. `growing`: settings that may change while all that was asked stays. `asking`: of a stage
+    of the kind "checks", the settings by which it asks models.
     """
 
     name: str
@@ -51,6 +52,8 @@ class Stage:
     helpers: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     roles: Callable[[Any], Mapping[str, ChatModel]] = field(default=lambda _settings: {})
+    growing: tuple[str, ...] = ()
+    asking: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ __all__ = ["PRESETS", "TrainResult", "TrainSettings", "train", "with_base"]
 STUDENT, BASE, ALIGNED = "student", "base", "student-aligned"
 """In the run folder: the student, the untrained model that it starts from where the recipe names none, and the student
 after the stage `align`."""
+MADE_OF = "made_of.txt"
 
 # Settings that change nothing in the weights.
 _WITHOUT_EFFECT = ("report_to", "ignore_memory", "save_every")
@@ -158,19 +159,31 @@ def told(folder: RunFolder, name: str) -> Told:
 
 
 def with_base(folder: RunFolder, settings: TrainSettings, records: Sequence[Record]) -> TrainSettings:
-    """The settings, naming the untrained model that a run's students start from; it is made where none is named."""
+    """The settings, naming the untrained model that a run's students start from; it is made where none is named.
+
+    With other records or settings it is made again.
+    """
     if settings.model is not None:
         return settings
-    base = folder.path / BASE
-    if not all((base / name).is_file() for name in ("config.json", "model.safetensors", "tokenizer.json")):
+    base, made_of = folder.path / BASE, _fingerprint([*records, *folder.seeds()], settings)
+    names = ("config.json", "model.safetensors", "tokenizer.json")
+    if not all((base / name).is_file() for name in names) or _text(base / MADE_OF) != made_of:
         from synth.student.fit import make_base
 
         new = base.with_name(f".{BASE}.tmp")
         shutil.rmtree(new, ignore_errors=True)
         make_base([*records, *folder.seeds()], new, settings)
+        atomic_write(new / MADE_OF, made_of)
         shutil.rmtree(base, ignore_errors=True)  # half of one, of an older synth that was killed here
         os.replace(new, base)
     return settings.model_copy(update={"model": str(base)})
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("ascii")
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 TRAIN = Stage("train", TrainSettings, run, "folder", files=(STUDENT, BASE))

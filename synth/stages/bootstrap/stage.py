@@ -21,7 +21,7 @@ from synth.stages.stage import Stage
 
 NamedCheck = tuple[str, Check]
 NEED_INPUT = ("missing_input", "double_input")
-NOT_SHAPING = {"num_tasks", "max_requests"}
+GROWING = ("num_tasks", "max_requests")
 """Settings that may change while a run goes on; all others make the stage start again."""
 
 
@@ -37,7 +37,7 @@ async def bootstrap(
     structured = settings.structured == "auto" and await engine.takes_schema("teacher")
     method = METHODS[settings.method](seeds, settings, structured, engine.options.run_seed)
     dump = settings.model_dump(mode="json")
-    shaping = {key: value for key, value in dump.items() if key not in NOT_SHAPING}
+    shaping = {key: value for key, value in dump.items() if key not in GROWING}
     fingerprint = digest(shaping, method.versions, [seed.to_dict() for seed in seeds])
     pool = Pool(seeds, settings, await engine.targets(STAGE, fingerprint, settings.num_tasks))
     early, late = _checks(method, settings)
@@ -97,4 +97,4 @@ def _checked(result: Result, checks: Sequence[NamedCheck]) -> Result:
     return result
 
 
-BOOTSTRAP = Stage(STAGE, BootstrapSettings, bootstrap, "seeds")
+BOOTSTRAP = Stage(STAGE, BootstrapSettings, bootstrap, "seeds", growing=GROWING)

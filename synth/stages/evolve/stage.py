@@ -55,7 +55,7 @@ async def evolve(
         yield results
 
 
-EVOLVE = Stage(STAGE, EvolveSettings, evolve, "children", helpers=(TUNE,))
+EVOLVE = Stage(STAGE, EvolveSettings, evolve, "children", helpers=(TUNE,), growing=("rounds", "stop_share"))
 
 
 @dataclass(frozen=True, slots=True)

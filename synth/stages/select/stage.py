@@ -171,7 +171,16 @@ def _roles(settings: SelectSettings) -> dict[str, ChatModel]:
     return {EMBEDDER: embedding_model(where)} if where is not None and where.base_url is not None else {}
 
 
-SELECT = Stage(STAGE, SelectSettings, select, "checks", is_default=True, helpers=(GRADE,), roles=_roles)
+SELECT = Stage(
+    STAGE,
+    SelectSettings,
+    select,
+    "checks",
+    is_default=True,
+    helpers=(GRADE,),
+    roles=_roles,
+    asking=("grade", "validity", "embeddings"),
+)
 
 
 def _embedder(engine: Engine, settings: SelectSettings) -> Embed | None:
