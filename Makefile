@@ -34,7 +34,7 @@ lint: $(VENV)/ready
 ## The documentation, from docs/ and from the code, into site/; asks the network for nothing.
 docs: $(VENV)/ready
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet $(ARGS)
-	@echo "read it at file://$(CURDIR)/site/index.html"
+	@echo "read it at file://$(CURDIR)/site/index.html; with its search: $(BIN)/python -m http.server --directory site --bind 127.0.0.1"
 
 bench: $(VENV)/ready $(MODELS)/gemma3-270m/config.json
 	for name in $(BENCHES); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
