@@ -20,7 +20,7 @@ def export(
     format: Annotated[
         list[str] | None,
         typer.Option(
-            help="alpaca, alpaca_jsonl, messages, prompt_completion, sharegpt, parquet, datasets, preference or csv; "
+            help="alpaca, alpaca_jsonl, messages, prompt_completion, sharegpt, parquet, datasets, preference, kto ...; "
             "may be given several times. The recipe's by default."
         ),
     ] = None,

@@ -2,13 +2,15 @@
 
 Formats: `self_instruct`, `alpaca`, `dolly`, `messages` (OpenAI), `sharegpt`, `oasst` (message trees), `orca`,
 `prompt_completion` (TRL), `records` (our own), `superni` (task files), `unifiedqa` and any table whose columns are
-named. A file holds one format, recognised from the keys of its first rows. Nothing is judged here: whether a task is
-good is for the checks.
+named; of pairs `preference` (TRL's forms and Anthropic's HH), `openai_preference`, `openai_summaries`, `ultrafeedback`
+and `kto`. A file holds one format, recognised from the keys of its first rows. Nothing is judged here: whether a task
+is good is for the checks.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +20,7 @@ from synth.errors import InputError, UsageError
 from synth.metrics import count_words
 from synth.parsing import split_thoughts
 from synth.records import Record
-from synth.sources import alpaca, chat, own, superni, trees, unifiedqa
+from synth.sources import alpaca, chat, own, pairs, superni, trees, unifiedqa
 from synth.sources.alpaca import Columns
 from synth.sources.files import Container, read_rows
 from synth.sources.rows import Fields, Reading, Row
@@ -35,6 +37,11 @@ FORMATS: dict[str, tuple[tuple[str, ...], Reader]] = {
     "messages": (("messages",), chat.messages),
     "sharegpt": (("conversations",), chat.sharegpt),
     "oasst": (trees.KEYS, trees.oasst),
+    "openai_preference": (("preferred_output", "non_preferred_output"), pairs.openai_preference),
+    "openai_summaries": (("summaries", "choice"), pairs.openai_summaries),
+    "preference": (("chosen", "rejected"), pairs.preference),
+    "ultrafeedback": (("instruction", "completions"), pairs.ultrafeedback),
+    "kto": (("prompt", "completion", "label"), pairs.kto),
     "orca": (("question", "response"), alpaca.orca),
     "dolly": (("instruction", "response"), alpaca.dolly),
     "alpaca": (("instruction",), alpaca.alpaca),
@@ -69,8 +76,14 @@ class Source:
         were = "rows that cannot be used were" if rows > 1 else "row that cannot be used was"
         head = [f"{name}: {rows:,} {were} skipped:"] if rows else []
         more = len(self.skipped) - MOST_TOLD
-        listed = [*self.skipped[:MOST_TOLD], *([f"and {more:,} more"] if more > 0 else [])]
+        listed = [*self.skipped[:MOST_TOLD], *([f"and {more:,} more; in all:"] if more > 0 else [])]
+        listed += [f"  {count:,} × {reason}" for reason, count in self.reasons.most_common(MOST_TOLD) if more > 0]
         return [*head, *(f"  {mistake}" for mistake in listed), *(f"{name}: {note}" for note in self.notes)]
+
+    @property
+    def reasons(self) -> Counter[str]:
+        """What was wrong with the rows that were skipped, and how often."""
+        return Counter(mistake.partition(": ")[2] for mistake in self.skipped)
 
 
 def _place(mistake: str) -> str:
@@ -107,6 +120,7 @@ def read_source(
         if not fields.num_bad:
             fields.close()
             records.extend(found)
+    records = pairs.joined(records) if reader is pairs.kto else records
     if reading.mistakes and (strict or not records):
         raise mistaken(path, reading.mistakes)
     return Source(records, tuple(reading.mistakes), tuple(reading.notes()))

@@ -118,6 +118,18 @@ def transcript(turns: Sequence[Message]) -> str:
     return "\n\n".join([*(f"{turn['role'].capitalize()}: {turn['content']}" for turn in turns), "Assistant:"])
 
 
+def prompt_text(record: Record) -> str | None:
+    """What comes before a record's answer as one text; None where its lines look like those of other speakers.
+
+    The prompt of a single exchange ends with an empty line, since trainers join it to the answer as it is; that of a
+    conversation is a transcript.
+    """
+    turns = [*record.earlier(), message("user", record.question)]
+    has_more = bool(record.system or record.history)
+    prompt = transcript(turns) if has_more else f"{record.question}\n\n"
+    return prompt if transcript_turns(prompt) == (turns if has_more else None) else None
+
+
 def transcript_turns(text: str) -> list[Message] | None:
     """The turns of a transcript that asks for the assistant's next turn; None where `text` is no transcript."""
     end = _ASKS.search(text)
@@ -130,3 +142,22 @@ def transcript_turns(text: str) -> list[Message] | None:
     if talk != ["user", "assistant"] * (len(talk) // 2) + ["user"]:
         return None
     return [message(role, text[mark.end() : at]) for role, mark, at in zip(roles, marks, ends, strict=True)]
+
+
+_HUMAN = re.compile(r"(?:\A|\n\n)(Human|Assistant):(?: |(?=\n)|\Z)")
+
+
+def human_transcript(turns: Sequence[Message]) -> str | None:
+    """A whole conversation in the form of Anthropic's HH data; None where it would be read as another one."""
+    names = {"user": "Human", "assistant": "Assistant"}
+    text = "".join(f"\n\n{names.get(turn['role'], 'System')}: {turn['content']}" for turn in turns)
+    return text if human_turns(text) == list(turns) else None
+
+
+def human_turns(text: str) -> list[Message] | None:
+    """The turns of such a text; None where it is none."""
+    marks = list(_HUMAN.finditer(text))
+    if not marks or marks[0].start() != 0:
+        return None
+    ends = [*(mark.start() for mark in marks[1:]), len(text)]
+    return [message(ROLES[mark[1].lower()], text[mark.end() : end]) for mark, end in zip(marks, ends, strict=True)]

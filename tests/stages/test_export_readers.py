@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
+PAIR_FORMATS = ["preference_messages", "preference_implicit", "hh", "openai_preference", "kto", "ultrafeedback"]
 JSON_FORMATS = ["alpaca", "alpaca_jsonl", "messages", "prompt_completion", "sharegpt", "preference"]
 
 
@@ -97,6 +99,23 @@ def test_trl_takes_the_chat_the_prompt_and_the_preference_form(offline: Path, tm
     assert set(loaded["prompt_completion"].column_names) == {"prompt", "completion"}
     pairs = utils.maybe_unpair_preference_dataset(loaded["preference"])
     assert len(pairs) == 2 * len(loaded["preference"])
+
+
+def pairs() -> list[Record]:
+    others = OtherAnswer("as good", "m", 0.5), OtherAnswer("worse", None, 0.0)
+    return [replace(record, output="the best", others=others) for record in records()]
+
+
+@pytest.mark.slow
+def test_datasets_and_trl_load_every_form_of_pairs(offline: Path, tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    utils = pytest.importorskip("trl.data_utils")
+    export(pairs(), tmp_path, ExportSettings(formats=PAIR_FORMATS), {})
+    loaded = {n: datasets.load_dataset(str(tmp_path), n, cache_dir=str(offline))["train"] for n in PAIR_FORMATS}
+    explicit = [utils.maybe_extract_prompt(row) for row in loaded["preference_implicit"]]
+    assert explicit == list(loaded["preference_messages"])
+    assert {row["label"] for row in loaded["kto"]} == {True, False} and utils.is_conversational(loaded["kto"][0])
+    assert [one["overall_score"] for one in loaded["ultrafeedback"][0]["completions"]] == [10, 10, 1]
 
 
 def test_mlcroissant_validates_the_description_and_reads_the_rows(tmp_path: Path) -> None:

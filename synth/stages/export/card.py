@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from synth.stages.export.formats import PAIRS, TURNS
+from synth.stages.export.columns import features
 from synth.stages.export.manifest import FileEntry
 from synth.stages.export.settings import ExportSettings
 from synth.stages.export.totals import Totals, length_summary
@@ -122,18 +122,9 @@ def _loader(files: list[dict[str, str]]) -> str:
 
 
 def _features(data: list[FileEntry], config: dict[str, Any]) -> list[dict[str, Any]]:
-    """The columns in Hugging Face's words, so that no loader has to guess the types."""
+    """The columns of a configuration, with their types."""
     columns = next(entry.columns for entry in data if entry.format == config["config_name"])
-    names = ("from", "value") if config["config_name"] == "sharegpt" else ("role", "content")
-    kinds: dict[str, dict[str, Any]] = {
-        "str": {"dtype": "string"},
-        "date": {"dtype": "string"},
-        "int": {"dtype": "int32"},
-        "list[str]": {"list": "string"},
-        PAIRS: {"list": {"list": "string"}},
-        TURNS: {"list": [{"name": name, "dtype": "string"} for name in names]},
-    }
-    return [{"name": name} | kinds[kind] for name, kind in columns.items()]
+    return features(columns, ("from", "value") if config["config_name"] == "sharegpt" else ("role", "content"))
 
 
 def code_line(value: Any) -> str:

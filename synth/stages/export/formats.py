@@ -8,14 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from synth.errors import UsageError
 from synth.plugins import find
 from synth.records import Record
-from synth.sources.chat import transcript, transcript_turns
+from synth.sources.chat import prompt_text
+from synth.stages.export.columns import COMPLETIONS, PAIRS, TALK, TURNS, Row
+from synth.stages.export.pairs import (
+    hh,
+    implicit,
+    kto,
+    kto_others,
+    openai_preference,
+    preference_messages,
+    ultrafeedback,
+)
 
-Row = dict[str, Any]
 SPEAKERS = {"user": "human", "assistant": "gpt", "system": "system"}
 
 
@@ -31,21 +39,9 @@ def messages(record: Record) -> Row:
 
 
 def prompt_completion(record: Record) -> Row | None:
-    """TRL's standard form; None for a record that a reader would take for another conversation.
-
-    The prompt of a single exchange ends with an empty line, since trainers join the two texts as they are; that of a
-    conversation is a transcript.
-    """
-    prompt = _prompt(record)
+    """TRL's standard form; None for a record that a reader would take for another conversation."""
+    prompt = prompt_text(record)
     return {"prompt": prompt, "completion": record.output} if prompt else None
-
-
-def _prompt(record: Record) -> str | None:
-    """What comes before the answer as one text; None where its lines look like those of other speakers."""
-    turns = [*record.earlier(), {"role": "user", "content": record.question}]
-    has_more = bool(record.system or record.history)
-    prompt = transcript(turns) if has_more else f"{record.question}\n\n"
-    return prompt if transcript_turns(prompt) == (turns if has_more else None) else None
 
 
 def sharegpt(record: Record) -> Row:
@@ -57,7 +53,7 @@ def sharegpt(record: Record) -> Row:
 def orca(record: Record) -> Row | None:
     """OpenOrca's triples; earlier turns stand in the question as a transcript. None where that would be misread."""
     bare = replace(record, system="")
-    question = _prompt(bare)
+    question = prompt_text(bare)
     row: Row = {"id": record.id, "system_prompt": record.system, "question": (question or "").removesuffix("\n\n")}
     return row | {"response": record.output} if question else None
 
@@ -97,14 +93,11 @@ def preference(record: Record) -> Row | None:
     where nobody compared the two, the card says so.
     """
     worse = record.worse()
-    prompt = _prompt(record)
+    prompt = prompt_text(record)
     if not worse or not prompt:
         return None
     return {"prompt": prompt.removesuffix("\n\n"), "chosen": record.output, "rejected": worse[-1].output}
 
-
-TURNS = "turns"  # the type of a column of chat turns; the others are str, date, int, list[str] and PAIRS
-PAIRS = "list[list[str]]"
 
 _TEXTS = {"instruction": "str", "input": "str", "output": "str"}
 _ALPACA = _TEXTS | {"system": "str", "history": PAIRS}
@@ -113,7 +106,7 @@ _TABLE = _TEXTS | {"system": "str", "history": TURNS}
 
 @dataclass(frozen=True, slots=True)
 class ExportFormat:
-    """A way to write records. `row`: a record's row, or None where it has none.
+    """A way to write records. `row`: a record's row, or None where it has none; `further`: rows that follow it.
 
     `file`: where the rows go; its ending (.json, .jsonl, .csv or .parquet) says how they are written. `split_file`: the
     same for each split, with `{split}` in it; None puts the split behind the name. `columns`: name → type. `optional`:
@@ -125,6 +118,12 @@ class ExportFormat:
     columns: dict[str, str]
     split_file: str | None = None
     optional: tuple[str, ...] = ()
+    further: Callable[[Record], list[Row]] = lambda _record: []
+
+    def rows(self, record: Record) -> list[Row]:
+        """All rows of a record."""
+        first = self.row(record)
+        return [] if first is None else [first, *self.further(record)]
 
     def path(self, split: str | None) -> str:
         """Where the rows of a split, or of all records, go."""
@@ -150,6 +149,22 @@ FORMATS: dict[str, ExportFormat] = {
     "parquet": ExportFormat(table, "records.parquet", _TABLE),
     "datasets": ExportFormat(table, _SHARDS[0], _TABLE, _SHARDS[1]),
     "preference": ExportFormat(preference, "preference.jsonl", {"prompt": "str", "chosen": "str", "rejected": "str"}),
+    "preference_messages": ExportFormat(
+        preference_messages, "preference_messages.jsonl", {"prompt": TURNS, "chosen": TURNS, "rejected": TURNS}
+    ),
+    "preference_implicit": ExportFormat(implicit, "preference_implicit.jsonl", {"chosen": TURNS, "rejected": TURNS}),
+    "hh": ExportFormat(hh, "hh.jsonl", {"chosen": "str", "rejected": "str"}),
+    "openai_preference": ExportFormat(
+        openai_preference,
+        "openai_preference.jsonl",
+        {"input": TALK, "preferred_output": TURNS, "non_preferred_output": TURNS},
+    ),
+    "kto": ExportFormat(kto, "kto.jsonl", {"prompt": TURNS, "completion": TURNS, "label": "bool"}, further=kto_others),
+    "ultrafeedback": ExportFormat(
+        ultrafeedback,
+        "ultrafeedback.jsonl",
+        {"source": "str", "instruction": "str", "models": "list[str]", "completions": COMPLETIONS},
+    ),
     "dolly": ExportFormat(
         dolly, "dolly.jsonl", {"instruction": "str", "context": "str", "response": "str", "category": "str"}
     ),

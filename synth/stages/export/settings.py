@@ -32,8 +32,9 @@ class ExportSettings(BaseModel):
         default=["alpaca"],
         min_length=1,
         description=(
-            "alpaca, alpaca_jsonl, messages, prompt_completion, sharegpt, parquet, datasets, preference, dolly, "
-            "csv or module:name."
+            "alpaca, alpaca_jsonl, messages, prompt_completion, sharegpt, chatml, orca, parquet, datasets, dolly, "
+            "csv; of pairs: preference, preference_messages, preference_implicit, hh, openai_preference, kto, "
+            "ultrafeedback; or module:name."
         ),
     )
     splits: Splits | None = Field(None, description="Shares for validation and test; null: one file.")

@@ -19,9 +19,10 @@ from synth.errors import StorageError
 from synth.fileio import atomic_write
 from synth.records import Record
 from synth.stages.export.card import card
+from synth.stages.export.columns import Row
 from synth.stages.export.croissant import croissant
 from synth.stages.export.facts import run_facts
-from synth.stages.export.formats import Row, find_format
+from synth.stages.export.formats import find_format
 from synth.stages.export.manifest import FILE_NAME, FileEntry, Manifest, describe_file, read_manifest, remove_stale
 from synth.stages.export.provenance import COLUMNS as PROVENANCE_COLUMNS
 from synth.stages.export.provenance import provenance
@@ -161,19 +162,18 @@ class _Job:
     def write(self, placed: Placed) -> None:
         """Write every record to every format, in one pass."""
         with ExitStack() as stack:
-            opened: dict[str | None, list[tuple[str, Callable[[Record], Row | None], Write, set[str]]]] = {}
+            opened: dict[str | None, list[tuple[str, Callable[[Record], list[Row]], Write, set[str]]]] = {}
             for split in self.splits:
                 for name in self.settings.formats:
                     writer = stack.enter_context(
                         open_writer(self.out_dir / self._path(name, split), self._columns(name))
                     )
-                    opened.setdefault(split, []).append((name, find_format(name).row, writer, self._unused(name)))
+                    opened.setdefault(split, []).append((name, find_format(name).rows, writer, self._unused(name)))
                     self.rows[name, split] = 0
             for record, split in placed:
                 extra = provenance(record, self.date, self.settings.licence) if self.settings.provenance else {}
-                for name, make_row, write, unused in opened[split]:
-                    row = make_row(record)
-                    if row is not None:
+                for name, rows_of, write, unused in opened[split]:
+                    for row in rows_of(record):
                         write({key: value for key, value in row.items() if key not in unused} | extra)
                         self.rows[name, split] += 1
 

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 from synth.fileio import atomic_file
 from synth.records import Record
 from synth.sources.tables import escape_cell
-from synth.stages.export.formats import PAIRS, TURNS, Row
+from synth.stages.export.columns import PAIRS, TURNS, Row
 
 Write = Callable[[Row], None]
 BATCH_ROWS = 10_000
@@ -145,6 +145,7 @@ def _arrow_type(kind: str) -> Any:
         "str": pa.string(),
         "date": pa.string(),
         "int": pa.int32(),
+        "bool": pa.bool_(),
         "list[str]": pa.list_(pa.string()),
         PAIRS: pa.list_(pa.list_(pa.string())),
         TURNS: pa.list_(turn),
