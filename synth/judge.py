@@ -41,16 +41,17 @@ class Comparison:
     said: tuple[str | None, str | None] = (None, None)
 
 
-async def compare(ask: Ask, record: Record, other: str) -> Comparison:
+async def compare(ask: Ask, record: Record, other: str, principle: str = "") -> Comparison:
     """Judge a record's answer and another in both orders (MT-Bench, arXiv 2306.05685, section 3.4): agreement or a tie.
 
+    `principle`: what makes an answer the better one, in place of being right and complete.
     An empty answer loses to one that is not, without a question; equal answers tie.
     """
     one = record.output.strip()
     if not one or not other.strip() or one == other.strip():
         is_tie = bool(one) == bool(other.strip())
         return Comparison("tie" if is_tie else "one" if one else "other", was_asked=False)
-    found = await asyncio.gather(_verdict(ask, record, other, False), _verdict(ask, record, other, True))
+    found = await asyncio.gather(*(_verdict(ask, record, other, principle, swapped) for swapped in (False, True)))
     said, reasons = (found[0][0], found[1][0]), (found[0][1], found[1][1])
     if None in said:
         return Comparison("tie", is_unreadable=True, reasons=reasons, said=said)
@@ -64,10 +65,11 @@ _WINNERS: dict[str, Winner] = {"A": "one", "B": "other", "tie": "tie"}
 _SWAPPED = {"A": "B", "B": "A", "tie": "tie"}
 
 
-async def _verdict(ask: Ask, record: Record, other: str, is_swapped: bool) -> tuple[str | None, str]:
+async def _verdict(ask: Ask, record: Record, other: str, principle: str, is_swapped: bool) -> tuple[str | None, str]:
     """A, B or tie as the judge said it (None where that cannot be read), and its reason."""
     answers = (other, record.output) if is_swapped else (record.output, other)
     texts = {"instruction": record.instruction, "input": record.input, "talk": record.talk}
+    texts |= {"principle": principle}
     prompt = render("judge_pair", **texts, answer_a=answers[0], answer_b=answers[1])
     text = (await ask(prompt, JUDGING)).text
     return parse_choice(text, "Verdict", tuple(_WINNERS)), parse_reason(text)

@@ -95,6 +95,8 @@ def _text(prompt: Prompt, request: ChatRequest, settings: Settings, choice: int)
         "invent": lambda: evolve.invent(prompt, draw, wish),
         "compare": lambda: judge.compare(prompt),
         "grade": lambda: judge.grade(prompt),
+        "criticise": lambda: judge.criticise(prompt),
+        "revise": lambda: judge.revise(prompt),
         "rate": lambda: judge.rate(prompt),
         "prefer": lambda: judge.prefer(prompt),
         "find faults": lambda: optimiser.find_faults(prompt),

@@ -66,6 +66,17 @@ def grade(prompt: Prompt) -> str:
     return f"Reason: {reason}\nCorrectness: {correct}\nInstruction-following: {following}\nCompleteness: {complete}"
 
 
+def criticise(prompt: Prompt) -> str:
+    """To be changed unless it is right, whatever the principle."""
+    kind, reason = verdict(prompt)
+    return f"Reason: {reason}\nVerdict: {'keep' if kind == 'right' else 'change'}"
+
+
+def revise(prompt: Prompt) -> str:
+    """The right answer."""
+    return answer(_understood(prompt))
+
+
 def prefer(prompt: Prompt) -> str:
     """A or B if only one of them is right, else a tie."""
     task = _understood(prompt)

@@ -26,6 +26,8 @@ HEADINGS = {
     "grade an answer": "grade",
     "rate the difficulty": "rate",
     "play the user": "user turn",
+    "criticise an answer": "criticise",
+    "revise an answer": "revise",
     "which answer is better": "prefer",
     "find faults of a rewriting method": "find faults",
     "improve a rewriting method": "improve",

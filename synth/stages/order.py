@@ -16,12 +16,13 @@ from synth.stages.prefer import PREFER
 from synth.stages.rephrase import REPHRASE
 from synth.stages.report.stage import REPORT
 from synth.stages.respond import RESPOND
+from synth.stages.revise import REVISE
 from synth.stages.select.stage import SELECT
 from synth.stages.stage import Stage
 from synth.stages.train import TRAIN
 
 STAGES: tuple[Stage, ...] = (
-    BOOTSTRAP, EVOLVE, ANNOTATE, RESPOND, REPHRASE, CONVERSE, SELECT, MIX, PREFER, EXPORT, TRAIN, ALIGN,
+    BOOTSTRAP, EVOLVE, ANNOTATE, RESPOND, REPHRASE, CONVERSE, REVISE, SELECT, MIX, PREFER, EXPORT, TRAIN, ALIGN,
     EVALUATE, REPORT,
 )  # fmt: skip
 
