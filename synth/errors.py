@@ -5,7 +5,7 @@ SynthError                      exit 1
 │   └── InputError              exit 2   every mistake of an input file, listed
 ├── BudgetReached               exit 4   the cap on money or tokens
 ├── StorageError                exit 5   disk full, locked or damaged run folder
-├── CredentialsError            exit 6   key, permission, model name, quota: nothing can succeed
+├── CredentialsError            exit 6   key, permission, quota: nothing can succeed
 ├── StageStopped                exit 3   a stage refuses to go on because almost all it makes is rejected
 ├── RequestFailed               (caught by the engine: one item is quarantined)
 │   ├── RetryableError          try again: 408, 409, 429, 5xx, timeouts, broken bodies
@@ -62,7 +62,8 @@ class StorageError(SynthError):
 class CredentialsError(SynthError):
     """The endpoint refuses every request: wrong key, no permission, no such model, no quota.
 
-    `is_address`: it says that there is nothing at this address. From an endpoint that has answered that is one failure.
+    `is_address`: it says that there is nothing at this address, or no such model: a wrong flag, exit code 2. From an
+    endpoint that has answered that is one failure.
     """
 
     exit_code = 6

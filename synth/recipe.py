@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from synth.engine.budget import Price
 from synth.errors import InputError, UsageError
 from synth.given import check_file, contents_of, load_env, parse_yaml, read_text
+from synth.mistakes import plain
 from synth.models import not_shaping
 from synth.plugins import is_reference
 from synth.records import digest
@@ -155,6 +156,12 @@ class Recipe(_Section):
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any: ...
+
+    @property
+    def has_source(self) -> bool:
+        """Does anything in it make records, or name some that are there?"""
+        makes = any(planned.stage.kind == "seeds" for planned in self.plan())
+        return makes or self.input is not None or self.seeds.export or self.seeds.evolve
 
     @property
     def order(self) -> list[str]:
@@ -315,7 +322,7 @@ def validated(model: type[Settings], data: Mapping[str, Any], where: str) -> Set
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        mistakes = [_mistake(one, where, {}, model) for one in error.errors(include_url=False)]
+        mistakes = [_mistake(one, where, {}, model) for one in plain(error.errors(include_url=False))]
         raise InputError(f"{where}: {len(mistakes)} mistake(s)", mistakes) from None
 
 
@@ -325,7 +332,7 @@ def build_recipe(data: Mapping[str, Any], where: str = "recipe", lines: Mapping[
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        mistakes = [_mistake(one, where, lines or {}, model) for one in error.errors(include_url=False)]
+        mistakes = [_mistake(one, where, lines or {}, model) for one in plain(error.errors(include_url=False))]
         raise InputError(f"{where}: {len(mistakes)} mistake(s)", mistakes, "`synth schema` prints all keys") from None
 
 
@@ -367,14 +374,14 @@ def set_value(data: dict[str, Any], override: str) -> None:
     at[keys[-1]] = parsed
 
 
-def _mistake(error: Any, where: str, lines: Mapping[str, int], model: type[BaseModel]) -> str:
-    loc = [str(part) for part in error["loc"]]
+def _mistake(mistake: tuple[list[str], str, str], where: str, lines: Mapping[str, int], model: type[BaseModel]) -> str:
+    loc, kind, words = mistake
     path = ".".join(loc)
     line = next((lines[".".join(loc[:n])] for n in range(len(loc), 0, -1) if ".".join(loc[:n]) in lines), None)
     place = f"{where}, line {line}" if line else where
-    if error["type"] == "extra_forbidden":
+    if kind == "extra_forbidden":
         return f"{place}: {path}: unknown key; {_nearest(loc, model)}"
-    return f"{place}: {path}: {error['msg']}"
+    return f"{place}: {path}: {words}" if path else f"{place}: {words}"
 
 
 # Names that other tools use for a setting.

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent / "synth"
 FLOORS = (
     {"errors", "records", "fileio", "given", "shipped", "plugins", "version", "models", "embedded", "prompts", "parsing", "verify",
-     "metrics", "ranking", "verdicts",
+     "metrics", "mistakes", "ranking", "verdicts",
      "tokens", "diversity", "__init__"},
     {"engine"},
     {"checks", "judge", "student", "sources"},

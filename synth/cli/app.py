@@ -25,6 +25,7 @@ from synth.cli import (
     student,
     talks,
 )
+from synth.cli.next import Command
 from synth.version import build_facts
 
 app = typer.Typer(
@@ -80,6 +81,6 @@ COMMANDS = (
 )
 
 for command in COMMANDS:
-    app.command(command.__name__.rstrip("_").replace("_", "-"))(command)
+    app.command(command.__name__.rstrip("_").replace("_", "-"), cls=Command)(command)
 app.add_typer(evolve.app, name="evolve")
 app.add_typer(seeds.app, name="seeds")

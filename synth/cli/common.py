@@ -60,7 +60,8 @@ def safe(text: str) -> str:
 def guard(*, json: bool = False, debug: bool = False) -> Iterator[None]:
     """Runs a command's body: a SynthError becomes a message, a hint and its exit code, anything unforeseen exit code 1.
 
-    With `json` the error is also a JSON object on stdout: error, hint, exit_code. With `debug` errors pass through.
+    With `json` the error is also a JSON object on stdout: error, hint, exit_code, and mistakes where there are several.
+    With `debug` errors pass through.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -71,7 +72,8 @@ def guard(*, json: bool = False, debug: bool = False) -> Iterator[None]:
     except SynthError as error:
         if debug:
             raise
-        _fail(error.message, error.hint, StorageError.exit_code if _is_disk_full(error) else error.exit_code, json)
+        code = StorageError.exit_code if _is_disk_full(error) else error.exit_code
+        _fail(error.message, error.hint, code, json, getattr(error, "mistakes", None))
     except KeyboardInterrupt:
         _fail("interrupted", "Run the same command again to continue.", 130, json)
     except BrokenPipeError:
@@ -101,11 +103,12 @@ def _is_disk_full(error: BaseException) -> bool:
     return before is not None and _is_disk_full(before)
 
 
-def _fail(message: str, hint: str, exit_code: int, json: bool) -> NoReturn:
+def _fail(message: str, hint: str, exit_code: int, json: bool, mistakes: Sequence[str] | None = None) -> NoReturn:
     log(f"error: {message}" + (f"\nhint: {hint}" if hint else ""))
     try:
         if json:
-            print_json({"error": message, "hint": hint, "exit_code": exit_code})
+            listed = {"mistakes": list(mistakes)} if mistakes else {}
+            print_json({"error": message, "hint": hint, "exit_code": exit_code} | listed)
         sys.stdout.flush()
     except OSError:
         _leave_stdout()
@@ -149,9 +152,11 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for name in header:
-        table.add_column(Text(name))
+        table.add_column(Text(name), overflow="fold")
     for row in rows:
         table.add_row(*(Text(safe(cell)) for cell in row))
+    say(title)
     Console(highlight=False).print(table)
+    say("")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from synth.cli.common import Debug, Json, MaybeRunDir, RunDir, Strict, guard, log, print_json, print_table, say
+from synth.cli.next import Group, then
 from synth.cli.stages import From, Judge, flags_recipe
 from synth.cli.teacher import Accept, Asking, BaseUrl, Concurrency, MaxCost, Prices, Teacher
 from synth.errors import InputError, UsageError
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from synth.recipe import Recipe
     from synth.stages.evolve import Tuned
 
-app = typer.Typer(invoke_without_command=True)
+app = typer.Typer(invoke_without_command=True, cls=Group)
 Seed = Annotated[int | None, typer.Option(help="The run's seed; 0 when not given.")]
 Operators = Annotated[str | None, typer.Option(help="A set: default, code or math; or weights: deepen=2,breadth=1.")]
 MethodPath = Annotated[Path | None, typer.Option(help="A tuned method, as `synth evolve tune` writes it.")]
@@ -64,6 +65,7 @@ def evolve(
         data = {"evolve": section, "seed": seed or 0, "strict_input": strict}
         recipe = _recipe_for(source, data, _wanted(run), asking)
         _execute(recipe, _wanted(run), asking, json)
+        then("synth", "respond", "--run", _wanted(run))
 
 
 @app.command()
@@ -171,7 +173,7 @@ def _evolve_on(run_dir: Path, rounds: str, section: dict[str, Any], asking: Aski
     data = old.model_dump(mode="json")
     data["evolve"] = (data["evolve"] or {}) | section | {"rounds": before + _generations(rounds)}
     _execute(asking.capped(build_recipe(data, str(run_dir))), run_dir, asking, json)
-    log(f"for the stages after it: synth run {run_dir / 'recipe.yaml'} --run {run_dir}")
+    then("synth", "run", run_dir / "recipe.yaml", "--run", run_dir)
 
 
 def _execute(recipe: Recipe, run_dir: Path, asking: Asking, json: bool) -> None:

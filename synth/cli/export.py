@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 from json import loads as read_json
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +15,8 @@ from synth.cli.common import Debug, Json, guard, log, print_json, say
 from synth.errors import CredentialsError, SynthError, UsageError
 
 TOKEN_ENV = "HF_TOKEN"
+FILES = (".json", ".jsonl", ".csv", ".parquet")
+"""Endings of --out that name one file in place of a folder."""
 
 
 def export(
@@ -24,7 +28,10 @@ def export(
             "may be given several times. The recipe's by default."
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Where to; the run's own export/ by default.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="A folder, or one file (.jsonl, .json, .csv, .parquet); the run's own export/ by default."),
+    ] = None,
     validation: Annotated[float | None, typer.Option(help="Share for validation, 0 to 1; families stay whole.")] = None,
     test: Annotated[float | None, typer.Option(help="Share for testing, 0 to 1; families stay whole.")] = None,
     provenance: Annotated[bool | None, typer.Option(help="Columns that say where each row comes from.")] = None,
@@ -40,7 +47,8 @@ def export(
     Example: synth export runs/mine --format messages --format parquet --validation 0.05 --out data/
     """
     with guard(json=json, debug=debug):
-        target = out or folder / "export"
+        one_file = out if out is not None and out.suffix in FILES else None
+        target = out.with_name(f".{out.name}.tmp") if one_file and out else out or folder / "export"
         splits = {"validation": validation, "test": test}
         given: dict[str, Any] = {"formats": format, "provenance": provenance, "licence": licence, "title": title}
         given["splits"] = {k: v for k, v in splits.items() if v is not None} or None
@@ -48,6 +56,11 @@ def export(
 
         with made_anew(folder, "export"):
             manifest = _export(folder, target, {key: value for key, value in given.items() if value is not None})
+        _refuse_empty(folder, manifest)
+        if one_file is not None:
+            _take_file(target, one_file, manifest)
+            print_json({"out": str(one_file), **manifest}) if json else say(f"{one_file}: {manifest['records']} rows")
+            return
         pushed = _push(target, manifest, push_to_hub, yes) if push_to_hub else None
         if json:
             print_json({"out": str(target), **manifest, **({"push": pushed} if pushed else {})})
@@ -63,26 +76,51 @@ def _export(folder: Path, out: Path, given: dict[str, Any]) -> dict[str, Any]:
 
     from synth.engine.funnel import family_links, final_records
     from synth.engine.ledger import LedgerReader
+    from synth.mistakes import plain
     from synth.stages.export import ExportSettings, export, run_facts
 
     base, recipe_hash = _recipe_settings(folder)
     try:
         settings = ExportSettings.model_validate(base | given)
     except ValidationError as error:
-        lines = "; ".join(str(one["msg"]).removeprefix("Value error, ") for one in error.errors())
+        lines = "; ".join(words for *_, words in plain(error.errors(include_url=False)))
         raise UsageError(f"the export cannot be made as asked: {lines}", "see synth export --help") from None
     ledger = LedgerReader(folder)
     try:
         facts = run_facts(folder) | {"recipe_hash": recipe_hash}
         links = family_links(ledger) if settings.splits else ()
-        held_out = _held_out_ids(folder)
+        held_out = held_out_ids(folder)
         records = (record for record in final_records(ledger) if record.id not in held_out)
         return export(records, out, settings, facts, links).to_dict()
     finally:
         ledger.close()
 
 
-def _held_out_ids(folder: Path) -> set[str]:
+def _refuse_empty(folder: Path, manifest: dict[str, Any]) -> None:
+    """Tell of tasks without an answer. Raises UsageError where there is nothing else."""
+    count = manifest["left_out"].get("no_answer", 0)
+    answering = f"synth respond --run {shlex.quote(str(folder))}"
+    if count and not manifest["records"]:
+        raise UsageError(f"there is nothing to export: none of the {count} tasks has an answer", f"type: {answering}")
+    if count:
+        log(f"note: {count} tasks without an answer are left out; {answering}")
+
+
+def _take_file(folder: Path, out: Path, manifest: dict[str, Any]) -> None:
+    """Move the one data file of an export to `out`. Raises UsageError where there is not just one of that kind."""
+    names = [file["path"] for file in manifest["files"] if file["rows"] is not None]
+    try:
+        if len(names) != 1 or Path(names[0]).suffix != out.suffix:
+            raise UsageError(
+                f"--out {out} names one file, and the export has {', '.join(names)}",
+                "name a folder, or one --format that is written as such a file, without splits",
+            )
+        os.replace(folder / names[0], out)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def held_out_ids(folder: Path) -> set[str]:
     """Ids of the records a run keeps back for evaluation; they are in no export."""
     path = folder / "held_out.jsonl"
     return {read_json(line)["id"] for line in path.read_text("utf-8").splitlines()} if path.is_file() else set()

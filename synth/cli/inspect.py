@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from synth.cli.common import Debug, Json, guard, print_json, print_table, say
+from synth.cli.next import then
 from synth.errors import UsageError
+
+if TYPE_CHECKING:
+    from synth.records import Record
 
 Folder = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
 
@@ -18,6 +22,8 @@ def status(folder: Folder, json: Json = False, debug: Debug = False) -> None:
     """What a run has done so far: kept and rejected by stage and reason, requests, tokens, cost."""
     with guard(json=json, debug=debug):
         facts = _status(folder)
+        is_over = all(stage["state"] == "done" for stage in facts["stages"].values())
+        then(*(("synth", "export", folder) if is_over else ("synth", "run", folder / "recipe.yaml", "--run", folder)))
         if json:
             print_json(facts)
             return
@@ -25,40 +31,59 @@ def status(folder: Folder, json: Json = False, debug: Debug = False) -> None:
             rows = [[reason, str(count)] for reason, count in stage["rejected"].items()]
             title = f"{name} ({stage['state']}): {stage['kept']} kept, {sum(stage['rejected'].values())} rejected"
             print_table(title, ["rejected by", "rows"], rows) if rows else say(title)
-        header = ["stage", "role", "state", "requests", "prompt tokens", "answer tokens", "tokens", "cost", "attempts"]
-        rows = [
-            [str(r[k.replace("answer", "completion").replace(" ", "_")] or 0) for k in header]
-            for r in facts["requests"]
-        ]
-        print_table("Requests", header, rows)
+        header = ["stage", "role", "asked", "failed", "prompt tokens", "answer tokens", "cost"]
+        print_table("Requests", header, _request_rows(facts["requests"]))
+        say(f"Cost in all: {facts['cost']:.4f}")
         say(f"Possibly paid twice: {facts['possibly_paid_twice']}")
 
 
+def _request_rows(totals: list[dict[str, Any]]) -> list[list[str]]:
+    """One row for each stage and role, with those that failed or have no answer yet in a column of their own."""
+    rows: dict[tuple[str, str], list[float]] = {}
+    for total in totals:
+        row = rows.setdefault((total["stage"], total["role"]), [0, 0, 0, 0, 0.0])
+        own = total["requests"], total["requests"] * (total["state"] == "failed")
+        added = *own, total["prompt_tokens"] or 0, total["completion_tokens"] or 0, total["cost"] or 0
+        row[:] = [one + more for one, more in zip(row, added, strict=True)]
+    return [[*names, *(f"{count:,.0f}" for count in row[:4]), f"{row[4]:.4f}"] for names, row in rows.items()]
+
+
 def _status(folder: Path) -> dict[str, Any]:
+    from synth.engine.funnel import begun_stages
     from synth.engine.ledger import LedgerReader
+    from synth.engine.lock import is_held
     from synth.records import Record
 
     reader = LedgerReader(folder)
     stages: dict[str, Any] = {}
-    for name, info in reader.stages().items():
+    states = reader.stages()
+    begun = begun_stages(reader)
+    unfinished = "running" if is_held(folder) else "stopped"
+    for name in (stage.name for stage in begun):
         kept, rejected = 0, Counter[str]()
         for result in reader.results(name):
             if isinstance(result, Record):
                 kept += 1
             else:
                 rejected[f"{result.check}: {result.reason}"] += 1
-        stages[name] = {"state": info["state"], "kept": kept, "rejected": dict(rejected.most_common())}
+        state = "done" if states[name]["state"] == "done" else unfinished
+        stages[name] = {"state": state, "kept": kept, "rejected": dict(rejected.most_common())}
     count, cost = reader.maybe_paid_twice()
-    facts = {"run": str(folder), "stages": stages, "requests": reader.request_totals()}
+    order = [name for stage in begun for name in (stage.name, *stage.helpers)]
+    place = {name: number for number, name in enumerate(order)}
+    requests = sorted(reader.request_totals(), key=lambda row: place.get(row["stage"], -1))
+    facts = {"run": str(folder), "stages": stages, "requests": requests, "cost": round(reader.spent()[0], 6)}
     return facts | {"possibly_paid_twice": count, "possibly_paid_twice_cost": cost}
 
 
 def verify(folder: Folder, json: Json = False, debug: Debug = False) -> None:
     """Check every row of the ledger and every file that a run made against its checksum."""
     with guard(json=json, debug=debug):
+        from synth.engine.ledger import LedgerReader
         from synth.errors import StorageError
         from synth.pipeline.verify import run_problems
 
+        LedgerReader(folder).close()
         problems = run_problems(folder)
         if json:
             print_json({"run": str(folder), "problems": problems})
@@ -77,14 +102,15 @@ def lineage(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Print the way of one record from the seeds: operator and text at each step."""
+    """Print the way of one record from the seeds: the tasks shown, then operator and text at each step."""
     with guard(json=json, debug=debug):
         steps = _lineage(folder, record_id)
         if json:
             print_json(steps)
             return
         for step in steps:
-            head = f"[{step['id']}] {step['lineage']['origin']}"
+            name = step["lineage"]["parents"][0] if step["lineage"]["origin"] == "seed" else step["id"]
+            head = f"[{name}] {step['lineage']['origin']}"
             head += f", generation {step['lineage']['generation']}, {step['lineage']['operator'] or 'as given'}"
             say(head)
             say("  " + step["instruction"].replace("\n", "\n  "))
@@ -107,8 +133,26 @@ def _lineage(folder: Path, record_id: str) -> list[dict[str, Any]]:
             f"{len(found)} records have an id that begins with {record_id!r}", "see the export's id column"
         )
     steps = []
-    at = known.get(found[0])
+    at: Record | None = known[found[0]]
     while at is not None:
         steps.append(at.to_dict())
+        first = at
         at = next((known[p] for p in at.lineage.parents if p in known and at.lineage.origin == "evolve"), None)
-    return steps[::-1]
+    shown = [record for parent in first.lineage.parents for record in _seeds_or_made(folder, parent, known)]
+    return [*(record.to_dict() for record in shown), *steps[::-1]]
+
+
+def _seeds_or_made(folder: Path, parent: str, known: dict[str, Record]) -> list[Record]:
+    """A task that was shown when a record was made: one made before it, or a seed task, if it is still there."""
+    from synth.errors import SynthError
+    from synth.pipeline import read_run_recipe
+    from synth.stages.seeds import read_seed_tasks
+    from synth.stages.stage import seed_records
+
+    if parent in known:
+        return [known[parent]]
+    try:
+        seeds = [seed for seed in read_seed_tasks(read_run_recipe(folder).seeds.path) if seed.id == parent]
+    except SynthError:
+        return []
+    return seed_records(seeds)[:1]

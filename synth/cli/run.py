@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json as json_module
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from synth.cli.common import Debug, Json, MaybeRunDir, guard, log, print_json, print_table, say
+from synth.cli.next import then
 from synth.cli.teacher import (
     Accept,
     Asking,
@@ -62,20 +64,30 @@ def run(
         asking = Asking(teacher, None, base_url, concurrency, max_cost, tuple(price or ()))
         whole = resolved(recipe, set or [], asking)
         steering = Steering(accept_changes, same_teacher, fresh=fresh, forget=forget)
-        execute(whole, run or Path("runs") / whole.name, until=until, steering=steering, json=json)
+        folder = run or Path("runs") / whole.name
+        execute(whole, folder, until=until, steering=steering, json=json)
+        _say_next(whole, folder, until)
 
 
 def resolved(path: Path, overrides: list[str], asking: Asking) -> Recipe:
     """The recipe with what flags change in it. Raises UsageError where it asks and names no teacher."""
-    from synth.recipe import read_recipe
-
     swap = asking.teacher is not None or asking.base_url is not None
     sections = {"teacher": model_section(asking.teacher, asking.base_url, asking.concurrency)} if swap else {}
     more = [f"teacher.concurrency={asking.concurrency}"] if asking.concurrency else []
-    recipe = read_recipe(path, [*overrides, *more], sections)
+    recipe = read(path, [*overrides, *more], sections)
     if recipe.needs_teacher and "teacher" not in recipe.model_fields_set:
         raise no_teacher()
     return asking.capped(recipe)
+
+
+def read(path: Path, overrides: Sequence[str], sections: dict[str, Any] | None = None) -> Recipe:
+    """The recipe, which must make or read records. Raises InputError with every mistake, UsageError."""
+    from synth.recipe import read_recipe
+
+    recipe = read_recipe(path, overrides, sections)
+    if not recipe.has_source:
+        raise UsageError(f"{path}: nothing in it makes or reads records", "add `bootstrap:`, or `input: FILE`")
+    return recipe
 
 
 def execute(
@@ -101,6 +113,15 @@ def execute(
     if result.quarantined:
         log(f"{result.quarantined} item(s) were quarantined; run the same command again to retry them")
         raise typer.Exit(3)
+
+
+def _say_next(recipe: Recipe, run_dir: Path, until: str | None) -> None:
+    """After a whole recipe its rows are looked at; after a part of one the rest is run."""
+    rest = recipe.order[recipe.order.index(until) + 1 :] if until is not None else ()
+    if any(planned.name in rest for planned in recipe.plan()):
+        then("synth", "run", run_dir / "recipe.yaml", "--run", run_dir)
+    else:
+        then("synth", "review", run_dir)
 
 
 def summarise(result: RunResult) -> dict[str, Any]:
@@ -139,11 +160,12 @@ def print_summary(summary: dict[str, Any]) -> None:
         why = ", ".join(f"{reason} {count}" for reason, count in list(stage["rejected"].items())[:4])
         lost = str(sum(stage["rejected"].values())) + (f" ({why})" if why else "")
         seconds = f"{summary['seconds'].get(name, 0):.1f}"
-        rows.append([name, str(stage["kept"]), lost, str(stage["requests"]), f"{stage['tokens']:,}", seconds])
+        asked = [f"{stage['requests']:,}", f"{stage['tokens']:,}", f"{stage['cost']:.4f}"]
+        rows.append([name, str(stage["kept"]), lost, *asked, seconds])
     for name, seconds in summary["seconds"].items():
         if name not in summary["stages"]:
-            rows.append([name, "", "", "", "", f"{seconds:.1f}"])
-    print_table("Results", ["stage", "kept", "rejected", "requests", "tokens", "seconds"], rows)
+            rows.append([name, *[""] * 5, f"{seconds:.1f}"])
+    print_table("Results", ["stage", "kept", "rejected", "requests", "tokens", "cost", "seconds"], rows)
     if summary["student"]:
         header = ["student", "metric", "value", "95 % interval", "n"]
         print_table("The student", header, [[str(cell) for cell in row] for row in summary["student"]])
@@ -152,7 +174,7 @@ def print_summary(summary: dict[str, Any]) -> None:
     for path in summary["made"]:
         say(f"made {path}")
     for path in (path for path in map(Path, summary["made"]) if path.suffix == ".html"):
-        say(f"read it at {path.resolve().as_uri()}, and the rows with: synth review {summary['run']}")
+        say(f"read it at {path.resolve().as_uri()}")
 
 
 def validate(
@@ -166,12 +188,10 @@ def validate(
     Example: synth validate examples/quickstart.yaml
     """
     with guard(json=json, debug=debug):
-        from synth.recipe import read_recipe
-
-        resolved = read_recipe(recipe, set or ())
-        stages = [planned.name for planned in resolved.plan()]
+        whole = read(recipe, set or ())
+        stages = [planned.name for planned in whole.plan()]
         if json:
-            print_json(resolved.model_dump(mode="json"))
+            print_json(whole.model_dump(mode="json"))
         else:
             say(f"{recipe}: no mistakes. Stages: {', '.join(stages)}.")
 
@@ -205,4 +225,5 @@ def init(
         if json:
             print_json({"recipe": str(path)})
         else:
-            say(f"wrote {path}; run it with: synth run {path}")
+            say(f"wrote {path}")
+        then("synth", "estimate", path)

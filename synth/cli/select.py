@@ -14,7 +14,7 @@ import typer
 
 from synth.cli.common import Debug, Json, Strict, guard, log, print_json, print_table, read_told, say
 from synth.cli.teacher import Accept, Asking, BaseUrl, Concurrency, MaxCost, Prices, Teacher
-from synth.errors import StorageError, UsageError
+from synth.errors import SynthError, UsageError
 
 if TYPE_CHECKING:
     from synth.checks.semantic import Vectors
@@ -75,7 +75,7 @@ def select(
             return
         found = given.explained()
         if out:
-            _write_kept(found.results, out)
+            _write_kept(found.results, out, source)
         if json:
             print_json(found.to_dict() | {"grades": _histograms(found.results)})
         else:
@@ -132,7 +132,7 @@ def _read(source: Path, settings: SelectSettings, needs_vectors: bool, strict: b
         grades = stored_grades(reader.results("grade"))
         records = _selected(reader) or checked_records(source)
         return _Given(records, settings, grades, _vectors(settings, reader, needs_vectors))
-    except StorageError:
+    except SynthError:
         reader.close()
         raise
 
@@ -215,19 +215,22 @@ def _counts(given: _Given, check: str, option: str, values: list[Any]) -> tuple[
     return sum(isinstance(result, Record) for result in passed.results), counts
 
 
-def _write_kept(results: list[Record | Rejection], out: Path) -> None:
+def _write_kept(results: list[Record | Rejection], out: Path, source: Path) -> None:
+    """The rows kept; of a run those that an export has: no held-out rows, none without an answer."""
     import json
 
+    from synth.cli.export import held_out_ids
     from synth.fileio import atomic_file
     from synth.records import Record
 
-    kept = 0
+    kept = [result for result in results if isinstance(result, Record)]
+    held_out = held_out_ids(source)
+    rows = [one for one in kept if not source.is_dir() or (one.output.strip() and one.id not in held_out)]
     with atomic_file(out) as file:
-        for result in results:
-            if isinstance(result, Record):
-                kept += 1
-                file.write((json.dumps(result.to_dict()) + "\n").encode())
-    log(f"{kept} rows written to {out}")
+        for one in rows:
+            file.write((json.dumps(one.to_dict()) + "\n").encode())
+    left = f"; {len(kept) - len(rows)} held out or without an answer are left out" if len(rows) < len(kept) else ""
+    log(f"{len(rows)} rows written to {out}{left}")
 
 
 def _print(found: dict[str, Any], with_samples: bool) -> None:

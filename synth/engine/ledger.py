@@ -20,7 +20,7 @@ from synth.engine.entries import SAVE_ENTRY, SELECT_ENTRY, Entry, checksum, read
 from synth.engine.outlog import OutLog, read_out
 from synth.engine.schema import MIGRATIONS, migrate, open_database, read_version
 from synth.engine.writer import Row, Writer
-from synth.errors import StorageError
+from synth.errors import StorageError, UsageError
 from synth.models.base import Completion
 from synth.records import Record, Rejection
 
@@ -88,7 +88,8 @@ class LedgerReader:
     def __init__(self, run_dir: Path) -> None:
         path = run_dir / FILE_NAME
         if not path.is_file():
-            raise StorageError(f"{run_dir} holds no ledger", "name the folder of a run made by `synth run`")
+            what = "holds no run" if run_dir.is_dir() else "is not there"
+            raise UsageError(f"the folder {run_dir} {what}", "name the folder of a run made by `synth run`")
         self.path = path
         self._db = open_database(path, read_only=True)
         read_version(self._db, path)

@@ -45,6 +45,18 @@ def run_lock(run_dir: Path) -> Iterator[None]:
         yield
 
 
+def is_held(run_dir: Path) -> bool:
+    """Does a process write in the run folder now?"""
+    try:
+        with open(run_dir / "lock", "rb") as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def _owner(text: str) -> str:
     try:
         who = json.loads(text)

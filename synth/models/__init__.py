@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from synth.errors import UsageError
+from synth.mistakes import plain
 from synth.models.base import ChatModel
 from synth.plugins import is_reference, load, nearest
 
@@ -99,7 +100,7 @@ def read_settings(settings: type[Any], options: Mapping[str, Any], where: str) -
     try:
         return TypeAdapter(settings).validate_python(dict(options))
     except ValidationError as error:
-        wrong = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)]
+        wrong = [f"{'.'.join(place)}: {words}" for place, _, words in plain(error.errors(include_input=False))]
         raise UsageError(f"{where}: " + "; ".join(wrong), f"options are: {', '.join(known)}") from None
 
 

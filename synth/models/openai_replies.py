@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from synth.errors import CredentialsError, RequestFailed, RequestRefused, RetryableError, SynthError
+from synth.errors import CredentialsError, RequestFailed, RequestRefused, RetryableError, SynthError, UsageError
 from synth.models.base import ChatRequest, Completion, FinishReason, Usage
 from synth.models.retry_after import retry_after
 from synth.parsing.thoughts import split_thoughts
@@ -157,7 +157,7 @@ def read_failure(status: int, said: Any, headers: Mapping[str, str], asked: Aske
         return CredentialsError(text, f"check the key in ${asked.key_env}: is it one for {asked.url}?")
     if status in (404, 405) or 300 <= status < 400:
         error = CredentialsError(text, f"check base_url (it usually ends in /v1) and the model {asked.model!r}")
-        error.is_address = True
+        error.is_address, error.exit_code = True, UsageError.exit_code
         return error
     if status == 413 or code == "context_length_exceeded" or (status == 400 and _TOO_LONG.search(words)):
         return RequestRefused(text, "too_long", "ask for fewer tokens or show fewer examples")

@@ -15,7 +15,7 @@ from synth.engine.entries import SELECT_ENTRY, Entry, read_entry
 from synth.engine.funnel import begun_stages
 from synth.engine.ledger import FILE_NAME, LedgerReader, Result, results_from_json
 from synth.engine.outlog import read_out
-from synth.errors import StorageError
+from synth.errors import StorageError, SynthError
 
 WAIT_S = 20.0
 """How long a run that has just been started may take to make its tables."""
@@ -41,7 +41,7 @@ class Source:
     def ledger(self) -> Iterator[LedgerReader]:
         """The ledger that lies there now; the old one while a run puts a new one in its place."""
         with self._lock:
-            with suppress(OSError, StorageError):
+            with suppress(OSError, SynthError):
                 if self._inode() != self._file:
                     reader = _opened(self.run_dir, 0)
                     self._reader.close()

@@ -17,7 +17,7 @@ from synth.models.base import Sampling
 from synth.prompts import Prompt, render, version
 from synth.prompts.answering import answering
 from synth.records import Record, Rejection
-from synth.sources.languages import language_name
+from synth.sources.languages import check_code, language_name
 from synth.stages.stage import Stage, each_record
 
 STAGE = "converse"
@@ -71,6 +71,11 @@ class ConverseSettings(BaseModel):
     )
     sampling: Sampling = Field(Sampling(temperature=0.7, max_tokens=1024), description="How the answers are drawn.")
     prompt_path: str | None = Field(None, description="A .jinja file of your own in place of the prompt user_turn.")
+
+    @field_validator("language")
+    @classmethod
+    def _is_a_language(cls, value: str | None) -> str | None:
+        return None if value is None else check_code(value)
 
     @field_validator("shares")
     @classmethod

@@ -60,9 +60,11 @@ def quiet() -> Iterator[None]:
 
 
 def refuse_unusable(path: str) -> None:
-    """Raises UsageError for a folder that is empty, holds an adapter only, or weights that would be unpickled."""
+    """Raises UsageError for a folder that is missing, empty, an adapter only, or has weights that would be unpickled."""
     folder = Path(path)
     if not folder.is_dir():
+        if folder.is_absolute() or path.startswith("."):
+            raise UsageError(f"there is no folder {path}", "name a folder with a model, or a model of the hub")
         return
     if not any(folder.iterdir()):
         raise UsageError(f"{path} is an empty folder", "name a folder with config.json and model.safetensors")

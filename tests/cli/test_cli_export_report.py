@@ -86,4 +86,4 @@ def test_report_and_compare_say_where_the_page_is(run: Path, tmp_path: Path) -> 
     assert code == 0 and Path(json.loads(said)["report"]).is_file()
     page = tmp_path / "both.html"
     assert call("compare", str(run), str(run), "--out", str(page))[0] == 0 and page.is_file()
-    assert call("report", str(tmp_path / "nothing"))[0] == 5
+    assert call("report", str(tmp_path / "nothing"))[0] == 2

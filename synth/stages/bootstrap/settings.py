@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from synth.models.base import Sampling
+from synth.sources.languages import check_code
 
 SELF_INSTRUCT_SAMPLING = Sampling(temperature=0.7, top_p=0.5, presence_penalty=2.0, max_tokens=1024)
 """bootstrap_instructions.py. Its stop "16." also cut prices and years; see `completing.LIST` for ours."""
@@ -160,7 +161,7 @@ class BootstrapSettings(BaseModel):
     def _has_a_language(cls, value: str | list[str]) -> str | list[str]:
         if not value or not all(value):
             raise ValueError('name at least one language, or write "any"')
-        return value
+        return value if isinstance(value, str) else [check_code(code) for code in value]
 
     @model_validator(mode="after")
     def _fits_the_method(self) -> BootstrapSettings:

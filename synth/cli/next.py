@@ -1,0 +1,77 @@
+"""Every command that leaves something to go on with ends with what to type next, on stderr; not with --json."""
+
+from __future__ import annotations
+
+import shlex
+import string
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from synth.cli.common import log
+
+NEXT: dict[str, tuple[str, ...]] = {
+    "bootstrap": ("synth respond --run {run}",),
+    "respond": ("synth select {run}",),
+    "rephrase": ("synth export {run}",),
+    "select": ("synth export {run}", "synth train --data {out}"),
+    "export": ("synth train {folder}",),
+    "train": ("synth chat {out}", "synth evaluate {source}", "synth chat student"),
+    "evaluate": ("synth chat {source}",),
+    "report": ("synth review {folder}",),
+    "compare": ("synth review {one}",),
+    "verify": ("synth status {folder}",),
+    "lineage": ("synth review {folder}",),
+    "reparse": ("synth export {folder}",),
+    "validate": ("synth estimate {recipe}",),
+    "estimate": ("synth run {recipe}",),
+    "doctor": ("synth run {recipe}", "synth bootstrap --teacher {teacher} --run runs/mine"),
+    "import": ("synth dedup {out} --out unique.jsonl",),
+    "dedup": ("synth evolve --from {out} --teacher BACKEND:MODEL --run runs/evolved",),
+}
+"""Command → what comes next, in terms of its own flags; the first whose flags were all given."""
+
+
+_told: list[str] = []
+
+
+def then(*words: object) -> None:
+    """The command that comes after this one, where only its outcome tells."""
+    _told[:] = [shlex.join(str(word) for word in words)]
+
+
+class Command(TyperCommand):
+    """A command that says what to type next, where it ends well."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Run it, then say so."""
+        _told.clear()
+        result = super().invoke(ctx)
+        _tell(ctx)
+        return result
+
+
+class Group(TyperGroup):
+    """A command that has others below it, and says what to type next."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Run it, then say so."""
+        _told.clear()
+        result = super().invoke(ctx)
+        _tell(ctx)
+        return result
+
+
+def _tell(ctx: typer.Context) -> None:
+    if not ctx.params.get("json"):
+        for text in _told or _fitting(ctx):
+            log(f"next: {text}")
+
+
+def _fitting(ctx: typer.Context) -> list[str]:
+    given = {name: shlex.quote(str(value)) for name, value in ctx.params.items() if value is not None}
+    for text in NEXT.get(ctx.info_name or "", ()):
+        if all(name in given for _, name, _, _ in string.Formatter().parse(text) if name):
+            return [text.format_map(given)]
+    return []
