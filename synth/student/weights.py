@@ -60,7 +60,7 @@ def quiet() -> Iterator[None]:
 
 
 def refuse_unusable(path: str) -> None:
-    """Raises UsageError for a folder that is missing, empty, an adapter only, or has weights that would be unpickled."""
+    """Raises UsageError for a folder that is missing, empty, an adapter, or whose weights would be unpickled."""
     folder = Path(path)
     if not folder.is_dir():
         if folder.is_absolute() or path.startswith("."):
