@@ -203,9 +203,12 @@ def test_a_judge_that_tells_planted_answers_apart_goes_on(tmp_path: Path) -> Non
     assert len(judge.requests) == 2 * (12 + 14)  # twelve planted pairs, each question in both orders
 
 
-@pytest.mark.parametrize("reply", [longest, lambda _request: "Verdict: A", lambda _request: "Both are fine."])
+@pytest.mark.parametrize(
+    "reply",
+    [longest, lambda _request: "Verdict: A", lambda _request: "Verdict: tie", lambda _request: "Both are fine."],
+)
 def test_a_judge_that_cannot_tell_stops_the_stage_before_anything_is_ranked(reply: Reply, tmp_path: Path) -> None:
-    with pytest.raises(StageStopped, match=r"\d+ of 12 planted pairs right \(10 are needed\)"):
+    with pytest.raises(StageStopped, match=r"\d+ of \d+ planted pairs right \(\d+ are needed"):
         ranked(tmp_path / "tried", SUMS, reply)
     results, _ = ranked(tmp_path / "untried", SUMS, reply, calibrate=False)
     assert len(results) == 14

@@ -102,13 +102,13 @@ class Preferring:
         self, record: Record, answers: Sequence[Answer], why: str, left_out: Counter[str], noted: dict[str, Any]
     ) -> Record | Rejection:
         """What becomes of a record that makes no pair; `why` is a short code."""
-        if self.settings.only_pairs:
-            found = record if record.output or not answers else with_answers(record, answers)
-            told = [f"{count} {kind}" for kind, count in sorted(left_out.items()) if count]
-            return Rejection(
-                found, STAGE, "pairs", why, ", ".join([f"answers that can be ranked: {len(answers)}", *told])
-            )
-        return _with(record, answers, [AS_GOOD] * (len(answers) - 1), left_out, noted | {"none": why})
+        grades = [AS_GOOD] * (len(answers) - 1)
+        found = _with(record, answers, grades, left_out, noted | {"none": why})
+        if not self.settings.only_pairs:
+            return found
+        told = [f"answers that can be ranked: {len(answers)}"]
+        told += [f"{count} {kind}" for kind, count in sorted(left_out.items()) if count]
+        return Rejection(found, STAGE, "pairs", why, ", ".join(told))
 
 
 def _with(

@@ -13,9 +13,9 @@ from synth.stages.prefer.answers import Answers
 from synth.stages.prefer.ranking import Judging
 
 PLANTED = 12
-"""Planted pairs; a judge may be wrong on one in six."""
+"""Planted pairs; a judge may be wrong on one in six of those it decides."""
 LEAST = 5
-"""With fewer pairs there is no trial."""
+"""With fewer pairs there is no trial; a judge must decide as many."""
 
 
 class Trial:
@@ -44,19 +44,18 @@ class Trial:
         if len(pairs) < LEAST:
             return None
         told = await asyncio.gather(*(self._is_told(*pair) for pair in pairs))
-        right, wanted = sum(told), len(pairs) - len(pairs) // 6
-        figures = f"{right} of {len(pairs)} planted pairs right ({wanted} are needed)"
+        sizes = [len(wrong) > len(own) for _, own, wrong in pairs]
+        decided = [(is_right, is_long) for is_right, is_long in zip(told, sizes, strict=True) if is_right is not None]
+        right, wanted = sum(is_right for is_right, _ in decided), max(LEAST, len(decided) - len(decided) // 6)
+        ties = f", {len(pairs) - len(decided)} tied" if len(decided) < len(pairs) else ""
+        figures = f"{right} of {len(decided)} planted pairs right ({wanted} are needed{ties})"
         await self._engine.ledger.set_meta("trial of the judge", figures)
         if right >= wanted:
             return None
-        long = sum(len(wrong) > len(own) for _, own, wrong in pairs)
-        missed = sum(
-            not is_told and len(wrong) > len(own) for is_told, (_, own, wrong) in zip(told, pairs, strict=True)
-        )
+        long, short = (sum(not is_right for is_right, size in decided if size is is_long) for is_long in (True, False))
         return StageStopped(
             f"prefer: the judge got {figures}, so it is not asked further. Each is a record's answer beside other "
-            f"records' answers; of {long} with the longer wrong answer it got {missed} wrong, of the other "
-            f"{len(pairs) - long} it got {len(pairs) - right - missed}",
+            f"records' answers; it got {long} wrong in which the wrong answer was the longer one, and {short} others",
             "name another judge:, or try prefer.judge_by=grades; what was paid for is kept",
         )
 
@@ -66,10 +65,15 @@ class Trial:
         except RequestFailed:
             return ""
 
-    async def _is_told(self, record: Record, own: str, wrong: str) -> bool:
-        """Does the right answer come first? A judge that does not answer does not know."""
+    async def _is_told(self, record: Record, own: str, wrong: str) -> bool | None:
+        """Does the right answer come first? None for a tie, since a weak teacher's own answers may be wrong as well.
+
+        A judge that does not answer, or says something else in the other order, does not know.
+        """
         try:
             ranking = await self._judging(record, [own, wrong], self._ask)
         except RequestFailed:
             return False
+        if ranking.counts["ties"] and not ranking.counts["flips"]:
+            return None
         return None not in ranking.scores and ranking.is_better(0, 1, 0.0)

@@ -20,6 +20,7 @@ from synth.given import parse_yaml
 from synth.metrics import count_words, distinct_n, self_bleu, vendi_score
 from synth.records import Record
 from synth.stages.report.evolution import EvolutionFacts, collect_evolution
+from synth.stages.report.pairs import PairFacts, collect_pairs, pair_stages
 from synth.stages.report.people import PeopleFacts, collect_people
 from synth.stages.report.quality import QualityCollector, QualityFacts
 from synth.stages.report.recipe_text import shown_recipe
@@ -104,6 +105,7 @@ class RunFacts:
     ablation: dict[str, Any]
     people: PeopleFacts
     talks: TalkFacts
+    pairs: PairFacts
 
     @property
     def exported(self) -> int | None:
@@ -126,12 +128,16 @@ def collect(run_dir: Path, embeddings_path: str | None = None) -> RunFacts:
     ledger = LedgerReader(run_dir)
     try:
         records, talks = RecordFacts(), TalkFacts()
-        rng = random.Random(run_dir.name)
+        rng, other_rng = random.Random(run_dir.name), random.Random(run_dir.name)
         quality = QualityCollector(ledger)
+        ranking = pair_stages(ledger)
+        pairs = collect_pairs(ledger, ranking)
         for record in final_records(ledger):
             records.add(record, rng)
             quality.see(record)
             talks.add(record)
+            if not ranking:
+                pairs.add(record, other_rng)
         records.seeds = _seed_texts(run_dir)
         meta = {str(key): str(value) for key, value in ledger.query("SELECT key, value FROM meta ORDER BY key")}
         return RunFacts(
@@ -153,6 +159,7 @@ def collect(run_dir: Path, embeddings_path: str | None = None) -> RunFacts:
             ablation=_json(run_dir / "ablation.json"),
             people=collect_people(ledger, run_dir),
             talks=talks,
+            pairs=pairs,
         )
     finally:
         ledger.close()

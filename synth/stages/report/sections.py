@@ -16,6 +16,7 @@ from synth.stages.report.evolution import word_difference
 from synth.stages.report.facts import RunFacts
 from synth.stages.report.mixture import mixture_blocks
 from synth.stages.report.opening import cost, duration, kept_rows, rejected_rows, verdict
+from synth.stages.report.pairs import pair_blocks
 from synth.stages.report.people import people_blocks
 from synth.stages.report.quality import quality_blocks
 from synth.stages.report.student import student_blocks
@@ -332,6 +333,7 @@ SECTIONS: tuple[tuple[str, str, Callable[[RunFacts], list[Block]]], ...] = (
     ("nearness", "How near the tasks are to the seeds and to each other", nearness),
     ("lengths", "Lengths", lengths),
     ("talks", "Conversations and comparisons", lambda facts: talk_blocks(facts.talks) or [Note(NO_DATA)]),
+    ("pairs", "Pairs of answers", lambda facts: pair_blocks(facts.pairs) or [Note(NO_DATA)]),
     ("kinds", "Categories, languages, origins", kinds),
     ("diversity", "Diversity", diversity),
     ("evolution", "Evolution", evolution),
