@@ -1,4 +1,4 @@
-"""Draws a run's counters: bars on a terminal, else a plain line every 10 seconds. All text is made safe for it."""
+"""Draws a run's counters: one live line a stage on a terminal, else a plain one every 30 seconds, if it changed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from synth.cli.common import log, safe
 from synth.engine.progress import RunProgress, StageProgress
 
-PLAIN_EVERY_S = 10.0
+PLAIN_EVERY_S = 30.0
 DRAW_EVERY_S = 0.25
 
 
@@ -38,14 +38,25 @@ def _can_redraw() -> bool:
 
 def _lines(progress: RunProgress, stop: threading.Event) -> None:
     told = 0
+    said: dict[str, str] = {}
     while not stop.wait(PLAIN_EVERY_S):
         told = _tell(progress, told)
         if progress.waiting_for:
             log(f"{time.strftime('%H:%M:%S')} {progress.waiting_for}")
-        for stage in list(progress.stages.values()):
-            if stage.ended is None:
-                log(f"{time.strftime('%H:%M:%S')} {describe(stage)}")
+        for line in changed_lines(progress, said):
+            log(f"{time.strftime('%H:%M:%S')} {line}")
     _tell(progress, told)
+
+
+def changed_lines(progress: RunProgress, said: dict[str, str]) -> list[str]:
+    """One line for each stage whose counts changed since they were `said` (by stage), which is brought up to date."""
+    lines = []
+    for stage in progress.ordered():
+        counts = str((stage.items, stage.kept, stage.requests, stage.ended))
+        if said.get(stage.name) != counts:
+            said[stage.name] = counts
+            lines.append(describe(stage, progress.total(stage)))
+    return lines
 
 
 def _tell(progress: RunProgress, told: int) -> int:
@@ -60,6 +71,7 @@ def _bars(progress: RunProgress, stop: threading.Event) -> None:
     from rich.live import Live
 
     with Live(console=Console(stderr=True), refresh_per_second=4, transient=True) as live:
+        live.console.show_cursor(True)  # also where a second Ctrl-C ends the process at once
         while not stop.wait(DRAW_EVERY_S):
             live.update(_table(progress))
         live.update(_table(progress))
@@ -67,24 +79,22 @@ def _bars(progress: RunProgress, stop: threading.Event) -> None:
 
 
 def _table(progress: RunProgress) -> Any:
-    from rich.progress_bar import ProgressBar
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    table = Table.grid(padding=(0, 1))
-    for stage in list(progress.stages.values()):
-        done = stage.items if stage.expected is None else stage.kept
-        bar = ProgressBar(
-            total=stage.expected, completed=done, width=24, pulse=stage.expected is None and not stage.ended
-        )
-        table.add_row(Text(f"{stage.name:<10}"), bar, Text(describe(stage).partition(": ")[2]))
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("stage", "done", "kept", "rejected", "in flight", "tokens/s", "cost", "left"):
+        table.add_column(name, justify="left" if name == "stage" else "right", no_wrap=True)
+    for stage in progress.ordered():
+        table.add_row(*(Text(safe(cell)) for cell in cells(stage, progress.total(stage))))
     slots = [f"{t.in_flight} of {t.limit} slots, {t.throttled} throttled" for t in progress.throttles[:1]]
-    table.add_row(Text(""), Text(""), Text(", ".join([*slots, *filter(None, [safe(progress.waiting_for)])])))
-    return table
+    last = Text(", ".join([*slots, *filter(None, [safe(progress.waiting_for)])]))
+    return Group(table, last)
 
 
 class Line:
-    """Says how far a long piece of work is: one line, written over on a terminal, else one every 10 seconds."""
+    """Says how far a long piece of work is: one line, written over on a terminal, else one every 30 seconds."""
 
     def __init__(self) -> None:
         self._last = -PLAIN_EVERY_S
@@ -100,16 +110,38 @@ class Line:
         print(f"\r\x1b[K{text}" if self._is_terminal else text, end=end, file=sys.stderr, flush=True)
 
 
-def describe(stage: StageProgress) -> str:
-    """One line: what is done, how fast, what it cost, how long it will take."""
-    seconds = max(stage.seconds, 1e-6)
-    done = stage.items if stage.expected is None else stage.kept
-    of = f" of {stage.expected}" if stage.expected else ""
-    parts = [f"{done}{of} done", f"{stage.kept} kept", f"{stage.rejected.total()} rejected"]
-    parts.append(f"{stage.requests} requests ({stage.requests / seconds:.1f}/s)")
-    parts.append(f"{stage.prompt_tokens + stage.completion_tokens:,} tokens")
-    if stage.cost:
-        parts.append(f"cost {stage.cost:.4f}")
-    if stage.expected and 0 < done < stage.expected and stage.requests:
-        parts.append(f"about {seconds / done * (stage.expected - done):.0f} s left")
-    return f"{stage.name}: " + ", ".join(parts)
+def cells(stage: StageProgress, total: int | None) -> list[str]:
+    """Name, done of so many, kept, rejected, in flight, tokens/s, cost of how much, time left; empty what is not known.
+
+    A cost and a time are told from the rate of this process, once there is one.
+    """
+    done = f"{stage.done}/{total}" if total is not None else str(stage.done)
+    speed = f"{stage.tokens_per_s:,.0f}" if stage.tokens_per_s is not None else ""
+    left = stage.seconds_left(total) if total is not None and not stage.ended else None
+    flies = str(stage.in_flight) if not stage.ended else "done"
+    counts = [done, str(stage.kept), str(stage.rejected.total()), flies, speed]
+    return [stage.name, *counts, _cost(stage, total), "" if left is None else _time(left)]
+
+
+def _cost(stage: StageProgress, total: int | None) -> str:
+    if not stage.cost:
+        return ""
+    share = stage.share_left(total) if total is not None and not stage.ended else None
+    return f"{stage.cost:.4f}" + (f"/{stage.cost * (1 + share):.2f}" if share is not None else "")
+
+
+def _time(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def describe(stage: StageProgress, total: int | None) -> str:
+    """The same in one line."""
+    name, done, kept, rejected, flies, speed, cost, left = cells(stage, total)
+    parts = [f"{done} done", f"{kept} kept", f"{rejected} rejected"]
+    parts += [] if stage.ended else [f"{flies} in flight"]
+    parts += [f"{speed} tokens/s"] if speed else []
+    parts += [f"cost {cost}"] if cost else []
+    parts += [f"{left} left"] if left else []
+    return f"{name}: " + ", ".join(parts)

@@ -75,8 +75,18 @@ class Payment:
         self._left_at: float | None = None  # wall clock of the last attempt, for the report's time line
         self._waiting = 0
         self._planned = self._reserved = self._has_slot = self._naps = False
-        self._in_flight = False  # from the moment it is sent until its answer is stored or it has failed
+        self._flies = False
         self.task = asyncio.create_task(self._pay())
+
+    @property
+    def _in_flight(self) -> bool:
+        """From the moment it is sent until its answer is stored or it has failed."""
+        return self._flies
+
+    @_in_flight.setter
+    def _in_flight(self, flies: bool) -> None:
+        self.progress.in_flight += flies - self._flies
+        self._flies = flies
 
     async def result(self) -> Completion:
         """The answer. When all who waited are gone before it was sent, it is not sent."""

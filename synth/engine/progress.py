@@ -14,7 +14,9 @@ from synth.records import Record, Rejection
 
 @dataclass(slots=True)
 class StageProgress:
-    """One stage: `expected`: kept records it aims at, None where it takes what comes."""
+    """One stage. `expected`: kept records it aims at, None where it takes what comes. `done_before`: what was done when
+    its first answer of this process came; rates are measured from then on.
+    """
 
     name: str
     expected: int | None = None
@@ -26,6 +28,8 @@ class StageProgress:
     completion_tokens: int = 0
     cost: float = 0.0
     retries: int = 0
+    in_flight: int = 0
+    done_before: int = 0
     started: float = field(default_factory=time.monotonic)
     ended: float | None = None
     first_request: float | None = None
@@ -41,7 +45,8 @@ class StageProgress:
 
     def answered(self, prompt_tokens: int, completion_tokens: int, cost: float) -> None:
         """Count one new answer of a model."""
-        self.first_request = self.first_request or time.monotonic()
+        if self.first_request is None:
+            self.first_request, self.done_before = time.monotonic(), self.done
         self.requests += 1
         self.prompt_tokens += prompt_tokens
         self.completion_tokens += completion_tokens
@@ -50,6 +55,33 @@ class StageProgress:
     def finish(self) -> None:
         """The stage is done."""
         self.ended = time.monotonic()
+
+    @property
+    def done(self) -> int:
+        """Kept records where a number of them is wanted, else settled items."""
+        return self.items if self.expected is None else self.kept
+
+    @property
+    def tokens_per_s(self) -> float | None:
+        """Answer tokens per second since the first answer; None before there is a rate."""
+        return self.completion_tokens / asking if (asking := self._asking_s) else None
+
+    def share_left(self, total: int) -> float | None:
+        """How many times what was done since the first answer is still to do; None before there is a rate."""
+        now = self.done - self.done_before
+        return (total - self.done) / now if self._asking_s and now > 0 and total > self.done else None
+
+    def seconds_left(self, total: int) -> float | None:
+        """By the rate since the first answer; None before there is one."""
+        share = self.share_left(total)
+        return None if share is None else share * self._asking_s
+
+    @property
+    def _asking_s(self) -> float:
+        """Seconds since the first answer, 0 before there are two."""
+        if self.first_request is None or self.requests < 2:
+            return 0.0
+        return max((self.ended or time.monotonic()) - self.first_request, 1e-6)
 
     @property
     def seconds(self) -> float:
@@ -61,7 +93,8 @@ class StageProgress:
 class RunProgress:
     """All stages of a run in the order they began, with the slots in use now.
 
-    `notes`: sentences for the person at the terminal about what was done otherwise than asked. `on_stop`: what `stop`
+    `notes`: sentences for the person at the terminal about what was done otherwise than asked. `order`: the stages of
+    the run, first to last. `say`: tells that person something at once. `on_stop`: what `stop`
     does while an engine is at work; `is_stopped` is looked at before and after.
     """
 
@@ -69,6 +102,8 @@ class RunProgress:
     throttles: list[Throttle] = field(default_factory=list)
     healths: list[Health] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    order: tuple[str, ...] = ()
+    say: Callable[[str], None] = lambda _line: None
     is_stopped: bool = False
     on_stop: Callable[[], None] | None = None
 
@@ -84,6 +119,26 @@ class RunProgress:
         if expected is not None:
             found.expected = expected
         return found
+
+    def ordered(self) -> list[StageProgress]:
+        """The stages, first to last; the names that ask on behalf of others come first."""
+        place = {name: number for number, name in enumerate(self.order)}
+        return sorted(self.stages.values(), key=lambda stage: place.get(stage.name, -1))
+
+    def total(self, stage: StageProgress) -> int | None:
+        """How much a stage is to do; None where what comes before it does not tell yet."""
+        if stage.expected is not None or stage.name not in self.order:
+            return stage.expected
+        number = self.order.index(stage.name)
+        before = self.stages.get(self.order[number - 1]) if number else None
+        if before is None:
+            return None
+        return before.kept if before.ended else before.expected
+
+    @property
+    def in_flight(self) -> int:
+        """Requests sent whose answers have not come."""
+        return sum(stage.in_flight for stage in self.stages.values())
 
     @property
     def waiting_for(self) -> str:

@@ -83,7 +83,7 @@ def run(
         if steering.fresh:
             empty(run_dir, steering.forget)
         adopt(recipe, run_dir, steering, tell)
-        progress = RunProgress()
+        progress = RunProgress(say=tell, order=tuple(planned.name for planned in recipe.plan()))
         helpers = {planned.name: planned.helpers for planned in recipe.plan()}
         result = RunResult(run_dir, progress, read_timings(run_dir), helpers)
         given = read_input(recipe)

@@ -178,8 +178,13 @@ def _signals_stop(engine: Engine) -> Iterator[None]:
 
     def stop(number: int) -> None:
         if engine.fatal is not None:
+            engine.progress.say("ended at once; what was in flight is lost, and may have been paid for")
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
+        engine.progress.say(
+            f"stopping: {engine.progress.in_flight} answers in flight are waited for, {engine.options.grace_s:.0f} s at"
+            " most, and kept. Press Ctrl-C again to end at once without them."
+        )
         engine.stop(Interrupted(number))
 
     if threading.current_thread() is not threading.main_thread():  # then the caller handles signals
