@@ -151,13 +151,14 @@ def decided(said: Mapping[str, Verdict]) -> Verdict | None:
     None where nobody did more than skip the row.
     """
     votes = [one for one in said.values() if one.kind != "skip"]
-    rejections = [one for one in votes if one.kind == "reject"]
     if not votes:
         return None
+    rejections = [one for one in votes if one.kind == "reject"]
     if 2 * len(rejections) >= len(votes):
         return rejections[-1]
-    edits = sorted((one for one in votes if one.kind == "edit"), key=lambda one: one.at)
-    return edits[-1] if edits else votes[-1]
+    for_it = [one for one in votes if one.kind != "reject"]
+    edits = sorted((one for one in for_it if one.kind == "edit"), key=lambda one: one.at)
+    return edits[-1] if edits else for_it[-1]
 
 
 def decisions(verdicts: Iterable[Verdict]) -> dict[str, Verdict]:

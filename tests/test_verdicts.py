@@ -9,7 +9,7 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from synth.errors import InputError, StorageError
@@ -47,6 +47,7 @@ def test_an_undo_takes_the_latest_verdict_back(said: list[Verdict]) -> None:
 
 
 @given(histories())
+@example([verdict("a", "anna", "accept"), verdict("a", "ben", "accept"), verdict("a", "carl", "reject")])
 def test_a_row_is_rejected_where_at_least_half_of_those_who_judged_it_do(said: list[Verdict]) -> None:
     for row, votes in current(said).items():
         judged = [one.kind for one in votes.values() if one.kind != "skip"]
