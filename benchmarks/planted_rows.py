@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from synth.parsing import clean_input
 from synth.records import Record
 from synth.sources import Source, read_source
 
@@ -139,8 +140,12 @@ def cells(row: Row) -> str:
 
 
 def real_rows(count: int = GOOD) -> list[Row]:
-    """Real rows, 2,997 at most: Alpaca's demo, then its instructions with the demo's answers."""
-    rows = json.loads((DATA / "alpaca_en_demo.json").read_text("utf-8"))
+    """Real rows, 2,997 at most: Alpaca's demo, then its instructions with the demo's answers.
+
+    Eight inputs that say in words that there is none are empty here, as the importer makes them.
+    """
+    demo = json.loads((DATA / "alpaca_en_demo.json").read_text("utf-8"))
+    rows = [row if clean_input(row["input"]) else row | {"input": ""} for row in demo]
     with gzip.open(DATA / "alpaca_52k_instructions.jsonl.gz", "rt", encoding="utf-8") as file:
         more = [json.loads(line) for line in file]
     texts = [one["instruction"] if isinstance(one, dict) else one for one in more]

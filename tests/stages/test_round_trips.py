@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from synth.parsing import clean_input
 from synth.records import Record
 from synth.sources import read_source
 from synth.stages.export import ExportSettings, export
@@ -38,7 +39,12 @@ HOLDS_INPUT = {"alpaca", "alpaca_jsonl", "parquet", "datasets", "csv", "dolly"}
 
 
 def can_hold(name: str, record: Record) -> bool:
-    """CSV has no place for a conversation, the chat forms none for an input apart from its instruction."""
+    """CSV has no place for a conversation, the chat forms none for an input apart from its instruction.
+
+    An input that says that there is none ("NULL") is read as none.
+    """
+    if record.input and not clean_input(record.input):
+        return False
     if name in ("csv", "dolly"):  # what Dolly's reader takes for a footnote is not read back
         return not record.system and not record.history and not re.search(r"\[\d", record.input)
     if name in ("prompt_completion", "orca", "chatml") and FORMATS[name].row(record) is None:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synth.errors import InputError
+from synth.parsing import clean_input
 from synth.records import Instance, SeedTask
 from synth.stages.seed_stats import card_block, nearest, put_in_card, stats
 from synth.stages.seeds import import_seed_tasks, read_seed_tasks, write_seed_tasks
@@ -189,9 +190,10 @@ def test_the_published_seeds_are_read_whole() -> None:
 
 @needs_shared
 def test_the_alpaca_demo_gives_999_tasks_and_goes_round_equal(tmp_path: Path) -> None:
-    source = json.loads((SHARED / "alpaca_en_demo.json").read_bytes())
+    rows_in = json.loads((SHARED / "alpaca_en_demo.json").read_bytes())
+    source = [row if clean_input(row["input"]) else row | {"input": ""} for row in rows_in]  # eight say "no input"
     found = import_seed_tasks(SHARED / "alpaca_en_demo.json")
-    assert len(found.tasks) == 999 and "14 tasks repeat" in found.notes[0]
+    assert len(found.tasks) == 999 and "14 tasks repeat" in found.notes[1]
     rows = [
         {"instruction": task.instruction, "input": task.instances[0].input, "output": task.instances[0].output}
         for task in found.tasks
