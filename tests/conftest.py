@@ -7,7 +7,19 @@ import os
 import shutil
 from pathlib import Path
 
+import pytest
+from hypothesis import settings
+
 MEMORY, NEEDED = Path("/dev/shm"), 4 * 2**30
 
 if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > NEEDED:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+settings.register_profile("the same everywhere", derandomize=True, deadline=None)
+settings.load_profile("the same everywhere")
+
+
+@pytest.fixture
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Failed requests of this process are tried again after milliseconds instead of seconds."""
+    monkeypatch.setattr("synth.engine.retry.BASE_S", 0.001)

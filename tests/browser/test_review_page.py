@@ -44,15 +44,16 @@ def press(page: Any, *keys: str) -> None:
     page.wait_for_function("before => document.querySelector('#judge')?.dataset.row !== before", arg=before)
 
 
-def test_a_hundred_verdicts_by_keys_outlive_a_server_that_is_killed(browser: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("verdicts", [24, pytest.param(100, marks=pytest.mark.slow)])
+def test_verdicts_by_keys_outlive_a_server_that_is_killed(verdicts: int, browser: Any, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     make_run(folder, roots=60, files=False)
     server = Review(folder)
     with Watch(browser, f"{server.url}review") as watch:
         pressed: dict[str, str] = {}
-        for number in range(100):
+        for number in range(verdicts):
             keys = (("a",), ("r", str(1 + number % 9)), ("s",), ("r", "Enter"))[number % 4]
-            if number in (33, 66):
+            if number in (verdicts // 3, 2 * verdicts // 3):
                 server.kill()
                 shown = judged(watch.page)
                 watch.page.keyboard.press("a")
@@ -65,7 +66,7 @@ def test_a_hundred_verdicts_by_keys_outlive_a_server_that_is_killed(browser: Any
             press(watch.page, *keys)
     said = current(read_verdicts(folder / "verdicts.jsonl"))
     server.kill()
-    assert len(pressed) == 100
+    assert len(pressed) == verdicts
     assert {row: by["anna"].kind for row, by in said.items()} == pressed
     assert {by["anna"].reason for by in said.values() if by["anna"].kind == "reject"} >= {"", "wrong answer"} - {None}
 

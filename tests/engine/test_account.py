@@ -29,6 +29,9 @@ def one_server() -> Iterator[FaultServer]:
         yield one
 
 
+pytestmark = pytest.mark.usefixtures("quick_retries")
+
+
 @pytest.fixture
 def server(one_server: FaultServer) -> FaultServer:
     one_server.set_faults()

@@ -220,13 +220,14 @@ def test_a_damaged_answer_is_asked_again_by_the_next_run_and_then_verifies(tmp_p
     assert (tmp_path / "run" / "export" / "alpaca.json").read_bytes() == before
 
 
-def test_a_hundred_flipped_bytes_are_found_or_were_never_used(run_dir: Path, finished: Path) -> None:
+@pytest.mark.parametrize("flips", [20, pytest.param(200, marks=pytest.mark.slow)])
+def test_flipped_bytes_are_found_or_were_never_used(flips: int, run_dir: Path) -> None:
     """In the ledger and in every file of the run; each flip alone."""
     rng = random.Random(5)
     unused = ("lock", "timings.json", f"{FILE_NAME}-shm", f"{FILE_NAME}-wal")
     files = [one for one in sorted(run_dir.rglob("*")) if one.is_file() and one.name not in unused]
     before = used(run_dir)
-    for _ in range(100):
+    for _ in range(flips):
         path = rng.choice(files) if rng.random() < 0.4 else run_dir / FILE_NAME
         good = path.read_bytes()
         at = rng.randrange(len(good))

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiohttp import web
 from workshop import answer_all, client, engine_over, tasks
 
@@ -81,6 +82,7 @@ def test_there_are_more_than_eighty_kinds() -> None:
     assert len(set(BODIES)) + len(STATUSES) > 82
 
 
+@pytest.mark.usefixtures("quick_retries")
 def test_each_odd_answer_costs_its_own_item_at_most(tmp_path: Path) -> None:
     """Odd item n gets odd answer n at every attempt; each second item gets a good one."""
     kinds = [*((200, body, {}) for body in BODIES), *((status, said("x"), {}) for status in STATUSES)]
@@ -104,7 +106,7 @@ def test_each_odd_answer_costs_its_own_item_at_most(tmp_path: Path) -> None:
         await site.start()
         url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
         try:
-            async with engine_over(tmp_path, client(url), max_attempts=2, slots=8, deadline_s=5.0) as engine:
+            async with engine_over(tmp_path, client(url), max_attempts=2, slots=8, deadline_s=2.0) as engine:
                 all_tasks = tasks(2 * len(kinds))
                 # Twenty lost requests in a row stop a run: nine odd ones at a time keep two batches below that.
                 batches = [all_tasks[start : start + 18] for start in range(0, len(all_tasks), 18)]

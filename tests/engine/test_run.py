@@ -95,6 +95,7 @@ def test_items_that_are_gone_and_settings_that_changed_leave_no_outcomes(tmp_pat
     asyncio.run(main())
 
 
+@pytest.mark.usefixtures("quick_retries")
 def test_an_empty_answer_is_never_taken(tmp_path: Path) -> None:
     answers = iter(["", "  \n", "good"])
 
@@ -276,6 +277,7 @@ def test_a_refused_request_costs_its_item_alone(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.usefixtures("quick_retries")
 def test_an_attempt_that_may_have_been_billed_counts_at_its_worst(tmp_path: Path) -> None:
     replies = iter(
         [

@@ -62,7 +62,7 @@ def test_exactly_as_many_tasks_are_accepted_as_wanted(tmp_path: Path, method: st
 def test_neither_concurrency_nor_the_order_of_answers_changes_anything(tmp_path: Path, method: str) -> None:
     def all_of(concurrency: int) -> Results:
         model = Scripted(repetitive, jitter)
-        return run(tmp_path / str(concurrency), model, method=method, num_tasks=150, concurrency=concurrency)
+        return run(tmp_path / str(concurrency), model, method=method, num_tasks=80, concurrency=concurrency)
 
     alone = all_of(1)
     assert rejected(alone)["too_similar"] > 5
@@ -112,9 +112,8 @@ def with_quota(limit: int, paid: list[ChatRequest]) -> Reply:
 @pytest.mark.parametrize(
     ("method", "good"),
     [
-        ("diverse", 1.0),
         ("diverse", 0.6),
-        *(pytest.param(m, g, marks=pytest.mark.slow) for m in METHODS[:2] for g in (1, 0.6)),
+        *(pytest.param(m, g, marks=pytest.mark.slow) for m in METHODS for g in (1, 0.6) if (m, g) != ("diverse", 0.6)),
     ],
 )
 def test_a_thousand_tasks_cost_little_more_than_the_ideal(tmp_path: Path, method: str, good: float) -> None:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from synth.errors import StorageError, TrainingError, UsageError
 from synth.records import Lineage, Record
-from synth.stages.train import PRESETS, TrainSettings, read_result, train
+from synth.stages.train import PRESETS, TrainResult, TrainSettings, read_result, train
 from synth.student.trainer import Progress
 
 TINY: dict[str, Any] = {
@@ -41,6 +41,18 @@ def records(number: int = 40) -> list[Record]:
 
 def settings(**changes: Any) -> TrainSettings:
     return TrainSettings(**(TINY | changes))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
+    """A student trained without a break, with checkpoints."""
+    return train(records(), tmp_path_factory.mktemp("whole"), settings(save_every=2))
+
+
+@pytest.fixture
+def base(whole: TrainResult, tmp_path: Path) -> Path:
+    """A copy of its folder, to go on from."""
+    return Path(shutil.copytree(whole.path, tmp_path / "base"))
 
 
 def test_a_student_is_a_folder_that_transformers_loads(tmp_path: Path) -> None:
@@ -75,7 +87,7 @@ def test_a_finished_student_is_not_trained_again_unless_something_changed(tmp_pa
     assert train(records(30), tmp_path, settings()).weights_sha256 != first.weights_sha256
 
 
-def test_an_interrupted_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+def test_an_interrupted_run_goes_on_to_the_same_bytes(whole: TrainResult, tmp_path: Path) -> None:
     class Stopped(Exception):
         pass
 
@@ -83,7 +95,6 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
         if done.step == 5:
             raise Stopped
 
-    whole = train(records(), tmp_path / "whole", settings(save_every=2))
     with pytest.raises(Stopped):
         train(records(), tmp_path / "cut", settings(save_every=2), stop)
     assert read_result(tmp_path / "cut") is None
@@ -153,10 +164,9 @@ def test_reporters_write_beside_the_student_and_stay(tmp_path: Path) -> None:
     assert {k: v for k, v in os.environ.items() if k in before} == before and "TRACKIO_DIR" not in os.environ
 
 
-def test_an_existing_model_gets_the_tokens_it_lacks(tmp_path: Path) -> None:
+def test_an_existing_model_gets_the_tokens_it_lacks(base: Path, tmp_path: Path) -> None:
     from synth.student.weights import load_model, load_tokenizer
 
-    base = train(records(), tmp_path / "base", settings()).path
     result = train(records(), tmp_path / "next", settings(preset="tiny", model=str(base), template="chatml"))
     tokenizer, model = load_tokenizer(str(result.path)), load_model(str(result.path))
     assert tokenizer.eos_token == "<|im_end|>"
@@ -179,13 +189,12 @@ def test_new_tokens_start_as_the_mean_of_the_known_ones() -> None:
     assert (rows[len(tokenizer) - 1] - mean).abs().max() < 1e-6
 
 
-def test_lora_is_merged_and_the_merged_student_is_what_is_saved(tmp_path: Path) -> None:
+def test_lora_is_merged_and_the_merged_student_is_what_is_saved(base: Path, tmp_path: Path) -> None:
     import torch
     from peft import PeftModel
     from safetensors.torch import load_file
     from transformers import AutoModelForCausalLM
 
-    base = train(records(), tmp_path / "base", settings()).path
     changed = {"preset": "lora", "model": str(base), "template": "short", "lora_rank": 2, "learning_rate": 0.01}
     result = train(records(), tmp_path / "lora", TrainSettings(**(TINY | changed)))
     assert (tmp_path / "lora/adapter/adapter_model.safetensors").exists()
@@ -214,8 +223,7 @@ def test_qlora_learns_over_a_4_bit_model_and_is_merged_into_the_whole_one(tmp_pa
     assert any((before[name] - after[name]).abs().max() > 0 for name in before if "proj" in name)
 
 
-def test_an_adapter_cannot_learn_new_end_tokens(tmp_path: Path) -> None:
-    base = train(records(), tmp_path / "base", settings()).path
+def test_an_adapter_cannot_learn_new_end_tokens(base: Path, tmp_path: Path) -> None:
     changed = {"preset": "lora", "model": str(base), "template": "chatml"}
     with pytest.raises(UsageError, match="an adapter cannot learn"):
         train(records(), tmp_path / "lora", TrainSettings(**(TINY | changed)))
@@ -232,11 +240,10 @@ class Killed(BaseException):
     "place", ["base", "the tokenizer of the base", "the first checkpoint", "the student", "the last rename"]
 )
 def test_a_kill_at_any_moment_leaves_a_folder_that_the_same_command_finishes(
-    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: str, whole: TrainResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    whole = train(records(), tmp_path / "whole", settings(save_every=2)).weights_sha256
     folder = tmp_path / "killed"
     names = {"base": ".base.saving", "the first checkpoint": "checkpoint-2", "the student": ".student.saving"}
     save = PreTrainedModel.save_pretrained
@@ -259,7 +266,7 @@ def test_a_kill_at_any_moment_leaves_a_folder_that_the_same_command_finishes(
         with pytest.raises(Killed):
             train(records(), folder, settings(save_every=2))
     assert read_result(folder) is None
-    assert train(records(), folder, settings(save_every=2)).weights_sha256 == whole
+    assert train(records(), folder, settings(save_every=2)).weights_sha256 == whole.weights_sha256
 
 
 def test_a_checkpoint_whose_last_file_is_half_written_is_not_used(tmp_path: Path) -> None:
@@ -274,8 +281,7 @@ def test_a_checkpoint_whose_last_file_is_half_written_is_not_used(tmp_path: Path
     assert train(records(), tmp_path, settings(save_every=2)).details["resumed_from"] == "checkpoint-2"
 
 
-def test_lora_training_twice_gives_the_same_bytes(tmp_path: Path) -> None:
-    base = train(records(), tmp_path / "base", settings()).path
+def test_lora_training_twice_gives_the_same_bytes(base: Path, tmp_path: Path) -> None:
     changed = TrainSettings(**(TINY | {"preset": "lora", "model": str(base), "template": "short", "lora_rank": 2}))
     one, other = (train(records(), tmp_path / name, changed) for name in ("one", "other"))
     assert one.weights_sha256 == other.weights_sha256
@@ -300,8 +306,7 @@ def test_no_records_and_only_too_long_records_are_refused(tmp_path: Path) -> Non
         train([Record("so and so " * 200, output="yes")], tmp_path, settings())
 
 
-def test_a_model_folder_without_tokenizer_or_model_is_refused(tmp_path: Path) -> None:
-    base = train(records(), tmp_path / "base", settings()).path
+def test_a_model_folder_without_tokenizer_or_model_is_refused(base: Path, tmp_path: Path) -> None:
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (base / name).unlink()
     with pytest.raises(UsageError, match="no tokenizer can be loaded"):
@@ -310,8 +315,7 @@ def test_a_model_folder_without_tokenizer_or_model_is_refused(tmp_path: Path) ->
         train(records(), tmp_path / "next", settings(model=str(tmp_path / "nothing")))
 
 
-def test_a_tokenizer_without_end_token_is_refused(tmp_path: Path) -> None:
-    base = train(records(), tmp_path / "base", settings()).path
+def test_a_tokenizer_without_end_token_is_refused(base: Path, tmp_path: Path) -> None:
     config = json.loads((base / "tokenizer_config.json").read_text())
     (base / "tokenizer_config.json").write_text(json.dumps({k: v for k, v in config.items() if k != "eos_token"}))
     with pytest.raises(UsageError, match="no end-of-sequence token"):
@@ -330,10 +334,11 @@ def test_folders_that_hold_no_usable_model_are_refused_with_the_reason(tmp_path:
             train(records(), tmp_path / "out", TrainSettings(model=str(folder)))
 
 
-def test_tokens_that_the_model_has_no_row_for_are_refused_only_where_the_data_have_them(tmp_path: Path) -> None:
+def test_tokens_that_the_model_has_no_row_for_are_refused_only_where_the_data_have_them(
+    base: Path, tmp_path: Path
+) -> None:
     from synth.student.weights import load_tokenizer
 
-    base = train(records(), tmp_path / "base", settings()).path
     tokenizer = load_tokenizer(str(base))
     tokenizer.add_tokens([f"<extra{i}>" for i in range(64)])
     tokenizer.save_pretrained(base)
