@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from synth.metrics import binomial_p_value
@@ -25,6 +25,7 @@ GAMES = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.sampled_from
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(GAMES, st.permutations(range(4)))
 def test_names_of_players_and_the_side_they_are_written_on_do_not_matter(games: list[Game], names: list[int]) -> None:
     found = bradley_terry(4, games)
@@ -32,6 +33,7 @@ def test_names_of_players_and_the_side_they_are_written_on_do_not_matter(games: 
     assert [renamed[names[player]] for player in range(4)] == pytest.approx(found, abs=1e-4)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(GAMES)
 def test_one_more_win_never_makes_weaker(games: list[Game]) -> None:
     assert bradley_terry(4, [*games, (0, 1, 1.0)])[0] >= bradley_terry(4, games)[0] - 1e-4
