@@ -146,11 +146,12 @@ def figures(folder: Path, name: str) -> dict[str, Any]:
     stage = "evolve" if name == "evolve" else "bootstrap"
     with closing(LedgerReader(folder)) as ledger:
         results = list(ledger.results(stage))
-        requests = list(ledger.rows("SELECT * FROM requests WHERE stage = ? AND state = 'answered'", stage))
+        tokens = "SELECT prompt_tokens, completion_tokens FROM requests WHERE stage = ? AND state = 'answered'"
+        requests = ledger.query(tokens, stage)
     kept = [one for one in results if isinstance(one, Record) and one.lineage.origin != "import"]
     rejected = [one for one in results if isinstance(one, Rejection)]
     accepted = kept if name == "evolve" else final_rows(folder)
-    spent = {kind: sum(row[f"{kind}_tokens"] or 0 for row in requests) for kind in ("prompt", "completion")}
+    spent = {kind: sum(row[n] or 0 for row in requests) for n, kind in enumerate(("prompt", "completion"))}
     pairs = count_verb_nouns([one.instruction for one in accepted])
     return {
         "requests": len(requests),

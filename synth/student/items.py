@@ -23,7 +23,7 @@ class EvalItem:
 
     `check` (see `synth.verify`) decides where there is one, else the text is compared with `reference` ("" if there
     is none); `references` are further right ones. `group` is a category or kind of task, for tables. `conversation`
-    is asked for its last answer. `scoring`: further marks that it gets, see `synth.student.superni`.
+    is asked for its last answer. `scoring`: further marks, see `synth.student.superni` and `safety`.
     """
 
     id: str

@@ -75,7 +75,16 @@ class PreferenceTrainer(StepTrainer):
         if is_empty:
             return gains.sum() * 0
         self._gains.append(gains.detach())
-        return (1 - gains.sigmoid() if is_kto else -logsigmoid(gains)).sum()
+        losses = (1 - gains.sigmoid() if is_kto else -logsigmoid(gains)).sum()
+        return losses + self.settings.sft_weight * self._unlearned(rows, ratios) if self.settings.sft_weight else losses
+
+    def _unlearned(self, rows: Sequence[Row], ratios: Any) -> Any:
+        """The loss of the better (for KTO: the good) answers by token, added up."""
+        sizes = torch.tensor([row.parts[0].num_learned for row in rows], device=ratios.device)
+        good = torch.tensor([row.sign == 1 for row in rows], device=ratios.device)  # type: ignore[attr-defined]
+        before = torch.stack([self._reference[id(row)][0] for row in rows]).to(ratios.device) / sizes
+        now = before + ratios[:, 0] / (1 if self.settings.loss == "dpo_norm" else sizes)
+        return -now[good].sum()
 
     def _ratios(self, model: Any, rows: Sequence[Row], which: Sequence[int], *, is_empty: bool = False) -> Any:
         """Rows by `which` of their parts: log-likelihood now less that of the reference; for dpo_norm per token."""

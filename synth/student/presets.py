@@ -31,6 +31,10 @@ class TrainSettings(BaseModel):
         "sft", description="sft learns each answer; dpo, dpo_norm (by token) and kto learn which answers are better.",
     )  # fmt: skip
     beta: float = Field(0.1, gt=0, description="How strongly dpo and kto hold the student to what it was before.")
+    sft_weight: float = Field(
+        0.0, ge=0, description="Weight of the better answers' own loss by token beside dpo or kto (RPO, arXiv "
+        "2404.19733, takes 1, Llama 3 0.2): without it both answers may become less likely.",
+    )  # fmt: skip
     method: Literal["full", "lora", "qlora"] = Field("full", description="All weights, or an adapter that is merged.")
     lora_rank: int = Field(16, ge=1, description="Rank of the adapter.")
     lora_alpha: int = Field(32, ge=1, description="The adapter counts alpha / rank times.")

@@ -14,12 +14,13 @@ from typing import Any
 from synth.metrics import bootstrap_interval, exact_match, mean, rouge_l, wilson_interval
 from synth.parsing.finals import split_final
 from synth.student.items import EvalItem
+from synth.student.safety import LOOK_ALIKE, RED_TEAM, safety_marks
 from synth.student.superni import superni_marks
 from synth.verify import verify
 from synth.verify.ifeval import follows
 
 # Metrics of which less is better; of all others more is.
-LESS_IS_BETTER = ("held_out_loss",)
+LESS_IS_BETTER = ("held_out_loss", "over_refusal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ def mark(item: EvalItem, answer: str) -> dict[str, float]:
     the same, for checks other than constraints. Of worked steps that end with "The answer is …" it is that answer which
     is right or not. rouge_l: to the nearest reference, as for Super-NaturalInstructions. followed_...: IFEval's four
     figures, for checks of kind `constraints` (per prompt: all at once; per constraint: the share, see `pooled`).
+    Prompts about safety have the marks of `synth.student.safety`.
     """
     marks: dict[str, float] = {}
     final = _final(answer)
@@ -77,6 +79,8 @@ def mark(item: EvalItem, answer: str) -> dict[str, float]:
         marks["rouge_l"] = max(rouge_l(answer, reference) for reference in (item.reference, *item.references))
     if item.reference and item.scoring:
         marks |= superni_marks(answer, (item.reference, *item.references), item.scoring)
+    if item.scoring in (RED_TEAM, LOOK_ALIKE):
+        marks |= safety_marks(answer, item.scoring)
     if item.check is not None and item.check["kind"] == "constraints":
         for name, is_loose in (("strict", False), ("loose", True)):
             held = [float(follows(answer, one, loose=is_loose)) for one in item.check["constraints"]]

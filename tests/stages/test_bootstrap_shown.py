@@ -16,7 +16,7 @@ from synth.stages.bootstrap.attributes import DOMAINS, KINDS, draw_attributes, k
 from synth.stages.bootstrap.examples import MAX_WORDS
 from synth.stages.bootstrap.methods import METHODS, USES, Request
 from synth.stages.bootstrap.pool import Example, Pool, seed_example
-from synth.stages.bootstrap.worked import WORKED
+from synth.stages.bootstrap.worked import WORKED, WORKED_IDS
 from synth.stages.seeds import read_seed_tasks
 
 SEEDS = read_seed_tasks(Path(__file__).parents[2] / "seed_tasks" / "seed_tasks.jsonl")
@@ -126,6 +126,23 @@ def test_examples_stay_for_hundreds_of_requests_and_then_change_so_that_a_prefix
     """Two sets of five, each of which another takes the place of where its own kind is wanted."""
     heads = [{str(request.prompt.messages[:-1]) for request in requests("diverse", numbers)} for numbers in AGES]
     assert [len(found) for found in heads] == [12, 12] and not heads[0] & heads[1]
+
+
+@pytest.mark.parametrize(
+    ("method", "instruction", "category", "is_plain"),
+    [
+        ("diverse", "What does the sea sound like at night?", None, True),
+        ("diverse", "What does the sea sound like at night?", "marine_biology", False),
+        ("diverse", "Wie klingt das Meer in der Nacht, und wer hat es so beschrieben?", None, False),
+        ("alpaca", "What does the sea sound like at night?", None, False),
+    ],
+)
+def test_seeds_are_shown_unless_plain_tasks_of_their_kinds_can_stand_for_them(
+    method: str, instruction: str, category: str | None, is_plain: bool
+) -> None:
+    seeds = [replace(SEEDS[0], instruction=instruction, category=category, language=None)] * 9
+    request = requests(method, range(1), seeds)[0]
+    assert all(one in WORKED_IDS for one in request.parents) is is_plain
 
 
 def test_an_example_is_asked_for_as_the_wanted_task_is() -> None:

@@ -198,7 +198,7 @@ def test_no_task_left_is_refused(student: Path) -> None:
         evaluate({"s": student}, [])
     with pytest.raises(UsageError, match="1 were in the training data"):
         evaluate({"s": student}, colours(0, 1), training=colours(0, 1))
-    with pytest.raises(UsageError, match="no tokenizer can be loaded"):
+    with pytest.raises(UsageError, match="there is no folder"):
         evaluate({"s": student / "nothing"}, colours(0, 1))
 
 

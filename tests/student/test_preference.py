@@ -157,3 +157,16 @@ def test_equal_empty_and_tied_answers_make_no_pair_and_none_at_all_is_refused(ba
         train([record], tmp_path, settings(base, "dpo"))
     done = train([*RECORDS, record], tmp_path, settings(base, "dpo"))
     assert "6 pairs of 6 records; 1 records have no answer that is worse" in done.details["notes"][0]
+
+
+@pytest.mark.parametrize("loss", ["dpo", "dpo_norm", "kto"])
+def test_the_better_answers_own_loss_by_token_may_stand_beside(loss: str, base: Path, tmp_path: Path) -> None:
+    from synth.student.generate import Student
+
+    sizes = {"batch_size": 12, "max_steps": 2}
+    plain = train(RECORDS, tmp_path / "plain", settings(base, loss, **sizes))
+    beside = train(RECORDS, tmp_path / "beside", settings(base, loss, sft_weight=0.5, **sizes))
+    each = Student.load(str(base), "short").losses(RECORDS).values()
+    mean = sum(one.total / one.num_tokens for one in each) / (12 if loss == "kto" else 6)
+    assert beside.details["losses"][0] - plain.details["losses"][0] == pytest.approx(0.5 * mean, abs=1e-4)
+    assert beside.details["losses"][1] < beside.details["losses"][0]

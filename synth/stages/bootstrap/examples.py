@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from synth.stages.bootstrap.attributes import KINDS
 from synth.stages.bootstrap.pool import Example
 from synth.stages.bootstrap.settings import BootstrapSettings
+from synth.verify.language import detect_language
 
 MAX_WORDS = 45
 """Tasks of more words (instruction and input) are not shown where enough shorter ones are left."""
@@ -25,10 +26,16 @@ def showable(tasks: Sequence[Example], settings: BootstrapSettings) -> list[Exam
     return [one for one in tasks if one.language is None or one.language in wanted] or list(tasks)
 
 
-def may_be_plain(seeds: Sequence[Example], settings: BootstrapSettings) -> bool:
-    """May plain tasks of our own be shown for these seeds: are they all of kinds that ours show, in English?"""
+def may_be_plain(
+    seeds: Sequence[Example], settings: BootstrapSettings, kinds: Collection[str] = frozenset(KINDS)
+) -> bool:
+    """May plain tasks of our own be shown for these seeds: are they all of `kinds`, in English?"""
     wants_english = settings.language == "any" or set(settings.language) == {"en"}
-    return wants_english and all(one.language in (None, "en") and one.category in KINDS for one in seeds)
+    return wants_english and all(one.category in kinds and _is_english(one) for one in seeds)
+
+
+def _is_english(task: Example) -> bool:
+    return (task.language or detect_language(task.instruction) or "en") == "en"
 
 
 def short(tasks: Sequence[Example]) -> list[Example]:

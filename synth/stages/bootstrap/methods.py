@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -47,12 +47,16 @@ class Request:
 
 
 class Method(ABC):
-    """What the methods have in common. `checks` are those the method was published with, `sampling` its own."""
+    """What the methods have in common. `checks` are those the method was published with, `sampling` its own.
+
+    `plain_kinds`: seeds of these kinds need not be shown, as plain tasks of the same kinds are.
+    """
 
     checks: Sequence[str | dict[str, Any]] = ()
     sampling = defaults.ALPACA_SAMPLING
     prompt_name = ""
     classifies = False
+    plain_kinds: Collection[str] = frozenset(KINDS)
 
     def __init__(
         self, seeds: Sequence[SeedTask], settings: BootstrapSettings, structured: bool = False, run_seed: int = 0
@@ -61,7 +65,7 @@ class Method(ABC):
         self.settings = settings
         self.run_seed = run_seed
         self.seed_examples = showable([seed_example(seed) for seed in seeds], settings)
-        is_plain = settings.examples_from == "plain" and may_be_plain(self.seed_examples, settings)
+        is_plain = settings.examples_from == "plain" and may_be_plain(self.seed_examples, settings, self.plain_kinds)
         self.showable = list(WORKED) if is_plain else self.seed_examples
         self.as_json = settings.structured == "json" or (settings.structured == "auto" and structured)
         self.wants_output = settings.outputs
@@ -198,6 +202,8 @@ class Diverse(Method):
     prompt_name = "diverse"
     sampling = defaults.DIVERSE_SAMPLING
     checks = ("instruction_length", "needs_media", "needs_web", "odd_start")
+    plain_kinds = frozenset({*KINDS, ""})
+    """Tasks are asked for by our kinds where the seeds name none, and then shown by them."""
 
     def request(self, pool: Pool, rng: random.Random, number: int = 0) -> Request:
         """Examples, some of the first kind wanted, and the attributes of each task."""

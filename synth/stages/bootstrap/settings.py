@@ -81,7 +81,8 @@ class BootstrapSettings(BaseModel):
         "plain",
         description=(
             "Tasks shown: plain ones of our own, as small models cannot follow expert tasks, or the seeds, whose manner"
-            " a strong teacher takes over. Seeds in other languages, or not of the kinds of our own, are always shown."
+            " a strong teacher takes over. Seeds in other languages, or not of the kinds of our own, are always shown;"
+            " those without a category by alpaca and self_instruct only."
         ),
     )
     num_machine_examples: int | None = Field(

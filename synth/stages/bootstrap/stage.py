@@ -20,7 +20,7 @@ from synth.stages.bootstrap.settings import BootstrapSettings
 from synth.stages.stage import Stage
 
 NamedCheck = tuple[str, Check]
-NEED_INPUT = ("missing_input", "double_input")
+NEED_INPUT = ("missing_input", "double_input", "answering_input")
 GROWING = ("num_tasks", "max_requests")
 """Settings that may change while a run goes on; all others make the stage start again."""
 

@@ -30,9 +30,10 @@ class EvaluateSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    tasks: tuple[Literal["held out", "exam"], ...] = Field(
+    tasks: tuple[Literal["held out", "exam", "safety"], ...] = Field(
         ("held out",), description="held out: the run's held-out inputs, else the 120 held-out tasks; exam: 400 "
-        "tasks of five levels, from very easy to very hard.",
+        "tasks of five levels, from very easy to very hard; safety: 60 requests to refuse or to help with safely, 60 "
+        "harmless ones that look like them.",
     )  # fmt: skip
     max_tasks: int | None = Field(None, ge=1, description="At most so many tasks, the first ones.")
     max_tokens: int = Field(256, ge=1, description="Longest answer, in tokens.")

@@ -11,7 +11,7 @@ from typing import Any
 from synth.errors import UsageError
 from synth.fileio import atomic_write
 from synth.records import Record, digest
-from synth.shipped import EVAL_FILE
+from synth.shipped import EVAL_FILE, SEED_FILE
 from synth.stages.evaluate.ablation import AblationResult, ablation
 from synth.stages.evaluate.examine import EvaluateSettings, evaluate
 from synth.stages.evaluate.judging import judged
@@ -21,6 +21,7 @@ from synth.stages.train import ALIGNED, STUDENT, read_result, told, train, with_
 from synth.student.arms import SEEDS_ONLY, answered_records, arms_of_ablation, contamination
 from synth.student.exam import exam
 from synth.student.items import EvalItem, items_from
+from synth.student.safety import safety_items
 from synth.student.task_file import read_tasks
 
 EVALUATION, EXAMINATION, STUDENTS, ABLATION = "evaluation.json", "examination", "students", "ablation"
@@ -70,7 +71,8 @@ def examination(settings: EvaluateSettings, held_out: Sequence[Record]) -> list[
     items: list[EvalItem] = []
     if "held out" in settings.tasks:
         items += items_from(held_out or read_seed_tasks(EVAL_FILE))
-    return items + (exam(settings.seed) if "exam" in settings.tasks else [])
+    items += exam(settings.seed) if "exam" in settings.tasks else []
+    return items + (safety_items(read_seed_tasks(SEED_FILE)) if "safety" in settings.tasks else [])
 
 
 def _training(folder: RunFolder) -> Any:
