@@ -161,5 +161,5 @@ def test_engine_and_pipeline_name_no_stage(place: str) -> None:
 
     names = {f'"{stage.name}"' for stage in STAGES}
     for path in (Path(package.__file__).parent / place).glob("*.py"):
-        if path.name != "forecast.py":  # it knows what a recipe's usual stages ask
+        if path.name != "forecast.py":  # a pilot's ledger is read by the name of the stage that grows
             assert not [name for name in names if name in path.read_text("utf-8")], path

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from synth.cli.common import Debug, Json, MaybeRunDir, guard, log, print_json, print_table, say
+from synth.cli.progress import time_words
 from synth.cli.run import resolved
 from synth.cli.teacher import Asking, BaseUrl, Concurrency, MaxCost, Prices, Teacher
 
@@ -39,10 +40,11 @@ def estimate(
         if json:
             print_json({"rows": rows, **facts})
             return
-        header = ["stage", "role", "requests", "prompt_tokens", "completion_tokens", "cost", "seconds"]
-        for case in ("low", "likely", "high"):
-            shown = [[_cell(row[name]) for name in header] for row in rows if row["case"] == case]
-            print_table(case.capitalize(), [name.replace("_", " ") for name in header], shown)
+        header = ["stage", "for", "requests", "prompts", "answers", "cost", "time"]
+        print_table("Likely", header, [_cells(row) for row in rows if row["case"] == "likely"])
+        for row in (row for row in rows if row["stage"] == "all" and row["case"] != "likely"):
+            requests, prompts, answers, cost, time = _cells(row)[2:]
+            say(f"{row['case'].capitalize()}: {requests} requests, {prompts} and {answers} tokens, cost {cost}, {time}")
         say(facts["basis"])
 
 
@@ -60,12 +62,20 @@ def _estimate(whole: Recipe, share: float, folder: Path) -> tuple[list[dict[str,
 
     log(f"pilot in {folder}")
     small = forecast.pilot_recipe(whole, share, folder)
-    result = run_pipeline(small, folder, until="respond", steering=Steering(accept_changes=True), show=drawn)
+    last = [planned.name for planned in small.plan() if planned.stage.kind != "folder"][-1]
+    result = run_pipeline(small, folder, until=last, steering=Steering(accept_changes=True), show=drawn)
     if whole.teacher.concurrency == "auto":
         slots = max(slots, *(throttle.peak for throttle in result.progress.throttles))
     basis = f"Measured by a pilot in {folder}; {result.progress.requests} requests were made for it now."
     return forecast.table(forecast.from_pilot(whole, folder), prices, slots), {"basis": basis, "pilot": str(folder)}
 
 
-def _cell(value: Any) -> str:
-    return "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+def _cells(row: dict[str, Any]) -> list[str]:
+    """A row for people: tokens in thousands or millions, cost to two digits, time in the unit that fits."""
+    cost = "-" if row["cost"] is None else f"{row['cost']:,.2f}"
+    sizes = [_size(row["prompt_tokens"]), _size(row["completion_tokens"])]
+    return [row["stage"], row["purpose"], f"{row['requests']:,}", *sizes, cost, time_words(row["seconds"])]
+
+
+def _size(tokens: int) -> str:
+    return f"{tokens / 1e6:,.1f} M" if tokens >= 1e6 else f"{tokens / 1e3:,.0f} k" if tokens >= 1e4 else str(tokens)

@@ -120,7 +120,7 @@ def cells(stage: StageProgress, total: int | None) -> list[str]:
     left = stage.seconds_left(total) if total is not None and not stage.ended else None
     flies = str(stage.in_flight) if not stage.ended else "done"
     counts = [done, str(stage.kept), str(stage.rejected.total()), flies, speed]
-    return [stage.name, *counts, _cost(stage, total), "" if left is None else _time(left)]
+    return [stage.name, *counts, _cost(stage, total), "" if left is None else time_words(left)]
 
 
 def _cost(stage: StageProgress, total: int | None) -> str:
@@ -130,7 +130,8 @@ def _cost(stage: StageProgress, total: int | None) -> str:
     return f"{stage.cost:.4f}" + (f"/{stage.cost * (1 + share):.2f}" if share is not None else "")
 
 
-def _time(seconds: float) -> str:
+def time_words(seconds: float) -> str:
+    """Seconds in the unit that fits."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

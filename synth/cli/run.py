@@ -101,6 +101,7 @@ def execute(
     """Run and print the summary; exit code 3 where items were quarantined."""
     from synth.cli.progress import Line, drawn
     from synth.pipeline import run as run_pipeline
+    from synth.pipeline.money import unpriced
 
     teacher = f", teacher {recipe.teacher.backend}:{recipe.teacher.options.get('model', '')}".rstrip(":")
     log(f"run folder {run_dir}{teacher if recipe.needs_teacher else ''}")
@@ -110,6 +111,8 @@ def execute(
         print_json(summary)
     else:
         print_summary(summary)
+    for model in unpriced(recipe) if result.progress.requests else ():
+        log(f"no price is known for {model}: what it asks for is not in the cost; add --price {model}=PROMPT/ANSWER")
     if result.quarantined:
         log(f"{result.quarantined} item(s) were quarantined; run the same command again to retry them")
         raise typer.Exit(3)

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synth.engine.budget import FREE, Price
+from synth.engine.forecast import Flow, Load
 
 if TYPE_CHECKING:
     from synth.recipe import Recipe
@@ -22,59 +21,29 @@ LEAST_PILOT = 10
 """Tasks of a pilot, at least."""
 ROUGH = 2.0
 """Without a pilot the truth may be this many times less or more."""
-ROUGH_LATENCY_S = 3.0
 SLOTS = 16
 """Requests in flight assumed where the recipe leaves them open and no pilot tells."""
-PROMPT_TOKENS = {"bootstrap": 700, "rewrite": 350, "judge": 320, "answer": 80, "rate": 200}
-ANSWER_TOKENS = {"task": 70, "solved task": 150, "rewrite": 100, "judge": 30, "answer": 250, "rate": 30}
-"""Rough sizes for our prompts in English, in tokens of four characters."""
-SURVIVAL = 0.85
-"""Share of evolved tasks that reach the judge, and of those that then get an answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """Requests of one stage in one role, with their tokens; `latency_s` is the mean time of an answer."""
-
-    stage: str
-    role: str
-    requests: float
-    prompt_tokens: float
-    completion_tokens: float
-    latency_s: float = ROUGH_LATENCY_S
-    error: float = 0.0
-
-    def times(self, factor: float, error: float | None = None) -> Load:
-        """So many times as much, by `error` (a share) more or less."""
-        return replace(
-            self,
-            requests=self.requests * factor,
-            prompt_tokens=self.prompt_tokens * factor,
-            completion_tokens=self.completion_tokens * factor,
-            error=self.error if error is None else error,
-        )
-
-    def at(self, case: str) -> Load:
-        """The "low", "likely" or "high" case."""
-        return self.times({"low": 1 / (1 + self.error), "likely": 1.0, "high": 1 + self.error}[case])
 
 
 def table(loads: list[Load], prices: dict[str, Price], slots: int) -> list[dict[str, Any]]:
-    """One row for each stage, role and case, and one for the whole. Money is None where a price is missing."""
+    """One row for each stage, purpose, role and case, and one for the whole. Money is None where a price is missing."""
     rows = []
     for case in ("low", "likely", "high"):
         cases = [load.at(case) for load in loads]
-        rows += [_row(load.stage, load.role, case, [load], prices, slots) for load in cases]
-        rows.append(_row("all", "", case, cases, prices, slots))
+        rows += [_row((load.stage, load.purpose, load.role), case, [load], prices, slots) for load in cases]
+        rows.append(_row(("all", "", ""), case, cases, prices, slots))
     return rows
 
 
-def _row(stage: str, role: str, case: str, loads: list[Load], prices: dict[str, Price], slots: int) -> dict[str, Any]:
+def _row(
+    names: tuple[str, str, str], case: str, loads: list[Load], prices: dict[str, Price], slots: int
+) -> dict[str, Any]:
     known = all(load.role in prices for load in loads)
     cost = sum(prices.get(x.role, FREE).cost(round(x.prompt_tokens), round(x.completion_tokens)) for x in loads)
     return {
-        "stage": stage,
-        "role": role,
+        "stage": names[0],
+        "purpose": names[1],
+        "role": names[2],
         "case": case,
         "requests": round(sum(load.requests for load in loads)),
         "prompt_tokens": round(sum(load.prompt_tokens for load in loads)),
@@ -105,7 +74,18 @@ def pilot_recipe(recipe: Recipe, share: float, folder: Path) -> Recipe:
         some = records[: _some(len(records), share)]
         path.write_text("".join(json.dumps(record.to_dict()) + "\n" for record in some), "utf-8")
         changes["input"] = path
+    if recipe.annotate:
+        sources = {name: _capped(name, one, share) for name, one in recipe.annotate.sources.items()}
+        changes["annotate"] = recipe.annotate.model_copy(update={"sources": sources})
     return recipe.model_copy(update=changes)
+
+
+def _capped(name: str, source: Any, share: float) -> Any:
+    """A source of labelled rows with a share of its rows, the first ones."""
+    from synth.sources.annotated import annotated
+
+    rows = sum(1 for _ in annotated(name, source, 0)) // source.prompts_per_row
+    return source.model_copy(update={"max_rows": _some(max(1, rows), share)})
 
 
 def _some(count: int, share: float) -> int:
@@ -113,29 +93,41 @@ def _some(count: int, share: float) -> int:
 
 
 def from_pilot(recipe: Recipe, folder: Path) -> list[Load]:
-    """The whole run's load, by what the pilot's ledger measured."""
+    """The whole run's load: what the pilot's ledger measured, as many times as the whole has to ask more than it."""
     from synth.engine.ledger import LedgerReader
+    from synth.pipeline import read_run_recipe
 
+    whole, small = _by_role(rough(recipe)), _by_role(rough(read_run_recipe(folder)))
     reader = LedgerReader(folder)
     try:
         kept, surplus = _bootstrap_counts(reader)
-        given = _given(recipe)
-        wanted = (recipe.bootstrap.num_tasks if recipe.bootstrap else 0) + given
         loads = []
         for stage, role, *numbers in reader.query(
             "SELECT stage, role, count(*), sum(prompt_tokens), sum(completion_tokens), avg(answered_at - sent_at)"
             " FROM requests WHERE state='answered' GROUP BY 1, 2"
         ):
-            items = reader.query("SELECT count(*) FROM outcomes WHERE stage=?", stage)[0][0]
+            purpose, factor, items = "", 1.0, numbers[0]  # what belongs to no item, a judge's trial, is asked once
+            if (stage, role) in whole and (stage, role) in small:
+                (purpose, more), (_, less) = whole[stage, role], small[stage, role]
+                factor = more / less
+                items = reader.query("SELECT count(*) FROM outcomes WHERE stage=?", stage)[0][0] or items
             if stage == "bootstrap":
                 items = kept + surplus
-                factor = (wanted - given + surplus) / max(1, items)
-            else:  # what belongs to no item, such as the trial of a judge, is asked once
-                factor = wanted / max(1, kept or items) if items else 1.0
-            loads.append(Load(stage, role, *numbers).times(factor, 0.05 + 1 / math.sqrt(max(1, items))))
+                factor = (recipe.bootstrap.num_tasks + surplus) / max(1, items)
+            error = 0.05 + 1 / math.sqrt(max(1, items))
+            loads.append(Load(stage, purpose, role, *numbers).times(factor, error))
         return loads
     finally:
         reader.close()
+
+
+def _by_role(loads: list[Load]) -> dict[tuple[str, str], tuple[str, float]]:
+    """(stage, role) → its purposes, and how many requests."""
+    found: dict[tuple[str, str], tuple[str, float]] = {}
+    for load in loads:
+        purpose, requests = found.get((load.stage, load.role), ("", 0.0))
+        found[load.stage, load.role] = (", ".join(filter(None, [purpose, load.purpose])), requests + load.requests)
+    return found
 
 
 def _bootstrap_counts(reader: Any) -> tuple[int, int]:
@@ -145,83 +137,31 @@ def _bootstrap_counts(reader: Any) -> tuple[int, int]:
     return kept, surplus
 
 
-def _given(recipe: Recipe) -> int:
-    """Records that enter beside the bootstrapped ones."""
+def _given(recipe: Recipe) -> tuple[int, int]:
+    """Records that enter beside those that stages make, and how many of them have no answer."""
     from synth.pipeline import read_input
     from synth.stages.seeds import read_seed_tasks
 
-    count = len(read_input(recipe).records)
-    if recipe.seeds.evolve:
-        count += sum(len(seed.instances) for seed in read_seed_tasks(recipe.seeds.path))
-    return count
+    records = read_input(recipe).records
+    seeds = read_seed_tasks(recipe.seeds.path) if recipe.seeds.evolve else []
+    unanswered = sum(not record.output.strip() for record in records)
+    return len(records) + sum(len(seed.instances) for seed in seeds), unanswered
 
 
 # -- without one -------------------------------------------------------------------------------------------------------
 
 
 def rough(recipe: Recipe) -> list[Load]:
-    """The whole run's load, by its settings and rough sizes."""
-    return [load.times(1.0, ROUGH - 1.0) for load in _rough(recipe)]
+    """The whole run's load, by what each stage says of itself."""
+    from synth.stages.seeds import read_seed_tasks
 
-
-def _rough(recipe: Recipe) -> Iterator[Load]:
-    tasks = float(_given(recipe))
-    if recipe.bootstrap:
-        settings = recipe.bootstrap
-        tasks += settings.num_tasks
-        requests = settings.num_tasks / (0.8 * settings.per_request)
-        solved = "solved task" if settings.outputs else "task"
-        yield _load("bootstrap", "teacher", requests, "bootstrap", ANSWER_TOKENS[solved] * settings.per_request)
-        if settings.method == "self_instruct" or settings.instances > 1:
-            steps = 2 if settings.method == "self_instruct" else 1
-            size = ANSWER_TOKENS["solved task"] * settings.instances / steps
-            yield _load("bootstrap", "teacher", steps * tasks, "bootstrap", size)
-    if recipe.evolve:
-        made, judge = tasks * recipe.evolve.rounds, "judge" if recipe.judge else "teacher"
-        yield _load("evolve", "teacher", made, "rewrite", ANSWER_TOKENS["rewrite"])
-        if recipe.evolve.judge:
-            yield _load("evolve", judge, 2 * SURVIVAL * made, "judge", ANSWER_TOKENS["judge"])
-        if recipe.evolve.answer:
-            yield _load("evolve", "teacher", SURVIVAL**2 * made, "answer", ANSWER_TOKENS["answer"])
-        if recipe.evolve.rate_complexity:
-            yield _load("evolve", judge, 2 * SURVIVAL**2 * made, "rate", ANSWER_TOKENS["rate"])
-    if recipe.respond:
-        answered = tasks if not recipe.evolve or recipe.evolve.answer else tasks * (1 + SURVIVAL * recipe.evolve.rounds)
-        draws = answered * recipe.respond.num_draws
-        if recipe.respond.confirm and recipe.bootstrap:
-            draws += tasks * (recipe.bootstrap.instances - 1) * (recipe.respond.num_draws - 1)
-        yield _load("respond", "teacher", draws, "answer", ANSWER_TOKENS["answer"])
-    if recipe.rephrase:
-        wordings, judge = recipe.rephrase.num_wordings, "judge" if recipe.judge else "teacher"
-        yield _load("rephrase", "teacher", tasks, "rewrite", ANSWER_TOKENS["rewrite"] * wordings)
-        if recipe.rephrase.judge:
-            yield _load("rephrase", judge, 2 * wordings * tasks, "judge", ANSWER_TOKENS["judge"])
-    yield from _rough_grades(recipe, tasks)
-    if recipe.prefer:
-        settings, roles = recipe.prefer, {"judge": "judge" if recipe.judge else "teacher"}
-        drawn = max(0, settings.num_answers - 1) * tasks
-        yield _load("prefer", "teacher", drawn, "answer", ANSWER_TOKENS["answer"])
-        answers = max(2, settings.num_answers)
-        calls = answers * (answers - 1) if settings.judge_by == "pairs" else answers * settings.num_draws
-        for role in settings.judge_roles:
-            yield _load("prefer", roles.get(role, role), calls * tasks, "judge", ANSWER_TOKENS["judge"])
-
-
-def _rough_grades(recipe: Recipe, tasks: float) -> Iterator[Load]:
-    """The grading of what passes the checks."""
-    from synth.stages.select import wants_complexity
-
-    if recipe.select is None or not (recipe.select.grade or recipe.select.validity):
-        return
-    records = tasks * (1 + SURVIVAL * (recipe.evolve.rounds if recipe.evolve else 0))
-    judge = "judge" if recipe.judge else "teacher"
-    if recipe.select.validity:
-        yield _load("grade", judge, records, "judge", ANSWER_TOKENS["judge"])
-    if recipe.select.grade:
-        yield _load("grade", judge, records * recipe.select.grade.num_draws, "judge", ANSWER_TOKENS["judge"])
-    if wants_complexity(recipe.select):
-        yield _load("grade", judge, records, "rate", ANSWER_TOKENS["rate"])
-
-
-def _load(stage: str, role: str, requests: float, prompt: str, answer: float) -> Load:
-    return Load(stage, role, requests, requests * PROMPT_TOKENS[prompt], requests * answer)
+    flow = Flow()
+    flow.add(*_given(recipe))
+    joins = recipe.seeds.export and not recipe.seeds.evolve
+    for planned in recipe.plan():
+        if joins and planned.stage.kind == "checks":
+            flow.add(sum(len(seed.instances) for seed in read_seed_tasks(recipe.seeds.path)))
+            joins = False
+        flow.stage = planned.name
+        planned.stage.forecast(planned.settings, flow)
+    return [load.times(1.0, ROUGH - 1.0) for load in flow.loads]

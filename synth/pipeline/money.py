@@ -20,6 +20,14 @@ def role_prices(recipe: Recipe) -> dict[str, Price]:
     return {role: price for role, model in models.items() if (price := _price(model, own)) is not None}
 
 
+def unpriced(recipe: Recipe) -> list[str]:
+    """The models of services, by name, whose price is not known."""
+    known = role_prices(recipe)
+    models = {"teacher": recipe.teacher, "judge": recipe.judge or recipe.teacher}
+    services = [(role, model) for role, model in models.items() if model.backend == "openai" and role not in known]
+    return list(dict.fromkeys(str(model.options.get("model")) for _, model in services))
+
+
 def _price(model: ModelSettings, own: dict[str, Price]) -> Price | None:
     options = model.options
     urls = options.get("base_urls") or [options.get("base_url") or DEFAULT_ENDPOINT]

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from synth.engine.forecast import Flow
 from synth.engine.run import Engine, Item, StagePlan
 from synth.given import contents_of
 from synth.records import Record, Rejection, SeedTask, digest
@@ -38,4 +39,11 @@ async def annotate(
         yield results
 
 
-ANNOTATE = Stage(STAGE, AnnotateSettings, annotate, "seeds", asks=False)
+def forecast(settings: AnnotateSettings, flow: Flow) -> None:
+    """Asks nothing; its rows are counted, since later stages ask about them."""
+    rows = (row for name, source in settings.sources.items() for row in annotated(name, source, 0))
+    answered = [bool(row.output.strip()) for row in rows if isinstance(row, Record)]
+    flow.add(len(answered), answered.count(False))
+
+
+ANNOTATE = Stage(STAGE, AnnotateSettings, annotate, "seeds", asks=False, forecast=forecast)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from synth.checks.echo import Echo
 from synth.checks.talk import answer_echo, user_echo
+from synth.engine.forecast import ANSWER_TOKENS, Flow
 from synth.engine.run import Ask, Engine
 from synth.errors import RequestRefused
 from synth.models.base import Sampling
@@ -107,7 +108,16 @@ async def converse(
         yield results
 
 
-CONVERSE = Stage(STAGE, ConverseSettings, converse)
+def forecast(settings: ConverseSettings, flow: Flow) -> None:
+    """A question of the user and an answer to it for each turn that is reached; prompts hold the talk before it."""
+    thanks = settings.shares.get(LAST, 0) / sum(settings.shares.values())
+    reached = sum((1 - thanks) ** max(0, turn - settings.min_turns) for turn in range(settings.num_turns))
+    talks = flow.records - flow.unanswered
+    flow.ask("the user's turns", talks * reached, "talk", ANSWER_TOKENS["turn"])
+    flow.ask("their answers", talks * reached, "talk", ANSWER_TOKENS["answer"])
+
+
+CONVERSE = Stage(STAGE, ConverseSettings, converse, forecast=forecast)
 
 
 class Ended(Exception):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from synth.engine.forecast import ANSWER_TOKENS, SURVIVAL, Flow
 from synth.engine.run import Ask, Engine, request_failure
 from synth.errors import RequestFailed
 from synth.models.base import Sampling
@@ -118,4 +119,13 @@ def _plain(text: str) -> str:
     return " ".join(text.split()).casefold()
 
 
-REPHRASE = Stage(STAGE, RephraseSettings, rephrase, "children")
+def forecast(settings: RephraseSettings, flow: Flow) -> None:
+    """One request for all wordings of a record; each is judged in both orders."""
+    wordings = settings.num_wordings * flow.records
+    flow.ask("wordings", flow.records, "rewrite", ANSWER_TOKENS["rewrite"] * settings.num_wordings)
+    if settings.judge:
+        flow.ask("same meaning", 2 * wordings, "judge", ANSWER_TOKENS["judge"], "judge")
+    flow.add(SURVIVAL * wordings, SURVIVAL * settings.num_wordings * flow.unanswered)
+
+
+REPHRASE = Stage(STAGE, RephraseSettings, rephrase, "children", forecast=forecast)

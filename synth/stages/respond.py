@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from synth.engine.forecast import ANSWER_TOKENS, Flow
 from synth.engine.run import Ask, Engine
 from synth.metrics import exact_match
 from synth.models.base import Sampling
@@ -114,7 +115,23 @@ class Answering:
         return [answered]
 
 
-RESPOND = Stage(STAGE, RespondSettings, respond, is_default=True, growing=("num_draws", "min_agreement", "confirm"))
+def forecast(settings: RespondSettings, flow: Flow) -> None:
+    """Draws for what has no answer; where answers are confirmed or given anew, for the others too."""
+    answered = flow.records - flow.unanswered
+    draws = settings.num_draws if settings.reanswer else settings.num_draws - 1 if settings.confirm else 0
+    flow.ask("answers", flow.unanswered * settings.num_draws, "answer", ANSWER_TOKENS["answer"])
+    flow.ask("further answers", answered * draws, "answer", ANSWER_TOKENS["answer"])
+    flow.unanswered = 0
+
+
+RESPOND = Stage(
+    STAGE,
+    RespondSettings,
+    respond,
+    is_default=True,
+    forecast=forecast,
+    growing=("num_draws", "min_agreement", "confirm"),
+)
 
 
 async def answer(record: Record, ask: Ask, settings: RespondSettings, stage: str = STAGE) -> Result:

@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from synth.engine.forecast import ANSWER_TOKENS, Flow
 from synth.engine.run import Ask, Engine, request_failure
 from synth.errors import InputError, RequestFailed
 from synth.given import parse_yaml, read_text
@@ -66,7 +67,17 @@ async def revise(
         yield results
 
 
-REVISE = Stage(STAGE, ReviseSettings, revise)
+def forecast(settings: ReviseSettings, flow: Flow) -> None:
+    """A criticism and a revision in each round; the judge chooses in both orders."""
+    answered = flow.records - flow.unanswered
+    rounds = answered * settings.num_rounds
+    flow.ask("criticism", rounds, "judge", ANSWER_TOKENS["rewrite"])
+    flow.ask("revisions", rounds, "rewrite", ANSWER_TOKENS["answer"])
+    if settings.choose:
+        flow.ask("which is better", 2 * answered, "judge", ANSWER_TOKENS["judge"], "judge")
+
+
+REVISE = Stage(STAGE, ReviseSettings, revise, forecast=forecast)
 
 
 def read_principles(path: str | None) -> dict[str, str]:

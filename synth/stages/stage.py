@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from synth.engine.forecast import Flow
 from synth.engine.funnel import final_records
 from synth.engine.ledger import LedgerReader
 from synth.engine.run import Engine, Item, StagePlan
@@ -40,7 +41,8 @@ class Stage:
     `is_default`: part of a recipe that does not mention it. `asks`: does it need a teacher? `helpers`: names of further
     engine stages that ask on its behalf. `files`: what it makes in the run folder. `roles`: role → model, for models of
     its own beside the teacher. `growing`: settings that may change while all that was asked stays. `asking`: of a stage
-    of the kind "checks", the settings by which it asks models.
+    of the kind "checks", the settings by which it asks models. `forecast(settings, flow)` says what it will ask (see
+    `synth.engine.forecast`).
     """
 
     name: str
@@ -52,6 +54,7 @@ class Stage:
     helpers: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     roles: Callable[[Any], Mapping[str, ChatModel]] = field(default=lambda _settings: {})
+    forecast: Callable[[Any, Flow], None] = lambda _settings, _flow: None
     growing: tuple[str, ...] = ()
     asking: tuple[str, ...] = ()
 

@@ -33,7 +33,7 @@ def estimated(path: Path, *flags: str) -> dict[tuple[str, str, str], dict[str, f
     result = CliRunner().invoke(app, [str(path), "--json", *flags])
     assert result.exit_code == 0, result.output
     rows = json.loads(result.stdout)["rows"]
-    return {(row["stage"], row["role"], row["case"]): row for row in rows}
+    return {(row["stage"], row["purpose"], row["case"]): row for row in rows}
 
 
 def bill(recipe: Recipe, folder: Path) -> tuple[int, float]:
@@ -74,3 +74,46 @@ def test_a_missing_price_leaves_the_money_open(tmp_path: Path) -> None:
     path.write_text(RECIPE.format(tasks=60).replace("engine:", "# engine:"))
     assert estimated(path)["all", "", "likely"]["cost"] is None
     assert estimated(path, "--price", "embedded=1/4")["all", "", "likely"]["cost"] > 0
+
+
+def made(recipe: Path, folder: Path, stage: str) -> int:
+    """Requests of a stage in the whole run."""
+    run(read_recipe(recipe), folder, until="select")
+    reader = LedgerReader(folder)
+    count = reader.query("SELECT count(*) FROM requests WHERE stage=?", stage)[0][0]
+    reader.close()
+    return int(count)
+
+
+def test_the_turns_of_conversations_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(
+        "teacher: {backend: embedded}\nbootstrap: {num_tasks: 12}\nconverse: {num_turns: 3, min_turns: 2}\nselect: null\n"
+        "export: null\nreport: null\n"
+    )
+    rows = estimated(path)
+    likely = sum(row["requests"] for key, row in rows.items() if key[0] == "converse" and key[2] == "likely")
+    assert {key[1] for key in rows if key[0] == "converse"} == {"the user's turns", "their answers"}
+    assert likely / 2 < made(path, tmp_path / "run", "converse") < likely * 2
+
+
+def test_rows_of_labelled_data_are_counted_for_the_stages_after_them(tmp_path: Path) -> None:
+    rows = [{"text": f"The train number {n} was late again.", "label": "complaint"} for n in range(40)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    path = tmp_path / "recipe.yaml"
+    path.write_text(
+        "teacher: {backend: openai, model: gpt-4.1-mini-2025-04-14}\nrespond: null\nselect: null\nexport: null\nreport: null\n"
+        "annotate: {sources: {mood: {path: rows.jsonl, kind: sentiment}}}\nrephrase: {num_wordings: 2}\n"
+    )
+    found = estimated(path)
+    assert found["rephrase", "wordings", "likely"]["requests"] == 40
+    assert found["rephrase", "same meaning", "likely"]["requests"] == 160
+    assert found["all", "", "likely"]["cost"] > 0  # by the shipped price of the family
+
+
+def test_the_teacher_of_a_flag_is_the_one_that_is_priced(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(RECIPE.format(tasks=60).replace("engine:", "# engine:"))
+    at_home = estimated(path, "--teacher", "openai:gpt-4.1", "--base-url", "http://127.0.0.1:1/v1")
+    assert at_home["all", "", "likely"]["cost"] is None
+    assert estimated(path, "--teacher", "openai:gpt-4.1")["all", "", "likely"]["cost"] > 0

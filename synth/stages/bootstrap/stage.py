@@ -10,6 +10,7 @@ from dataclasses import replace
 from synth.checks import TASK_CHECKS, build_checks
 from synth.checks.base import Check, split_reason
 from synth.checks.echo import repeats_request
+from synth.engine.forecast import ANSWER_TOKENS, Flow
 from synth.engine.run import Ask, Engine, Fold, Item, StagePlan, request_failure
 from synth.errors import RequestFailed, StageStopped
 from synth.records import Record, Rejection, SeedTask, digest
@@ -97,4 +98,17 @@ def _checked(result: Result, checks: Sequence[NamedCheck]) -> Result:
     return result
 
 
-BOOTSTRAP = Stage(STAGE, BootstrapSettings, bootstrap, "seeds", growing=GROWING)
+def forecast(settings: BootstrapSettings, flow: Flow) -> None:
+    """Four requests in five bring what they are asked for; inputs of a task are asked for by themselves."""
+    solved = "solved task" if settings.outputs else "task"
+    requests = settings.num_tasks / (0.8 * settings.per_request)
+    flow.ask("new tasks", requests, "make", ANSWER_TOKENS[solved] * settings.per_request)
+    steps = 2 if settings.method == "self_instruct" else int(settings.instances > 1)
+    if steps:
+        size = ANSWER_TOKENS["solved task"] * settings.instances / steps
+        flow.ask("their inputs", steps * settings.num_tasks, "make", size)
+    unanswered = 0 if settings.outputs or steps else settings.num_tasks
+    flow.add(settings.num_tasks * settings.instances, unanswered, settings.num_tasks)
+
+
+BOOTSTRAP = Stage(STAGE, BootstrapSettings, bootstrap, "seeds", forecast=forecast, growing=GROWING)

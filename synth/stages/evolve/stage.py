@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from synth.engine.forecast import ANSWER_TOKENS, SURVIVAL, Flow
 from synth.engine.run import Ask, Engine, Item, StagePlan
 from synth.errors import StageStopped
 from synth.records import Record, Rejection, digest
@@ -55,7 +56,28 @@ async def evolve(
         yield results
 
 
-EVOLVE = Stage(STAGE, EvolveSettings, evolve, "children", helpers=(TUNE,), growing=("rounds", "stop_share"))
+def forecast(settings: EvolveSettings, flow: Flow) -> None:
+    """Each task is rewritten in each generation; what passes the checks is judged in both orders, and then answered."""
+    made = settings.rounds * (flow.records if settings.every_instance else flow.tasks)
+    flow.ask("rewriting", made, "rewrite", ANSWER_TOKENS["rewrite"])
+    if settings.judge:
+        flow.ask("is it new", 2 * SURVIVAL * made, "judge", ANSWER_TOKENS["judge"], "judge")
+    if settings.answer:
+        flow.ask("answers", SURVIVAL**2 * made, "answer", ANSWER_TOKENS["answer"])
+    if settings.rate_complexity:
+        flow.ask("how hard", 2 * SURVIVAL**2 * made, "rate", ANSWER_TOKENS["rate"], "judge")
+    flow.add(SURVIVAL * made, 0 if settings.answer else SURVIVAL * made)
+
+
+EVOLVE = Stage(
+    STAGE,
+    EvolveSettings,
+    evolve,
+    "children",
+    helpers=(TUNE,),
+    forecast=forecast,
+    growing=("rounds", "stop_share"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from synth.engine.forecast import ANSWER_TOKENS, Flow
 from synth.engine.run import Ask, Engine
 from synth.prompts import version
 from synth.prompts.systems import PRINCIPLES
@@ -41,7 +42,16 @@ async def prefer(
         yield results
 
 
-PREFER = Stage(STAGE, PreferSettings, prefer, roles=pool_roles)
+def forecast(settings: PreferSettings, flow: Flow) -> None:
+    """The answers that are wanted beside a record's own, and each judge's comparisons or grades of them."""
+    answers = max(2, settings.num_answers)
+    flow.ask("answers", max(0, settings.num_answers - 1) * flow.records, "answer", ANSWER_TOKENS["answer"])
+    calls = answers * (answers - 1) if settings.judge_by == "pairs" else answers * settings.num_draws
+    for role in settings.judge_roles:
+        flow.ask("which is better", calls * flow.records, "judge", ANSWER_TOKENS["judge"], role)
+
+
+PREFER = Stage(STAGE, PreferSettings, prefer, roles=pool_roles, forecast=forecast)
 
 
 @dataclass(frozen=True, slots=True)

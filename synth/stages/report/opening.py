@@ -30,7 +30,7 @@ def _made(facts: RunFacts) -> str:
 
 def _cost(facts: RunFacts) -> str:
     requests, prompt, completion, cost = _spent(facts)
-    price = f"a cost of {cost:,.4f} by the recipe's prices" if cost else "no price given"
+    price = f"a cost of {cost:,.4f} by known prices" if cost else "no price given"
     time = f", in {duration(working_time(facts))}" if facts.timings else ""
     return f"It took {requests:,} requests and {prompt + completion:,} tokens, {price}{time}."
 
@@ -98,7 +98,7 @@ def cost(facts: RunFacts) -> list[Block]:
     numbers = [
         (f"{requests:,}", "requests answered"),
         (f"{prompt + completion:,}", f"tokens: {prompt:,} in, {completion:,} out"),
-        (f"{spent:,.4f}" if spent else "no price given", "cost, in the currency of the recipe's prices"),
+        (f"{spent:,.4f}" if spent else "no price given", "cost in dollars, by known prices"),
     ]
     if not facts.timings:
         return [Numbers(numbers)]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from synth.checks import build_checks
 from synth.checks.semantic import Semantic, static_vectors, unit_length
+from synth.engine.forecast import ANSWER_TOKENS, Flow
 from synth.engine.run import Engine, Fold, Item, StagePlan, request_failure
 from synth.errors import RequestFailed
 from synth.given import contents_of
@@ -171,6 +172,17 @@ def _roles(settings: SelectSettings) -> dict[str, ChatModel]:
     return {EMBEDDER: embedding_model(where)} if where is not None and where.base_url is not None else {}
 
 
+def forecast(settings: SelectSettings, flow: Flow) -> None:
+    """Grades of what passes the checks."""
+    flow.stage = GRADE
+    if settings.validity:
+        flow.ask("validity", flow.records, "judge", ANSWER_TOKENS["judge"], "judge")
+    if settings.grade:
+        flow.ask("grades", flow.records * settings.grade.num_draws, "judge", ANSWER_TOKENS["judge"], "judge")
+        if wants_complexity(settings):
+            flow.ask("how hard", flow.records, "rate", ANSWER_TOKENS["rate"], "judge")
+
+
 SELECT = Stage(
     STAGE,
     SelectSettings,
@@ -179,6 +191,7 @@ SELECT = Stage(
     is_default=True,
     helpers=(GRADE,),
     roles=_roles,
+    forecast=forecast,
     asking=("grade", "validity", "embeddings"),
 )
 
