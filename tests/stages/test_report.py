@@ -25,7 +25,7 @@ from made_run import EVALUATION, make_run
 
 from synth.engine.funnel import count_funnel, family_links, final_records
 from synth.engine.ledger import LedgerReader
-from synth.errors import StorageError, UsageError
+from synth.errors import UsageError
 from synth.metrics import rouge_l
 from synth.records import Lineage, Record, Rejection
 from synth.stages.export import ExportSettings, export, run_facts
@@ -186,7 +186,7 @@ def test_a_bare_run_folder_makes_a_page_that_says_what_is_missing(tmp_path: Path
     page = report(tmp_path / "run").read_text()
     for words in ("No task was evolved", "No student was trained", "nothing to compare with"):
         assert words in page
-    with pytest.raises(StorageError):
+    with pytest.raises(UsageError):
         report(tmp_path / "nothing")
 
 
