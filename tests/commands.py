@@ -29,6 +29,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
+from synth.__main__ import main as synth_main
+
 ROOT = Path(__file__).parent.parent
 PLAIN = {"PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "300"}
 CONTEXT = multiprocessing.get_context("forkserver")
@@ -51,11 +53,17 @@ class Command:
 
     _running: set[Command] = set()  # noqa: RUF012
 
-    def __init__(self, *words: str | Path, cwd: Path = ROOT, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *words: str | Path,
+        cwd: Path = ROOT,
+        env: Mapping[str, str] | None = None,
+        main: Callable[[], None] = synth_main,
+    ) -> None:
         self._out, self._err = tempfile.NamedTemporaryFile(), tempfile.NamedTemporaryFile()
         environment = {**os.environ, **PLAIN, **(env or {})}
         start_server()
-        given = (list(map(str, words)), str(cwd), environment, self._out.name, self._err.name)
+        given = (main, list(map(str, words)), str(cwd), environment, self._out.name, self._err.name)
         self._process = CONTEXT.Process(target=_run, args=given)
         self._process.start()
         self._running.add(self)
@@ -125,7 +133,7 @@ def _text(file: Any) -> str:
     return Path(file.name).read_text("utf-8", "replace")
 
 
-def _run(words: list[str], cwd: str, environment: dict[str, str], out: str, err: str) -> None:
+def _run(main: Callable[[], None], words: list[str], cwd: str, environment: dict[str, str], out: str, err: str) -> None:
     """In the new process: become `python -m synth` with these words."""
     os.environ.clear()
     os.environ.update(environment)
@@ -134,8 +142,6 @@ def _run(words: list[str], cwd: str, environment: dict[str, str], out: str, err:
         os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND), number)
     sys.argv, sys.path[0:0] = ["synth", *words], [cwd]
     importlib.reload(sys.modules["synth.engine.crash"])  # it reads the environment when it is imported
-    from synth.__main__ import main
-
     main()
 
 

@@ -3,52 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import random
 import signal
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
+from commands import Command
+from killed import counted
 from made_run import make_run
 
-HERE = Path(__file__).parent.parent.parent
 COMMANDS = {
     "export": ("--format", "alpaca", "--format", "csv", "--format", "messages"),
     "report": (),
 }
-DRIVER = """
-import os, signal, sys
-left = int(os.environ["KILL_BEFORE"])
-steps = 0
-def step(event, args):
-    global steps
-    is_written = event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
-    if is_written or event in ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate"):
-        steps += 1
-        if steps == left:
-            os.kill(os.getpid(), signal.SIGKILL)
-sys.addaudithook(step)
-from synth.cli.app import app
-try:
-    app()
-finally:
-    print(f"steps {steps}", file=sys.stderr)
-"""
 
 
 def synth(command: str, folder: Path, kill_before: int = 0) -> tuple[int, int]:
     """The exit code of a command over a run folder, and how many steps it took to make its files."""
-    done = subprocess.run(
-        [sys.executable, "-c", DRIVER, command, str(folder), *COMMANDS[command]],
-        env=os.environ | {"KILL_BEFORE": str(kill_before), "PYTHONPATH": str(HERE), "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr
-    return done.returncode, int(done.stderr.rpartition("steps ")[2] or 0)
+    child = Command(command, folder, *COMMANDS[command], main=partial(counted, kill_before))
+    assert child.wait() in (0, -signal.SIGKILL), child.stderr
+    return child.wait(), int(child.stderr.rpartition("steps ")[2] or 0)
 
 
 def files(folder: Path) -> dict[str, str]:

@@ -47,7 +47,13 @@ def test_a_judge_that_can_tell_rejects_a_row_and_says_how_it_answered(tmp_path: 
     assert bad.detail == "33% of the questions answered by yes"
 
 
-@pytest.mark.parametrize("said", ["1. yes\n2. yes\n3. yes", "1. no\n2. no\n3. no", "I cannot say.", ""])
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("1. yes\n2. yes\n3. yes", "1. no\n2. no\n3. no", "I cannot say."),
+        pytest.param("", marks=pytest.mark.slow),  # a hundred rows, each asked five times with pauses: a minute
+    ],
+)
 def test_a_judge_that_says_one_thing_of_everything_rejects_nothing(tmp_path: Path, said: str) -> None:
     assert all(isinstance(one, Record) for one in run(tmp_path, Scripted(lambda request: said)))
 
