@@ -36,19 +36,25 @@ def estimate(
     with guard(json=json, debug=debug):
         asking = Asking(teacher, None, base_url, concurrency, max_cost, tuple(price or ()))
         whole = resolved(recipe, set or [], asking)
-        rows, facts = _estimate(whole, pilot, run or Path("runs") / f"{whole.name}-pilot")
+        rows, facts = estimated(whole, pilot, run or Path("runs") / f"{whole.name}-pilot")
         if json:
             print_json({"rows": rows, **facts})
             return
-        header = ["stage", "for", "requests", "prompts", "answers", "cost", "time"]
-        print_table("Likely", header, [_cells(row) for row in rows if row["case"] == "likely"])
-        for row in (row for row in rows if row["stage"] == "all" and row["case"] != "likely"):
-            requests, prompts, answers, cost, time = _cells(row)[2:]
-            say(f"{row['case'].capitalize()}: {requests} requests, {prompts} and {answers} tokens, cost {cost}, {time}")
-        say(facts["basis"])
+        show_estimate(rows, facts)
 
 
-def _estimate(whole: Recipe, share: float, folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def show_estimate(rows: list[dict[str, Any]], facts: dict[str, Any]) -> None:
+    """The likely case as a table, the others in a line each, and what they rest on."""
+    header = ["stage", "for", "requests", "prompts", "answers", "cost", "time"]
+    print_table("Likely", header, [_cells(row) for row in rows if row["case"] == "likely"])
+    for row in (row for row in rows if row["stage"] == "all" and row["case"] != "likely"):
+        requests, prompts, answers, cost, time = _cells(row)[2:]
+        say(f"{row['case'].capitalize()}: {requests} requests, {prompts} and {answers} tokens, cost {cost}, {time}")
+    say(facts["basis"])
+
+
+def estimated(whole: Recipe, share: float = 0.0, folder: Path = Path()) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The rows of the estimate, and what they rest on; with a `share` above 0 a pilot is run in `folder` first."""
     from synth.pipeline import Steering, forecast
     from synth.pipeline.money import role_prices
 
