@@ -6,6 +6,7 @@ worst last. A row in which no answer is better than another is a mistake of that
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -36,7 +37,9 @@ def preference(fields: Fields, _require_output: bool) -> list[Record]:
     scores = fields.get("score_chosen"), fields.get("score_rejected")
     if all(isinstance(score, int | float) for score in scores) and scores[0] <= scores[1]:
         fields.bad("score_chosen is not above score_rejected, so no answer is better; remove the row")
-    return _paired(fields, talks, fields.text("system", may_be_empty=True))
+    margin = fields.get("margin")
+    note = {"prefer": {"by": "given", "margins": [float(margin)]}} if _is_number(margin) else {}
+    return [replace(one, meta=note) for one in _paired(fields, talks, fields.text("system", may_be_empty=True))]
 
 
 def _from_texts(fields: Fields, texts: Sequence[str]) -> list[Any]:
@@ -180,7 +183,7 @@ def _rating(annotations: Any) -> float | None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 # --- labels of single answers ----------------------------------------------------------------------------------------
@@ -188,8 +191,8 @@ def _is_number(value: Any) -> bool:
 
 def kto(fields: Fields, _require_output: bool) -> list[Record]:
     """KTO's rows (arXiv 2402.01306): a prompt, a completion, and whether it is good; `joined` makes records of them."""
-    label = fields.get("label")
-    if not isinstance(label, bool):
+    label = {"true": True, "1": True, "false": False, "0": False}.get(str(fields.get("label")).casefold())
+    if label is None:
         fields.bad("`label` must be true or false; correct or remove the row")
     found = prompt_completion(fields, True)
     return [one if label else replace(one, output="", others=(OtherAnswer(one.output, None, WORSE),)) for one in found]

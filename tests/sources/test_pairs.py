@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,12 +75,20 @@ def test_ultrafeedback_comes_by_score_and_the_fine_grained_one_counts(tmp_path: 
 
 
 def test_labels_of_one_prompt_are_joined(tmp_path: Path) -> None:
-    labels = [("bad one", False), ("good", True), ("also good", True), ("worse", False)]
+    labels: list[tuple[str, Any]] = [("bad one", False), ("good", "true"), ("also good", 1), ("worse", "False")]
     found = read_source(
         rows(tmp_path / "kto.jsonl", *({"prompt": Q, "completion": text, "label": label} for text, label in labels))
     )
     (record,) = found.records
     assert pair(record)[3:] == ("good", [("bad one", 0.0), ("also good", 0.5), ("worse", 0.0)])
+
+
+@pytest.mark.parametrize("margin", [float("inf"), float("nan"), "2", None, True])
+def test_a_margin_that_is_no_number_is_passed_over(margin: Any, tmp_path: Path) -> None:
+    row = {"prompt": Q, "chosen": GOOD, "rejected": BAD, "margin": margin}
+    (record,) = read_source(rows(tmp_path / "pairs.jsonl", row)).records
+    noted = replace(record, meta={"prefer": {"margins": [margin]}})
+    assert record.meta == {} and (FORMATS["preference"].row(noted) or {})["margin"] in (None, 1.0)
 
 
 @pytest.mark.parametrize("choice", [0, 1])

@@ -16,6 +16,7 @@ from synth.errors import StageStopped
 from synth.judge import planted
 from synth.models.base import ChatRequest
 from synth.records import OtherAnswer, Record, Rejection
+from synth.sources import read_source
 from synth.stages.export import ExportSettings, export
 from synth.stages.export.formats import FORMATS
 from synth.stages.prefer import PreferSettings, prefer
@@ -72,11 +73,15 @@ def test_the_best_answer_becomes_the_records_own_and_the_others_follow_by_rank(t
     assert result.meta["prefer"]["judged"] == {"pairs": 6, "ties": 1, "longer": 5}
 
 
-def test_the_worst_answer_is_the_rejected_one(tmp_path: Path) -> None:
+def test_the_worst_answer_is_the_rejected_one_and_the_margin_goes_with_the_pair(tmp_path: Path) -> None:
     result = preferred(tmp_path, FOUR)
     assert isinstance(result, Record)
     row = FORMATS["preference"].row(result) or {}
     assert (row["chosen"], row["rejected"]) == ("best answer", "so")
+    assert row["margin"] == result.meta["prefer"]["margins"][-1]
+    export([result], tmp_path / "out", ExportSettings(formats=["preference"]), {})
+    (back,) = read_source(tmp_path / "out" / "preference.jsonl").records
+    assert back.meta["prefer"]["margins"] == [row["margin"]]
 
 
 def test_grades_rank_too_and_answers_that_cannot_be_graded_are_left_out(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Rows of the exported files, and the types of their columns: str, date, int, bool, list[str] and those named here."""
+"""Rows of the exported files, and the types of their columns: str, date, int, float, bool, list[str] and those here."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ def features(columns: dict[str, str], turn_keys: tuple[str, str]) -> list[dict[s
         "str": {"dtype": "string"},
         "date": {"dtype": "string"},
         "int": {"dtype": "int32"},
+        "float": {"dtype": "float64"},
         "bool": {"dtype": "bool"},
         "list[str]": {"list": "string"},
         PAIRS: {"list": {"list": "string"}},

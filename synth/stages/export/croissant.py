@@ -51,7 +51,7 @@ ENCODINGS = {
     ".csv": "text/csv",
     ".parquet": "application/x-parquet",
 }
-TYPES = {"str": "sc:Text", "int": "sc:Integer", "date": "sc:Date", "bool": "sc:Boolean"}
+TYPES = {"str": "sc:Text", "int": "sc:Integer", "date": "sc:Date", "bool": "sc:Boolean", "float": "sc:Float"}
 LICENCE_URLS = {
     "apache-2.0": "https://www.apache.org/licenses/LICENSE-2.0",
     "mit": "https://opensource.org/license/mit",

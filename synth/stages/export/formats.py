@@ -19,6 +19,7 @@ from synth.stages.export.pairs import (
     implicit,
     kto,
     kto_others,
+    margin_of,
     openai_preference,
     preference_messages,
     ultrafeedback,
@@ -96,7 +97,8 @@ def preference(record: Record) -> Row | None:
     prompt = prompt_text(record)
     if not worse or not prompt:
         return None
-    return {"prompt": prompt.removesuffix("\n\n"), "chosen": record.output, "rejected": worse[-1].output}
+    row: Row = {"prompt": prompt.removesuffix("\n\n"), "chosen": record.output, "rejected": worse[-1].output}
+    return row | {"margin": margin_of(record)}
 
 
 _TEXTS = {"instruction": "str", "input": "str", "output": "str"}
@@ -148,9 +150,17 @@ FORMATS: dict[str, ExportFormat] = {
     ),
     "parquet": ExportFormat(table, "records.parquet", _TABLE),
     "datasets": ExportFormat(table, _SHARDS[0], _TABLE, _SHARDS[1]),
-    "preference": ExportFormat(preference, "preference.jsonl", {"prompt": "str", "chosen": "str", "rejected": "str"}),
+    "preference": ExportFormat(
+        preference,
+        "preference.jsonl",
+        {"prompt": "str", "chosen": "str", "rejected": "str", "margin": "float"},
+        optional=("margin",),
+    ),
     "preference_messages": ExportFormat(
-        preference_messages, "preference_messages.jsonl", {"prompt": TURNS, "chosen": TURNS, "rejected": TURNS}
+        preference_messages,
+        "preference_messages.jsonl",
+        {"prompt": TURNS, "chosen": TURNS, "rejected": TURNS, "margin": "float"},
+        optional=("margin",),
     ),
     "preference_implicit": ExportFormat(implicit, "preference_implicit.jsonl", {"chosen": TURNS, "rejected": TURNS}),
     "hh": ExportFormat(hh, "hh.jsonl", {"chosen": "str", "rejected": "str"}),

@@ -5,6 +5,8 @@ Conversations keep their turns. A record without a worse answer has no row; see 
 
 from __future__ import annotations
 
+import math
+
 from synth.records import Message, Record
 from synth.sources.chat import human_transcript, message, prompt_text
 from synth.sources.superni import AS_GOOD
@@ -24,10 +26,20 @@ def _pair(record: Record) -> tuple[list[Message], list[Message]] | None:
     return ([message("assistant", record.output)], [message("assistant", worse[-1].output)]) if worse else None
 
 
+def margin_of(record: Record) -> float | None:
+    """How much better the own answer was found than the last worse one, in the unit of its ranking; None unknown."""
+    note, worse = record.meta.get("prefer"), record.worse()
+    margins = note.get("margins") if isinstance(note, dict) else None
+    if not worse or not isinstance(margins, list) or len(margins) != len(record.others):
+        return None
+    found = margins[record.others.index(worse[-1])]
+    return float(found) if isinstance(found, int | float) and math.isfinite(found) else None
+
+
 def preference_messages(record: Record) -> Row | None:
     """TRL's preference form with an explicit prompt, as lists of turns."""
-    pair = _pair(record)
-    return {"prompt": _asked(record), "chosen": pair[0], "rejected": pair[1]} if pair else None
+    pair, margin = _pair(record), margin_of(record)
+    return {"prompt": _asked(record), "chosen": pair[0], "rejected": pair[1], "margin": margin} if pair else None
 
 
 def implicit(record: Record) -> Row | None:

@@ -208,7 +208,8 @@ class _Job:
 
     def _unused(self, name: str) -> set[str]:
         """The optional columns of a format that no record fills."""
-        filled = {"history": self.totals.multi_turn, "system": self.totals.with_system}
+        totals = self.totals
+        filled = {"history": totals.multi_turn, "system": totals.with_system, "margin": totals.with_margin}
         return {column for column in find_format(name).optional if not filled.get(column)}
 
     def _columns(self, name: str) -> dict[str, str]:

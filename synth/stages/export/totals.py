@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from synth.metrics import count_words
 from synth.records import Record
+from synth.stages.export.pairs import margin_of
 
 REFERENCE_TEACHER = "embedded"
 """The embedded teacher. Its records are a reference bench and no instruction data, and are called so everywhere."""
@@ -24,6 +25,7 @@ class Totals:
     multi_turn: int = 0
     with_system: int = 0
     compared: int = 0
+    with_margin: int = 0
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     words: dict[str, Counter[int]] = field(default_factory=dict)
 
@@ -33,6 +35,7 @@ class Totals:
         self.from_reference_teacher += is_from_reference_teacher(record)
         self.multi_turn += bool(record.history)
         self.with_system += bool(record.system)
+        self.with_margin += margin_of(record) is not None
         self.compared += any(other.grade is not None for other in record.others)
         line = record.lineage
         self._count("origin", line.origin)

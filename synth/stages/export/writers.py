@@ -145,6 +145,7 @@ def _arrow_type(kind: str) -> Any:
         "str": pa.string(),
         "date": pa.string(),
         "int": pa.int32(),
+        "float": pa.float64(),
         "bool": pa.bool_(),
         "list[str]": pa.list_(pa.string()),
         PAIRS: pa.list_(pa.list_(pa.string())),
