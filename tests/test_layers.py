@@ -116,15 +116,10 @@ def test_the_embedded_teacher_has_one_door_and_reads_little_of_the_rest(path: Pa
 
 def test_nothing_pickles() -> None:
     for path in FILES:
-        names = {
-            n.name.split(".")[0]
-            for node in ast.walk(ast.parse(path.read_text("utf-8")))
-            if isinstance(node, ast.Import)
-            for n in node.names
-        }
-        names |= {
-            (node.module or "").split(".")[0]
-            for node in ast.walk(ast.parse(path.read_text("utf-8")))
-            if isinstance(node, ast.ImportFrom)
-        }
+        names: set[str] = set()
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {one.name.split(".")[0] for one in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                names.add((node.module or "").split(".")[0])
         assert not names & {"pickle", "dill", "joblib", "shelve", "marshal"}, path

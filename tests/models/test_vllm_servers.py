@@ -4,6 +4,7 @@ The server here is `fake_vllm.py`, a real process with vLLM's flags and answers.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -400,13 +402,18 @@ def test_an_old_name_of_structured_outputs_is_refused(vllm: str) -> None:
 @pytest.fixture
 def running() -> Iterator[str]:
     """The address of a server that someone else started, with the key `right`."""
-    from synth.models.vllm.server import _answers, free_port
+    from synth.models.vllm.server import free_port
+
+    def is_up() -> bool:
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
+            return True
+        return False
 
     port = free_port()
     command = [sys.executable, str(FAKE), "serve", "org/model", "--port", str(port)]
     command += ["--served-model-name", "org/model"]
     process = subprocess.Popen(command, env=os.environ | {"VLLM_API_KEY": "right"}, stdout=subprocess.DEVNULL)
-    wait_for(lambda: _answers(f"http://127.0.0.1:{port}/health"))
+    wait_for(is_up, 60)
     yield f"http://127.0.0.1:{port}/v1"
     process.terminate()
     process.wait()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from synth.errors import RequestRefused
 from synth.models.base import ChatRequest
 from synth.records import Record, Rejection
 from synth.sources import read_records
-from synth.stages.converse import KINDS, ConverseSettings, Conversing, converse
+from synth.stages.converse import KINDS, ConverseSettings, converse
 
 FIRST = Record("Name a river.", "In Spain, please.", "The Ebro is a river in Spain.", "Be brief.")
 ASKED, ANSWERED = "How long is it from the source to the sea?", "It is about 930 kilometres long."
@@ -55,13 +55,25 @@ def by_side(user: Callable[[int], str], assistant: Callable[[int], str]) -> Scri
     return Scripted(reply)
 
 
-def talked(place: Path, model: Scripted, record: Record = FIRST, **settings: Any) -> Record | Rejection:
-    async def one() -> AsyncIterator[Record]:
-        yield record
+def talks(place: Path, model: Scripted, records: Sequence[Record], **settings: Any) -> list[Record | Rejection]:
+    async def stream() -> AsyncIterator[Record]:
+        for record in records:
+            yield record
 
     chosen = ConverseSettings.model_validate(settings)
-    ((result,),) = collect(place, model, lambda engine: converse(engine, one(), chosen))
+    return [result for (result,) in collect(place, model, lambda engine: converse(engine, stream(), chosen))]
+
+
+def talked(place: Path, model: Scripted, record: Record = FIRST, **settings: Any) -> Record | Rejection:
+    [result] = talks(place, model, [record], **settings)
     return result
+
+
+def turns_of(place: Path, count: int, **settings: Any) -> list[list[str]]:
+    """The kinds of the user's turns in the talks of so many tasks."""
+    model = by_side(lambda n: asked(n), lambda n: answered(n))
+    tasks = [replace(FIRST, instruction=f"{FIRST.instruction} ({n})") for n in range(count)]
+    return [talk.meta["turns"] for talk in talks(place, model, tasks, **settings) if isinstance(talk, Record)]
 
 
 def test_the_talk_grows_by_questions_that_are_answered_with_all_before_them(tmp_path: Path) -> None:
@@ -131,15 +143,18 @@ def test_the_user_ends_the_talk_by_thanks_or_by_having_nothing_to_say(tmp_path: 
     model = by_side(lambda n: ASKED if n == 1 else "END.", lambda n: ANSWERED)
     talk = talked(tmp_path, model, num_turns=5, shares={"follow up": 1})
     assert isinstance(talk, Record) and talk.meta["ended"] == "user_ended" and len(talk.history) == 1
-    for seed in range(50):
-        kinds = Conversing(ConverseSettings(num_turns=6, min_turns=3))._drawn(random.Random(seed))
-        assert len(kinds) >= 3 and "thanks" not in kinds[:-1]
 
 
-def test_the_kinds_are_drawn_with_their_shares() -> None:
-    work = Conversing(ConverseSettings(num_turns=1, shares={"follow up": 3, "unclear": 1}))
-    drawn = Counter(kind for seed in range(2_000) for kind in work._drawn(random.Random(seed)))
-    assert set(drawn) == {"follow up", "unclear"} and 1_400 < drawn["follow up"] < 1_600
+def test_no_talk_ends_before_its_least_number_of_turns_and_thanks_come_last(tmp_path: Path) -> None:
+    drawn = turns_of(tmp_path, 50, num_turns=6, min_turns=3)
+    assert drawn and all(len(kinds) >= 3 and "thanks" not in kinds[:-1] for kinds in drawn)
+    assert any(kinds[-1] == "thanks" for kinds in drawn)
+
+
+def test_the_kinds_are_drawn_with_their_shares(tmp_path: Path) -> None:
+    drawn = turns_of(tmp_path, 200, num_turns=1, shares={"follow up": 3, "unclear": 1})
+    counts = Counter(kind for kinds in drawn for kind in kinds)
+    assert set(counts) == {"follow up", "unclear"} and counts.total() == 200 and 120 < counts["follow up"] < 180
 
 
 def test_a_talk_that_fills_the_context_ends_between_turns_and_says_so(tmp_path: Path) -> None:
