@@ -62,6 +62,7 @@ _DESCRIBES = re.compile(
     re.IGNORECASE,
 )
 _FINITE = re.compile(r"\b(?:is|are|was|were|has|had|have|will|would|can|could|did|does|said|went|came|made)\b", re.I)
+_FILE_NAME = re.compile(r"[\w-]{1,60}\.(?:json|csv|tsv|txt|pdf|html?|xlsx?|docx?|py|sql)")
 _BRACKETED = re.compile(r"\s*(?:\([^()\n]*\)|\[[^\[\]\n]*\]|<[^<>\n]*>)\s*\.?\s*")
 _QUOTED = re.compile(r"\"[^\"\n]*\"|“[^”\n]*”|«[^»\n]*»|„[^“”\n]*[“”]|'[^'\n]{4,}'|`[^`]*`|\([^)\n]*\)")
 
@@ -116,11 +117,13 @@ def missing_input() -> Check:
         given = record.input.strip()
         if not given:
             found = _POINTS.search(record.instruction[:MAX_CHARS])
+            if record.instruction.rstrip().endswith(":") and not record.history:
+                return "missing_input: what the colon announces"
             is_there = (
                 found is None or record.history or has_material(record.instruction) or _CODE.search(record.instruction)
             )
             return None if is_there else f"missing_input: {found[0].strip()[:60]}" if found else None
-        if stands_for_input(given):
+        if stands_for_input(given) or _FILE_NAME.fullmatch(given):
             return f"missing_input: {given[:60]}"
         return None
 
@@ -237,8 +240,8 @@ def gibberish(max_share: float = 0.3) -> Check:
     """Refuses tasks that are no language.
 
     In the instruction symbols or mangled words make up more than `max_share`, words are repeated, punctuation marks
-    follow each other, the text breaks off, or 12 and more words hold no function word of any language; in the
-    instruction or the input a bracket is closed that was not opened.
+    follow each other, or 12 and more words hold no function word of any language; the input holds a word twice in a
+    row; either breaks off, or closes a bracket that was not opened.
     """
 
     def check(record: Record) -> str | None:
@@ -261,6 +264,10 @@ def gibberish(max_share: float = 0.3) -> Check:
             return f"gibberish: {broken}"
         if any(_is_crossed(given[:MAX_CHARS]) for given in (record.instruction, record.input)):
             return "gibberish: brackets"
+        if _CUT_INPUT.search(record.input[:MAX_CHARS]) and len(record.input) < MAX_CHARS:
+            return "gibberish: the input breaks off"
+        if _TWICE.search(record.input[:MAX_CHARS]):
+            return "gibberish: words repeated"
         known = {word for code in SCRIPTS.get(main_script(text) or "", ()) for word in FUNCTION_WORDS.get(code, ())}
         if known and set(_scripts(text)) <= {"LATIN"} and len(words) >= 12 and not any(word in known for word in words):
             return "gibberish: no sentence"
@@ -301,6 +308,10 @@ _BROKEN = (
     ),
 )
 """What hardly any sentence has, whatever its language; each was counted on tasks that people wrote."""
+
+
+_CUT_INPUT = re.compile(r"[,(\[{«&=]\s*\Z")
+_TWICE = re.compile(r"\b([^\W\d_]{5,30}) \1\b", re.IGNORECASE)
 
 
 def _is_mangled(word: str) -> bool:

@@ -108,6 +108,7 @@ def test_what_asks_for_something_is_a_task(text: str) -> None:
         "Sort these numbers from the smallest to the largest.",
         "Sort these rivers from longest to shortest.",
         "Extract the name and the age as a JSON object.",
+        "Write the following SQL query:",
         "How many kinds of fruit are there in the list?",
         "Using the table provided, say which shop sold most.",
         "Find the mistakes in the given text.",
@@ -368,6 +369,18 @@ def test_a_short_quotation_names_something_and_is_no_material() -> None:
 )
 def test_a_broken_sentence_is_gibberish_and_says_why(text: str, detail: str) -> None:
     assert CHECKS["gibberish"]()(Record(text)) == f"gibberish: {detail}"
+
+
+@pytest.mark.parametrize(
+    "given", ["for fruit in basket.items(", "typescript array,", "the answer answer of the reader"]
+)
+def test_an_input_that_breaks_off_or_stammers_is_gibberish(given: str) -> None:
+    assert said("gibberish", "Say in one sentence what this is.", given) == "gibberish"
+
+
+def test_the_name_of_a_file_is_not_its_text() -> None:
+    assert said("missing_input", "Turn the rows into JSON.", "visitors.csv") == "missing_input"
+    assert said("missing_input", "Turn the rows into JSON.", "visitors.csv,12") is None
 
 
 # -- answering_input ---------------------------------------------------------------------------------------------------
