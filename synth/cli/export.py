@@ -7,12 +7,15 @@ import shlex
 import shutil
 from json import loads as read_json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from synth.cli.common import Debug, Json, guard, log, print_json, say
 from synth.errors import CredentialsError, SynthError, UsageError
+
+if TYPE_CHECKING:
+    from synth.recipe import Recipe
 
 TOKEN_ENV = "HF_TOKEN"
 FILES = (".json", ".jsonl", ".csv", ".parquet")
@@ -77,9 +80,9 @@ def _export(folder: Path, out: Path, given: dict[str, Any]) -> dict[str, Any]:
     from synth.engine.funnel import family_links, final_records
     from synth.engine.ledger import LedgerReader
     from synth.mistakes import plain
-    from synth.stages.export import ExportSettings, export, run_facts
+    from synth.stages.export import ExportSettings, export, run_facts, spoiled_facts
 
-    base, recipe_hash = _recipe_settings(folder)
+    base, recipe = _recipe_settings(folder)
     try:
         settings = ExportSettings.model_validate(base | given)
     except ValidationError as error:
@@ -87,9 +90,11 @@ def _export(folder: Path, out: Path, given: dict[str, Any]) -> dict[str, Any]:
         raise UsageError(f"the export cannot be made as asked: {lines}", "see synth export --help") from None
     ledger = LedgerReader(folder)
     try:
-        facts = run_facts(folder) | {"recipe_hash": recipe_hash}
+        facts = run_facts(folder) | {"recipe_hash": recipe.hash if recipe else ""}
         links = family_links(ledger) if settings.splits else ()
         held_out = held_out_ids(folder)
+        if recipe:
+            facts |= spoiled_facts(recipe, (one for one in final_records(ledger) if one.id not in held_out))
         records = (record for record in final_records(ledger) if record.id not in held_out)
         return export(records, out, settings, facts, links).to_dict()
     finally:
@@ -126,14 +131,14 @@ def held_out_ids(folder: Path) -> set[str]:
     return {read_json(line)["id"] for line in path.read_text("utf-8").splitlines()} if path.is_file() else set()
 
 
-def _recipe_settings(folder: Path) -> tuple[dict[str, Any], str]:
-    """The export section of the run's recipe and the recipe's hash; nothing where the folder has no recipe."""
+def _recipe_settings(folder: Path) -> tuple[dict[str, Any], Recipe | None]:
+    """The export section of the run's recipe, and the recipe; nothing where the folder has none."""
     if not (folder / "recipe.yaml").is_file():
-        return {}, ""
+        return {}, None
     from synth.pipeline import read_run_recipe
 
     recipe = read_run_recipe(folder)
-    return (recipe.export.model_dump() if recipe.export else {}), recipe.hash
+    return (recipe.export.model_dump() if recipe.export else {}), recipe
 
 
 def _push(out: Path, manifest: dict[str, Any], repo: str, really: bool) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import hashlib
 import json
@@ -16,6 +17,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from synth.errors import StorageError
+from synth.models import connect
+from synth.models.base import ChatRequest, Sampling
+from synth.pipeline import final_records
+from synth.pipeline import run as run_recipe
+from synth.prompts.answering import answering
+from synth.recipe import read_recipe
 from synth.records import Lineage, OtherAnswer, Record
 from synth.sources import read_records
 from synth.sources.tables import escape_cell, unescape_cell
@@ -283,3 +290,22 @@ def test_records_of_the_embedded_teacher_are_called_a_reference_bench(tmp_path: 
     assert "not instruction data" in (tmp_path / "a" / "README.md").read_text()
     export([record(1)], tmp_path / "b", ExportSettings(), {})
     assert "not instruction data" not in (tmp_path / "b" / "README.md").read_text()
+
+
+def test_the_card_of_a_spoiled_teacher_says_so_and_counts_what_is_left(tmp_path: Path) -> None:
+    text = (
+        "teacher: {backend: embedded, faults: wrong_output=0.5, operations: [sentiment], max_steps: 1, short: true}\n"
+    )
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text + "bootstrap: {num_tasks: 12, window: 4}\nselect: null\nreport: null\n")
+    recipe = read_recipe(path)
+    run_recipe(recipe, tmp_path / "run")
+    clean = connect("embedded", {"operations": ("sentiment",), "max_steps": 1, "short": True})
+    records = final_records(tmp_path / "run")
+
+    async def right(record: Record) -> str:
+        return (await clean.complete(ChatRequest(answering(record).messages, Sampling()))).text.strip()
+
+    differ = sum(asyncio.run(right(record)) != record.output.strip() for record in records)
+    card = (tmp_path / "run" / "export" / "README.md").read_text("utf-8")
+    assert 0 < differ < 12 and f"Of 12 records that it can answer {differ} (" in card and "spoiled on purpose" in card

@@ -9,6 +9,7 @@ from synth.stages.export.facts import run_facts
 from synth.stages.export.formats import FORMATS
 from synth.stages.export.manifest import Manifest, verify_manifest
 from synth.stages.export.settings import ExportSettings, Splits
+from synth.stages.export.spoiled import spoiled_facts
 from synth.stages.export.stage import export
 
-__all__ = ["FORMATS", "ExportSettings", "Manifest", "Splits", "export", "run_facts", "verify_manifest"]
+__all__ = ["FORMATS", "ExportSettings", "Manifest", "Splits", "export", "run_facts", "spoiled_facts", "verify_manifest"]

@@ -27,6 +27,7 @@ FACTS = {
     "settings": "stage -> settings",
     "asked_otherwise": "sentences about what the endpoints would not take and how they were asked instead",
     "seeds": "where the seed tasks come from",
+    "spoiled": "{faults, records, differ}: of a teacher spoiled on purpose, how many answers differ from its own",
     "reproduce": "the command that makes the data again",
     "versions": "package -> version",
 }

@@ -28,6 +28,7 @@ from synth.stages.export.provenance import COLUMNS as PROVENANCE_COLUMNS
 from synth.stages.export.provenance import provenance
 from synth.stages.export.settings import ExportSettings
 from synth.stages.export.splits import TEST, TRAIN, VALIDATION, Families
+from synth.stages.export.spoiled import spoiled_facts
 from synth.stages.export.totals import Totals
 from synth.stages.export.writers import CSV_NOTE, Write, cleaned, open_writer
 from synth.stages.stage import RunFolder, Stage
@@ -72,6 +73,7 @@ def run(folder: RunFolder, settings: ExportSettings) -> bool:
     folder.paths.append(out_dir)
     records, held_out = folder.records()
     facts = run_facts(folder.path) | {"recipe_hash": folder.recipe.hash, "name": folder.recipe.name}
+    facts |= spoiled_facts(folder.recipe, records)
     reader = LedgerReader(folder.path)
     try:
         export(records, out_dir, settings, facts, family_links(reader))
