@@ -34,7 +34,7 @@ def chat(
 ) -> None:
     """Ask a trained student. In a conversation /new starts over and /quit ends.
 
-    Example: synth chat runs/quickstart "Choose the topic: school or sport." --input "First came the goal."
+    Example: synth chat runs/quickstart "Rate the review as good or bad." --input "The soup was delicious."
     """
     with guard(json=json, debug=debug):
         from synth.models import connect

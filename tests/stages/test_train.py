@@ -311,7 +311,7 @@ def test_a_model_folder_without_tokenizer_or_model_is_refused(base: Path, tmp_pa
         (base / name).unlink()
     with pytest.raises(UsageError, match="no tokenizer can be loaded"):
         train(records(), tmp_path / "next", settings(model=str(base)))
-    with pytest.raises(UsageError, match="no tokenizer can be loaded"):
+    with pytest.raises(UsageError, match="there is no folder"):
         train(records(), tmp_path / "next", settings(model=str(tmp_path / "nothing")))
 
 
