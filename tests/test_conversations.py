@@ -191,10 +191,18 @@ def test_privacy_masks_every_turn() -> None:
     assert "mail.org" not in json.dumps(masked.to_dict()) and masked.history == (("I am <EMAIL>", "Hi <EMAIL>"),)
 
 
-@pytest.mark.parametrize("name", sorted(set(FORMATS) - {"csv", "dolly"}))
+@pytest.mark.parametrize("name", sorted(set(FORMATS) - {"csv", "dolly", "hh"}))
 def test_every_export_format_has_the_earlier_turns(name: str) -> None:
     text = json.dumps(FORMATS[name].row(replace(ANSWERED, others=(OtherAnswer("240."),))))
     assert all(part in text for part in [*BEFORE, ASKED.instruction, ANSWERED.output])
+
+
+def test_transcripts_of_hh_have_the_earlier_turns_and_leave_out_a_talk_with_a_system_text() -> None:
+    paired = replace(ANSWERED, others=(OtherAnswer("240."),))
+    text = json.dumps(FORMATS["hh"].row(replace(paired, system="")))
+    turns = [part for pair in ANSWERED.history for part in pair]
+    assert ANSWERED.system and turns and all(part in text for part in [*turns, ASKED.instruction, ANSWERED.output])
+    assert FORMATS["hh"].row(paired) is None
 
 
 def test_only_answers_are_learned_and_a_talk_without_its_last_answer_is_left_out() -> None:
