@@ -24,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from multiprocessing import forkserver
+from multiprocessing import forkserver, util
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
@@ -34,6 +34,7 @@ from synth.__main__ import main as synth_main
 ROOT = Path(__file__).parent.parent
 PLAIN = {"PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "300"}
 CONTEXT = multiprocessing.get_context("forkserver")
+util.get_temp_dir()  # the server's socket lies here: not in the folder of the test that happens to start it
 CONTEXT.set_forkserver_preload(
     "synth.cli.app synth.recipe synth.pipeline synth.embedded synth.models.openai synth.checks commands"
     " openai aiohttp jinja2 pandas pyarrow starlette uvicorn".split()

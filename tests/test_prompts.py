@@ -41,7 +41,7 @@ HOSTILE_BLOCKS = [
 
 def asked(tasks: list[SeedTask], method: str, topic: str | None = None) -> Prompt:
     """The prompt that a method makes of these seeds, all of which it shows."""
-    settings = BootstrapSettings(method=method, topic=topic, num_examples=8)  # type: ignore[arg-type]
+    settings = BootstrapSettings(method=method, topic=topic, num_examples=8, examples_from="seeds")  # type: ignore[arg-type]
     return METHODS[method](tasks, settings).request(Pool(tasks, settings), random.Random(3)).prompt
 
 

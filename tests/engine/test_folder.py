@@ -18,7 +18,6 @@ from runs import FaultServer
 from synth.engine.ledger import FILE_NAME, LedgerReader
 from synth.errors import CredentialsError, SynthError, UsageError
 from synth.pipeline import run as run_pipeline
-from synth.pipeline.folder import adopt
 from synth.pipeline.verify import run_problems
 from synth.recipe import Recipe, read_recipe
 
@@ -70,13 +69,6 @@ def test_other_contents_at_the_same_path_are_another_recipe(finished: Path, tmp_
     seeds.write_text("".join(seeds.read_text("utf-8").splitlines(keepends=True)[:-1]), "utf-8")
     with pytest.raises(UsageError, match=r"seeds.path: 'sha256:"):
         run_pipeline(read_recipe(moved / "recipe.yaml"), moved / "run")
-
-
-def test_a_changed_key_allows_no_other_that_begins_like_it(finished: Path, run_dir: Path) -> None:
-    recipe = read_recipe(finished / "recipe.yaml", ["seed=1", "seeds.export=true"])
-    with pytest.raises(UsageError, match=r"seeds.export"):
-        adopt(recipe, run_dir, ["seed"])
-    adopt(recipe, run_dir, ["seed", "seeds"])
 
 
 # -- nothing hostile is taken ------------------------------------------------------------------------------------------

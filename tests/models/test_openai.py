@@ -244,7 +244,8 @@ def test_a_schema_is_left_out_once_the_server_refuses_it() -> None:
 
     async def answer(data: dict[str, Any], _: web.BaseRequest) -> web.Response:
         bodies.append(data)
-        await asyncio.sleep(0.01)
+        while len(bodies) < 4:  # all four are under way before the first is refused
+            await asyncio.sleep(0.001)
         if "response_format" in data:
             return web.json_response({"error": {"message": "unknown field response_format"}}, status=400)
         return web.json_response(BODY)

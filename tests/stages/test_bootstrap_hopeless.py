@@ -72,7 +72,7 @@ def test_a_useless_teacher_is_given_up_early_with_counts_reasons_and_advice(name
 
 @pytest.mark.usefixtures("quick_retries")
 def test_a_teacher_that_answers_with_nothing_ends_the_run_by_name(tmp_path: Path) -> None:
-    chosen = BootstrapSettings(num_tasks=1000)
+    chosen = BootstrapSettings(num_tasks=1000, window=16)  # 20 failures at the same moment would stop the engine first
     with pytest.raises(SynthError, match=r"this teacher gives too little.*empty_answer") as error:
         collect(tmp_path, Scripted(lambda request: ""), lambda engine: bootstrap(engine, SEEDS, chosen))
     assert error.value.exit_code == 3
