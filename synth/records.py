@@ -165,6 +165,11 @@ class Record:
         texts = ("", self.output.strip())
         return [one for one in self.others if one.output.strip() not in texts and not (one.grade or 0) >= 0.5]
 
+    def as_good(self) -> list[str]:
+        """The texts of the answers known to be as good as its own, but other than it."""
+        known = [one.output for one in self.others if (one.grade or 0) >= 0.5]
+        return [text for text in known if text.strip() not in ("", self.output.strip())]
+
     def with_texts(self, change: Callable[[str], str]) -> Record:
         """The record with `change` applied to every text that a reader of the data sees."""
         return replace(

@@ -141,11 +141,16 @@ def _notes(data: Data, records: Sequence[Record], settings: TrainSettings) -> li
             f"The template has no place for a system text: that of {len(set(data.folded))} records stands in front of "
             "the first user's."
         )
-    if settings.loss != "sft":
+    if settings.loss == "kto":
+        signs = [row.sign for phase in data.phases for row in phase]  # type: ignore[attr-defined]
+        notes.append(
+            f"Learned from {signs.count(1)} good and {signs.count(-1)} bad answers, which count alike together."
+        )
+    elif settings.loss != "sft":
         paired = sum(bool(record.worse()) for record in records)
         notes.append(
-            f"Learned from {data.num_rows} {'judged answers' if settings.loss == 'kto' else 'pairs'} of {paired} "
-            f"records; {len(records) - paired} records have no answer that is worse than their own."
+            f"Learned from {data.num_rows} pairs of {paired} records; {len(records) - paired} records have no answer "
+            "that is worse than their own."
         )
     return notes
 

@@ -20,11 +20,12 @@ class Judged(Row):
     """Two rows, one behind the other; the second begins at `border`.
 
     A pair: the better answer, then the worse one. For KTO: an answer, `sign` 1 for a good and -1 for a bad one, then
-    the answer of another record.
+    the answer of another record. `weight`: how much its loss counts.
     """
 
     border: int = 0
     sign: int = 1
+    weight: float = 1.0
 
     @property
     def parts(self) -> tuple[Row, ...]:
@@ -35,8 +36,9 @@ class Judged(Row):
 
 
 def judged_rows(records: Sequence[Record], encoder: Encoder, settings: TrainSettings) -> Encoded:
-    """The rows of all records that have worse answers beside their own; those that do not fit are listed by id."""
+    """The rows of records with worse answers, for KTO of all answers; those that do not fit are listed by id."""
     found = Encoded([])
+    rows: list[Judged] = []
     for (good, bad), sign in _labelled(records) if settings.loss == "kto" else _pairs(records):
         if conversation_of(good).system and encoder.template.folds_system:
             found.folded.append(good.id)
@@ -48,10 +50,8 @@ def judged_rows(records: Sequence[Record], encoder: Encoder, settings: TrainSett
         if any(len(one.ids) > settings.max_length for one in whole):
             found.truncated.append(good.id)
         one, other = parts
-        found.rows.append(
-            Judged(good.id, one.ids + other.ids, one.labels + other.labels, border=len(one.ids), sign=sign)
-        )
-    return found
+        rows.append(Judged(good.id, one.ids + other.ids, one.labels + other.labels, border=len(one.ids), sign=sign))
+    return replace(found, rows=_balanced(rows) if settings.loss == "kto" else [*rows])
 
 
 Two = tuple[tuple[Record, Record], int]
@@ -68,15 +68,25 @@ def _pairs(records: Sequence[Record]) -> list[Two]:
 
 
 def _labelled(records: Sequence[Record]) -> list[Two]:
-    """Good answers first, then bad ones, each with the answer before it in this order (the first with the last)."""
-    judged = [record for record in records if record.worse()]
-    answers = [(record, 1) for record in judged if record.output.strip()]
-    answers += [(replace(one, output=worse.output), -1) for one in judged for worse in one.worse()]
+    """Good answers first, then bad ones, each with the answer before it in this order (the first with the last).
+
+    A record's own answer is a good one, and so are others that are as good.
+    """
+    good = [replace(one, output=text) for one in records for text in (one.output, *one.as_good()) if text.strip()]
+    bad = [replace(one, output=worse.output) for one in records for worse in one.worse()]
+    answers = [*((one, 1) for one in good), *((one, -1) for one in bad)]
     befores = [answers[-1][0], *(record for record, _ in answers[:-1])] if answers else []
     return [
         ((record, replace(record, output=before.output)), sign)
         for (record, sign), before in zip(answers, befores, strict=True)
     ]
+
+
+def _balanced(rows: Sequence[Judged]) -> list[Row]:
+    """KTO's rows with weights by which good and bad ones count alike, as the paper advises (its equation 8)."""
+    good = sum(row.sign == 1 for row in rows)
+    least = min(good, len(rows) - good) or 1
+    return [replace(row, weight=min(1.0, least / (good if row.sign == 1 else len(rows) - good))) for row in rows]
 
 
 def _last_answer(record: Record, encoder: Encoder) -> Row:

@@ -75,7 +75,8 @@ class PreferenceTrainer(StepTrainer):
         if is_empty:
             return gains.sum() * 0
         self._gains.append(gains.detach())
-        losses = (1 - gains.sigmoid() if is_kto else -logsigmoid(gains)).sum()
+        weights = torch.tensor([row.weight for row in rows], device=gains.device)  # type: ignore[attr-defined]
+        losses = (weights * (1 - gains.sigmoid() if is_kto else -logsigmoid(gains))).sum()
         return losses + self.settings.sft_weight * self._unlearned(rows, ratios) if self.settings.sft_weight else losses
 
     def _unlearned(self, rows: Sequence[Row], ratios: Any) -> Any:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+from synth.metrics import wilson_interval
 from synth.student.scores import Score, score
 
 RESAMPLES = 2000
@@ -23,6 +25,9 @@ def win_rates(
     import numpy as np
 
     found = [score(student, f"win rate over {against}", wins, seed)]
+    if set(wins) == {0.5}:  # redrawing ties shows no spread: as wide as the share of decided items may be
+        spread = wilson_interval(0, len(wins))[1] / 2
+        return [replace(found[0], low=0.5 - spread, high=0.5 + spread)]
     gaps = np.array([own - other for own, other in lengths], dtype=np.float64)
     if not gaps.any():
         return found

@@ -14,7 +14,7 @@ from synth.records import OtherAnswer, Record
 from synth.stages.train import TrainSettings, train
 from synth.student.encode import UNLEARNED, Encoder, prepare_tokenizer
 from synth.student.mix import drawn_order
-from synth.student.preference import judged_rows
+from synth.student.preference import Judged, judged_rows
 from synth.student.templates import TEMPLATES
 from synth.student.tiny import make_tiny
 from synth.student.trainer import Progress
@@ -157,6 +157,16 @@ def test_equal_empty_and_tied_answers_make_no_pair_and_none_at_all_is_refused(ba
         train([record], tmp_path, settings(base, "dpo"))
     done = train([*RECORDS, record], tmp_path, settings(base, "dpo"))
     assert "6 pairs of 6 records; 1 records have no answer that is worse" in done.details["notes"][0]
+
+
+def test_kto_learns_from_answers_that_are_only_good_or_only_bad(base: Path, tmp_path: Path) -> None:
+    good = [replace(record, others=()) for record in RECORDS[:4]]
+    bad = [replace(record, output="") for record in RECORDS[4:]]
+    equal = replace(RECORDS[3], others=(OtherAnswer("as good", None, 0.5),))
+    done = train([*good[:3], equal, *bad], tmp_path, settings(base, "kto"))
+    assert done.details["notes"] == ["Learned from 5 good and 2 bad answers, which count alike together."]
+    rows = judged_rows([*good, *bad], encoder(base), settings(base, "kto")).rows
+    assert [(row.sign, row.weight) for row in rows if isinstance(row, Judged)] == [(1, 0.5)] * 4 + [(-1, 1.0)] * 2
 
 
 @pytest.mark.parametrize("loss", ["dpo", "dpo_norm", "kto"])

@@ -43,5 +43,7 @@ def test_one_side_that_always_wins_and_answers_of_one_length_give_numbers() -> N
     assert plain.value == 1 and 0.5 < equal.low <= equal.high <= 1
     (alone,) = win_rates("new", "old", [1.0, 0.5, 0.0], [(3, 3)] * 3)
     assert alone.value == 0.5
+    (tied,) = win_rates("new", "old", [0.5] * 20, [(n, 3) for n in range(20)])
+    assert tied.value == 0.5 and tied.low < 0.45 and tied.high > 0.55
     constant = win_rates("new", "old", [1.0, 0.0] * 10, [(5, 3)] * 20)
     assert constant[1].num_items == 20 and 0 <= constant[1].low <= constant[1].high <= 1
