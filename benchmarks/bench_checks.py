@@ -29,6 +29,7 @@ from typing import Any
 
 from synth import embedded
 from synth.checks import build_checks, build_pair_checks
+from synth.checks.echo import repeats_request
 from synth.embedded.defects import read_items
 from synth.embedded.faults import FAULTS, Fault, Faults, FaultyModel
 from synth.errors import CredentialsError, RequestRefused, RetryableError
@@ -44,11 +45,13 @@ from synth.parsing import (
     parse_yes_no,
 )
 from synth.prompts import Prompt, render
+from synth.prompts.replies import instance_reply
 from synth.records import Record, Rejection, SeedTask
 from synth.stages.bootstrap.methods import METHODS, instance_records, tasks_schema
 from synth.stages.bootstrap.pool import Pool
 from synth.stages.bootstrap.settings import BootstrapSettings
 from synth.stages.evolve.operators import OPERATORS
+from synth.stages.evolve.rewriting import rewriting
 from synth.stages.seeds import read_seed_tasks
 from synth.stages.select import DEFAULT_CHECKS, apply_checks
 
@@ -95,6 +98,12 @@ class Score:
     def precision(self) -> float | None:
         caught = sum(self.reasons.values())
         return caught / (caught + self.lost) if caught + self.lost else None
+
+
+def _solved(seed: SeedTask, *, label_first: bool) -> dict[str, str]:
+    """A seed as a worked example of the instance prompts."""
+    one = Record(seed.instruction, seed.instances[0].input, seed.instances[0].output)
+    return {"instruction": seed.instruction, "reply": instance_reply(one, label_first=label_first)}
 
 
 class Replay:
@@ -155,11 +164,8 @@ class Bench:
     def _about(self, task: Record, other: Record) -> Iterator[Case]:
         """The prompts of the later steps about one task, and about two."""
         values: dict[str, Any] = {"instruction": task.instruction, "input": task.input}
-        solved = [
-            {"instruction": s.instruction, "input": s.instances[0].input, "output": s.instances[0].output}
-            for s in self._seeds[:3]
-        ]
         for kind, name in (("instances", "instances"), ("labels", "instances_output_first")):
+            solved = [_solved(seed, label_first=kind == "labels") for seed in self._seeds[:3]]
             yield from self._case(kind, render(name, examples=solved, num_instances=3, **values), task)
         shown = [{"instruction": s.instruction, "is_classification": s.is_classification} for s in self._seeds[:8]]
         yield from self._case(
@@ -167,9 +173,8 @@ class Bench:
         )
         name = sorted(OPERATORS)[len(task.instruction) % len(OPERATORS)]
         operator = OPERATORS[name]
-        method = {"operator": name, "method": operator.method, "changes_input": operator.changes_input}
-        yield from self._case("evolve", render(operator.prompt, **method, **values), task)
-        yield from self._case("equal", render("judge_equal", first=task, second=other), task)
+        yield from self._case("evolve", rewriting(task, name, operator, operator.prompt, as_json=False), task)
+        yield from self._case("equal", render("judge_equal", first=task, second=other, talk="", examples=[]), task)
         yield from self._case("difficulty", render("rate_complexity", **values), task)
         answers = list(self._case("answer", render("answer", **values), task))
         yield from answers
@@ -209,11 +214,10 @@ class Bench:
         else:
             tasks = parse_tasks(text, cut=cut, wants_output=case.kind == "full_tasks")
         results: list[Record | Rejection] = []
+        checks = [repeats_request(case.request.messages), *(check for _, check in self._checks[settings.method])]
         for task in tasks:
             record = Record(task.instruction, task.input, task.output)
-            problem = task.problem or next(
-                filter(None, (check(record) for _, check in self._checks[settings.method])), None
-            )
+            problem = task.problem or next(filter(None, (check(record) for check in checks)), None)
             results.append(Rejection(record, "bootstrap", "", problem) if problem else record)
         settled = Pool(self._seeds, settings).settle(results)
         return self._selected(settled, answered=case.kind == "full_tasks")
