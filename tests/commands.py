@@ -24,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from multiprocessing import forkserver, util
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
@@ -34,7 +34,6 @@ from synth.__main__ import main as synth_main
 ROOT = Path(__file__).parent.parent
 PLAIN = {"PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "300"}
 CONTEXT = multiprocessing.get_context("forkserver")
-util.get_temp_dir()  # the server's socket lies here: not in the folder of the test that happens to start it
 CONTEXT.set_forkserver_preload(
     "synth.cli.app synth.recipe synth.pipeline synth.embedded synth.models.openai synth.checks commands"
     " openai aiohttp jinja2 pandas pyarrow starlette uvicorn".split()
@@ -141,7 +140,7 @@ def _run(main: Callable[[], None], words: list[str], cwd: str, environment: dict
     os.chdir(cwd)
     for number, path in ((1, out), (2, err)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND), number)
-    sys.argv, sys.path[0:0] = ["synth", *words], [cwd]
+    sys.argv, sys.path[0:0], tempfile.tempdir = ["synth", *words], [cwd], None  # that of the environment
     importlib.reload(sys.modules["synth.engine.crash"])  # it reads the environment when it is imported
     main()
 

@@ -81,6 +81,7 @@ def test_an_answer_that_is_not_revised_stays_and_the_reason_is_noted(reply: Repl
     assert found.meta["revise"]["steps"][0]["result"] == result
 
 
+@pytest.mark.usefixtures("quick_retries")
 def test_no_answer_and_a_failed_request_are_refused_with_the_reason(tmp_path: Path) -> None:
     def refusing(request: ChatRequest) -> str:
         raise RequestRefused("not today", "content_filter")
