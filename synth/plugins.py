@@ -37,8 +37,9 @@ def find(known: Mapping[str, Found], name: str, what: str) -> Found:
 def load(reference: str, what: str) -> Found:  # type: ignore[type-var]
     """The object that `module:name` names. Raises UsageError where it cannot be had."""
     module_name, _, attribute = reference.partition(":")
-    if "" not in sys.path and "." not in sys.path:
-        sys.path.append(".")
+    if "" not in sys.path:
+        sys.path.append("")  # where the process is now; "." would stay where it was at the first import
+    importlib.invalidate_caches()  # the module may have been written a moment ago
     try:
         module = importlib.import_module(module_name)
     except Exception as error:
