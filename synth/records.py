@@ -86,11 +86,16 @@ class Lineage:
     completion_keys: tuple[str, ...] = ()
 
 
+AS_GOOD, WORSE = 0.5, 0.0
+"""Grades of a further answer that neither wins nor loses against the record's own, and of one that loses."""
+
+
 @dataclass(frozen=True, slots=True)
 class OtherAnswer:
     """A further answer to a record: its text and, where known, the model that gave it.
 
-    `grade`: its share of wins in a judge's comparison with the record's own answer, 0 to 1, a tie counted half.
+    `grade`: its share of wins against the record's own answer, 0 to 1, a tie counted half: from AS_GOOD on it makes no
+    pair.
     """
 
     output: str
@@ -163,11 +168,11 @@ class Record:
     def worse(self) -> list[OtherAnswer]:
         """The answers that make a pair with its own: of another text, not empty, and not known to be as good."""
         texts = ("", self.output.strip())
-        return [one for one in self.others if one.output.strip() not in texts and not (one.grade or 0) >= 0.5]
+        return [one for one in self.others if one.output.strip() not in texts and not (one.grade or 0) >= AS_GOOD]
 
     def as_good(self) -> list[str]:
         """The texts of the answers known to be as good as its own, but other than it."""
-        known = [one.output for one in self.others if (one.grade or 0) >= 0.5]
+        known = [one.output for one in self.others if (one.grade or 0) >= AS_GOOD]
         return [text for text in known if text.strip() not in ("", self.output.strip())]
 
     def with_texts(self, change: Callable[[str], str]) -> Record:

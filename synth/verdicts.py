@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from synth.errors import InputError, StorageError
-from synth.records import OtherAnswer, Record, digest
+from synth.records import WORSE, OtherAnswer, Record, digest
 
 FILE_NAME = "verdicts.jsonl"
 Kind = Literal["accept", "reject", "edit", "skip", "undo"]
@@ -174,7 +174,7 @@ def edited(record: Record, verdict: Verdict) -> Record:
         record, instruction=texts[0], input=texts[1], output=texts[2], meta=record.meta | {"review": "edited"}
     )
     if new.output != record.output and record.output and new.id == record.id:
-        return replace(new, others=(*record.others, OtherAnswer(record.output, record.lineage.model, 0.0)))
+        return replace(new, others=(*record.others, OtherAnswer(record.output, record.lineage.model, WORSE)))
     return new
 
 

@@ -12,13 +12,11 @@ from dataclasses import replace
 from typing import Any
 
 from synth.metrics import mean
-from synth.records import OtherAnswer, Record
+from synth.records import AS_GOOD, WORSE, OtherAnswer, Record
 from synth.sources.alpaca import prompt_completion
 from synth.sources.chat import conversation, human_turns, message, transcript_turns
 from synth.sources.rows import Fields
-from synth.sources.superni import AS_GOOD
 
-WORSE = 0.0
 _PROMPTS = ("prompt", "question", "instruction")
 _CHOSEN, _REJECTED = "chosen", "rejected"
 

@@ -11,12 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from synth.records import OtherAnswer, Record, SeedTask
+from synth.records import AS_GOOD, OtherAnswer, Record, SeedTask
 from synth.sources.languages import language_code, language_name
 from synth.sources.rows import Fields, Row
-
-AS_GOOD = 0.5
-"""The grade of a further right output: it neither wins nor loses against the first, so it makes no preference pair."""
 
 
 @dataclass(frozen=True, slots=True)

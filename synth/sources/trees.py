@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
-from synth.records import Message, OtherAnswer, Record, split_messages
+from synth.records import WORSE, Message, OtherAnswer, Record, split_messages
 from synth.sources.chat import message
 from synth.sources.rows import Fields, Row
 from synth.sources.talks import Talk
@@ -187,7 +187,7 @@ def _chosen(node: Node, choice: str | int) -> list[Node]:
 def _talk(tree: Tree, way: Sequence[Node]) -> Talk:
     last, asked = way[-1], way[-2]
     meta = {"tree": tree.root.id, "language": last.row.get("lang"), "rank": last.rank, "labels": _labels(last)}
-    others = tuple(OtherAnswer(reply.text, _model(reply), 0.0) for reply in _ranked(asked) if _is_better(last, reply))
+    others = tuple(OtherAnswer(reply.text, _model(reply), WORSE) for reply in _ranked(asked) if _is_better(last, reply))
     return Talk(tree.where, _messages(way), {key: value for key, value in meta.items() if value is not None}, others)
 
 

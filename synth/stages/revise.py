@@ -23,8 +23,7 @@ from synth.judge import JUDGING, compare
 from synth.models.base import Completion, Sampling
 from synth.parsing import parse_choice, parse_reason
 from synth.prompts import Prompt, render, version
-from synth.records import OtherAnswer, Record, Rejection, digest
-from synth.sources.superni import AS_GOOD
+from synth.records import AS_GOOD, WORSE, OtherAnswer, Record, Rejection, digest
 from synth.stages.stage import Stage, each_record
 
 STAGE = "revise"
@@ -117,7 +116,7 @@ class Revising:
                 return [request_failure(record, STAGE, error)]
             steps.append(step)
         if now.output != record.output:
-            first = OtherAnswer(record.output, record.lineage.model, 0.0)
+            first = OtherAnswer(record.output, record.lineage.model, WORSE)
             now = replace(now, others=(*record.others, first))
         noted: dict[str, Any] = {"steps": steps}
         if self.settings.choose and now.others:
@@ -156,10 +155,10 @@ class Revising:
                 continue
             counts[found.winner] += 1
             if found.winner == "other":
-                beaten = [replace(one, grade=0.0) for one in best.others]
-                beaten.append(OtherAnswer(best.output, best.lineage.model, 0.0))
+                beaten = [replace(one, grade=WORSE) for one in best.others]
+                beaten.append(OtherAnswer(best.output, best.lineage.model, WORSE))
                 best = replace(best, output=other.output, others=tuple(beaten))
             else:
-                grade = AS_GOOD if found.winner == "tie" else 0.0
+                grade = AS_GOOD if found.winner == "tie" else WORSE
                 best = replace(best, others=(*best.others, replace(other, grade=grade)))
         return best, {"principle": name, "won": counts["one"], "lost": counts["other"], "tied": counts["tie"]}

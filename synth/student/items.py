@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from synth.metrics import ngrams, tokens
-from synth.records import Record, SeedTask, digest
-from synth.sources.superni import AS_GOOD
+from synth.records import AS_GOOD, Record, SeedTask, digest
 from synth.student.templates import Conversation, Turn, conversation_of
 
 # Shared runs of words that count as given away: GPT-3's rule (Brown et al. 2020, appendix C) for what is not a set

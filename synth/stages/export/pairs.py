@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import math
 
-from synth.records import Message, Record
+from synth.records import AS_GOOD, Message, Record
 from synth.sources.chat import human_transcript, message, prompt_text
-from synth.sources.superni import AS_GOOD
 from synth.stages.export.columns import Row
 
 BEST, WORST = 10.0, 1.0

@@ -12,8 +12,7 @@ from synth.engine.forecast import ANSWER_TOKENS, Flow
 from synth.engine.run import Ask, Engine
 from synth.prompts import version
 from synth.prompts.systems import PRINCIPLES
-from synth.records import OtherAnswer, Record, Rejection, digest
-from synth.sources.superni import AS_GOOD
+from synth.records import AS_GOOD, WORSE, OtherAnswer, Record, Rejection, digest
 from synth.stages.prefer.answers import Answer, Answers, usable, with_answers
 from synth.stages.prefer.ranking import Judging, Ranking, audit, by_check, check_of
 from synth.stages.prefer.settings import PreferSettings, pool_roles
@@ -104,7 +103,7 @@ class Preferring:
         is_worse = [ranking.is_better(best, other, self.settings.min_margin) for other in others]
         if not any(is_worse):
             return self._unpaired(record, placed, "tied", left_out, noted)
-        grades = [0.0 if worse else AS_GOOD for worse in is_worse]
+        grades = [WORSE if worse else AS_GOOD for worse in is_worse]
         margins = [round(ranking.score(best) - ranking.score(other), 3) for other in others]
         return _with(record, placed, grades, left_out, noted | {"margins": margins})
 
