@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from pydantic import BaseModel, ValidationError
 
 _BRANCH = re.compile(r"[\w-]*[\[({].*|constrained-\w+|(int|float|str|bool|list|dict|none|tuple|path)", re.I)
 """A part of an error's place that names a branch of a type, and no key."""
@@ -56,3 +59,59 @@ def _either(words: Sequence[str]) -> str:
     if all(one.startswith("it must be ") for one in words):
         return "it must be " + " or ".join(one.removeprefix("it must be ") for one in words)
     return "; ".join(words)
+
+
+def mistakes_of(error: ValidationError, where: str, lines: Mapping[str, int], model: type[BaseModel]) -> list[str]:
+    """A line for each value of `model` that is refused: its place in the file `where`, its key, and what is wrong.
+
+    `lines`: dotted key → line, for the keys whose line is known.
+    """
+    return [_line(one, where, lines, model) for one in plain(error.errors(include_url=False))]
+
+
+def _line(mistake: tuple[list[str], str, str], where: str, lines: Mapping[str, int], model: type[BaseModel]) -> str:
+    loc, kind, words = mistake
+    path = ".".join(loc)
+    line = next((lines[".".join(loc[:n])] for n in range(len(loc), 0, -1) if ".".join(loc[:n]) in lines), None)
+    place = f"{where}, line {line}" if line else where
+    if kind == "extra_forbidden":
+        return f"{place}: {path}: unknown key; {_nearest(loc, model)}"
+    return f"{place}: {path}: {words}" if path else f"{place}: {words}"
+
+
+# Names that other tools use for a setting.
+OTHER_NAMES = {
+    "lr": "learning_rate",
+    "bs": "batch_size",
+    "num_epochs": "epochs",
+    "num_train_epochs": "epochs",
+    "micro_batch_size": "micro_tokens",
+    "per_device_train_batch_size": "micro_tokens",
+    "cutoff_len": "max_length",
+    "sequence_len": "max_length",
+    "max_seq_length": "max_length",
+    "lora_r": "lora_rank",
+    "bf16": "precision",
+    "gradient_checkpointing": "activation_checkpointing",
+    "warmup_ratio": "warmup",
+    "lr_scheduler_type": "schedule",
+}
+
+
+def _nearest(loc: Sequence[str], root: type[BaseModel]) -> str:
+    model: Any = root
+    for part in loc[:-1]:
+        found = model.model_fields.get(part)
+        inner = (
+            [t for t in _types(found.annotation) if isinstance(t, type) and issubclass(t, BaseModel)] if found else []
+        )
+        model = inner[0] if inner else None
+        if model is None:
+            return "see `synth schema`"
+    known = [OTHER_NAMES[loc[-1]]] if OTHER_NAMES.get(loc[-1]) in model.model_fields else list(model.model_fields)
+    close = difflib.get_close_matches(loc[-1], known, n=1, cutoff=0.5 if len(known) > 1 else 0)
+    return f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(model.model_fields)}"
+
+
+def _types(annotation: Any) -> Sequence[Any]:
+    return getattr(annotation, "__args__", None) or (annotation,)

@@ -6,7 +6,6 @@ recipe or in the working folder is read first). Nothing is run here.
 
 from __future__ import annotations
 
-import difflib
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from synth.engine.budget import Price
 from synth.errors import InputError, UsageError
 from synth.given import check_file, contents_of, load_env, parse_yaml, read_text
-from synth.mistakes import plain
+from synth.mistakes import mistakes_of
 from synth.models import not_shaping
 from synth.plugins import is_reference
 from synth.records import digest
@@ -322,7 +321,7 @@ def validated(model: type[Settings], data: Mapping[str, Any], where: str) -> Set
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        mistakes = [_mistake(one, where, {}, model) for one in plain(error.errors(include_url=False))]
+        mistakes = mistakes_of(error, where, {}, model)
         raise InputError(f"{where}: {len(mistakes)} mistake(s)", mistakes) from None
 
 
@@ -332,7 +331,7 @@ def build_recipe(data: Mapping[str, Any], where: str = "recipe", lines: Mapping[
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        mistakes = [_mistake(one, where, lines or {}, model) for one in plain(error.errors(include_url=False))]
+        mistakes = mistakes_of(error, where, lines or {}, model)
         raise InputError(f"{where}: {len(mistakes)} mistake(s)", mistakes, "`synth schema` prints all keys") from None
 
 
@@ -372,51 +371,3 @@ def set_value(data: dict[str, Any], override: str) -> None:
         inner = at.get(key)
         at[key] = at = dict(inner) if isinstance(inner, dict) else {}
     at[keys[-1]] = parsed
-
-
-def _mistake(mistake: tuple[list[str], str, str], where: str, lines: Mapping[str, int], model: type[BaseModel]) -> str:
-    loc, kind, words = mistake
-    path = ".".join(loc)
-    line = next((lines[".".join(loc[:n])] for n in range(len(loc), 0, -1) if ".".join(loc[:n]) in lines), None)
-    place = f"{where}, line {line}" if line else where
-    if kind == "extra_forbidden":
-        return f"{place}: {path}: unknown key; {_nearest(loc, model)}"
-    return f"{place}: {path}: {words}" if path else f"{place}: {words}"
-
-
-# Names that other tools use for a setting.
-SHORT_NAMES = {
-    "lr": "learning_rate",
-    "bs": "batch_size",
-    "num_epochs": "epochs",
-    "num_train_epochs": "epochs",
-    "micro_batch_size": "micro_tokens",
-    "per_device_train_batch_size": "micro_tokens",
-    "cutoff_len": "max_length",
-    "sequence_len": "max_length",
-    "max_seq_length": "max_length",
-    "lora_r": "lora_rank",
-    "bf16": "precision",
-    "gradient_checkpointing": "activation_checkpointing",
-    "warmup_ratio": "warmup",
-    "lr_scheduler_type": "schedule",
-}
-
-
-def _nearest(loc: Sequence[str], root: type[BaseModel]) -> str:
-    model: Any = root
-    for part in loc[:-1]:
-        found = model.model_fields.get(part)
-        inner = (
-            [t for t in _types(found.annotation) if isinstance(t, type) and issubclass(t, BaseModel)] if found else []
-        )
-        model = inner[0] if inner else None
-        if model is None:
-            return "see `synth schema`"
-    known = [SHORT_NAMES[loc[-1]]] if SHORT_NAMES.get(loc[-1]) in model.model_fields else list(model.model_fields)
-    close = difflib.get_close_matches(loc[-1], known, n=1, cutoff=0.5 if len(known) > 1 else 0)
-    return f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(model.model_fields)}"
-
-
-def _types(annotation: Any) -> Sequence[Any]:
-    return getattr(annotation, "__args__", None) or (annotation,)
