@@ -150,7 +150,8 @@ def connect(settings: Settings) -> ChatModel:
     teacher = EmbeddedTeacher(settings)
     if not settings.faults:
         return teacher
-    from synth.embedded.faults import Faults, FaultyModel
+    from synth.embedded.faults import Faults
+    from synth.embedded.faulty import FaultyModel
 
     return FaultyModel(teacher, Faults(settings.faults))
 

@@ -17,11 +17,11 @@ from synth.embedded.faults import (
     FAULTS,
     PROFILES,
     Faults,
-    FaultyModel,
     parse_faults,
     prompt_kind,
     request_digest,
 )
+from synth.embedded.faulty import FaultyModel
 from synth.errors import CredentialsError, RequestRefused, RetryableError, UsageError
 from synth.models.base import ChatRequest, Completion
 
