@@ -50,28 +50,58 @@ def export(
     Example: synth export runs/mine --format messages --format parquet --validation 0.05 --out data/
     """
     with guard(json=json, debug=debug):
-        one_file = out if out is not None and out.suffix in FILES else None
-        target = out.with_name(f".{out.name}.tmp") if one_file and out else out or folder / "export"
-        splits = {"validation": validation, "test": test}
-        given: dict[str, Any] = {"formats": format, "provenance": provenance, "licence": licence, "title": title}
-        given["splits"] = {k: v for k, v in splits.items() if v is not None} or None
-        from synth.pipeline.seals import made_anew
-
-        with made_anew(folder, "export"):
-            manifest = _export(folder, target, {key: value for key, value in given.items() if value is not None})
-        _refuse_empty(folder, manifest)
-        if one_file is not None:
-            _take_file(target, one_file, manifest)
-            print_json({"out": str(one_file), **manifest}) if json else say(f"{one_file}: {manifest['records']} rows")
+        splits = {name: share for name, share in (("validation", validation), ("test", test)) if share is not None}
+        options: dict[str, Any] = {"formats": format, "provenance": provenance, "licence": licence, "title": title}
+        options |= {"splits": splits or None}
+        given = {key: value for key, value in options.items() if value is not None}
+        if out is not None and out.suffix in FILES:
+            _one_file(folder, out, given, push_to_hub, json)
             return
+        target = out or folder / "export"
+        manifest = _made(folder, target, given)
         pushed = _push(target, manifest, push_to_hub, yes) if push_to_hub else None
-        if json:
-            print_json({"out": str(target), **manifest, **({"push": pushed} if pushed else {})})
-            return
-        for file in manifest["files"]:
-            say(f"{target / file['path']}" + (f": {file['rows']} rows" if file["rows"] is not None else ""))
-        for note in manifest["notes"]:
-            log(f"note: {note}")
+        files = [(target / file["path"], file["rows"]) for file in manifest["files"]]
+        _tell(target, files, manifest | ({"push": pushed} if pushed else {}), json)
+
+
+def _tell(out: Path, files: list[tuple[Path, int | None]], manifest: dict[str, Any], json: bool) -> None:
+    """What was written, with its rows, and the notes."""
+    if json:
+        print_json({"out": str(out), **manifest})
+        return
+    for path, rows in files:
+        say(f"{path}" + (f": {rows} rows" if rows is not None else ""))
+    for note in manifest["notes"]:
+        log(f"note: {note}")
+
+
+def _made(folder: Path, out: Path, given: dict[str, Any]) -> dict[str, Any]:
+    """Export to the folder `out`; the manifest. Raises UsageError where there is nothing to export."""
+    from synth.pipeline.seals import made_anew
+
+    with made_anew(folder, "export"):
+        manifest = _export(folder, out, given)
+    _refuse_empty(folder, manifest)
+    return manifest
+
+
+def _one_file(folder: Path, out: Path, given: dict[str, Any], push_to_hub: str | None, json: bool) -> None:
+    """Export to a folder beside `out`, and of it keep the one data file. Raises UsageError where there are several."""
+    if push_to_hub:
+        raise UsageError("--push-to-hub uploads a folder with its card, and --out names one file", "name a folder")
+    place = out.with_name(f".{out.name}.tmp")
+    try:
+        manifest = _made(folder, place, given)
+        names = [file["path"] for file in manifest["files"] if file["rows"] is not None]
+        if len(names) != 1 or Path(names[0]).suffix != out.suffix:
+            raise UsageError(
+                f"--out {out} names one file, and the export has {', '.join(names)}",
+                "name a folder, or one --format that is written as such a file, without splits",
+            )
+        os.replace(place / names[0], out)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+    _tell(out, [(out, manifest["records"])], manifest, json)
 
 
 def _export(folder: Path, out: Path, given: dict[str, Any]) -> dict[str, Any]:
@@ -109,20 +139,6 @@ def _refuse_empty(folder: Path, manifest: dict[str, Any]) -> None:
         raise UsageError(f"there is nothing to export: none of the {count} tasks has an answer", f"type: {answering}")
     if count:
         log(f"note: {count} tasks without an answer are left out; {answering}")
-
-
-def _take_file(folder: Path, out: Path, manifest: dict[str, Any]) -> None:
-    """Move the one data file of an export to `out`. Raises UsageError where there is not just one of that kind."""
-    names = [file["path"] for file in manifest["files"] if file["rows"] is not None]
-    try:
-        if len(names) != 1 or Path(names[0]).suffix != out.suffix:
-            raise UsageError(
-                f"--out {out} names one file, and the export has {', '.join(names)}",
-                "name a folder, or one --format that is written as such a file, without splits",
-            )
-        os.replace(folder / names[0], out)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def held_out_ids(folder: Path) -> set[str]:

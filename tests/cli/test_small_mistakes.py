@@ -96,6 +96,13 @@ def test_an_export_to_a_file_is_that_file(answered: Path, tmp_path: Path) -> Non
     assert len(out.read_text("utf-8").splitlines()) == 4 and list(tmp_path.iterdir()) == [out]
     refused = synth("export", answered, "--format", "messages", "--format", "alpaca", "--out", out)
     assert refused.exit_code == 2 and "names one file" in refused.stderr and list(tmp_path.iterdir()) == [out]
+    pushed = synth("export", answered, "--out", out, "--push-to-hub", "someone/rows")
+    assert pushed.exit_code == 2 and "uploads a folder" in pushed.stderr
+
+
+def test_an_export_to_a_file_that_has_nothing_leaves_nothing(tasks: Path, tmp_path: Path) -> None:
+    assert synth("export", tasks, "--out", tmp_path / "rows.jsonl").exit_code == 2
+    assert not list(tmp_path.iterdir())
 
 
 def test_selected_rows_of_a_run_are_those_of_its_export(answered: Path, tmp_path: Path) -> None:
