@@ -45,7 +45,7 @@ def drop_results(run_dir: Path) -> None:
 
 
 def has_produced(ledger: LedgerReader) -> bool:
-    """Is there any answer, or any result of a stage? None where a kill came before the tables were committed."""
+    """Is there any answer, or any result of a stage? Nothing is where a kill came before the tables were committed."""
     if not ledger.query("PRAGMA user_version")[0][0]:
         return False
     sql = "SELECT EXISTS(SELECT 1 FROM requests WHERE state='answered') OR EXISTS(SELECT 1 FROM outcomes)"

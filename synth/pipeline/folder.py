@@ -29,7 +29,7 @@ from synth.recipe import Recipe, build_recipe, shaping
 from synth.records import Record, Rejection
 from synth.stages.export.frame import arrow_table
 from synth.stages.order import STAGES
-from synth.stages.report.stage import FILE_NAME as FILE_REPORT
+from synth.stages.report.stage import FILE_NAME as REPORT_FILE
 from synth.stages.report.stage import report as write_report
 
 RECIPE_FILE, IDENTITY, TIMINGS = "recipe.yaml", "identity.json", "timings.json"
@@ -98,7 +98,7 @@ class RunResult:
 
     def report(self) -> Path:
         """Write the page about the run anew, `report.html` in its folder, and return its path."""
-        with made_anew(self.run_dir, FILE_REPORT):
+        with made_anew(self.run_dir, REPORT_FILE):
             return write_report(self.run_dir)
 
 
