@@ -28,10 +28,12 @@ from pathlib import Path
 from typing import Any
 
 from synth import embedded
-from synth.checks import build_checks, build_pair_checks
+from synth.checks import TASK_CHECKS, build_checks, build_pair_checks
+from synth.checks.base import Check
 from synth.checks.echo import repeats_request
 from synth.embedded.defects import read_items
-from synth.embedded.faults import FAULTS, Fault, Faults, FaultyModel
+from synth.embedded.faults import FAULTS, Fault, Faults
+from synth.embedded.faulty import FaultyModel
 from synth.errors import CredentialsError, RequestRefused, RetryableError
 from synth.models.base import ChatRequest, Completion, Sampling
 from synth.parsing import (
@@ -50,6 +52,7 @@ from synth.records import Record, Rejection, SeedTask
 from synth.stages.bootstrap.methods import METHODS, instance_records, tasks_schema
 from synth.stages.bootstrap.pool import Pool
 from synth.stages.bootstrap.settings import BootstrapSettings
+from synth.stages.bootstrap.stage import NEED_INPUT
 from synth.stages.evolve.operators import OPERATORS
 from synth.stages.evolve.rewriting import rewriting
 from synth.stages.seeds import read_seed_tasks
@@ -100,6 +103,13 @@ class Score:
         return caught / (caught + self.lost) if caught + self.lost else None
 
 
+def early_checks(name: str, seeds: Sequence[SeedTask]) -> list[Check]:
+    """The checks of a task that a method proposes; those that need its input come later where that is made later."""
+    method = METHODS[name](seeds, BootstrapSettings(method=name), False)  # type: ignore[arg-type]
+    found = build_checks([*method.checks, *TASK_CHECKS])
+    return [check for named, check in found if not (method.makes_instances and named in NEED_INPUT)]
+
+
 def _solved(seed: SeedTask, *, label_first: bool) -> dict[str, str]:
     """A seed as a worked example of the instance prompts."""
     one = Record(seed.instruction, seed.instances[0].input, seed.instances[0].output)
@@ -128,7 +138,8 @@ class Bench:
         self, answer: Callable[[ChatRequest], Completion], seeds: Sequence[SeedTask], num_replies: int
     ) -> None:
         self._answer, self._seeds, self._wanted = answer, seeds, num_replies
-        self._checks = {name: build_checks(method.checks) for name, method in METHODS.items()}
+        self._checks = {name: early_checks(name, seeds) for name in METHOD_OF.values()}
+        self._task_checks = [check for _, check in build_checks(TASK_CHECKS)]
         stateless = [name for name in DEFAULT_CHECKS if name != "repeated_task"]
         self._select = build_checks([*stateless, {"language": {"languages": ["en"]}}])
         self._pairs = build_pair_checks()
@@ -214,7 +225,7 @@ class Bench:
         else:
             tasks = parse_tasks(text, cut=cut, wants_output=case.kind == "full_tasks")
         results: list[Record | Rejection] = []
-        checks = [repeats_request(case.request.messages), *(check for _, check in self._checks[settings.method])]
+        checks = [repeats_request(case.request.messages), *self._checks[settings.method]]
         for task in tasks:
             record = Record(task.instruction, task.input, task.output)
             problem = task.problem or next(filter(None, (check(record) for check in checks)), None)
@@ -233,7 +244,8 @@ class Bench:
 
     def _read_rewrite(self, parent: Record, parsed: ParsedTask) -> tuple[Content, str | None]:
         child = Record(parsed.instruction, parsed.input or parent.input)
-        reason = parsed.problem or next(filter(None, (check(parent, child) for _, check in self._pairs)), None)
+        found = (*(check(parent, child) for _, check in self._pairs), *(check(child) for check in self._task_checks))
+        reason = parsed.problem or next(filter(None, found), None)
         return (child.instruction, child.input), reason
 
     # -- scoring
