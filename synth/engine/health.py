@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 
 from synth.errors import RequestFailed, RetryableError, SynthError
 
-FIRST_ANSWER_S = 6.0
+FIRST_ANSWER_S = 5.0
 """An endpoint that has given no response at all for so long is looked at more closely."""
 LOOK_S = 3.0
 """And so long it has for a response to the smallest of questions."""

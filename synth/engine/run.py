@@ -241,8 +241,10 @@ class Engine:
             asyncio.get_running_loop().call_later(FIRST_ANSWER_S, lambda: self.later(self._look(who)))
 
     async def _look(self, who: RoleModel) -> None:
-        if self.fatal is None:
-            self._stop_if(await who.health.look(getattr(who.model, "is_there", None)))
+        reason = await who.health.look(getattr(who.model, "is_there", None)) if self.fatal is None else None
+        if reason is not None:
+            self.stop(reason)
+            self._give_up()  # an endpoint that never answered is not waited for
 
     def failed(self, who: RoleModel, error: RequestFailed) -> None:
         """An attempt failed."""
