@@ -42,7 +42,7 @@ class GainJudge:
 
     async def verdict(self, one: Record, other: Record, ask: Ask) -> Verdict | None:
         """The verdict of both orders, "unsure" where they differ; None where one cannot be read."""
-        first, second = await self._one_order(one, other, ask), await self._one_order(other, one, ask)
+        first, second = await asyncio.gather(self._one_order(one, other, ask), self._one_order(other, one, ask))
         if first is None or second is None:
             return None
         return ("equal" if first == "equal" else "different") if first == second else "unsure"
@@ -57,9 +57,10 @@ class GainJudge:
             except RequestFailed:
                 return None
 
-        equal = await asyncio.gather(*(told(pair.before, pair.before) for pair in PLANTED))
-        harder = await asyncio.gather(*(told(pair.before, _with_input(pair.after, pair.before)) for pair in PLANTED))
-        return equal.count("equal"), harder.count("different")
+        equal = [told(pair.before, pair.before) for pair in PLANTED]
+        harder = [told(pair.before, _with_input(pair.after, pair.before)) for pair in PLANTED]
+        found = await asyncio.gather(*equal, *harder)
+        return found[: len(equal)].count("equal"), found[len(equal) :].count("different")
 
     async def _one_order(self, first: Record, second: Record, ask: Ask) -> str | None:
         prompt = render(self.prompt, first=first, second=second, talk=first.talk, examples=self._examples())

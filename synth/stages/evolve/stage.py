@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
+from typing import Any
 
 from synth.engine.forecast import ANSWER_TOKENS, SURVIVAL, Flow
 from synth.engine.run import Ask, Engine, Item, StagePlan
 from synth.errors import StageStopped
 from synth.records import Record, Rejection, digest
 from synth.stages.evolve.evolver import STAGE, TUNED, Evolver, EvolveSettings, Result
-from synth.stages.evolve.gain import trusted_judge
+from synth.stages.evolve.gain import GainJudge, trusted_judge
 from synth.stages.evolve.operators import Operator
 from synth.stages.evolve.tune import STAGE as TUNE
 from synth.stages.evolve.tune import tune
@@ -31,14 +33,15 @@ async def evolve(
 
     Raises StageStopped when the judge eliminates more than `settings.stop_share` of the candidates.
     """
-    first: list[Record] = []
+    is_tuned = settings.method == "auto"
+    wanted = settings.tune.num_held_out + settings.tune.num_sample if is_tuned else 1
+    first, judge, as_json = await _together(
+        _take(records, wanted), _judge(engine, settings), engine.takes_schema("teacher")
+    )
     operators = None
-    if settings.method == "auto":
-        first = await _take(records, settings.tune.num_held_out + settings.tune.num_sample)
+    if is_tuned:
         tuned = await tune(engine, first, settings, settings.tune)
         operators = {TUNED: Operator(tuned.method, changes_input=True)}
-    judge = await trusted_judge(engine, settings.prompt("judge_equal")) if settings.judge else None
-    as_json = await engine.takes_schema("teacher")
     evolver = Evolver(settings, engine.options.run_seed, operators, judge=judge, as_json=as_json)
     watch = _JudgeWatch(settings)
 
@@ -90,6 +93,19 @@ class Evolving:
         """The record, and what its generations brought."""
         record, is_evolved = task
         return await self.evolver.generations(record, ask) if is_evolved else [record]
+
+
+async def _together(*work: Awaitable[Any]) -> list[Any]:
+    """The results, once all have ended: while the judge is tried, the stages before this one go on."""
+    found = await asyncio.gather(*work, return_exceptions=True)
+    for one in found:
+        if isinstance(one, BaseException):
+            raise one
+    return found
+
+
+async def _judge(engine: Engine, settings: EvolveSettings) -> GainJudge | None:
+    return await trusted_judge(engine, settings.prompt("judge_equal")) if settings.judge else None
 
 
 async def _chain(first: list[Record], rest: AsyncIterator[Record]) -> AsyncIterator[Record]:
