@@ -23,6 +23,9 @@ _SHARED = 0.8
 """A message repeats another that begins with this share of its words."""
 _SHORT = 8
 """Answers of fewer words may be the same to two questions: a number, a name, yes."""
+_LONG = 40
+"""A user who asks for something in one message uses fewer different words than this, or a question mark."""
+_QUESTION_MARKS = "?？؟;"
 
 
 def user_echo(text: str, talk: Record, language: str | None = None) -> str | None:
@@ -36,8 +39,10 @@ def user_echo(text: str, talk: Record, language: str | None = None) -> str | Non
     said = [turn["content"] for turn in talk.messages() if turn["role"] != "system"]
     if _repeats(text, said[1::2]):
         return "user_repeats_answer"
-    if _repeats(text, said[::2]):
+    if _repeats(text, said[::2]) or any(_asks_again(text, question) for question in said[::2]):
         return "user_repeats_question"
+    if _tells(text, said):
+        return "user_tells"
     return "wrong_language" if language and not is_language(text, language) else None
 
 
@@ -55,6 +60,23 @@ def answer_echo(text: str, talk: Record, language: str | None = None) -> str | N
     if len(words) >= _SHORT and words in {_same(answer) for _, answer in talk.history}:
         return "assistant_repeats_answer"
     return "wrong_language" if language and not is_language(text, language) else None
+
+
+def _asks_again(text: str, question: str) -> bool:
+    """Do nearly all words of `text`, a message of some length, stand in an earlier question in the same order?"""
+    from rapidfuzz.distance import LCSseq
+
+    words = _same(text)
+    return len(words) >= _SHORT and LCSseq.similarity(words, _same(question)) >= _SHARED * len(words)
+
+
+def _tells(text: str, said: Iterable[str]) -> bool:
+    """Does a message ask nothing: a long text, or a short one in words of the talk so far?"""
+    words = set(_same(text))
+    known = {word for turn in said for word in _same(turn)}
+    return not any(mark in text for mark in _QUESTION_MARKS) and (
+        len(words) > _LONG or (len(words) > 3 and len(words & known) >= _SHARED * len(words))
+    )
 
 
 def _asks(text: str) -> bool:

@@ -22,34 +22,47 @@ from synth.sources.languages import check_code, language_name
 from synth.stages.stage import Stage, each_record
 
 STAGE = "converse"
-KINDS = {
-    "follow up": "one more thing about the same matter, which the last answer leads to.",
-    "correction": "the last answer is to be changed: shorter, in another form, with something added or put right.",
-    "deeper": "why or how, about one point of the last answer.",
-    "change of topic": "something quite different.",
-    "unclear": "short and vague, from somebody who did not understand the last answer.",
-    "thanks": "thanks, and nothing more is asked.",
+WISHES = {
+    "follow up": ("one more question about the same matter, which the last answer leads to.",),
+    "correction": (
+        "the last answer once more, but shorter.",
+        "the last answer once more, in simpler words.",
+        "the last answer once more, as a list of short points.",
+        "the last answer once more, in another tone: friendlier, more formal or more lively.",
+        "the last answer once more, with one named thing added.",
+        "the last answer once more, with one named thing left out.",
+    ),
+    "deeper": ("why or how, about one point of the last answer.",),
+    "change of topic": ("something quite different.",),
+    "unclear": ("short and vague, from somebody who did not understand the last answer.",),
+    "thanks": ("thanks, and nothing more is asked.",),
 }
-"""What the user may do next → how the prompt words it."""
+"""What the user may do next → how the prompt words it; one wording is drawn."""
+KINDS = tuple(WISHES)
 SHARES = {"follow up": 0.4, "correction": 0.15, "deeper": 0.2, "change of topic": 0.1, "unclear": 0.05, "thanks": 0.1}
 LAST = "thanks"
 END = "END"
 EXAMPLES = (
-    ("follow up", "Name three herbs that grow in shade.", "Mint, parsley and chervil grow in shade.",
+    ("follow up", 0, "Name three herbs that grow in shade.", "Mint, parsley and chervil grow in shade.",
      "Which of them comes back each year without sowing?"),
-    ("correction", "Write a notice: the gym is closed on Friday.",
-     "Dear members, kindly note that our premises will remain closed this coming Friday.",
-     "Can you make it friendlier, and add that we open again on Saturday at eight?"),
-    ("deeper", "Why do onions make people cry?", "Cutting an onion sets free a gas that stings the eyes.",
+    ("correction", 0, "What does a notary do?",
+     "A notary checks who signs a paper, watches the signing and confirms both with a seal, so that courts trust it.",
+     "That is too long for my slide. Can you say it in ten words?"),
+    ("deeper", 0, "Why do onions make people cry?", "Cutting an onion sets free a gas that stings the eyes.",
      "Where does that gas come from when the knife goes through?"),
-    ("change of topic", "Convert 3 miles to kilometres.", "3 miles are about 4.83 kilometres.",
+    ("change of topic", 0, "Convert 3 miles to kilometres.", "3 miles are about 4.83 kilometres.",
      "OK. What can I cook tonight from rice, two eggs and a carrot?"),
-    ("unclear", "What is a lease?", "You use a thing for a monthly fee and give it back at its residual value.",
+    ("unclear", 0, "What is a lease?", "You use a thing for a monthly fee and give it back at its residual value.",
      "Residual what? I don't get it."),
-    ("thanks", "How long do I boil a soft egg?", "About six minutes once the water boils.",
+    ("correction", 4, "Write a notice: the gym is closed on Friday.",
+     "Dear members, kindly note that our premises will remain closed this coming Friday.",
+     "Please write it again and add that we open on Saturday at eight."),
+    ("thanks", 0, "How long do I boil a soft egg?", "About six minutes once the water boils.",
      "Six minutes it is, thanks!"),
+    ("correction", 3, "Name the planets between the sun and Mars.", "Mercury, Venus and Earth.",
+     "Could you put that into a lively sentence for children?"),
 )  # fmt: skip
-"""Kind, question, answer, and what the user says next."""
+"""Kind, which of its wordings, question, answer, and what the user says next."""
 
 
 class ConverseSettings(BaseModel):
@@ -139,7 +152,7 @@ class Conversing:
         talk, done, why = record, 0, "num_turns"
         try:
             for kind in kinds:
-                talk = await self._further(talk, kind, persona, ask)
+                talk = await self._further(talk, kind, rng.choice(WISHES[kind]), persona, ask)
                 done += 1
                 why = "user_ended" if kind == LAST else why
         except Ended as reason:
@@ -157,13 +170,13 @@ class Conversing:
         drawn: list[str] = []
         while len(drawn) < self.settings.num_turns and LAST not in drawn:
             may_end = len(drawn) + 1 >= self.settings.min_turns and drawn
-            drawn += rng.choices(list(KINDS), shares if may_end else others)
+            drawn += rng.choices(KINDS, shares if may_end else others)
         return drawn
 
-    async def _further(self, talk: Record, kind: str, persona: str, ask: Ask) -> Record:
+    async def _further(self, talk: Record, kind: str, wish: str, persona: str, ask: Ask) -> Record:
         """The talk with one more question and its answer. Raises Ended."""
         settings = self.settings
-        prompt = self._prompt(talk, kind, persona)
+        prompt = self._prompt(talk, kind, wish, persona)
         echo = Echo(prompt.messages, (_so_far(talk),))
 
         def user_fault(text: str) -> str | None:
@@ -182,14 +195,15 @@ class Conversing:
         )
         return asked.answered(answer, key)
 
-    def _prompt(self, talk: Record, kind: str, persona: str) -> Prompt:
+    def _prompt(self, talk: Record, kind: str, wish: str, persona: str) -> Prompt:
         examples = [
-            {"kind": name, "so_far": f"User: {question}\n\nAssistant: {answer}", "message": message}
-            for name, question, answer, message in EXAMPLES
+            {"kind": name, "wish": WISHES[name][number], "message": message}
+            | {"so_far": f"User: {question}\n\nAssistant: {answer}"}
+            for name, number, question, answer, message in EXAMPLES
         ]
-        texts = {"so_far": _so_far(talk), "kind": kind, "persona": persona}
+        texts = {"so_far": _so_far(talk), "kind": kind, "wish": wish, "persona": persona}
         texts["language"] = language_name(self.settings.language) or ""
-        return render(self.settings.prompt, examples=examples, kinds=KINDS, **texts)
+        return render(self.settings.prompt, examples=examples, **texts)
 
 
 async def _taken(ask: Ask, prompt: Prompt, sampling: Sampling, fault: Any) -> tuple[str, str]:

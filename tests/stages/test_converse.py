@@ -15,6 +15,7 @@ from commands import synth
 from pydantic import ValidationError
 from scripted import Scripted, collect, whole
 
+from synth.checks.talk import user_echo
 from synth.embedded.answer import answer
 from synth.embedded.operations import OPERATIONS
 from synth.embedded.plan import prove
@@ -25,14 +26,15 @@ from synth.errors import RequestRefused
 from synth.models.base import ChatRequest
 from synth.records import Record, Rejection
 from synth.sources import read_records
-from synth.stages.converse import KINDS, ConverseSettings, converse
+from synth.stages.converse import KINDS, WISHES, ConverseSettings, converse
 
 FIRST = Record("Name a river.", "In Spain, please.", "The Ebro is a river in Spain.", "Be brief.")
 ASKED, ANSWERED = "How long is it from the source to the sea?", "It is about 930 kilometres long."
 
 
 def asked(n: int) -> str:
-    return f"Question {n}: {ASKED}"
+    """A question that shares few words with those of other numbers."""
+    return " ".join(f"{word}{n}" for word in ASKED.rstrip("?").split()) + "?"
 
 
 def answered(n: int) -> str:
@@ -106,6 +108,8 @@ def test_requests_of_one_talk_begin_alike_so_that_a_prefix_cache_serves_them(tmp
         (FIRST.output, "user_repeats_answer"),
         ("name a river in spain please", "user_repeats_question"),
         ("a river in Spain", "user_repeats_answer"),
+        ("In Spain the Ebro is a river.", "user_tells"),
+        (" ".join(f"thing{n}" for n in range(50)), "user_tells"),
         ("Residual what? I don't get it.", "prompt_echo"),
         ("Wie lang ist der Fluss und wo ist die Quelle?", "wrong_language"),
     ],
@@ -117,6 +121,12 @@ def test_a_user_who_is_none_is_asked_once_more_and_then_refused(said: str, reaso
     assert found.record.output == FIRST.output and len(model.requests) == 2
     second = talked(tmp_path / "b", by_side(lambda n: said if n == 1 else ASKED, lambda n: ANSWERED), num_turns=1)
     assert isinstance(second, Record) and second.instruction in (ASKED, said)
+
+
+def test_a_user_who_asks_the_same_in_slightly_other_words_is_refused() -> None:
+    talk = Record("Describe what happens to our brain when we learn something.", "", "It grows new connections.")
+    assert user_echo("What happens to our brain when we learn something new?", talk) == "user_repeats_question"
+    assert user_echo("What happens to our brain when we sleep for a night?", talk) is None
 
 
 @pytest.mark.parametrize(
@@ -248,6 +258,16 @@ def test_every_answer_of_the_embedded_teacher_is_right_given_the_talk_and_killed
 @pytest.mark.slow
 def test_a_thousand_talks_are_right_and_the_same_after_a_kill(tmp_path: Path) -> None:
     check(tmp_path, 1_060)
+
+
+def test_a_correction_names_one_change_that_is_drawn_for_each_turn(tmp_path: Path) -> None:
+    model = by_side(lambda n: asked(n), lambda n: answered(n))
+    tasks = [replace(FIRST, instruction=f"{FIRST.instruction} ({n})") for n in range(30)]
+    talks(tmp_path, model, tasks, num_turns=1, shares={"correction": 1})
+    texts = [whole(request) for request in model.requests if is_user_side(request)]
+    assert {wish for wish in WISHES["correction"] for text in texts if text.rstrip().endswith(wish)} == set(
+        WISHES["correction"]
+    )
 
 
 def test_every_kind_has_words_for_the_prompt() -> None:
