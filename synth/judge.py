@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any, Literal, Protocol
 
 from synth.metrics import mean
 from synth.models.base import Completion, Sampling
 from synth.parsing import find_json, parse_choice, parse_reason, parse_score
 from synth.prompts import Prompt, render
+from synth.ranking import Ranking, strengths_of
 from synth.records import Record
 
 Ask = Callable[[Prompt, Sampling], Awaitable[Completion]]
@@ -73,6 +75,26 @@ async def _verdict(ask: Ask, record: Record, other: str, principle: str, is_swap
     prompt = render("judge_pair", **texts, answer_a=answers[0], answer_b=answers[1])
     text = (await ask(prompt, JUDGING)).text
     return parse_choice(text, "Verdict", tuple(_WINNERS)), parse_reason(text)
+
+
+async def rank(ask: Ask, record: Record, answers: Sequence[str], principle: str = "") -> Ranking:
+    """The answers to a record by comparisons of every two of them (see `compare`), with Bradley-Terry's strengths."""
+    pairs = list(combinations(range(len(answers)), 2))
+    found = await asyncio.gather(
+        *(compare(ask, replace(record, output=answers[one]), answers[other], principle) for one, other in pairs)
+    )
+    values = {"one": 1, "other": -1, "tie": 0}
+    votes = {pair: values[one.winner] for pair, one in zip(pairs, found, strict=True) if not one.is_unreadable}
+    counts = Counter(kind for one in found for kind in _kinds(one))
+    return Ranking("pairs", strengths_of(len(answers), (votes,)), (votes,), counts)
+
+
+def _kinds(found: Comparison) -> list[str]:
+    """What to count of a comparison."""
+    if found.is_unreadable:
+        return ["pairs", "unreadable"]
+    flips = {("A", "A"): ["first"], ("B", "B"): ["second"]}.get((str(found.said[0]), str(found.said[1])), [])
+    return ["pairs", *(["ties"] * (found.winner == "tie")), *(["flips"] * found.is_inconsistent), *flips]
 
 
 def planted(answered: Sequence[tuple[Record, str]]) -> list[tuple[Record, str, str]]:

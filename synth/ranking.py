@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from synth.metrics import binomial_p_value, wilson_interval
 
 Game = tuple[int, int, float]
 """Two players by number, and the share of the game that the first one won: 1, 0, or 0.5 for a tie."""
+Pair = tuple[int, int]
+Votes = dict[Pair, int]
+"""Pair of answers → 1 where the first was found better, -1 the second, 0 a tie; those nobody could read are missing."""
 DECIDED_BY = 1e-5
 """A leaning this unlikely of an honest judge is called a bias: over a hundred runs, one false alarm in five hundred."""
 
@@ -35,6 +39,47 @@ def bradley_terry(num_players: int, games: Sequence[Game]) -> list[float]:
         if all(math.isclose(old, new, rel_tol=1e-10) for old, new in zip(before, strengths, strict=True)):
             break
     return [math.log(strength) for strength in strengths]
+
+
+def strengths_of(num_answers: int, votes: Sequence[Votes]) -> tuple[float | None, ...]:
+    """By all judges' votes; each stands for two games, since it was asked for in both orders."""
+    games: list[Game] = [(*pair, (vote + 1) / 2) for one in votes for pair, vote in one.items() for _ in range(2)]
+    judged = {player for one, other, _ in games for player in (one, other)}
+    strengths = bradley_terry(num_answers, games)
+    return tuple(strength if n in judged else None for n, strength in enumerate(strengths))
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Answers by score; None for one that could not be judged. `by`: verify, pairs or grades; `votes`: of each judge.
+
+    `counts`: how the judges judged: `pairs`, and of them `ties`, `flips` (another verdict in the other order), `first`
+    and `second` (flips that took that place twice), `longer` and `shorter` (the better one), `unreadable`; and pairs of
+    judges that `agree` or `differ`.
+    """
+
+    by: str
+    scores: tuple[float | None, ...]
+    votes: tuple[Votes, ...] = ()
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def order(self) -> list[int]:
+        """The answers that have a score, the best first, equal ones as they came."""
+        return sorted((n for n, score in enumerate(self.scores) if score is not None), key=lambda n: -self.score(n))
+
+    def score(self, number: int) -> float:
+        """The score of an answer that has one."""
+        return self.scores[number] or 0.0
+
+    def of_first(self) -> dict[str, int]:
+        """How often the first answer won, lost and tied."""
+        found = Counter(vote for votes in self.votes for (one, _), vote in votes.items() if one == 0)
+        return {name: found[vote] for name, vote in (("won", 1), ("lost", -1), ("tied", 0)) if found[vote]}
+
+    def is_better(self, one: int, other: int, min_margin: float) -> bool:
+        """Is `one` better by more than the margin, and not against what the judges said of just these two?"""
+        direct = sum(votes.get((one, other), -votes.get((other, one), 0)) for votes in self.votes)
+        return self.score(one) - self.score(other) > max(min_margin, 1e-6) and (not self.votes or direct > 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,21 +195,23 @@ def ends_with_colon(fields: Sequence[Literal["input", "output"]] = ("input", "ou
 class RepeatedTask:
     """Refuses a task (instruction and input) that was kept before: `duplicate` with the same answer, else `conflict`.
 
-    Self-Instruct drops all instances of a task with conflicting answers; in a stream the first one stays.
+    Self-Instruct drops all instances of a task with conflicting answers; in a stream the first one stays. A task that
+    `annotate` turned round ("write a review that is positive") has as many right answers as there are rows.
     """
 
     def __init__(self) -> None:
-        self._answers: dict[str, str] = {}
+        self._asked: set[str] = set()
+        self._answered: set[tuple[str, str]] = set()
 
     def __call__(self, record: Record) -> str | None:
-        before = self._answers.get(record.id)
-        if before is None:
-            return None
-        return f"{'duplicate' if before == record.output else 'conflict'}: of {record.id}"
+        if (record.id, record.output) in self._answered:
+            return f"duplicate: of {record.id}"
+        return f"conflict: of {record.id}" if record.id in self._asked and not record.meta.get("is_turned") else None
 
     def admitted(self, record: Record) -> Record | None:
         """Remembers the task and its answer."""
-        self._answers[record.id] = record.output
+        self._asked.add(record.id)
+        self._answered.add((record.id, record.output))
         return None
 
 

@@ -19,7 +19,7 @@ from synth.engine.forecast import ANSWER_TOKENS, Flow
 from synth.engine.run import Ask, Engine, request_failure
 from synth.errors import InputError, RequestFailed
 from synth.given import parse_yaml, read_text
-from synth.judge import JUDGING, compare
+from synth.judge import JUDGING, rank
 from synth.models.base import Completion, Sampling
 from synth.parsing import parse_choice, parse_reason
 from synth.prompts import Prompt, render, version
@@ -106,14 +106,17 @@ class Revising:
         """The record after its rounds; a record without an answer is rejected."""
         if not record.output.strip():
             return [Rejection(record, STAGE, "answer", "no_answer", "there is nothing to criticise")]
+        try:
+            return [await self._revised(record, ask, rng)]
+        except RequestFailed as error:
+            return [request_failure(record, STAGE, error)]
+
+    async def _revised(self, record: Record, ask: Ask, rng: random.Random) -> Record:
         names = rng.sample(sorted(self.principles), min(self.settings.num_rounds, len(self.principles)))
         steps = []
         now = record
         for name in names:
-            try:
-                now, step = await self._round(now, name, ask)
-            except RequestFailed as error:
-                return [request_failure(record, STAGE, error)]
+            now, step = await self._round(now, name, ask)
             steps.append(step)
         if now.output != record.output:
             first = OtherAnswer(record.output, record.lineage.model, WORSE)
@@ -122,7 +125,7 @@ class Revising:
         if self.settings.choose and now.others:
             name = rng.choice(sorted(self.principles))
             now, noted["choice"] = await self._chosen(now, name, ask)
-        return [replace(now, meta=now.meta | {STAGE: noted})]
+        return replace(now, meta=now.meta | {STAGE: noted})
 
     async def _round(self, record: Record, name: str, ask: Ask) -> tuple[Record, dict[str, str]]:
         """The record after one critique, and what came of it: kept, revised, unreadable or unchanged."""
@@ -141,24 +144,16 @@ class Revising:
         return record.answered(text, reply.key), step | {"result": "revised"}
 
     async def _chosen(self, record: Record, name: str, ask: Ask) -> tuple[Record, dict[str, Any]]:
-        """The record with the best of its answers as its own, each compared with the best so far."""
+        """The record with the best of its answers as its own, and the others by rank, as in the stage `prefer`."""
 
         async def judge(prompt: Prompt, sampling: Sampling) -> Completion:
             return await ask(prompt, sampling, role="judge", keep_cut=True)
 
-        best, counts = replace(record, others=()), {"one": 0, "other": 0, "tie": 0}
-        for other in record.others:
-            try:
-                found = await compare(judge, best, other.output, self.principles[name])
-            except RequestFailed:
-                best = replace(best, others=(*best.others, replace(other, grade=AS_GOOD)))
-                continue
-            counts[found.winner] += 1
-            if found.winner == "other":
-                beaten = [replace(one, grade=WORSE) for one in best.others]
-                beaten.append(OtherAnswer(best.output, best.lineage.model, WORSE))
-                best = replace(best, output=other.output, others=tuple(beaten))
-            else:
-                grade = AS_GOOD if found.winner == "tie" else WORSE
-                best = replace(best, others=(*best.others, replace(other, grade=grade)))
-        return best, {"principle": name, "won": counts["one"], "lost": counts["other"], "tied": counts["tie"]}
+        answers = [OtherAnswer(record.output, record.lineage.model), *record.others]
+        found = await rank(judge, record, [one.output for one in answers], self.principles[name])
+        best, *others = sorted(range(len(answers)), key=lambda number: -found.score(number))
+        graded = [
+            replace(answers[other], grade=WORSE if found.is_better(best, other, 0) else AS_GOOD) for other in others
+        ]
+        noted = {"principle": name, "judged": dict(found.counts)}
+        return replace(record, output=answers[best].output, others=tuple(graded)), noted

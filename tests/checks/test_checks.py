@@ -205,6 +205,16 @@ def test_the_second_of_two_equal_tasks_is_refused() -> None:
     assert check(Record("Add the numbers.", "1 3", "4")) is None
 
 
+def test_a_task_that_was_turned_round_may_have_several_answers_but_none_of_them_twice() -> None:
+    ((_, check),) = build_checks(["repeated_task"])
+    answers = [Record("Write a kind remark.", "", text, meta={"is_turned": True}) for text in ("Lovely.", "Well done.")]
+    for record in answers:
+        assert check(record) is None
+        check.admitted(record)  # type: ignore[attr-defined]
+    assert [str(check(record)).partition(":")[0] for record in answers] == ["duplicate", "duplicate"]
+    assert str(check(Record("Write a kind remark.", "", "Thanks."))).startswith("conflict")
+
+
 def test_answers_on_which_too_few_draws_agree_are_refused() -> None:
     ((_, check),) = build_checks([{"agreement": {"min_share": 0.6}}])
     assert check(Record("Add 1 and 1.", "", "2", meta={"agreement": 0.8})) is None

@@ -192,9 +192,10 @@ def test_a_run_in_two_steps_gives_the_bytes_of_a_run_in_one(tmp_path: Path) -> N
         "prompts_per_row": 2,
     }
     mixing = {"by": "task", "num_records": 30, "order": "length"}
-    recipe = build_recipe({"annotate": {"sources": {"r": source}}, "mix": mixing, "respond": None, "select": None})
+    recipe = build_recipe({"annotate": {"sources": {"r": source}}, "mix": mixing, "respond": None})
     made = recipe.model_copy(update={"export": ExportSettings(formats=["alpaca"])})
-    run(made, tmp_path / "one")
+    selected = run(made, tmp_path / "one").progress.stages["select"]
+    assert selected.kept == 80 and not selected.rejected  # turned rows share prompts
     run(made, tmp_path / "two", until="annotate")
     run(made, tmp_path / "two")
     first, second = ((tmp_path / name / "export" / "alpaca.json").read_bytes() for name in ("one", "two"))

@@ -109,7 +109,7 @@ def test_a_judge_chooses_among_answers_by_a_drawn_principle(tmp_path: Path) -> N
         RECORD.output: 0.0, "Shout at her.": 0.0, "Talk, then sleep.": 0.5,
     }  # fmt: skip
     choice = found.meta["revise"]["choice"]
-    assert (choice["won"], choice["lost"], choice["tied"]) == (0, 1, 2)
+    assert choice["judged"] == {"pairs": 6, "ties": 2}
     assert all(read_principles(None)[choice["principle"]] in prompt_of(one) for one in model.requests)
 
 

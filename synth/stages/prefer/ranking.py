@@ -5,57 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
 from synth.engine.run import Ask
-from synth.judge import Comparison, compare, grade
+from synth.judge import grade, rank
 from synth.metrics import mean
 from synth.models.base import Completion, Sampling
 from synth.parsing.finals import split_final
 from synth.prompts import Prompt
-from synth.ranking import Game, bradley_terry
+from synth.ranking import Ranking, Votes, strengths_of
 from synth.records import Record
 from synth.stages.prefer.settings import PreferSettings
 from synth.verify import Check, check_mistakes, verify
-
-Pair = tuple[int, int]
-Votes = dict[Pair, int]
-"""Pair of answers → 1 where the first was found better, -1 the second, 0 a tie; those nobody could read are missing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ranking:
-    """Answers by score; None for one that could not be judged. `by`: verify, pairs or grades; `votes`: of each judge.
-
-    `counts`: how the judges judged: `pairs`, and of them `ties`, `flips` (another verdict in the other order), `first`
-    and `second` (flips that took that place twice), `longer` and `shorter` (the better one), `unreadable`; and pairs of
-    judges that `agree` or `differ`.
-    """
-
-    by: str
-    scores: tuple[float | None, ...]
-    votes: tuple[Votes, ...] = ()
-    counts: Counter[str] = field(default_factory=Counter)
-
-    def order(self) -> list[int]:
-        """The answers that have a score, the best first, equal ones as they came."""
-        return sorted((n for n, score in enumerate(self.scores) if score is not None), key=lambda n: -self.score(n))
-
-    def score(self, number: int) -> float:
-        """The score of an answer that has one."""
-        return self.scores[number] or 0.0
-
-    def of_first(self) -> dict[str, int]:
-        """How often the first answer won, lost and tied."""
-        found = Counter(vote for votes in self.votes for (one, _), vote in votes.items() if one == 0)
-        return {name: found[vote] for name, vote in (("won", 1), ("lost", -1), ("tied", 0)) if found[vote]}
-
-    def is_better(self, one: int, other: int, min_margin: float) -> bool:
-        """Is `one` better by more than the margin, and not against what the judges said of just these two?"""
-        direct = sum(votes.get((one, other), -votes.get((other, one), 0)) for votes in self.votes)
-        return self.score(one) - self.score(other) > max(min_margin, 1e-6) and (not self.votes or direct > 0)
 
 
 def check_of(record: Record) -> Check | None:
@@ -87,21 +50,14 @@ class Judging:
             counts.update(one.counts)
             counts.update(_lengths(one.votes[0], answers))
         counts.update(_agreement(votes))
-        scores = _strengths(len(answers), votes) if found[0].by == "pairs" else _means([one.scores for one in found])
+        scores = strengths_of(len(answers), votes) if found[0].by == "pairs" else _means([one.scores for one in found])
         return Ranking(found[0].by, scores, votes, +counts)
 
     async def _compared(self, record: Record, answers: Sequence[str], ask: Ask, role: str) -> Ranking:
         async def judge(prompt: Prompt, sampling: Sampling) -> Completion:
             return await ask(prompt, sampling, role=role, keep_cut=True)
 
-        pairs = list(combinations(range(len(answers)), 2))
-        found = await asyncio.gather(
-            *(compare(judge, replace(record, output=answers[one]), answers[other]) for one, other in pairs)
-        )
-        values = {"one": 1, "other": -1, "tie": 0}
-        votes = {pair: values[one.winner] for pair, one in zip(pairs, found, strict=True) if not one.is_unreadable}
-        counts = Counter(kind for one in found for kind in _kinds(one))
-        return Ranking("pairs", (None,) * len(answers), (votes,), counts)
+        return await rank(judge, record, answers)
 
     async def _graded(self, record: Record, answers: Sequence[str], ask: Ask, role: str) -> Ranking:
         async def judge(prompt: Prompt, sampling: Sampling, *, schema: dict[str, Any] | None, draw: int) -> Completion:
@@ -120,14 +76,6 @@ class Judging:
         return Ranking("grades", scores, (votes,), Counter(kinds))
 
 
-def _kinds(found: Comparison) -> list[str]:
-    """What to count of a comparison."""
-    if found.is_unreadable:
-        return ["pairs", "unreadable"]
-    flips = {("A", "A"): ["first"], ("B", "B"): ["second"]}.get((str(found.said[0]), str(found.said[1])), [])
-    return ["pairs", *(["ties"] * (found.winner == "tie")), *(["flips"] * found.is_inconsistent), *flips]
-
-
 def _lengths(votes: Votes, answers: Sequence[str]) -> Counter[str]:
     """How often the better answer is the longer one, and the shorter one."""
     signs = [vote * (len(answers[one]) - len(answers[other])) for (one, other), vote in votes.items()]
@@ -138,14 +86,6 @@ def _agreement(votes: Sequence[Votes]) -> Counter[str]:
     """How often two judges said the same of the same pair."""
     both = [(one[pair], other[pair]) for one, other in combinations(votes, 2) for pair in one.keys() & other.keys()]
     return Counter("agree" if one == other else "differ" for one, other in both)
-
-
-def _strengths(num_answers: int, votes: Sequence[Votes]) -> tuple[float | None, ...]:
-    """By all judges' votes; each stands for two games, since it was asked for in both orders."""
-    games: list[Game] = [(*pair, (vote + 1) / 2) for one in votes for pair, vote in one.items() for _ in range(2)]
-    judged = {player for one, other, _ in games for player in (one, other)}
-    strengths = bradley_terry(num_answers, games)
-    return tuple(strength if n in judged else None for n, strength in enumerate(strengths))
 
 
 def _means(scores: Sequence[Sequence[float | None]]) -> tuple[float | None, ...]:

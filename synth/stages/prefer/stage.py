@@ -12,9 +12,10 @@ from synth.engine.forecast import ANSWER_TOKENS, Flow
 from synth.engine.run import Ask, Engine
 from synth.prompts import version
 from synth.prompts.systems import PRINCIPLES
+from synth.ranking import Ranking
 from synth.records import AS_GOOD, WORSE, OtherAnswer, Record, Rejection, digest
 from synth.stages.prefer.answers import Answer, Answers, usable, with_answers
-from synth.stages.prefer.ranking import Judging, Ranking, audit, by_check, check_of
+from synth.stages.prefer.ranking import Judging, audit, by_check, check_of
 from synth.stages.prefer.settings import PreferSettings, pool_roles
 from synth.stages.prefer.trial import PLANTED, Trial
 from synth.stages.stage import Stage, each_record
