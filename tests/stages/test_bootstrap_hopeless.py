@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import re
 from collections import Counter
@@ -122,3 +123,18 @@ def test_a_teacher_is_given_up_where_a_tenth_of_its_tasks_is_nonsense_that_can_b
     assert not account.is_hopeless
     account.add([nonsense])
     assert account.is_hopeless and account.why_stopped(99)[1] == ADVICE["gibberish"]
+
+
+def test_tasks_in_a_language_that_no_example_is_in_are_refused_unless_any_will_do(tmp_path: Path) -> None:
+    def reply(request: ChatRequest) -> str:
+        return GERMAN.format(draw_for(request).random())
+
+    for language, reason in (("shown", "wrong_language"), ("any", None), (["de"], None)):
+        chosen = BootstrapSettings(language=language, num_tasks=1, max_requests=1, checks=[])
+        place = tmp_path / str(language)
+        with contextlib.suppress(StageStopped):
+            collect(place, Scripted(reply), lambda engine, chosen=chosen: bootstrap(engine, SEEDS, chosen))
+        reader = LedgerReader(place)
+        found = [one.reason if isinstance(one, Rejection) else None for one in reader.results("bootstrap")]
+        reader.close()
+        assert found == [reason]

@@ -309,7 +309,9 @@ def test_the_ascii_rule_applies_to_english_only(tmp_path: Path) -> None:
     reply = "\n".join(
         f"## Task {n}\n### Instruction\n{a}\n### Input\nNo input\n### Output\nx" for n, a in enumerate(lines, 1)
     )
-    results = run(tmp_path, Scripted(lambda request: reply), method="alpaca", num_tasks=2, max_requests=1)
+    results = run(
+        tmp_path, Scripted(lambda request: reply), method="alpaca", num_tasks=2, max_requests=1, language="any"
+    )
     assert [one.reason if isinstance(one, Rejection) else None for one in results[0]] == ["non_ascii_start", None, None]
 
 

@@ -97,7 +97,7 @@ def replayed() -> Callable[[ChatRequest], str]:
 def test_a_recorded_log_gives_the_tasks_of_the_published_rules(tmp_path: Path) -> None:
     wanted = published([seed.instruction for seed in SEEDS])
     settings = BootstrapSettings(
-        method="self_instruct", num_tasks=1000, max_requests=len(PROPOSALS), window=1, instances_per_task=5, novelty_tokenizer="rouge",
+        method="self_instruct", num_tasks=1000, max_requests=len(PROPOSALS), window=1, instances_per_task=5, language="any", novelty_tokenizer="rouge",
         checks=["instruction_length", {"banned_words": {"words": "self_instruct"}}, "write_a_program",
                 "starts_with_punctuation", {"non_ascii_start": {"languages": []}}],
     )  # fmt: skip

@@ -9,7 +9,7 @@ from synth.records import Record, Rejection
 
 LOOK_AFTER, TOO_LITTLE = 50, 0.05
 """After this many results, a teacher of whose tasks no more than this share is kept is not asked any further."""
-NONSENSE, TOO_MUCH = ("gibberish", "mixed_language"), 0.1
+NONSENSE, TOO_MUCH = ("gibberish", "mixed_language", "wrong_language"), 0.1
 """A teacher that writes this share of nonsense that checks can see writes more that they cannot: it is given up too."""
 ADVICE = {
     "prompt_echo": "it repeats its prompt: take a larger model, or set api: completion for a base model",
@@ -17,6 +17,7 @@ ADVICE = {
     "cut_off": "its replies end at the token limit: raise max_tokens under bootstrap.sampling",
     "gibberish": "it writes no language: lower temperature under bootstrap.sampling, or take a larger model",
     "mixed_language": "it mixes languages: name one under bootstrap.language, or take a larger model",
+    "wrong_language": "it writes in languages that no example is in: name those you want under bootstrap.language",
     "missing_input": "it leaves out what its tasks are about: take a larger model, or kinds that need no input",
     "too_similar": "it repeats itself: give more seeds, or raise temperature under bootstrap.sampling",
 }
@@ -59,10 +60,9 @@ class Account:
         useless = "this teacher gives too little" + (" that makes sense" if self._writes_nonsense else "")
         what = useless if self.is_hopeless else "the limit on requests was reached"
         message = f"{what}: {self.tried} tasks tried, {self.kept} kept of {wanted} wanted; commonest reasons: {said}"
-        ranked = [
-            *(NONSENSE[:1] if self.is_hopeless and self._writes_nonsense else ()),
-            *(reason for reason, _ in common),
-        ]
+        ranked = [reason for reason, _ in common]
+        if self.is_hopeless and self._writes_nonsense:
+            ranked.insert(0, max(NONSENSE, key=self.reasons.__getitem__))
         advice = next((ADVICE[reason] for reason in ranked if reason in ADVICE), "see the reasons by `synth status`")
         more = "" if self.is_hopeless else "; bootstrap.max_requests raises the limit"
         return f"{message}; everything paid for is kept", advice + more

@@ -107,4 +107,4 @@ def _dealt(cards: Sequence[str], place: int, seed: str) -> str:
 
 def draw_language(settings: BootstrapSettings, rng: random.Random) -> str | None:
     """One of the languages wanted, as a code; None where any will do."""
-    return None if settings.language == "any" else rng.choice(settings.language)
+    return rng.choice(settings.named_languages) if settings.named_languages else None

@@ -18,11 +18,11 @@ ENOUGH = 8
 def showable(tasks: Sequence[Example], settings: BootstrapSettings) -> list[Example]:
     """The tasks that prompts may show, in their order.
 
-    Where any language is wanted, those in the commonest language of the tasks are shown: a prompt in several languages
+    Where no language is named, those in the commonest language of the tasks are shown: a prompt in several languages
     makes a small model mix them within a task.
     """
     named = Counter(one.language for one in tasks if one.language)
-    wanted = set(named and [named.most_common(1)[0][0]]) if settings.language == "any" else set(settings.language)
+    wanted = set(settings.named_languages or (named and [named.most_common(1)[0][0]]))
     return [one for one in tasks if one.language is None or one.language in wanted] or list(tasks)
 
 
@@ -30,12 +30,21 @@ def may_be_plain(
     seeds: Sequence[Example], settings: BootstrapSettings, kinds: Collection[str] = frozenset(KINDS)
 ) -> bool:
     """May plain tasks of our own be shown for these seeds: are they all of `kinds`, in English?"""
-    wants_english = settings.language == "any" or set(settings.language) == {"en"}
+    wants_english = set(settings.named_languages) <= {"en"}
     return wants_english and all(one.category in kinds and _is_english(one) for one in seeds)
 
 
+def languages(shown: Sequence[Example], settings: BootstrapSettings) -> list[str]:
+    """The languages that new tasks may be in: those named, else those of the tasks shown."""
+    return settings.named_languages or sorted(set(filter(None, map(_language, shown))))
+
+
+def _language(task: Example) -> str | None:
+    return task.language or detect_language(task.instruction)
+
+
 def _is_english(task: Example) -> bool:
-    return (task.language or detect_language(task.instruction) or "en") == "en"
+    return (_language(task) or "en") == "en"
 
 
 def short(tasks: Sequence[Example]) -> list[Example]:

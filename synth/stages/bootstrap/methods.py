@@ -19,7 +19,7 @@ from synth.sources.languages import language_name
 from synth.stages.bootstrap import settings as defaults
 from synth.stages.bootstrap.asking import Asker, list_form, tasks_form
 from synth.stages.bootstrap.attributes import KINDS, Kind, draw_attributes, draw_language, kind_of
-from synth.stages.bootstrap.examples import may_be_plain, short, showable
+from synth.stages.bootstrap.examples import languages, may_be_plain, short, showable
 from synth.stages.bootstrap.instances import Instances, instance_records
 from synth.stages.bootstrap.pool import STAGE, Example, Pool, Result, seed_example
 from synth.stages.bootstrap.settings import BootstrapSettings
@@ -49,7 +49,9 @@ class Request:
 class Method(ABC):
     """What the methods have in common. `checks` are those the method was published with, `sampling` its own.
 
-    `plain_kinds`: seeds of these kinds need not be shown, as plain tasks of the same kinds are.
+    `plain_kinds`: seeds of these kinds need not be shown, as plain tasks of the same kinds are. `languages` (ISO 639-1
+    codes):
+    new tasks are in one of them; empty where nothing says which.
     """
 
     checks: Sequence[str | dict[str, Any]] = ()
@@ -57,6 +59,7 @@ class Method(ABC):
     prompt_name = ""
     classifies = False
     plain_kinds: Collection[str] = frozenset(KINDS)
+    shows_tasks = True
 
     def __init__(
         self, seeds: Sequence[SeedTask], settings: BootstrapSettings, structured: bool = False, run_seed: int = 0
@@ -67,6 +70,7 @@ class Method(ABC):
         self.seed_examples = showable([seed_example(seed) for seed in seeds], settings)
         is_plain = settings.examples_from == "plain" and may_be_plain(self.seed_examples, settings, self.plain_kinds)
         self.showable = list(WORKED) if is_plain else self.seed_examples
+        self.languages = languages(self.showable if self.shows_tasks else (), settings)
         self.as_json = settings.structured == "json" or (settings.structured == "auto" and structured)
         self.wants_output = settings.outputs
         self._instances = Instances(list(dict.fromkeys([*self.showable, *self.seed_examples])), settings)
@@ -255,6 +259,7 @@ class Magpie(Method):
     """
 
     sampling = defaults.MAGPIE_SAMPLING
+    shows_tasks = False
     checks = ("instruction_length", "needs_media", "needs_web", "odd_start")
 
     @property

@@ -118,7 +118,13 @@ class BootstrapSettings(BaseModel):
         ),
     )
     topic: str | None = Field(None, description="One sentence about the domain wanted.")
-    language: Literal["any"] | list[str] = Field("any", description="any, or ISO 639-1 codes to draw from.")
+    language: Literal["shown", "any"] | list[str] = Field(
+        "shown",
+        description=(
+            "ISO 639-1 codes to draw from. shown: tasks are to be in a language of the examples shown, others are "
+            "rejected; small models drift into what is none. any: nothing is asked for or rejected."
+        ),
+    )
     novelty_threshold: float = Field(
         0.7,
         gt=0,
@@ -161,8 +167,13 @@ class BootstrapSettings(BaseModel):
     @classmethod
     def _has_a_language(cls, value: str | list[str]) -> str | list[str]:
         if not value or not all(value):
-            raise ValueError('name at least one language, or write "any"')
+            raise ValueError('name at least one language, or write "shown" or "any"')
         return value if isinstance(value, str) else [check_code(code) for code in value]
+
+    @property
+    def named_languages(self) -> list[str]:
+        """The languages to draw from; empty where none is named."""
+        return [] if isinstance(self.language, str) else self.language
 
     @model_validator(mode="after")
     def _fits_the_method(self) -> BootstrapSettings:
