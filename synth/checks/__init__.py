@@ -55,6 +55,7 @@ TASK_CHECKS = (
     "answering_input",
     "gibberish",
     "mixed_language",
+    "needs_person",
     "prompt_leak",
 )
 """What every task that a model wrote is checked for, new or evolved: small models made it necessary."""

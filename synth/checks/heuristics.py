@@ -50,6 +50,14 @@ _VISIT = re.compile(
 _ABOUT_URLS = re.compile(
     r"\b(?:urls?|uri|domain|host ?name|protocol|query string|query|parameters?|shorten|encode|link text)\b", re.I
 )
+_OWN_LIFE = re.compile(
+    r"\b(?:how (?:do you feel (?:about|when|today|now)|are you feeling)|(?:typical |average )?day in your (?:own )?life"
+    r"|your (?:own )?(?:childhood|hobbies|best friend|parents|birthday|hometown|typical day|daily life|feelings)"
+    r"|(?:books?|films?|movies?|novel|place|places|country|city|event|dream|time) (?:that |which )?"
+    r"you(?:'ve| have)(?: \w+ly)? (?:visited|read|been|seen|travelled|traveled|watched|experienced|met|had))\b",
+    re.IGNORECASE,
+)
+_PRETEND = re.compile(r"\b(?:imagine|pretend|suppose|as if|role|character|persona|friend's)\b", re.IGNORECASE)
 
 
 def instruction_length(min_words: int = 4, max_words: int = 150) -> Check:
@@ -181,6 +189,19 @@ def needs_web() -> Check:
     return check
 
 
+def needs_person() -> Check:
+    """Refuses tasks that ask the model for a life of its own: its feelings, its day, what it has read. English only.
+
+    Models of 1.5 B write about one such task in twenty after the published Self-Instruct seeds.
+    """
+
+    def check(record: Record) -> str | None:
+        found = _OWN_LIFE.search(record.instruction[:2000])
+        return f"needs_person: {found[0]}" if found and not _PRETEND.search(record.instruction[:2000]) else None
+
+    return check
+
+
 def ends_with_colon(fields: Sequence[Literal["input", "output"]] = ("input", "output")) -> Check:
     """Refuses inputs and outputs that end with a colon: something should have followed (Self-Instruct)."""
 
@@ -225,6 +246,7 @@ CHECKS: dict[str, Callable[..., Check]] = {
     "odd_start": odd_start,
     "needs_media": needs_media,
     "needs_web": needs_web,
+    "needs_person": needs_person,
     "ends_with_colon": ends_with_colon,
     "repeated_task": RepeatedTask,
 }

@@ -73,6 +73,14 @@ _CODE = re.compile(
     r"(?i)\b(?:write|create|implement|define|design|build)\b[^.?!]{0,40}\b(?:function|program|script|class)\b"
 )
 """Where code is to be written, "a given list" is what will be passed to it."""
+_WRITE_CODE = re.compile(
+    r"(?i)\W*(?:please )?(?:write|create|implement|generate|develop|build)\b[^.?!\n]{0,60}"
+    r"\b(?:function|program|script|class)\b"
+)
+_IS_CODE = re.compile(r"\s*(?:```|def \w+\(|class \w+|function \w+\(|public |#include|import \w+|from \w+ import)")
+_USES = re.compile(
+    r"(?i)\b(?:this|these|given|following|below|above|provided|existing|input|tests?|refactor\w*|documentation|like)\b"
+)
 _QUOTED_LAST = re.compile(r":\s*[\"'“«„`]([^\"“”«»„`]+)[\"'”»“`]\s*[.!?]?$")
 
 
@@ -146,7 +154,7 @@ def double_input() -> Check:
 
 
 def answering_input(min_share: float = 0.65) -> Check:
-    """Refuses questions whose input is one sentence that answers them instead of material to work on.
+    """Refuses tasks whose input is their answer: code for a program to be written, a sentence that answers a question.
 
     `What is the largest planet?` with the input `The largest planet is Jupiter.`: the sentence holds `min_share` of the
     question's words (function words apart), and of the output's. English only.
@@ -154,6 +162,8 @@ def answering_input(min_share: float = 0.65) -> Check:
 
     def check(record: Record) -> str | None:
         question, given = record.instruction[:MAX_CHARS].strip(), record.input.strip()
+        if _WRITE_CODE.match(question) and _IS_CODE.match(given) and not _USES.search(question):
+            return "answering_input: code"
         is_sentence = given and len(given) < MAX_CHARS and len(re.findall(r"[.!?](?:\s|$)|\n", given)) <= 1
         if not is_sentence or not question.endswith("?") or _POINTS.search(question) or not _is_english(question):
             return None

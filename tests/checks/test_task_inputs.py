@@ -134,6 +134,13 @@ def test_a_sentence_that_answers_the_question_is_no_input(question: str, given: 
     assert CHECKS["answering_input"]()(record) == "answering_input"
 
 
+def test_code_is_no_input_of_a_task_to_write_it() -> None:
+    code = "def total(a, b):\n    return a + b"
+    assert said("answering_input", "Write a Python function that adds two numbers.", code) == "answering_input"
+    assert said("answering_input", "Write a function that calls the following one twice.", code) is None
+    assert said("answering_input", "Write a Python function that adds two numbers.", "total(1, 2) == 3") is None
+
+
 @pytest.mark.parametrize(
     ("question", "given"),
     [

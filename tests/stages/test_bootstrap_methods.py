@@ -92,7 +92,7 @@ def test_the_classification_variant_shows_classification_seeds_and_asks_for_labe
 
 def test_only_instructions_are_listed_without_line_breaks_and_trailing_colons() -> None:
     seeds = [SeedTask(f"s{n}", "", f"Do\n this  number {n}:", (Instance("secret", "hidden"),), False) for n in range(8)]
-    pool = Pool(seeds, BootstrapSettings(method="self_instruct"))
+    pool = Pool(seeds, BootstrapSettings(method="self_instruct", examples_from="seeds"))
     messages = METHODS["self_instruct"](seeds, pool.settings).request(pool, random.Random(1)).prompt.messages
     assert [message["role"] for message in messages] == ["system", "user", "assistant", "user"]
     assert re.fullmatch(r"(\d\. Do this number \d\n?){8}", messages[2]["content"])

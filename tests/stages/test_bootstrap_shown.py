@@ -156,3 +156,10 @@ def test_an_example_is_asked_for_as_the_wanted_task_is() -> None:
 @pytest.mark.parametrize("method", [name for name in METHODS if name != "magpie"])
 def test_the_same_number_gives_the_same_request_whatever_was_asked_before(method: str) -> None:
     assert requests(method, range(9, 10)) == requests(method, range(10))[9:]
+
+
+def test_self_instruct_lists_as_many_plain_tasks_as_seeds_of_unknown_kinds() -> None:
+    seeds = [SeedTask(f"s{n}", "", f"Do this thing number {n}", (Instance("", "done"),), False) for n in range(9)]
+    pool = Pool(seeds, BootstrapSettings(method="self_instruct"))
+    shown = METHODS["self_instruct"](seeds, pool.settings).request(pool, random.Random(1)).parents
+    assert len(shown) == 8 and len(WORKED_IDS.intersection(shown)) == 4

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
-from synth.stages.bootstrap.attributes import KINDS
 from synth.stages.bootstrap.pool import Example
 from synth.stages.bootstrap.settings import BootstrapSettings
+from synth.stages.bootstrap.worked import WORKED
 from synth.verify.language import detect_language
 
 MAX_WORDS = 45
@@ -26,12 +26,10 @@ def showable(tasks: Sequence[Example], settings: BootstrapSettings) -> list[Exam
     return [one for one in tasks if one.language is None or one.language in wanted] or list(tasks)
 
 
-def may_be_plain(
-    seeds: Sequence[Example], settings: BootstrapSettings, kinds: Collection[str] = frozenset(KINDS)
-) -> bool:
-    """May plain tasks of our own be shown for these seeds: are they all of `kinds`, in English?"""
-    wants_english = set(settings.named_languages) <= {"en"}
-    return wants_english and all(one.category in kinds and _is_english(one) for one in seeds)
+def plain_tasks(seeds: Sequence[Example], settings: BootstrapSettings) -> list[Example]:
+    """The plain tasks of our own, where they may be shown: they and the seeds are in English, and wanted so."""
+    wants_english = set(settings.named_languages) <= {"en"} and settings.examples_from == "plain"
+    return list(WORKED) if wants_english and all(map(_is_english, seeds)) else []
 
 
 def languages(shown: Sequence[Example], settings: BootstrapSettings) -> list[str]:

@@ -19,11 +19,11 @@ from synth.sources.languages import language_name
 from synth.stages.bootstrap import settings as defaults
 from synth.stages.bootstrap.asking import Asker, list_form, tasks_form
 from synth.stages.bootstrap.attributes import KINDS, Kind, draw_attributes, draw_language, kind_of
-from synth.stages.bootstrap.examples import languages, may_be_plain, short, showable
+from synth.stages.bootstrap.examples import languages, plain_tasks, short, showable
 from synth.stages.bootstrap.instances import Instances, instance_records
 from synth.stages.bootstrap.pool import STAGE, Example, Pool, Result, seed_example
 from synth.stages.bootstrap.settings import BootstrapSettings
-from synth.stages.bootstrap.worked import WORKED, WORKED_IDS
+from synth.stages.bootstrap.worked import WORKED_IDS
 
 __all__ = ["METHODS", "Method", "Request", "instance_records", "tasks_schema"]
 PUBLISHED = ("write_a_program", "starts_with_punctuation", "non_ascii_start")
@@ -68,8 +68,9 @@ class Method(ABC):
         self.settings = settings
         self.run_seed = run_seed
         self.seed_examples = showable([seed_example(seed) for seed in seeds], settings)
-        is_plain = settings.examples_from == "plain" and may_be_plain(self.seed_examples, settings, self.plain_kinds)
-        self.showable = list(WORKED) if is_plain else self.seed_examples
+        self.plain = plain_tasks(self.seed_examples, settings)
+        are_known = all(seed.category in self.plain_kinds for seed in self.seed_examples)
+        self.showable = (self.plain if are_known else []) or self.seed_examples
         self.languages = languages(self.showable if self.shows_tasks else (), settings)
         self.as_json = settings.structured == "json" or (settings.structured == "auto" and structured)
         self.wants_output = settings.outputs
@@ -142,12 +143,14 @@ class SelfInstruct(Method):
     classifies = True
 
     def request(self, pool: Pool, rng: random.Random, number: int = 0) -> Request:
-        """8 instructions: all seeds at first, then up to 2 machine-made ones among them, shuffled."""
+        """8 instructions: up to 2 machine-made ones, and seeds, half of them plain tasks where these may be shown."""
         settings = self.settings
         labelled = [s for s in self.seed_examples if s.is_classification] if settings.classification_only else []
         seeds = short(labelled or self.showable)
         machine = rng.sample(pool.accepted, min(settings.machine_examples, settings.examples, len(pool.accepted)))
-        shown = machine + rng.sample(seeds, min(settings.examples - len(machine), len(seeds)))
+        beside = [] if self.showable is self.plain else self.plain
+        plain = rng.sample(beside, min((settings.examples - len(machine)) // 2, len(beside)))
+        shown = machine + plain + rng.sample(seeds, min(settings.examples - len(machine) - len(plain), len(seeds)))
         rng.shuffle(shown)
         language = draw_language(settings, rng)
         prompt = render(
