@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +107,29 @@ class Student:
                 for index, total, count in zip(batch, each.double().sum(dim=1).tolist(), counts, strict=True):
                     found[rows[index].record_id] = Loss(total, count)
         return found
+
+    def likeliest(self, conversations: Sequence[Conversation], choices: Sequence[Sequence[str]]) -> list[str]:
+        """For each conversation the choice that is most probable as its last answer, its end included."""
+        import torch
+
+        from synth.student.loss import returning_loss
+
+        found = []
+        with threads(self.num_threads), torch.no_grad(), returning_loss(self.model, by_row=True):
+            for asked, texts in zip(conversations, choices, strict=True):
+                *before, last = asked.turns
+                answered = [replace(asked, turns=(*before, replace(last, output=text))) for text in texts]
+                each = [self._likelihood(*self.encoder.encode(one)) for one in answered]
+                found.append(texts[each.index(max(each))])
+        return found
+
+    def _likelihood(self, ids: list[int], labels: list[int]) -> float:
+        """The log-probability of the labels, inside `returning_loss`."""
+        import torch
+
+        row, wanted = (torch.tensor([one], device=self.model.device) for one in (ids, labels))
+        places = torch.arange(len(ids), device=self.model.device)[None]
+        return float(self.model(input_ids=row, position_ids=places, labels=wanted))
 
     def _generate(self, prompts: list[list[int]], max_tokens: int) -> list[Answer]:
         import torch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,23 @@ def test_the_loss_is_taken_on_the_answer_and_its_end_only(student: Path) -> None
     losses = one.losses([record, Record("Name the colour.", "no answer")])
     assert losses[record.id].num_tokens == 2 and losses[record.id].total > 0
     assert len(losses) == 1
+
+
+def test_of_labels_the_likeliest_is_taken_where_answers_are_ranked(student: Path) -> None:
+    from synth.student.generate import Student
+
+    labels = COLOURS[:4]
+    records = colours(80, 84)
+    asked = [
+        replace(one, check={"kind": "label", "answer": one.reference, "labels": labels}) for one in items_from(records)
+    ]
+    free = replace(asked[0], id="free", check=None)
+    found = evaluate({"s": student}, [*asked, free], SHORT.model_copy(update={"rank": True}))
+    one = Student.load(str(student), num_threads=1)
+    for record, answer in zip(records, found.answers["s"], strict=False):
+        losses = {text: one.losses([replace(record, output=text)])[record.id].total for text in labels}
+        assert answer.text == min(losses, key=lambda text: losses[text])
+    assert found.answers["s"][-1].text == one.answers([free.conversation], max_tokens=8)[0].text
 
 
 def test_no_task_left_is_refused(student: Path) -> None:

@@ -37,6 +37,10 @@ class EvaluateSettings(BaseModel):
     )  # fmt: skip
     max_tasks: int | None = Field(None, ge=1, description="At most so many tasks, the first ones.")
     max_tokens: int = Field(256, ge=1, description="Longest answer, in tokens.")
+    rank: bool = Field(
+        False, description="Of tasks with labels to choose from take the label that is most probable as the answer, in "
+        "place of what the student writes (rank classification, arXiv 2110.08207).",
+    )  # fmt: skip
     batch_tokens: int = Field(16_384, ge=64, description="Tokens in memory at a time, answers included.")
     max_length: int = Field(2048, ge=8, description="Longest text, in tokens, whose loss is taken.")
     template: str | None = Field(None, description="None: the one that a student was trained with.")
@@ -202,21 +206,28 @@ def examine(
     from synth.student.generate import Student
 
     student = Student.load(path, settings.template, settings.num_threads)
+    ranked = _ranked(student, items) if settings.rank else {}
+    asked = [item for item in items if item.id not in ranked]
     written = student.answers(
-        [item.conversation for item in items],
+        [item.conversation for item in asked],
         settings.max_tokens,
         settings.batch_tokens,
         (lambda done, total: progress(name, done, total)) if progress else None,
     )
+    by_item = ranked | {item.id: (answer.text, answer.is_cut) for item, answer in zip(asked, written, strict=True)}
     losses = student.losses(held_out, settings.max_length, settings.batch_tokens) if held_out else {}
-    answers = [
-        ItemAnswer(item.id, answer.text, answer.is_cut, mark(item, answer.text))
-        for item, answer in zip(items, written, strict=True)
-    ]
+    answers = [ItemAnswer(item.id, *by_item[item.id], mark(item, by_item[item.id][0])) for item in items]
     if kept is not None:
         kept.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(kept, json.dumps({"examination": mark_of_all, "answers": [asdict(one) for one in answers]}))
     return answers, {name: loss.total / loss.num_tokens for name, loss in losses.items()}
+
+
+def _ranked(student: Any, items: Sequence[EvalItem]) -> dict[str, tuple[str, bool]]:
+    """Item → the label that the student finds likeliest, never cut; of items with labels to choose from alone."""
+    chosen = [(item, item.check["labels"]) for item in items if item.check and item.check["kind"] == "label"]
+    found = student.likeliest([item.conversation for item, _ in chosen], [labels for _, labels in chosen])
+    return {item.id: (text, False) for (item, _), text in zip(chosen, found, strict=True)}
 
 
 def _examination(path: str, items: Sequence[EvalItem], settings: EvaluateSettings) -> str:
@@ -228,7 +239,7 @@ def _examination(path: str, items: Sequence[EvalItem], settings: EvaluateSetting
         (item.id, item.question, item.conversation.system, item.reference, item.references, item.check, item.scoring)
         for item in items
     ]
-    return digest(weights, asked, settings.max_tokens, settings.template)
+    return digest(weights, asked, settings.max_tokens, settings.template, settings.rank)
 
 
 def _kept_answers(path: Path, examination: str) -> list[ItemAnswer] | None:
