@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
+from synth.engine.batches import BatchSettings
 from synth.engine.budget import Price
 from synth.errors import InputError, UsageError
 from synth.given import check_file, contents_of, load_env, parse_yaml, read_text
@@ -64,19 +65,31 @@ class ModelSettings(BaseModel):
         "auto", description="Requests in flight at once; auto finds what the server takes."
     )
     max_tokens: int = Field(2048, ge=1, description="Longest answer in tokens where a stage sets no limit of its own.")
-    api: Literal["chat", "completion"] = Field(
-        "chat", description="chat, or completion for base models without a chat template."
+    api: Literal["chat", "completion", "batch"] = Field(
+        "chat",
+        description=(
+            "chat, completion for base models without a chat template, or batch: chat in files that a provider answers "
+            "within a day for half the price."
+        ),
     )
+    batch: BatchSettings = Field(BatchSettings(), description="With `api: batch`: how files are filled and waited for.")
 
     @property
     def options(self) -> dict[str, Any]:
         """What goes to the backend."""
         return dict(self.__pydantic_extra__ or {})
 
+    @property
+    def kind(self) -> Literal["chat", "completion"]:
+        """The endpoint of its requests."""
+        return "completion" if self.api == "completion" else "chat"
+
     @model_validator(mode="after")
     def _backend_knows_its_options(self) -> ModelSettings:
         from synth.models import check_options
 
+        if self.api == "batch" and self.backend != "openai" and not is_reference(self.backend):
+            raise ValueError(f"the backend {self.backend} has no batch API; `api: batch` goes with `backend: openai`")
         try:
             check_options(self.backend, self.options)
         except UsageError as error:
@@ -251,8 +264,9 @@ def shaping(dump: Mapping[str, Any]) -> dict[str, Any]:
     rest = {key: value for key, value in dump.items() if key not in {"name", "engine"} | free_sections}
     for role in ("teacher", "judge"):
         if rest.get(role):
-            free = {"concurrency", "latency_ms"} | not_shaping(str(rest[role]["backend"]))
+            free = {"concurrency", "latency_ms", "batch"} | not_shaping(str(rest[role]["backend"]))
             rest[role] = {key: value for key, value in rest[role].items() if key not in free}
+            rest[role] |= {"api": "chat"} if rest[role].get("api") == "batch" else {}
     return _with_files(rest, lambda path: contents_of(path) or path)
 
 

@@ -53,7 +53,7 @@ class Teacher:
         before = [{"role": "system", "content": system}] if system else []
         sampling = Sampling(temperature, max_tokens=max_tokens or self.settings.max_tokens, seed=seed)
         messages = (*before, {"role": "user", "content": question})
-        return (await self._complete(ChatRequest(messages, sampling, kind=self.settings.api))).text.strip()
+        return (await self._complete(ChatRequest(messages, sampling, kind=self.settings.kind))).text.strip()
 
     async def _complete(self, request: ChatRequest) -> Completion:
         model = connect(self.settings.backend, self.settings.options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -38,12 +39,15 @@ def doctor(
     """
     with guard(json=json, debug=debug):
         section = _section(recipe, teacher, base_url, option or ())
-        kind: Literal["chat", "completion"] = section.pop("api", "chat")
+        api = section.pop("api", "chat")
+        kind: Literal["chat", "completion"] = "completion" if api == "completion" else "chat"
         backend = section.pop("backend")
-        for name in ("concurrency", "max_tokens"):
+        for name in ("concurrency", "max_tokens", "batch"):
             section.pop(name, None)
         log(f"looking at {backend}:{section.get('model', '')}".rstrip(":"))
         findings = asyncio.run(_look(backend, section, kind, requests))
+        if api == "batch":
+            findings = [_needed(finding) for finding in findings]
         show(findings, json)
         if any(finding.state == "broken" for finding in findings):
             raise typer.Exit(1)
@@ -86,6 +90,13 @@ async def _look(
         return await check_up(model, kind, requests)
     finally:
         await model.close()
+
+
+def _needed(finding: Finding) -> Finding:
+    """The finding about batches as one without which the recipe cannot run."""
+    if finding.name != "batches" or (finding.figures or {}).get("batches"):
+        return finding
+    return replace(finding, state="broken", advice="set teacher.api to chat")
 
 
 def show(findings: list[Finding], json: bool) -> None:

@@ -27,6 +27,8 @@ def serve_teacher(
     max_model_len: Annotated[int, Option(min=1, help="Context length in tokens.")] = 32768,
     hang_s: Annotated[float, Option(min=0, help="How long the fault `hang` hangs.")] = 3600.0,
     drip_s: Annotated[float, Option(min=0, help="Seconds a byte of the fault `slow_bytes`.")] = 1.0,
+    batch_s: Annotated[float, Option(min=0, help="Seconds a batch takes.")] = 0.0,
+    batch_faults: Annotated[str, Option(help="Faults of batches: shuffled,twice=0.1,missing=0.1,expired=1.")] = "",
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -56,6 +58,8 @@ def serve_teacher(
                 max_model_len=max_model_len,
                 hang_s=hang_s,
                 drip_s=drip_s,
+                batch_s=batch_s,
+                batch_faults=batch_faults,
             )
         except OSError as error:
             raise UsageError(

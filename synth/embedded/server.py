@@ -1,6 +1,7 @@
 """The embedded teacher as an OpenAI-compatible server on loopback: chat, completions, models, usage, and faults.
 
 It answers as any such server does, so that the network client, and any other client, can be tested against known truth.
+Batches (`/files`, `/batches`) are in `batches`.
 Limits and faults are real: resets reset the socket, slow bytes drip. `/stats` counts what was asked.
 Not for production: one process, one thread, loopback only. Plain aiohttp, since it shares the machine with its client.
 """
@@ -20,6 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from synth.embedded.batches import Batches, parse_batch_faults
 from synth.embedded.faults import Faults, request_digest
 from synth.embedded.wire import Wire, chat_body, error_body
 from synth.errors import RequestRefused
@@ -39,7 +41,7 @@ class ServeSettings:
     """How the server behaves. Port 0 takes a free one.
 
     `capacity`: requests at once; past it a 429, or with `queue` a wait. `hang_s`, `drip_s` (a byte) and `late_s` are for
-    the faults.
+    the faults. `batch_s`: what a batch takes; `batch_faults`: see `batches.parse_batch_faults`.
     """
 
     port: int = 0
@@ -51,6 +53,8 @@ class ServeSettings:
     hang_s: float = 3600.0
     drip_s: float = 1.0
     late_s: float = 1.0
+    batch_s: float = 0.0
+    batch_faults: str = ""
 
 
 class BadBody(Exception):
@@ -69,7 +73,9 @@ class TeacherServer:
         self._places = asyncio.Semaphore(settings.capacity) if settings.capacity else None
         self._counts: Counter[str] = Counter()
         self._asked: Counter[str] = Counter()
+        self._answered: set[str] = set()
         self._in_flight = self._peak = 0
+        self.batches = Batches(self._row, parse_batch_faults(settings.batch_faults), settings.batch_s)
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """The one handler; unknown paths get a 404 of the shape that vLLM uses."""
@@ -84,6 +90,8 @@ class TeacherServer:
             row = {"id": self._model, "object": "model", "created": 0, "owned_by": "synth"}
             row |= {"max_model_len": self._settings.max_model_len}
             return self._refused(request) or web.json_response({"object": "list", "data": [row]})
+        if path.startswith(("/files", "/batches")):
+            return self._refused(request) or await self.batches(request, path)
         if path == "/health":
             return web.Response()
         if path == "/stats":
@@ -94,10 +102,12 @@ class TeacherServer:
         """What happened so far.
 
         admitted: past the limit, what a provider would bill · answered: sent whole and good · declined: of these, beyond
-        the teacher · distinct, asked_again: of the admitted · digests: how often each request was admitted.
+        the teacher · distinct, asked_again: of the admitted · answered_again: admitted though answered before · digests:
+        how often each request was admitted.
         """
         asked = self._asked
-        row = {name: self._counts[name] for name in ("requests", "admitted", "answered", "declined", "throttled")}
+        names = ("requests", "admitted", "answered", "declined", "throttled", "answered_again")
+        row = {name: self._counts[name] for name in names}
         row |= {"distinct": len(asked), "asked_again": sum(asked.values()) - len(asked)}
         row |= {"in_flight": self._in_flight, "peak_in_flight": self._peak}
         rest = {"faults": dict(self._faults.counts), "cpu_s": time.process_time()}
@@ -144,28 +154,51 @@ class TeacherServer:
                 self._in_flight -= 1
 
     async def _admitted(self, request: web.BaseRequest, asked: ChatRequest) -> web.StreamResponse:
-        from aiohttp import web
+        sent, is_good = self._worked_out(asked)
+        await asyncio.sleep(self._settings.latency_ms / 1000)
+        self._counts["answered"] += is_good
+        return await self._play(request, sent)
 
+    def _worked_out(self, asked: ChatRequest) -> tuple[Wire, bool]:
+        """What is sent for an admitted request, and whether that is its good answer."""
         identity = request_digest(self._model, asked)
         attempt = self._asked[identity]
         self._asked[identity] += 1
         self._counts["admitted"] += 1
+        self._counts["answered_again"] += identity in self._answered
         broken = self._faults.wire_fault(asked, identity, attempt)
         answer = self._answer_or_decline(asked)
         if answer.finish_reason != "unsupported":
             answer = self._faults.spoil(answer, asked, identity, attempt)
-        tokens = answer.usage.prompt_tokens or 0
-        if tokens > self._settings.max_model_len:
-            limit = self._settings.max_model_len
+        tokens, limit = answer.usage.prompt_tokens or 0, self._settings.max_model_len
+        if tokens > limit:
             message = f"This model's maximum context length is {limit} tokens. However, your prompt contains {tokens}."
-            return _error(400, message, "BadRequestError", "input_tokens")
-        await asyncio.sleep(self._settings.latency_ms / 1000)
+            return Wire(error_body(message, "BadRequestError", 400, "input_tokens"), 400), False
         body = json.dumps(chat_body(answer, asked, self._model, identity)).encode()
         if broken:
             _, function, rng = broken
-            return await self._play(request, function(body, rng))
-        self._counts["answered"] += 1
-        return web.Response(body=body, content_type=JSON)
+            return function(body, rng), False
+        if answer.finish_reason != "unsupported":
+            self._answered.add(identity)
+        return Wire(body), True
+
+    def _row(self, data: Any, path: str, draw: str, is_lost: bool) -> tuple[int, dict[str, Any]]:
+        """Status and body of a request in a batch; what breaks a connection is an error 500 there."""
+        self._counts["requests"] += 1
+        try:
+            asked = read_request(data, path, draw)
+        except (BadBody, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+            return 400, dict(json.loads(error_body(str(error), "BadRequestError", 400)))
+        sent, is_good = self._worked_out(asked)
+        self._counts["answered"] += is_good
+        if is_lost:
+            self._answered.discard(request_digest(self._model, asked))
+        try:
+            if sent.manner in ("whole", "late"):
+                return sent.status, dict(json.loads(sent.body))
+        except ValueError:
+            pass
+        return 500, dict(json.loads(error_body("The engine met an issue", "InternalServerError", 500)))
 
     def _answer_or_decline(self, asked: ChatRequest) -> Completion:
         """The answer; what the teacher cannot do becomes an answer of no text with the end `unsupported`."""

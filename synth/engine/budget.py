@@ -31,6 +31,10 @@ class Price:
         """The price of one request."""
         return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1e6
 
+    def times(self, share: float) -> Price:
+        """This share of it."""
+        return Price(share * self.prompt, share * self.completion)
+
 
 FREE = Price()
 

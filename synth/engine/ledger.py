@@ -345,3 +345,8 @@ class Ledger(LedgerReader):
         """Store a named value of the run."""
         self._writer.put(_SET_META, (key, value, checksum(key, value)))
         await self.flush()
+
+    async def drop_meta(self, key: str) -> None:
+        """Remove a named value."""
+        self._writer.put("DELETE FROM meta WHERE key=?", (key,))
+        await self.flush()

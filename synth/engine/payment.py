@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
+from synth.engine.batches import Batches
 from synth.engine.budget import NOTHING, Reservation
 from synth.engine.crash import crash_point
 from synth.engine.entries import Entry
@@ -30,7 +32,8 @@ class RoleModel:
     """A model in a role (teacher, judge), the slots for its endpoint, and defaults of its requests.
 
     `offline`: nothing is ever sent to it, only stored answers count (see `synth.engine.stored`). `known_as`: the
-    endpoint under which its answers are stored, where its server has moved since.
+    endpoint under which its answers are stored, where its server has moved since. `batches`: where its requests are
+    answered in batches.
     """
 
     model: ChatModel
@@ -40,6 +43,7 @@ class RoleModel:
     offline: bool = False
     health: Health = field(default_factory=Health)
     known_as: str = ""
+    batches: Batches | None = None
 
     @property
     def endpoint(self) -> str:
@@ -55,19 +59,36 @@ class RoleModel:
     def stop(self, reason: SynthError) -> None:
         """Send nothing more, and do not wait for a server that the model is still starting."""
         self.throttle.stop(reason)
+        if self.batches is not None:
+            self.batches.stop(reason)
         stop_starting = getattr(self.model, "stop_starting", None)
         if stop_starting is not None:
             stop_starting()
+
+    async def close(self) -> None:
+        """Close connections and processes."""
+        if self.batches is not None:
+            await self.batches.close()
+        await self.model.close()
+
+
+def batch_price(model: str) -> str:
+    """The name under which the price of `model` in batches is known."""
+    return f"{model} in batches"
 
 
 class Payment:
     """Asks one request, for however many items wait for its answer; `result` gives it, or raises why there is none."""
 
-    def __init__(self, engine: Engine, who: RoleModel, request: ChatRequest, entry: Entry, rank: int) -> None:
-        """`entry`: the row of `request` in the ledger as it is. Low `rank` goes first."""
+    def __init__(
+        self, engine: Engine, who: RoleModel, request: ChatRequest, entry: Entry, rank: int, alone: bool = False
+    ) -> None:
+        """`entry`: the row of `request` in the ledger as it is. Low `rank` goes first. `alone`: not in a batch."""
         self.engine, self.who, self.request, self.rank = engine, who, request, rank
         self.progress: StageProgress = engine.progress.stage(entry.stage)
-        self._worst = engine.budget.worst_case(who.model.name, request)
+        self._batches = None if alone else who.batches
+        self._price = batch_price(who.model.name) if self._batches else who.model.name
+        self._worst = engine.budget.worst_case(self._price, request)
         self._entry = entry.planned(self._worst)
         self._spent = NOTHING
         self._attempts = 0
@@ -107,7 +128,8 @@ class Payment:
         try:
             await self._enter()
             seed = int(key[:16], 16)
-            answer = await with_retries(self._attempt, seed, options.max_attempts, options.deadline_s, self._wait)
+            deadline_s = math.inf if self._batches else options.deadline_s  # a batch takes hours
+            answer = await with_retries(self._attempt, seed, options.max_attempts, deadline_s, self._wait)
             await self._save(self._entry.answered(answer, *self._account()))
             return answer
         except RequestFailed as error:
@@ -198,6 +220,8 @@ class Payment:
 
     async def _complete(self) -> Completion:
         try:
+            if self._batches is not None:
+                return await self._batches.answer(self._entry.key, self._entry.stage, self.request)
             return await self.who.model.complete(self.request)
         except CredentialsError as error:
             if error.is_address and self.who.health.has_answered:
@@ -205,8 +229,10 @@ class Payment:
             raise
 
     def _leave(self) -> None:
-        self.engine.ledger.out.left(self._entry.key)
-        self._out += 1
+        """Note that the request is out. One in a batch is found again after a crash, and needs no such note."""
+        if self._batches is None:
+            self.engine.ledger.out.left(self._entry.key)
+            self._out += 1
         crash_point("sent")
         self._left_at = time.time()
         self._in_flight = True
@@ -224,7 +250,7 @@ class Payment:
             n if n is not None and 0 <= n <= MOST_TOKENS else None
             for n in (usage.prompt_tokens, usage.completion_tokens)
         ]
-        bill = self.engine.budget.real(self.who.model.name, Usage(*known), self._worst)
+        bill = self.engine.budget.real(self._price, Usage(*known), self._worst)
         self.progress.answered(bill.prompt_tokens, bill.completion_tokens, bill.cost)
         return bill
 

@@ -61,6 +61,9 @@ other. With all of them at work at once all would be done at the end, and what c
 """
 BREATH_S, BREATHS, IDLE_S = 0.001, 20, 0.0005
 """Ready results are settled for so long before the network gets turns again: until one is this short, but not more."""
+LOOKAHEAD, FILES_AHEAD = 8_192, 4
+"""Items of a stage started but not yet committed, at most: one slow answer holds up the order, not the others. With
+batches so many files of them: a request that failed comes with the next file, which is full of further ones."""
 READY = 64
 """Requests noted as sent that may wait for a slot; they hide the ledger's latency."""
 OUTAGE_PAUSE_S = 1.0
@@ -204,7 +207,7 @@ class Engine:
             self.check()
             if who.offline:
                 raise RequestRefused("this request has no stored answer", NO_STORED_ANSWER)
-            payment = Payment(self, who, request, entry, self._ranks.get(stage, 0))
+            payment = Payment(self, who, request, entry, self._ranks.get(stage, 0), alone=stage == PROBE)
             self._payments[key] = payment
             payment.task.add_done_callback(lambda task: self._paid(key, who, task))
         return await payment.result()
@@ -258,9 +261,20 @@ class Engine:
 
     @property
     def max_active(self) -> int:
-        """Items of one stage that may be at work now."""
-        slots = sum(throttle.limit for throttle in {who.throttle for who in self.roles.values()})
-        return ACTIVE_PER_SLOT * max(1, slots)
+        """Items of one stage that may be at work now. In batches all of a file go and come together."""
+        slots = {who.throttle: 1 if who.batches else ACTIVE_PER_SLOT for who in self.roles.values()}
+        return max(ACTIVE_PER_SLOT, sum(times * throttle.limit for throttle, times in slots.items()))
+
+    @property
+    def in_batches(self) -> tuple[int, int]:
+        """How many requests are in how many batches at providers."""
+        found = [batches.under_way for batches in {who.batches for who in self.roles.values()} if batches]
+        return sum(requests for requests, _ in found), sum(count for _, count in found)
+
+    @property
+    def lookahead(self) -> int:
+        """Items of a stage that may have started and not be committed yet."""
+        return max(LOOKAHEAD, *(FILES_AHEAD * who.throttle.limit for who in self.roles.values() if who.batches), 0)
 
     async def breathe(self) -> None:
         """Every few milliseconds let other tasks run, until they have little to do: answers and requests come first."""

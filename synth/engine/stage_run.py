@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 PAGE = 500
 """Stored outcomes read at a time."""
-LOOKAHEAD = 8_192
-"""Items of a free stage started but not yet committed, at most: one slow answer holds up the order, not the others."""
 
 Later = asyncio.Task[list[Result]] | list[Result]
 
@@ -76,7 +74,7 @@ class StageRun:
         self.name = plan.name
         self.committed = 0
         self.progress = engine.progress.stage(plan.name, plan.expected)
-        self.room = asyncio.Semaphore(LOOKAHEAD)
+        self.room = asyncio.Semaphore(engine.lookahead)
         self._item_done = asyncio.Event()
         self._as_before = True
         self._stored = StoredOutcomes(engine.ledger, plan.name)

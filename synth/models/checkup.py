@@ -72,6 +72,7 @@ async def check_up(model: ChatModel, kind: Literal["chat", "completion"], num_re
     if found[0].state == "broken":
         return found
     found += await _context(model)
+    found += await _batch_api(model)
     found.append(await _structured(model, kind))
     found.append(await _throughput(model, kind, num_requests))
     return found
@@ -132,6 +133,24 @@ async def _context(model: ChatModel) -> list[Finding]:
         advice = f"set max_model_len to {ROOM} or more, or ask for fewer tasks per request"
         return [Finding("context", "poor", said, advice, known)]
     return [Finding("context", "fine", said, figures=known)]
+
+
+async def _batch_api(model: ChatModel) -> list[Finding]:
+    """Are there batches, where the backend knows of them (`batch_api()`, an optional part of the protocol)?"""
+    connect = getattr(model, "batch_api", None)
+    if connect is None:
+        return []
+    try:
+        api = connect()
+    except SynthError as error:
+        return [Finding("batches", "fine", error.message, figures={"batches": False})]
+    try:
+        await api.page(1)
+    except SynthError as error:
+        return [Finding("batches", "fine", f"no batch API: {error.message}", figures={"batches": False})]
+    finally:
+        await api.close()
+    return [Finding("batches", "fine", "a batch API (`api: batch`)", figures={"batches": True})]
 
 
 async def _structured(model: ChatModel, kind: Literal["chat", "completion"]) -> Finding:

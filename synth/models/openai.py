@@ -7,15 +7,17 @@ Answers are read by `openai_replies`, without the SDK's response models, which c
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from synth.errors import CredentialsError, RequestRefused, SynthError, UsageError
+from synth.errors import CredentialsError, RequestRefused, RetryableError, SynthError, UsageError
 from synth.models.base import ChatRequest, Completion
-from synth.models.openai_replies import read_failure, read_reply
+from synth.models.batch_api import BatchApi, open_batches
+from synth.models.openai_replies import Asked, read_failure, read_reply
 from synth.models.transport import OPENAI_HOST, Access, Server, check_url, check_variable, open_server, read_key
 from synth.records import digest
 
@@ -152,6 +154,28 @@ class OpenAIModel:
                 done = "is sent as max_completion_tokens" if name == "max_tokens" else "is left out"
                 self.notes.append(f"{self.name}: {name} {done} from now on, since {words}")
         self._left_out |= refused.keys()
+
+    def batch_api(self) -> BatchApi:
+        """The server's batch API, for requests of this model. Raises UsageError where there are several servers."""
+        if len(self._settings.urls) > 1:
+            raise UsageError("api: batch goes with one base_url", "a batch lies at one server: name that one")
+        return open_batches(self, self._settings.urls[0], self._settings.api_key_env, self._settings.access())
+
+    def batch_row(self, request: ChatRequest) -> tuple[str, dict[str, Any]]:
+        """Path and body of `request` as a row of a batch."""
+        path = "/chat/completions" if request.kind == "chat" else "/completions"
+        return path, self._body(request, self._left_out)
+
+    def read_row(self, request: ChatRequest, status: int, said: Any, asked: Asked) -> Completion | SynthError:
+        """The answer of a row of a batch, or why there is none. What may help is asked again by the next batch."""
+        if 200 <= status < 300:
+            return read_reply(json.dumps(said).encode(), request, asked)
+        outcome = read_failure(status, said, {}, asked)
+        name = self._refused_field(outcome, self._body(request, self._left_out))
+        if name is None:
+            return outcome
+        self._leave_out({name: outcome.message})
+        return RetryableError(outcome.message, "refused_field")
 
     async def is_there(self, timeout_s: float) -> bool:
         """Does one of the servers give any response to a small question in time?"""

@@ -9,7 +9,7 @@ import asyncio
 import os
 import re
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -50,17 +50,24 @@ class Server:
     resting_until: float = 0.0
 
     async def post(self, path: str, body: dict[str, Any], timeout_s: float, **headers: str) -> Any:
-        """The HTTP response, of whatever status, or a RetryableError where there is none.
+        """What a POST of JSON comes to (see `response`)."""
+        import httpx2
+
+        options: Any = {"headers": headers} if headers else {}
+        return await self.response(
+            self.client.post(path, cast_to=httpx2.Response, body=body, options=options), timeout_s
+        )
+
+    async def response(self, call: Awaitable[Any], timeout_s: float) -> Any:
+        """The HTTP response to a call of the client, of whatever status, or a RetryableError where there is none.
 
         Errors are returned, so that none carries the SDK's exception (and its headers) along.
         """
-        import httpx2
         import openai
 
-        options: Any = {"headers": headers} if headers else {}
         try:
             async with asyncio.timeout(timeout_s):
-                return await self.client.post(path, cast_to=httpx2.Response, body=body, options=options)
+                return await call
         except TimeoutError:
             return RetryableError(
                 f"{self.asked.url} gave no whole answer within {timeout_s:g} s", "timeout", billed=UNKNOWN

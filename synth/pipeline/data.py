@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 
+from synth.engine.batch_journal import BatchJournal
+from synth.engine.batches import Batches
 from synth.engine.between import moved_servers
 from synth.engine.budget import Budget
 from synth.engine.funnel import NOTE, NotedStage, note_stages
 from synth.engine.ledger import Ledger
 from synth.engine.named import NamedEngine
+from synth.engine.payment import batch_price
 from synth.engine.prices import find_price
 from synth.engine.run import Engine, EngineOptions, RoleModel
 from synth.engine.stored import ROLES, StoredModel, note_roles, stored_models
 from synth.engine.throttle import Throttle
-from synth.errors import SynthError
+from synth.errors import SynthError, UsageError
 from synth.models import connect
 from synth.pipeline.folder import RunResult, write_timings
 from synth.recipe import ModelSettings, Recipe
@@ -42,8 +45,20 @@ def connect_role(settings: ModelSettings, stored: StoredModel | None = None) -> 
     """The model of a role with its slots; given a `stored` one, nothing is connected and nothing will be sent."""
     model = stored or connect(settings.backend, settings.options)
     concurrency = None if settings.concurrency == "auto" else settings.concurrency
+    if settings.api == "batch" and stored is None:
+        concurrency = concurrency or settings.batch.max_requests
     throttle = Throttle(concurrency, look=getattr(model, "load", None))
-    return RoleModel(model, throttle, settings.max_tokens, settings.api, offline=stored is not None)
+    return RoleModel(model, throttle, settings.max_tokens, settings.kind, offline=stored is not None)
+
+
+def _in_batches(who: RoleModel, settings: ModelSettings, ledger: Ledger, recipe: Recipe, result: RunResult) -> None:
+    """Let the requests of a role go in batches. Raises UsageError where its backend knows of none."""
+    batch_api = getattr(who.model, "batch_api", None)
+    if batch_api is None:
+        raise UsageError(f"the backend {settings.backend} has no batch API", "take `api: chat`")
+    journal = BatchJournal(ledger, f"{who.model.endpoint} {who.model.name}")
+    limits = (recipe.engine.max_attempts, recipe.engine.deadline_s)
+    who.batches = Batches(batch_api(), journal, settings.batch, result.progress.say, *limits)
 
 
 def read_input(recipe: Recipe) -> Source:
@@ -83,7 +98,7 @@ async def open_engine(recipe: Recipe, result: RunResult, offline: bool = False) 
     finally:
         if engine is not None:
             for who in engine.roles.values():
-                await who.model.close()
+                await who.close()
             result.quarantined = engine.quarantined
         await ledger.aclose()
         _note_seconds(result)
@@ -96,10 +111,13 @@ def _engine(recipe: Recipe, ledger: Ledger, result: RunResult, offline: bool) ->
     for planned in recipe.plan():
         for role, model in planned.stage.roles(planned.settings).items():
             roles[role] = RoleModel(stored.get(role) or model, Throttle(None), offline=role in stored)
+    for role, settings in (("teacher", recipe.teacher), ("judge", recipe.judge)):
+        if settings is not None and settings.api == "batch" and not roles[role].offline:
+            _in_batches(roles[role], settings, ledger, recipe, result)
     moved = moved_servers(ledger)
     for who in roles.values():
         who.known_as = moved.get(who.model.endpoint, "")
-    budget = _budget(recipe, list(roles.values()))
+    budget = _budget(recipe, roles)
     budget.already_spent(*ledger.spent())
     result.maybe_paid_twice, _ = ledger.maybe_paid_twice()
     options = EngineOptions(recipe.seed, recipe.engine.max_attempts, recipe.engine.deadline_s, recipe.engine.grace_s)
@@ -108,12 +126,18 @@ def _engine(recipe: Recipe, ledger: Ledger, result: RunResult, offline: bool) ->
     return Engine(ledger, roles, budget, result.progress, options)
 
 
-def _budget(recipe: Recipe, roles: Sequence[RoleModel]) -> Budget:
+def _budget(recipe: Recipe, roles: Mapping[str, RoleModel]) -> Budget:
     """The caps of the recipe, with the prices that are known of the models."""
     own = recipe.engine.price_table
-    names = tuple(dict.fromkeys(who.model.name for who in roles))
-    found = {who.model.name: find_price(who.model.name, who.model.endpoint, own) for who in roles}
-    prices = {name: price for name, price in found.items() if price is not None}
+    prices = {}
+    for who in roles.values():
+        name = who.model.name
+        price = find_price(name, who.model.endpoint, own)
+        if price is not None:
+            prices[name] = price
+            if who.batches is not None:
+                prices[batch_price(name)] = price.times(who.batches.settings.price_share)
+    names = tuple(dict.fromkeys(who.model.name for who in roles.values()))
     return Budget(prices, names, recipe.engine.max_cost, recipe.engine.max_tokens_total)
 
 
@@ -167,6 +191,16 @@ def _stop_from_outside(engine: Engine, loop: asyncio.AbstractEventLoop) -> None:
         loop.call_soon_threadsafe(engine.stop, Interrupted(signal.SIGINT))
 
 
+def _stopping(engine: Engine) -> str:
+    """What is said at the first Ctrl-C."""
+    requests, batches = engine.in_batches
+    waited = engine.progress.in_flight - requests
+    said = f"{requests:,} requests in {batches} batches are left to the provider. " if batches else ""
+    if waited > 0 or not batches:
+        said += f"{waited} answers in flight are waited for, {engine.options.grace_s:.0f} s at most, and kept. "
+    return f"stopping: {said}Press Ctrl-C again to end at once."
+
+
 @contextmanager
 def _signals_stop(engine: Engine) -> Iterator[None]:
     """On the first Ctrl-C or SIGTERM send nothing more and await what is in flight; on the second end at once."""
@@ -181,10 +215,7 @@ def _signals_stop(engine: Engine) -> Iterator[None]:
             engine.progress.say("ended at once; what was in flight is lost, and may have been paid for")
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
-        engine.progress.say(
-            f"stopping: {engine.progress.in_flight} answers in flight are waited for, {engine.options.grace_s:.0f} s at"
-            " most, and kept. Press Ctrl-C again to end at once without them."
-        )
+        engine.progress.say(_stopping(engine))
         engine.stop(Interrupted(number))
 
     if threading.current_thread() is not threading.main_thread():  # then the caller handles signals

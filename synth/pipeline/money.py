@@ -32,7 +32,8 @@ def _price(model: ModelSettings, own: dict[str, Price]) -> Price | None:
     options = model.options
     urls = options.get("base_urls") or [options.get("base_url") or DEFAULT_ENDPOINT]
     endpoint = str(urls[0]) if model.backend == "openai" else model.backend
-    return find_price(str(options.get("model") or model.backend), endpoint, own)
+    price = find_price(str(options.get("model") or model.backend), endpoint, own)
+    return price.times(model.batch.price_share) if price is not None and model.api == "batch" else price
 
 
 def with_caps(recipe: Recipe, max_cost: float | None, prices: Sequence[str]) -> Recipe:
