@@ -51,14 +51,28 @@ def connect_role(settings: ModelSettings, stored: StoredModel | None = None) -> 
     return RoleModel(model, throttle, settings.max_tokens, settings.kind, offline=stored is not None)
 
 
-def _in_batches(who: RoleModel, settings: ModelSettings, ledger: Ledger, recipe: Recipe, result: RunResult) -> None:
-    """Let the requests of a role go in batches. Raises UsageError where its backend knows of none."""
+def _set_batches(who: RoleModel, settings: ModelSettings, ledger: Ledger, recipe: Recipe, result: RunResult) -> None:
+    """Let the requests of a role go in batches, where it says so. Raises UsageError where its backend knows of none."""
+    journal = BatchJournal(ledger, f"{who.model.endpoint} {who.model.name}")
+    if settings.api != "batch":
+        left = sum(len(noted.keys) for noted in journal.read() if noted.id and not noted.is_over)
+        if left:
+            result.progress.say(f"{left:,} requests are in batches that are not over; `api: batch` would wait for them")
+        return
     batch_api = getattr(who.model, "batch_api", None)
     if batch_api is None:
         raise UsageError(f"the backend {settings.backend} has no batch API", "take `api: chat`")
-    journal = BatchJournal(ledger, f"{who.model.endpoint} {who.model.name}")
     limits = (recipe.engine.max_attempts, recipe.engine.deadline_s)
     who.batches = Batches(batch_api(), journal, settings.batch, result.progress.say, *limits)
+
+
+def _say_waves(recipe: Recipe, result: RunResult) -> None:
+    """A stage that learns from what it has made cannot send all its requests at once."""
+    if recipe.bootstrap is not None and recipe.teacher.api == "batch":
+        result.progress.say(
+            f"bootstrap learns from the tasks it has, so it asks in waves of {recipe.bootstrap.window} requests"
+            " at most, a batch each; `--until bootstrap --set teacher.api=chat` makes the tasks now, at the full price"
+        )
 
 
 def read_input(recipe: Recipe) -> Source:
@@ -79,6 +93,8 @@ async def run_data_stages(
     async with open_engine(recipe, result, offline) as engine:
         note = note_stages(NotedStage(planned.name, planned.stage.kind, planned.helpers) for planned in plan)
         await engine.ledger.set_meta(NOTE, note)
+        if not offline:
+            _say_waves(recipe, result)
         await engine.drive(_drive(engine, recipe, seeds, [one for one in plan if one in wanted], given, offline))
 
 
@@ -112,8 +128,8 @@ def _engine(recipe: Recipe, ledger: Ledger, result: RunResult, offline: bool) ->
         for role, model in planned.stage.roles(planned.settings).items():
             roles[role] = RoleModel(stored.get(role) or model, Throttle(None), offline=role in stored)
     for role, settings in (("teacher", recipe.teacher), ("judge", recipe.judge)):
-        if settings is not None and settings.api == "batch" and not roles[role].offline:
-            _in_batches(roles[role], settings, ledger, recipe, result)
+        if settings is not None and not roles[role].offline:
+            _set_batches(roles[role], settings, ledger, recipe, result)
     moved = moved_servers(ledger)
     for who in roles.values():
         who.known_as = moved.get(who.model.endpoint, "")

@@ -22,6 +22,7 @@ from synth.embedded.generate import Wish, draw_task
 from synth.embedded.server import TeacherServer
 from synth.engine.batch_journal import PREFIX, BatchJournal
 from synth.engine.batches import Batches, BatchSettings
+from synth.engine.ledger import LedgerReader
 from synth.engine.run import Engine
 from synth.errors import SynthError
 from synth.models.base import ChatRequest, Completion
@@ -250,6 +251,8 @@ def test_a_batch_is_counted_at_half_the_price(tmp_path: Path) -> None:
     with ServedTeacher() as teacher:
         more = ("--price", "embedded=10/10", "--max-cost", "5", "--json", "--until", "respond")
         done = synth("run", recipe, "--run", tmp_path / "run", *at(teacher), *more)
+        again = synth("run", recipe, "--run", tmp_path / "run", *at(teacher), *more, "--set", "teacher.api=chat")
+    assert json.loads(again.stdout)["requests"] == 0, again.stderr
     asked = json.loads(done.stdout)["stages"]["respond"]
     assert asked["tokens"] > 0 and asked["cost"] == pytest.approx(asked["tokens"] * 10 / 1e6 / 2, abs=1e-6)
     estimates = []
@@ -263,6 +266,22 @@ def test_a_backend_without_batches_is_refused_before_anything_is_asked(tmp_path:
     recipe = write_recipe(tmp_path, 5)
     done = synth("validate", recipe, "--set", "teacher={backend: embedded, api: batch}")
     assert done.returncode == 2 and "`api: batch` goes with `backend: openai`" in done.stderr
+
+
+def test_bootstrap_goes_in_waves_and_says_so(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        "name: waves\nbootstrap: {num_tasks: 12, window: 4}\nrespond: null\nselect: null\nreport: null\nteacher: "
+        f"{{backend: openai, model: embedded, structured: json_schema, batch: {json.dumps(QUICK)}}}\n"
+    )
+    made = {}
+    with ServedTeacher() as teacher:
+        for api in ("chat", "batch"):
+            done = synth("run", recipe, "--run", tmp_path / api, *at(teacher), "--set", f"teacher.api={api}")
+            assert done.returncode == 0, done.stderr
+            assert ("in waves of 4 requests at most" in done.stderr) == (api == "batch")
+            made[api] = list(LedgerReader(tmp_path / api).records("bootstrap"))
+    assert made["batch"] == made["chat"] and len(made["batch"]) == 12
 
 
 def test_doctor_says_whether_there_are_batches(tmp_path: Path, teacher: ServedTeacher) -> None:
