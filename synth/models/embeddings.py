@@ -15,7 +15,8 @@ from typing import Any
 
 from synth.errors import RequestFailed, RetryableError, SynthError
 from synth.models.base import ChatRequest, Completion, Sampling, Usage
-from synth.models.openai_replies import UNKNOWN, read_failure
+from synth.models.batch_api import BatchApi, open_batches
+from synth.models.openai_replies import UNKNOWN, Asked, read_failure
 from synth.models.transport import Access, check_url, open_server, read_key
 
 TIMEOUT_S = 120.0
@@ -56,12 +57,16 @@ class _Waiting:
 
 
 class EmbeddingModel:
-    """A ChatModel whose answer to a text is its vector, as base64 of float32."""
+    """A ChatModel whose answer to a text is its vector, as base64 of float32.
 
-    def __init__(self, model: str, base_url: str, api_key_env: str, batch_size: int) -> None:
+    `batches`: the settings of batches, where its requests are to go in those (see `synth.engine.batches`).
+    """
+
+    def __init__(self, model: str, base_url: str, api_key_env: str, batch_size: int, batches: Any = None) -> None:
         url = check_url(base_url)
-        access = Access(api_key_env, max_answer_bytes=MAX_BYTES)
-        self._server = open_server(url, model, read_key(api_key_env, [url]), access)
+        self.batches = batches
+        self._access = Access(api_key_env, max_answer_bytes=MAX_BYTES)
+        self._server = open_server(url, model, read_key(api_key_env, [url]), self._access)
         self.name, self.endpoint = model, f"{self._server.asked.url}/embeddings"
         self._batch_size = batch_size
         self._gather_s = GATHER_S
@@ -77,6 +82,21 @@ class EmbeddingModel:
         elif len(self._waiting) == 1:
             self._start(self._gather_s)
         return await mine.vector
+
+    def batch_api(self) -> BatchApi:
+        """The server's batch API."""
+        return open_batches(self, self._server.asked.url, self._access.api_key_env, self._access)
+
+    def batch_row(self, request: ChatRequest) -> tuple[str, dict[str, Any]]:
+        """Path and body of a text as a row of a batch."""
+        return "/embeddings", {"model": self.name, "input": request.messages[0]["content"]}
+
+    def read_row(self, request: ChatRequest, status: int, said: Any, asked: Asked) -> Completion | SynthError:
+        """The vector of a row, or why there is none."""
+        if not 200 <= status < 300:
+            return read_failure(status, said, {}, asked)
+        found = _read(json.dumps(said).encode(), [request.messages[0]["content"]], self.name, self.endpoint)
+        return found[0] if isinstance(found, list) else found
 
     def _start(self, delay: float) -> None:
         task = asyncio.create_task(self._send(delay))

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 
 from synth.engine.batch_journal import BatchJournal
-from synth.engine.batches import Batches
+from synth.engine.batches import Batches, BatchSettings
 from synth.engine.between import moved_servers
 from synth.engine.budget import Budget
 from synth.engine.funnel import NOTE, NotedStage, note_stages
@@ -51,19 +51,24 @@ def connect_role(settings: ModelSettings, stored: StoredModel | None = None) -> 
     return RoleModel(model, throttle, settings.max_tokens, settings.kind, offline=stored is not None)
 
 
-def _set_batches(who: RoleModel, settings: ModelSettings, ledger: Ledger, recipe: Recipe, result: RunResult) -> None:
-    """Let the requests of a role go in batches, where it says so. Raises UsageError where its backend knows of none."""
-    journal = BatchJournal(ledger, f"{who.model.endpoint} {who.model.name}")
-    if settings.api != "batch":
-        left = sum(len(noted.keys) for noted in journal.read() if noted.id and not noted.is_over)
-        if left:
-            result.progress.say(f"{left:,} requests are in batches that are not over; `api: batch` would wait for them")
-        return
+def _set_batches(who: RoleModel, settings: BatchSettings, ledger: Ledger, recipe: Recipe, result: RunResult) -> None:
+    """Let the requests of a role go in batches. Raises UsageError where its backend knows of none."""
     batch_api = getattr(who.model, "batch_api", None)
     if batch_api is None:
-        raise UsageError(f"the backend {settings.backend} has no batch API", "take `api: chat`")
+        raise UsageError(f"the backend of {who.model.name} has no batch API", "take `api: chat`")
     limits = (recipe.engine.max_attempts, recipe.engine.deadline_s)
-    who.batches = Batches(batch_api(), journal, settings.batch, result.progress.say, *limits)
+    who.batches = Batches(batch_api(), _journal(ledger, who), settings, result.progress.say, *limits)
+
+
+def _journal(ledger: Ledger, who: RoleModel) -> BatchJournal:
+    return BatchJournal(ledger, f"{who.model.endpoint} {who.model.name}")
+
+
+def _say_left(ledger: Ledger, who: RoleModel, result: RunResult) -> None:
+    """Who asks one by one may pay for requests that are in batches still."""
+    left = sum(len(noted.keys) for noted in _journal(ledger, who).read() if noted.id and not noted.is_over)
+    if left:
+        result.progress.say(f"{left:,} requests are in batches that are not over; `api: batch` would wait for them")
 
 
 def _say_waves(recipe: Recipe, result: RunResult) -> None:
@@ -126,10 +131,16 @@ def _engine(recipe: Recipe, ledger: Ledger, result: RunResult, offline: bool) ->
     roles = {"teacher": teacher, "judge": connect_role(recipe.judge, stored.get("judge")) if recipe.judge else teacher}
     for planned in recipe.plan():
         for role, model in planned.stage.roles(planned.settings).items():
-            roles[role] = RoleModel(stored.get(role) or model, Throttle(None), offline=role in stored)
+            batch: BatchSettings | None = getattr(model, "batches", None) if role not in stored else None
+            slots = Throttle(batch.max_requests if batch else None)
+            roles[role] = RoleModel(stored.get(role) or model, slots, offline=role in stored)
+            if batch:
+                _set_batches(roles[role], batch, ledger, recipe, result)
     for role, settings in (("teacher", recipe.teacher), ("judge", recipe.judge)):
-        if settings is not None and not roles[role].offline:
-            _set_batches(roles[role], settings, ledger, recipe, result)
+        if settings is not None and settings.api == "batch" and not roles[role].offline:
+            _set_batches(roles[role], settings.batch, ledger, recipe, result)
+        elif settings is not None:
+            _say_left(ledger, roles[role], result)
     moved = moved_servers(ledger)
     for who in roles.values():
         who.known_as = moved.get(who.model.endpoint, "")

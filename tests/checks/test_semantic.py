@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synth.checks.semantic import Nearest, Semantic, semantic_subset, static_vectors, unit_length
+from synth.embedded.batches import Batches
 from synth.engine.ledger import LedgerReader
 from synth.errors import UsageError
 from synth.models.embeddings import _read
@@ -148,7 +149,8 @@ def test_a_folder_without_a_model_is_named() -> None:
 
 @contextmanager
 def embedding_server(broken_first: int = 0, as_base64: bool = False) -> Iterator[tuple[str, Counter[str], list[int]]]:
-    """An OpenAI-compatible `/v1/embeddings`: (base URL, how often each text was asked for, sizes of the requests)."""
+    """An OpenAI-compatible `/v1/embeddings`, with batches: (base URL, how often each text was asked for, sizes of the
+    requests one by one)."""
     from aiohttp import web
 
     asked, sizes, started, stop = Counter[str](), list[int](), threading.Event(), threading.Event()
@@ -163,13 +165,23 @@ def embedding_server(broken_first: int = 0, as_base64: bool = False) -> Iterator
         sizes.append(len(texts))
         if len(sizes) <= broken_first:
             return web.json_response({"error": {"message": "busy"}}, status=500)
+        return web.json_response(vectors(texts))
+
+    def vectors(texts: list[str]) -> dict[str, Any]:
         asked.update(texts)
         rows = [{"index": n, "embedding": vector(text)} for n, text in enumerate(texts)]
-        return web.json_response({"data": rows[::-1], "usage": {"prompt_tokens": 2 * len(texts)}})
+        return {"data": rows[::-1], "usage": {"prompt_tokens": 2 * len(texts)}}
+
+    batches = Batches(lambda body, _path, _draw, _lost: (200, vectors([body["input"]])), {"shuffled": 1.0}, 0.0)
+
+    async def batch(request: web.Request) -> web.Response:
+        return await batches(request, request.path.removeprefix("/v1"))
 
     async def serve() -> None:
         app = web.Application()
         app.router.add_post("/v1/embeddings", embed)
+        for path in ("/v1/files", "/v1/batches"):
+            app.router.add_route("*", path + "{rest:.*}", batch)
         runner = web.AppRunner(app)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -205,6 +217,15 @@ def test_a_server_is_asked_in_batches_and_each_text_once_also_after_a_failure(tm
     rows = stored_vectors(ledger, wanted.select.embeddings)(["red blue", "never asked"])
     ledger.close()
     assert rows.tolist() == [[1.0, 0.0], [0.0, 0.0]]
+
+
+def test_vectors_may_come_in_batches(tmp_path: Path) -> None:
+    quick = {"linger_s": 0.05, "max_poll_s": 0.05}
+    with embedding_server() as (url, asked, sizes):
+        wanted = recipe(tmp_path, embeddings={"model": "tiny", "base_url": url, "batch": quick}, semantic=0.95)
+        done = run_recipe(wanted, tmp_path / "run", until="select")
+        assert [record.instruction for record in final_records(tmp_path / "run")] == ["red blue", "one two", "red one"]
+        assert (done.progress.requests, sum(asked.values()), sizes) == (5, 5, [])
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from synth.checks import build_checks
+from synth.engine.batches import BatchSettings
 from synth.errors import UsageError
 
 DEFAULT_CHECKS: tuple[str | dict[str, dict[str, Any]], ...] = (
@@ -57,6 +58,9 @@ class EmbeddingSettings(_Section):
     base_url: str | None = Field(None, description="URL of an OpenAI-compatible server of vectors.")
     api_key_env: str = Field("OPENAI_API_KEY", description="Environment variable that holds the server's key.")
     batch_size: int = Field(64, ge=1, le=2048, description="Texts in one request.")
+    batch: BatchSettings | None = Field(
+        None, description="Ask the server's batch API, for half the price and hours later; {} has the usual settings."
+    )
 
 
 class GradeSettings(_Section):

@@ -122,7 +122,7 @@ async def _checked(
     semantic = Semantic(settings.semantic) if settings.semantic is not None else None
     checks = named_checks(settings, semantic, decided)
     is_kept = settings.keep is not None and settings.keep.distance is not None
-    async for chunk in _chunks(records, CHUNK if embed else 1):
+    async for chunk in _chunks(records, _at_once(settings) if embed else 1):
         failed: dict[str, RequestFailed] = {}
         found: dict[str, Any] = {}
         if embed:
@@ -141,6 +141,12 @@ async def _checked(
             if is_kept and isinstance(result, Record) and record.id in found:
                 vectors[result.id] = found[record.id]
             yield record, result
+
+
+def _at_once(settings: SelectSettings) -> int:
+    """Records whose vectors are asked for at once: those of a file where they come in batches."""
+    batch = settings.embeddings.batch if settings.embeddings is not None else None
+    return CHUNK if batch is None else batch.max_requests
 
 
 def named_checks(settings: SelectSettings, semantic: Semantic | None, decided: Decisions) -> NamedChecks:
@@ -164,7 +170,7 @@ async def _chunks(records: AsyncIterator[Record], size: int) -> AsyncIterator[li
 def embedding_model(settings: EmbeddingSettings) -> ChatModel:
     """The model for the role of the embedder. Raises UsageError and CredentialsError as `models.connect` does."""
     assert settings.base_url is not None
-    return EmbeddingModel(settings.model, settings.base_url, settings.api_key_env, settings.batch_size)
+    return EmbeddingModel(settings.model, settings.base_url, settings.api_key_env, settings.batch_size, settings.batch)
 
 
 def _roles(settings: SelectSettings) -> dict[str, ChatModel]:
