@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import typer
 from commands import ROOT, synth
+
+from synth.cli.app import app
 
 
 @pytest.fixture(scope="module")
@@ -33,3 +38,20 @@ def test_example_script_runs(script: str, word: str, place: Path) -> None:
     done = subprocess.run(command, cwd=place, env=os.environ | paths, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
     assert word in done.stdout
+
+
+def test_the_slurm_script_is_sound_and_each_of_its_commands_is_one_of_synth(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    script = ROOT / "examples" / "slurm.sh"
+    subprocess.run(["bash", "-n", str(script)], check=True)
+    text = re.sub(r"\\\n|^#.*$|'", " ", script.read_text("utf-8"), flags=re.MULTILINE)
+    text = re.sub(
+        r'"?\$\{?(\w+)[^\s"]*"?',
+        lambda found: {"SLURM_NNODES": "2", "SLURM_NODEID": "1", "HOST": "node0:29500"}.get(found[1], "runs/slurm"),
+        text,
+    )
+    commands = re.findall(r"\bsynth .*", text)
+    assert [command.split()[1] for command in commands] == ["run", "train", "evaluate"]
+    for command in commands:
+        name, *words = shlex.split(command)[1:]
+        typer.main.get_command(app).commands[name].make_context(name, words)  # type: ignore[attr-defined]

@@ -16,7 +16,7 @@ without number, but few texts are kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Edges = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
+    Table = dict[str, NDArray[Any]]
 
 LONG = 48  # tokens; pairs of tokens grow with the square
 CHUNK = 500_000  # pairs scored at a time
@@ -58,59 +59,53 @@ def subset(texts: Sequence[str], *, threshold: float, strict: bool, tokenizer: s
     index = NoveltyIndex(threshold, strict=strict, tokenizer=tokenizer, floor=threshold)
     corpus = _Corpus(texts, TOKENIZERS[tokenizer])
     if 2 * (corpus.lengths > LONG).sum() > len(corpus.lengths):
-        return _streamed(texts, index)
+        return _subset(streamed(texts, index))
     try:
-        pairs = [_short_pairs(corpus, threshold), *_long_pairs(corpus, threshold, tokenizer)]
-    except _TooDense:
-        return _streamed(texts, index)
-    return _settle(corpus, _passing(pairs, threshold, strict), repeats_fail=strict or threshold < 1)
+        pairs = [_short_pairs(corpus, threshold), *long_pairs(corpus, threshold)]
+    except TooDense:
+        return _subset(streamed(texts, index))
+    return _subset(settle(corpus.unique, corpus.first, close(pairs, threshold, strict), strict or threshold < 1))
 
 
-class _TooDense(Exception):
+class TooDense(Exception):
     """Too many pairs to hold."""
 
 
-def _streamed(texts: Sequence[str], index: NoveltyIndex) -> Subset:
-    """The same, one text at a time."""
+def _subset(verdicts: Iterable[Removed | None]) -> Subset:
+    """The verdicts of all texts, in order, as two lists."""
     result = Subset([], [])
-    for number, text in enumerate(texts):
-        verdict = index.add_if_novel(text)
-        if verdict.novel:
-            result.kept.append(number)
+    for index, verdict in enumerate(verdicts):
+        if verdict is None:
+            result.kept.append(index)
         else:
-            nearest = None if verdict.nearest is None else result.kept[verdict.nearest]
-            result.removed.append(Removed(number, nearest, verdict.score))
+            result.removed.append(verdict)
     return result
 
 
-class _Corpus:
-    """The distinct token sequences of the texts, as one flat array of token ranks: 0 is the rarest.
+def streamed(texts: Iterable[str], index: NoveltyIndex) -> Iterator[Removed | None]:
+    """The verdict on each text, None where it is kept, one at a time."""
+    kept: list[int] = []
+    for number, text in enumerate(texts):
+        verdict = index.add_if_novel(text)
+        if verdict.novel:
+            kept.append(number)
+            yield None
+        else:
+            yield Removed(number, None if verdict.nearest is None else kept[verdict.nearest], verdict.score)
 
-    `unique[i]` is the number of text i's sequence, -1 without tokens; `first[u]` the first text that has sequence u.
-    """
 
-    def __init__(self, texts: Sequence[str], tokenize: Callable[[str], list[str]]) -> None:
+class Sequences:
+    """Token sequences as one flat array of token ranks: 0 is the rarest, and `num_single` ranks occur once."""
+
+    def __init__(self, lengths: NDArray[np.int64], flat: NDArray[Any], num_single: int) -> None:
         import numpy as np
 
-        self.texts = texts
-        vocabulary: dict[str, int] = {}
-        seen: dict[tuple[int, ...], int] = {}
-        self.unique = [-1] * len(texts)
-        self.first: list[int] = []
-        for index, text in enumerate(texts):
-            sequence = tuple([vocabulary.setdefault(token, len(vocabulary)) for token in tokenize(text)])
-            if sequence:
-                self.unique[index] = number = seen.setdefault(sequence, len(seen))
-                if number == len(self.first):
-                    self.first.append(index)
-        self.lengths = np.fromiter(map(len, seen), np.int64, len(seen))
-        self.starts = np.concatenate([[0], np.cumsum(self.lengths)])
-        flat = np.fromiter((t for sequence in seen for t in sequence), np.int64, int(self.starts[-1]))
-        uses = np.bincount(flat, minlength=len(vocabulary))
-        rank = np.empty(len(vocabulary), np.int64)
-        rank[np.argsort(uses, kind="stable")] = np.arange(len(vocabulary))
-        self.flat = rank[flat]
-        self.num_single = int((uses == 1).sum())  # ranks below it occur once, so they match nothing
+        self.lengths, self.flat, self.num_single = lengths, flat, num_single
+        self.starts = np.concatenate([[0], np.cumsum(lengths)])
+
+    def text(self, number: int) -> str:
+        """A text with the words of a sequence, each told by its rank."""
+        return " ".join(map(str, self.flat[self.starts[number] : self.starts[number + 1]].tolist()))
 
     def signatures(self) -> NDArray[np.uint64]:
         """For each sequence, 64 bits of which each token flips one."""
@@ -133,6 +128,40 @@ class _Corpus:
         return lambda numbers: [whole[starts[n] : starts[n + 1]] for n in numbers.tolist()]
 
 
+class _Corpus(Sequences):
+    """The distinct sequences of the texts.
+
+    `unique[i]` is the number of text i's sequence, -1 without tokens; `first[u]` the first text that has sequence u.
+    """
+
+    def __init__(self, texts: Sequence[str], tokenize: Callable[[str], list[str]]) -> None:
+        import numpy as np
+
+        vocabulary: dict[str, int] = {}
+        seen: dict[tuple[int, ...], int] = {}
+        self.unique = [-1] * len(texts)
+        self.first: list[int] = []
+        for index, text in enumerate(texts):
+            sequence = tuple([vocabulary.setdefault(token, len(vocabulary)) for token in tokenize(text)])
+            if sequence:
+                self.unique[index] = number = seen.setdefault(sequence, len(seen))
+                if number == len(self.first):
+                    self.first.append(index)
+        lengths = np.fromiter(map(len, seen), np.int64, len(seen))
+        flat = np.fromiter((t for sequence in seen for t in sequence), np.int64, int(lengths.sum()))
+        uses = np.bincount(flat, minlength=len(vocabulary))
+        super().__init__(lengths, ranks(uses)[flat], int((uses == 1).sum()))
+
+
+def ranks(uses: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The rank of each token by how often it is used, the rarest first."""
+    import numpy as np
+
+    rank = np.empty(len(uses), np.int64)
+    rank[np.argsort(uses, kind="stable")] = np.arange(len(uses))
+    return rank
+
+
 def _need(threshold: float, m: Any, n: Any) -> Any:
     """At most the number of shared tokens at which m and n tokens reach the threshold."""
     import numpy as np
@@ -140,32 +169,31 @@ def _need(threshold: float, m: Any, n: Any) -> Any:
     return np.ceil(threshold * (m + n) / 2 - 1e-9)
 
 
-def _keys(corpus: _Corpus, threshold: float) -> Iterator[dict[str, NDArray[Any]]]:
-    """The rows of the join: for each text and each ordered pair of its rare tokens, where they stand."""
+def keys(corpus: Sequences, threshold: float) -> Iterator[Table]:
+    """The rows of the join: for each text and each ordered pair of its rare tokens, where they stand (`a`, `b`).
+
+    `room` is how many tokens may be shared from this key on.
+    """
     import numpy as np
 
-    signatures = corpus.signatures()
     for length in range(1, LONG + 1):
         numbers = np.flatnonzero(corpus.lengths == length)
         tokens = corpus.flat[corpus.starts[numbers][:, None] + np.arange(length)]
         by_rarity = np.argsort(tokens, axis=1, kind="stable")
         shortest = np.ceil(threshold * length / (2 - threshold) - 1e-9)
         prefix = min(length, length - int(_need(threshold, length, shortest)) + 2)
-        same = {"n": length, "share": threshold * length / 2 - 1e-4}
         for rank in range(1, prefix):
             rows = _rows(corpus, tokens, by_rarity[:, :rank], by_rarity[:, rank : rank + 1])
-            yield _filled(rows, numbers, signatures, same | {"room": length - rank + 1})
+            yield _filled(rows, numbers, length - rank + 1)
         if length + 1 <= 2 / threshold + 1e-9:  # one shared token may be enough: file under single tokens too
             for place in range(length):
                 at = np.full((len(numbers), 1), place)
                 rows = _rows(corpus, tokens, at, at)
                 rows["key"] |= np.uint64(1 << 63)
-                yield _filled(rows, numbers, signatures, same | {"room": length})
+                yield _filled(rows, numbers, length)
 
 
-def _rows(
-    corpus: _Corpus, tokens: NDArray[np.int64], rarer: NDArray[np.int64], place: NDArray[np.int64]
-) -> dict[str, NDArray[Any]]:
+def _rows(corpus: Sequences, tokens: NDArray[np.int64], rarer: NDArray[np.int64], place: NDArray[np.int64]) -> Table:
     """Keys of the tokens at `place` with each of the `rarer` ones of the same text; `id` is the row in `tokens`."""
     import numpy as np
 
@@ -178,54 +206,72 @@ def _rows(
     return {"key": key, "id": owner, "a": one[useful].astype(np.uint8), "b": two[useful].astype(np.uint8)}
 
 
-def _filled(
-    rows: dict[str, NDArray[Any]], numbers: NDArray[np.int64], signatures: NDArray[np.uint64], same: dict[str, float]
-) -> dict[str, NDArray[Any]]:
-    """The rows with the numbers of their sequences, their signatures, and what is the same in all of them."""
+def _filled(rows: Table, numbers: NDArray[np.int64], room: int) -> Table:
+    """The rows with the numbers of their sequences."""
     import numpy as np
 
-    owner = numbers[rows["id"]]
-    types = {"n": np.uint8, "room": np.uint8, "share": np.float32}
-    constant = {name: np.full(len(owner), value, types[name]) for name, value in same.items()}
-    return rows | constant | {"id": owner.astype(np.int32), "signature": signatures[owner]}
+    owner = numbers[rows["id"]].astype(np.int32)
+    return rows | {"id": owner, "room": np.full(len(owner), room, np.uint8)}
 
 
 def _short_pairs(corpus: _Corpus, threshold: float) -> Edges:
     """All pairs of short sequences that reach the threshold, scored."""
     import numpy as np
 
-    parts, size = [np.empty(0, np.uint64)], 0
+    parts, size, signatures = [np.empty(0, np.uint64)], 0, corpus.signatures()
     passes = 1 + len(corpus.lengths) // TEXTS_PER_PASS
     for number in range(passes):
         table = _sorted_table(corpus, threshold, number, passes)
-        for start, end in _blocks(table["key"]):
-            parts.append(_meetings({name: column[start:end] for name, column in table.items()}))
-            size += len(parts[-1])
+        for pairs in meetings(table, corpus.lengths, signatures, threshold):
+            parts.append(pairs)
+            size += len(pairs)
             if size > PAIRS_PER_TEXT * len(corpus.lengths):
-                raise _TooDense
+                raise TooDense
     pairs = np.unique(np.concatenate(parts))
-    return _score(corpus, pairs >> np.uint64(32), pairs & np.uint64(0xFFFFFFFF), threshold)
+    return score(corpus, pairs & np.uint64(0xFFFFFFFF), pairs >> np.uint64(32), threshold)
 
 
-def _sorted_table(corpus: _Corpus, threshold: float, number: int, passes: int) -> dict[str, NDArray[Any]]:
-    """The rows of the join whose key falls to this pass, sorted by key; keys that only one row has are left out."""
+def _sorted_table(corpus: _Corpus, threshold: float, number: int, passes: int) -> Table:
+    """The rows of the join whose key falls to this pass, sorted."""
     import numpy as np
 
     columns: dict[str, list[NDArray[Any]]] = {}
-    for rows in _keys(corpus, threshold):
+    for rows in keys(corpus, threshold):
         mine = rows["key"] % np.uint64(passes) == number
         for name, column in rows.items():
             columns.setdefault(name, []).append(column[mine] if passes > 1 else column)
-    key = np.concatenate(columns.pop("key"))
-    order = np.argsort(key, kind="stable")
-    key = key[order]
+    table, met = shared_keys({name: np.concatenate(columns.pop(name)) for name in list(columns)})
+    if met > MEETINGS_PER_TEXT * len(corpus.lengths):
+        raise TooDense
+    return table
+
+
+def shared_keys(rows: Table) -> tuple[Table, float]:
+    """The rows sorted by key, without those whose key no other row has; and about how many pairs of rows share one."""
+    import numpy as np
+
+    order = np.argsort(rows["key"], kind="stable")
+    key = rows["key"][order]
     heads = np.append(True, key[1:] != key[:-1])[: len(key)]
-    shared = ~(heads & np.append(heads[1:], True)[: len(key)])
+    order = order[~(heads & np.append(heads[1:], True)[: len(key)])]
     uses = np.diff(np.append(np.flatnonzero(heads), len(key)))
-    if (uses.astype(np.float64) ** 2).sum() / 2 > MEETINGS_PER_TEXT * len(corpus.lengths):
-        raise _TooDense
-    order = order[shared]
-    return {"key": key[shared]} | {name: np.concatenate(columns.pop(name))[order] for name in list(columns)}
+    return {name: column[order] for name, column in rows.items()}, float((uses.astype(np.float64) ** 2).sum() / 2)
+
+
+def meetings(
+    table: Table, lengths: NDArray[Any], signatures: NDArray[np.uint64], threshold: float
+) -> Iterator[NDArray[np.uint64]]:
+    """All pairs of texts that meet under a key of the sorted table and that no bound rules out, block by block.
+
+    A pair is one number, `larger id << 32 | smaller id`; it may come more than once.
+    """
+    import numpy as np
+
+    shares = (threshold * np.arange(LONG + 1) / 2 - 1e-4).astype(np.float32)
+    for start, end in _blocks(table["key"]):
+        rows = {name: column[start:end] for name, column in table.items()}
+        rows["n"] = lengths[rows["id"]].astype(np.uint8)
+        yield _meetings(rows | {"share": shares[rows["n"]], "signature": signatures[rows["id"]]})
 
 
 def _blocks(key: NDArray[np.uint64]) -> Iterator[tuple[int, int]]:
@@ -240,8 +286,8 @@ def _blocks(key: NDArray[np.uint64]) -> Iterator[tuple[int, int]]:
         start = end
 
 
-def _meetings(rows: dict[str, NDArray[Any]]) -> NDArray[np.uint64]:
-    """All pairs of texts under one key that no bound rules out, as numbers `smaller id << 32 | larger id`.
+def _meetings(rows: Table) -> NDArray[np.uint64]:
+    """The pairs of one block.
 
     `share` is half the threshold times the tokens of a text: a pair must share at least the sum of both. `room` is how
     many tokens may be shared from this key on.
@@ -266,11 +312,11 @@ def _meetings(rows: dict[str, NDArray[Any]]) -> NDArray[np.uint64]:
         unlike = np.bitwise_count(rows["signature"][x] ^ rows["signature"][y])
         x = x[2 * need <= n[x].astype(np.int16) + n[y] - unlike]
         pair = np.sort(np.stack([ids[x], ids[x + distance]]).astype(np.uint64), axis=0)
-        found.append((pair[0] << np.uint64(32) | pair[1])[pair[0] != pair[1]])
+        found.append((pair[1] << np.uint64(32) | pair[0])[pair[0] != pair[1]])
     return np.unique(np.concatenate(found))
 
 
-def _score(corpus: _Corpus, one: NDArray[Any], two: NDArray[Any], threshold: float) -> Edges:
+def score(corpus: Sequences, one: NDArray[Any], two: NDArray[Any], threshold: float) -> Edges:
     """Score the pairs; those below the threshold are left out."""
     import numpy as np
     from rapidfuzz.distance import LCSseq
@@ -288,7 +334,7 @@ def _score(corpus: _Corpus, one: NDArray[Any], two: NDArray[Any], threshold: flo
     return left, right, scores
 
 
-def _long_pairs(corpus: _Corpus, threshold: float, tokenizer: str) -> Iterator[Edges]:
+def long_pairs(corpus: Sequences, threshold: float) -> Iterator[Edges]:
     """All pairs with a long sequence in them: each long one against all short ones and the long ones before it."""
     import numpy as np
 
@@ -297,48 +343,51 @@ def _long_pairs(corpus: _Corpus, threshold: float, tokenizer: str) -> Iterator[E
         return
     reachable = corpus.lengths >= np.floor(LONG * threshold / (2 - threshold))
     numbers = np.concatenate([np.flatnonzero(reachable & (corpus.lengths <= LONG)), long])
-    index = NoveltyIndex(threshold, tokenizer=tokenizer, floor=threshold)
+    index = NoveltyIndex(threshold, tokenizer="rouge", floor=threshold)
     for number in numbers.tolist():
-        text = corpus.texts[corpus.first[number]]
+        text = corpus.text(number)
         if corpus.lengths[number] > LONG:
             positions, scores = index.neighbours(text)
             yield numbers[positions], np.full(len(positions), number), scores
         index.add(text)
 
 
-def _passing(pairs: Sequence[Edges], threshold: float, strict: bool) -> Edges:
+def close(pairs: Iterable[Edges], threshold: float, strict: bool) -> Edges:
     """All pairs too close to be kept together."""
     import numpy as np
 
     one, two, scores = (np.concatenate(column) for column in zip(*pairs, strict=True))
-    close = scores >= threshold if strict else scores > threshold
-    return one[close], two[close], scores[close]
+    near = scores >= threshold if strict else scores > threshold
+    return one[near], two[near], scores[near]
 
 
-def _settle(corpus: _Corpus, edges: Edges, *, repeats_fail: bool) -> Subset:
-    """Walk the texts in order: one is removed if it is too close to a text kept before it."""
+def settle(
+    unique: Iterable[int], first: Sequence[int] | NDArray[np.int64], edges: Edges, repeats_fail: bool
+) -> Iterator[Removed | None]:
+    """The verdict on each text in order: it is removed if it is too close to a text kept before it.
+
+    `unique`, `first`: see `_Corpus`. `edges`: the pairs of sequences that are too close.
+    """
     import numpy as np
 
     one, two, scores = edges
     owner, other = np.concatenate([one, two]), np.concatenate([two, one])
     order = np.argsort(owner, kind="stable")
     other, scores = other[order], np.concatenate([scores, scores])[order]
-    starts = np.searchsorted(owner[order], np.arange(len(corpus.first) + 1)).tolist()
-    admitted = [False] * len(corpus.first)
-    result = Subset([], [])
-    for index, number in enumerate(corpus.unique):
+    starts = np.searchsorted(owner[order], np.arange(len(first) + 1))
+    admitted = bytearray(len(first))
+    for index, number in enumerate(unique):
         if number < 0:
-            result.removed.append(Removed(index, None, 0.0))
+            yield Removed(index, None, 0.0)
             continue
         if repeats_fail and admitted[number]:
-            result.removed.append(Removed(index, corpus.first[number], 1.0))
+            yield Removed(index, int(first[number]), 1.0)
             continue
         span = slice(starts[number], starts[number + 1])
-        near = zip(scores[span].tolist(), other[span].tolist(), strict=True)
-        close = max(((score, -corpus.first[u]) for score, u in near if admitted[u]), default=None)
-        if close:
-            result.removed.append(Removed(index, -close[1], close[0]))
+        near = zip(scores[span].tolist(), other[span].tolist(), strict=True) if span.start < span.stop else ()
+        best = max(((score, -int(first[u])) for score, u in near if admitted[u]), default=None)
+        if best:
+            yield Removed(index, -best[1], best[0])
         else:
             admitted[number] = True
-            result.kept.append(index)
-    return result
+            yield None

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synth.cli.common import Debug, Json, Strict, guard, print_json, read_told, say
+from synth.cli.common import Debug, Json, Strict, guard, log, print_json, read_told, say
+from synth.errors import UsageError
+
+if TYPE_CHECKING:
+    from synth.records import Record
 
 
 def dedup(
@@ -26,6 +31,11 @@ def dedup(
         typer.Option(metavar="FOLDER", help="A model2vec model: compare meanings, by cosine, in place of words."),
     ] = None,
     with_input: Annotated[bool, typer.Option("--with-input", help="Compare instruction and input.")] = False,
+    work_folder: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="For JSON lines beyond memory: compare through files there, 1 KB a row."),
+    ] = None,
+    processes: Annotated[int, typer.Option(min=1, help="With --work-folder: processes that compare.")] = 1,
     strict: Strict = False,
     json: Json = False,
     debug: Debug = False,
@@ -35,18 +45,16 @@ def dedup(
     Example: synth dedup data.json --out novel.jsonl
     """
     with guard(json=json, debug=debug):
-        from synth.checks.dedup import dedup as novel_part
-        from synth.fileio import atomic_write
-
-        source = read_told(file, strict=strict, require_output=False)
-        records = source.records
-        texts = [record.asked() if with_input else record.task() for record in records]
-        found = novel_part(texts, threshold=threshold, strict=at_threshold, tokenizer=tokenizer, semantic=semantic)
         place = pairs or out.with_name(f"{out.name}.pairs.jsonl")
-        atomic_write(out, _lines([records[index].to_dict() for index in found.kept]))
-        atomic_write(place, _lines([_pair(texts, r.index, r.nearest, r.score) for r in found.removed]))
-        counts = {"rows": len(records), "kept": len(found.kept), "removed": len(found.removed)}
-        counts["skipped"] = source.num_skipped
+        settings: dict[str, Any] = {"threshold": threshold, "strict": at_threshold, "tokenizer": tokenizer}
+        if work_folder is None:
+            counts = _in_memory(file, (out, place), with_input, strict, settings | {"semantic": semantic})
+        elif semantic is not None or strict:
+            raise UsageError(
+                "--work-folder compares words, and skips rows that cannot be used", "leave out the other flag"
+            )
+        else:
+            counts = _through_files(file, (out, place), with_input, settings, work_folder, processes)
         if json:
             print_json({"file": str(file), "out": str(out), "pairs": str(place), **counts})
         else:
@@ -55,17 +63,63 @@ def dedup(
             )
 
 
-def _pair(texts: list[str], index: int, nearest: int | None, score: float) -> dict[str, Any]:
-    """One removed row: its place and text, and the kept row it is closest to (rows count from 1)."""
+def _in_memory(
+    file: Path, out: tuple[Path, Path], with_input: bool, strict: bool, settings: dict[str, Any]
+) -> dict[str, int]:
+    from synth.checks.dedup import dedup as novel_part
+    from synth.fileio import atomic_write
+
+    source = read_told(file, strict=strict, require_output=False)
+    texts = [_text(record, with_input) for record in source.records]
+    found = novel_part(texts, **settings)
+    atomic_write(out[0], _lines([source.records[index].to_dict() for index in found.kept]))
+    atomic_write(out[1], _lines([_pair(texts, r.index, r.nearest, r.score) for r in found.removed]))
+    counts = {"rows": len(texts), "kept": len(found.kept), "removed": len(found.removed)}
+    return counts | {"skipped": source.num_skipped}
+
+
+def _through_files(
+    file: Path, out: tuple[Path, Path], with_input: bool, settings: dict[str, Any], folder: Path, processes: int
+) -> dict[str, int]:
+    """The file is read twice: for what is compared, and to write each row as its verdict comes."""
+    from synth.checks.corpus_join import in_processes, novel_in_corpus
+    from synth.fileio import atomic_file
+    from synth.sources import Source, stream_records
+    from synth.sources.rows import Reading
+
+    first, reading, counts = Reading(), Reading(), {"rows": 0, "kept": 0, "removed": 0}
+    texts = (_text(record, with_input) for record in stream_records(file, first, require_output=False))
+    with in_processes(processes) as run, atomic_file(out[0]) as kept, atomic_file(out[1]) as removed:
+        records = stream_records(file, reading, require_output=False)
+        verdicts = novel_in_corpus(texts, folder, run=run, **settings)
+        for verdict, record in zip(verdicts, records, strict=True):
+            counts["rows"] += 1
+            counts["kept" if verdict is None else "removed"] += 1
+            if verdict is None:
+                kept.write(_lines([record.to_dict()]).encode())
+            else:
+                text = {verdict.index: _text(record, with_input)}
+                removed.write(_lines([_pair(text, verdict.index, verdict.nearest, verdict.score)]).encode())
+    source = Source([], tuple(reading.mistakes), tuple(reading.notes()))
+    for line in source.told(file):
+        log(line)
+    return counts | {"skipped": source.num_skipped}
+
+
+def _text(record: Record, with_input: bool) -> str:
+    return record.asked() if with_input else record.task()
+
+
+def _pair(texts: Sequence[str] | Mapping[int, str], index: int, nearest: int | None, score: float) -> dict[str, Any]:
+    """One removed row: its place and text, and the kept row it is closest to (rows count from 1).
+
+    The text of that row is given where `texts` is a list, not where it is the row's own text alone.
+    """
+    told: dict[str, Any] = {"row": index + 1, "text": texts[index]}
     if nearest is None:
-        return {"row": index + 1, "text": texts[index], "reason": "no_tokens"}
-    return {
-        "row": index + 1,
-        "text": texts[index],
-        "score": score,
-        "nearest_row": nearest + 1,
-        "nearest": texts[nearest],
-    }
+        return told | {"reason": "no_tokens"}
+    told |= {"score": score, "nearest_row": nearest + 1}
+    return told | ({} if isinstance(texts, Mapping) else {"nearest": texts[nearest]})
 
 
 def _lines(rows: list[dict[str, Any]]) -> str:

@@ -35,7 +35,15 @@ def train(
         Path | None, typer.Option(help="The student's folder; student/ of the run folder by default.")
     ] = None,
     num_processes: Annotated[int, typer.Option(help="Processes on this machine, started by torchrun.")] = 1,
-    emit: Annotated[str | None, typer.Option(help="Write a config for axolotl, llamafactory or trl instead.")] = None,
+    num_hosts: Annotated[int, typer.Option(help="Hosts that train together; type this on each of them.")] = 1,
+    host_rank: Annotated[int, typer.Option(help="The number of this host, from 0.")] = 0,
+    rendezvous: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Where the hosts meet: a free port of host 0.")
+    ] = None,
+    emit: Annotated[
+        str | None,
+        typer.Option(help="Write a config for axolotl, llamafactory or trl, or the command of each host (synth)."),
+    ] = None,
     set: Set = None,
     strict: Strict = False,
     json: Json = False,
@@ -47,7 +55,8 @@ def train(
     """
     with guard(json=json, debug=debug):
         records, recipe = _input(source, data, strict)
-        settings = _settings(recipe, preset, model, num_processes, set or [])
+        hosts = {"num_processes": num_processes, "num_hosts": num_hosts, "host_rank": host_rank}
+        settings = _settings(recipe, preset, model, hosts | {"rendezvous": rendezvous}, set or [])
         folder = out or (source / "student" if source else Path("student"))
         if emit:
             from synth.student.emit import emit as write_config
@@ -116,7 +125,7 @@ def _input(source: Path | None, data: Path | None, strict: bool) -> tuple[list[R
 
 
 def _settings(
-    recipe: Recipe | None, preset: str | None, model: str | None, num_processes: int, changes: list[str]
+    recipe: Recipe | None, preset: str | None, model: str | None, hosts: dict[str, Any], changes: list[str]
 ) -> TrainSettings:
     import yaml
 
@@ -128,7 +137,8 @@ def _settings(
         given = recipe.train.model_dump(mode="json")
     given |= {"preset": preset} if preset else {}
     given |= {"model": model} if model else {}
-    given |= {"num_processes": num_processes} if num_processes > 1 else {}
+    usual = {"num_processes": 1, "num_hosts": 1, "host_rank": 0, "rendezvous": None}
+    given |= {name: value for name, value in hosts.items() if value != usual[name]}
     for change in changes:
         name, equals, value = change.partition("=")
         if not equals:

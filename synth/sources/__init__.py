@@ -11,18 +11,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from synth.errors import InputError, UsageError
+from synth.given import check_file
 from synth.metrics import count_words
 from synth.parsing import split_thoughts
 from synth.records import Record
 from synth.sources import alpaca, chat, own, pairs, superni, trees, unifiedqa
 from synth.sources.alpaca import Columns
-from synth.sources.files import Container, read_rows
+from synth.sources.files import Container, jsonl_rows, read_rows
 from synth.sources.rows import Fields, Reading, Row
 
 Reader = Callable[..., list[Record]]
@@ -131,6 +132,22 @@ def read_records(
 ) -> list[Record]:
     """The records of `read_source`, strictly: raises InputError with every mistake of the file."""
     return read_source(path, format, columns=columns, require_output=require_output, strict=True).records
+
+
+def stream_records(path: Path, reading: Reading, *, require_output: bool = True) -> Iterator[Record]:
+    """The records of a file of JSON lines, one at a time, so that it may be of any size.
+
+    Its format is that of its first row of a known one. What is wrong with a row is added to the mistakes of `reading`.
+    """
+    reader: Reader | None = None
+    for row in jsonl_rows(check_file(path), reading.mistakes):
+        reader = reader or _reader(path, [row], None, None)
+        fields = Fields(row, reading)
+        read = reader(fields, require_output)
+        found = [_without_thoughts(fields, record, require_output) for record in read]
+        if not fields.num_bad:
+            fields.close()
+            yield from found
 
 
 def mistaken(path: str | Path, mistakes: Sequence[str]) -> InputError:

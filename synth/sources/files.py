@@ -47,7 +47,7 @@ def read_rows(path: str | Path, reading: Reading, container: Container | None = 
     if kind == "csv":
         return csv_rows(file, reading)
     readers = {"json": _json_rows, "object": _object_row, "unifiedqa": _unifiedqa_rows}
-    rows = list(readers.get(kind, _jsonl_rows)(file, reading.mistakes))
+    rows = list(readers.get(kind, jsonl_rows)(file, reading.mistakes))
     if not rows and not reading.mistakes:
         raise unreadable(file, "has no rows; write one JSON object a line")
     return rows
@@ -144,7 +144,8 @@ def _checked(where: str, value: Any, twice: str | None, mistakes: list[str]) -> 
         yield Row(where, value)
 
 
-def _jsonl_rows(file: Path, mistakes: list[str]) -> Iterator[Row]:
+def jsonl_rows(file: Path, mistakes: list[str]) -> Iterator[Row]:
+    """The rows of a file of JSON lines, one at a time."""
     decoder = _Decoder()
     for number, line in _lines(file):
         where = f"{file}:{number}"

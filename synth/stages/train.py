@@ -32,7 +32,7 @@ after the stage `align`."""
 MADE_OF = "made_of.txt"
 
 # Settings that change nothing in the weights.
-_WITHOUT_EFFECT = ("report_to", "ignore_memory", "save_every")
+_WITHOUT_EFFECT = ("report_to", "ignore_memory", "save_every", "num_hosts", "host_rank", "rendezvous")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +65,16 @@ def train(
     """Train a student on `records` into `out_dir`, or read the result where that was done before.
 
     An interrupted run goes on from its last checkpoint, to the same bytes. `progress` is told after every micro batch
-    how far it is; with several processes it is not. Raises UsageError for data or settings that cannot work,
+    how far it is; with several processes it is not. Of several hosts, which all see `out_dir`, host 0 writes; the
+    others return without the weights' hash. Raises UsageError for data or settings that cannot work,
     TrainingError where training fails, StorageError where the disk does; the last good checkpoint stays.
     """
     fingerprint = _fingerprint(records, settings)
     done = read_result(out_dir)
     if done is not None and done.details["fingerprint"] == fingerprint:
         return done
+    if settings.host_rank > 0:  # the folder is that of host 0
+        return _result(out_dir, _run(records, out_dir, settings, progress) | {"weights_sha256": "", "base": ""})
     _begin(out_dir, fingerprint)
     told = _run(records, out_dir, settings, progress)
     from synth.student.weights import weights_sha256
@@ -93,7 +96,7 @@ def read_result(out_dir: Path) -> TrainResult | None:
 
 
 def _run(records: Sequence[Record], out_dir: Path, settings: TrainSettings, progress: Any) -> dict[str, Any]:
-    if settings.num_processes > 1:
+    if settings.world_size > 1:
         from synth.student.launch import fit_in_processes
 
         return fit_in_processes(records, out_dir, settings)
@@ -108,7 +111,7 @@ def _fingerprint(records: Sequence[Record], settings: TrainSettings) -> str:
 
     base = Path(settings.model) if settings.model else None
     weights = weights_sha256(base) if base and base.is_dir() else ""
-    shaping = settings.model_dump(mode="json", exclude=set(_WITHOUT_EFFECT))
+    shaping = settings.model_dump(mode="json", exclude=set(_WITHOUT_EFFECT)) | {"num_processes": settings.world_size}
     if weights:  # they count for what they are, wherever the folder lies
         shaping["model"] = None
     return digest(sorted(digest(record.to_dict()) for record in records), shaping, weights)

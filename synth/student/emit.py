@@ -1,7 +1,8 @@
 """The same training for those who do it elsewhere: a ready config for axolotl, LLaMA-Factory or TRL, with its data.
 
-Also the sharding configs of the big sizes. Nothing is started here. The keys were checked against axolotl 0.19.0,
-LLaMA-Factory 0.9.5 and TRL 1.16; those tools' own prompts may differ from ours in a line break (see `LLAMA_TEMPLATES`).
+Also the sharding configs of the big sizes, and the command to type on each host where there are several processes.
+Nothing is started here. The keys were checked against axolotl 0.19.0, LLaMA-Factory 0.9.5 and TRL 1.16; those tools'
+own prompts may differ from ours in a line break (see `LLAMA_TEMPLATES`).
 """
 
 from __future__ import annotations
@@ -14,10 +15,9 @@ from typing import Any
 from synth.errors import UsageError
 from synth.fileio import atomic_write
 from synth.records import Record
+from synth.student.hosts import DATA, LAUNCH, launch_script
 from synth.student.presets import TrainSettings
 from synth.student.templates import TEMPLATES, conversation_of
-
-DATA = "train.jsonl"
 
 # Ours -> LLaMA-Factory's; None: the one in the model's tokenizer. Its alpaca writes a line break after "### Response:"
 # and the input below the instruction.
@@ -37,10 +37,16 @@ def emit(kind: str, records: Sequence[Record], out_dir: Path, settings: TrainSet
         raise UsageError(
             "a student made from scratch cannot be trained elsewhere", "set `model` to a folder or hub name"
         )
-    settings = _resolved(settings, settings.model)
+    settings = settings if kind == "synth" else _resolved(settings, settings.model)
     out_dir.mkdir(parents=True, exist_ok=True)
-    files = EMITTERS[kind](settings, len(records)) | _sharding(settings)
-    row = _prompt_row if kind == "trl" and settings.template != "chat" else _messages_row
+    files = EMITTERS[kind](settings, len(records)) | (_sharding(settings) if kind != "synth" else {})
+    if settings.world_size > 1:
+        files[LAUNCH] = launch_script(kind, settings)
+    row: Callable[[Record, TrainSettings], dict[str, Any]] = _messages_row
+    if kind == "synth":
+        row = _own_row
+    elif kind == "trl" and settings.template != "chat":
+        row = _prompt_row
     files[DATA] = "".join(json.dumps(row(record, settings), ensure_ascii=False) + "\n" for record in records)
     for name, text in files.items():
         atomic_write(out_dir / name, text)
@@ -59,6 +65,10 @@ def _resolved(settings: TrainSettings, model: str) -> TrainSettings:
     except UsageError as error:
         raise UsageError(error.message, "set the template yourself, for example --set template=chat") from error
     return settings.model_copy(update={"template": name})
+
+
+def _own_row(record: Record, settings: TrainSettings) -> dict[str, Any]:
+    return record.to_dict()
 
 
 def _messages_row(record: Record, settings: TrainSettings) -> dict[str, Any]:
@@ -92,14 +102,14 @@ def _rows(settings: TrainSettings) -> int:
 
 
 def _accumulation(settings: TrainSettings) -> int:
-    return max(1, round(settings.batch_size / (_rows(settings) * settings.num_processes)))
+    return max(1, round(settings.batch_size / (_rows(settings) * settings.world_size)))
 
 
 def _warmup_steps(settings: TrainSettings, num_records: int) -> int:
     """In steps, for tools whose version decides whether a share is understood."""
     if settings.warmup >= 1:
         return round(settings.warmup)
-    per_epoch = -(-num_records // (_rows(settings) * settings.num_processes * _accumulation(settings)))
+    per_epoch = -(-num_records // (_rows(settings) * settings.world_size * _accumulation(settings)))
     return round(settings.warmup * (settings.max_steps or per_epoch * settings.epochs))
 
 
@@ -233,9 +243,25 @@ def _sharding(settings: TrainSettings) -> dict[str, str]:
     if settings.sharding == "zero3":
         return {"deepspeed_zero3.json": json.dumps(zero3_config(), indent=1) + "\n"}
     if settings.sharding == "fsdp":
-        config = {"distributed_type": "FSDP", "mixed_precision": "bf16", "num_processes": settings.num_processes}
+        config = {"distributed_type": "FSDP", "mixed_precision": "bf16", "num_processes": settings.world_size}
+        config |= _accelerate_hosts(settings)
         fsdp = {f"fsdp_{key}": value for key, value in fsdp_config().items()}
         return {"accelerate_fsdp.yaml": _yaml(config | {"fsdp_config": fsdp})}
+    return {}
+
+
+def _accelerate_hosts(settings: TrainSettings) -> dict[str, Any]:
+    """What accelerate must know of several hosts; the number of each is given when it is started."""
+    if settings.num_hosts == 1:
+        return {}
+    host, _, port = str(settings.rendezvous).partition(":")
+    return {"num_machines": settings.num_hosts, "main_process_ip": host, "main_process_port": int(port)}
+
+
+def _own(settings: TrainSettings, num_records: int) -> dict[str, str]:
+    """`synth train` itself, over hosts."""
+    if settings.world_size == 1:
+        raise UsageError("one process needs no command of its own", "set num_processes, num_hosts and rendezvous")
     return {}
 
 
@@ -243,4 +269,5 @@ EMITTERS: dict[str, Callable[[TrainSettings, int], dict[str, str]]] = {  # setti
     "axolotl": _axolotl,
     "llamafactory": _llamafactory,
     "trl": _trl,
+    "synth": _own,
 }

@@ -296,9 +296,9 @@ def _trained(
 
 
 def _check_processes(running: int, settings: TrainSettings) -> None:
-    if running != settings.num_processes:
+    if running != settings.world_size:
         raise TrainingError(
-            f"{settings.num_processes} processes were asked for and {running} are running",
+            f"{settings.world_size} processes were asked for and {running} are running",
             "start with torchrun --nproc_per_node, or leave it to num_processes",
         )
 
@@ -364,7 +364,7 @@ def _losses(trainer: Any) -> dict[str, Any]:
 
 def _save(trainer: Any, base: str, tokenizer: Any, out_dir: Path, settings: TrainSettings) -> None:
     """Called by every process, since sharded weights are gathered from all; the first one writes."""
-    is_sharded = settings.num_processes > 1 and settings.sharding != "ddp"
+    is_sharded = settings.world_size > 1 and settings.sharding != "ddp"
     state = trainer.accelerator.get_state_dict(trainer.model_wrapped) if is_sharded else None
     if not trainer.accelerator.is_main_process:
         return

@@ -1,4 +1,4 @@
-"""Training in several processes on this machine, by torchrun. The work of each process is `fit.fit`.
+"""Training in several processes, here or on several hosts, by torchrun. The work of each process is `fit.fit`.
 
 `accelerate launch --cpu` and the like are not used: they start one process without a word where they cannot start more.
 """
@@ -18,23 +18,25 @@ import synth.errors
 from synth.errors import SynthError, TrainingError
 from synth.fileio import atomic_write
 from synth.records import Record
+from synth.student.hosts import torchrun_arguments
 from synth.student.presets import TrainSettings
 
 JOB = ".job"
 
 
 def fit_in_processes(records: Sequence[Record], out_dir: Path, settings: TrainSettings) -> dict[str, Any]:
-    """`fit.fit` in `settings.num_processes` processes; returns what the first of them reports.
+    """`fit.fit` in `settings.num_processes` processes here; returns what the first of them reports.
 
-    Raises what the first failing process raised, else TrainingError with the end of the log.
+    With several hosts each of them does this, and all see `out_dir`. Raises what the first failing process raised, else
+    TrainingError with the end of the log.
     """
-    job = out_dir / JOB
+    job = out_dir / (f"{JOB}-{settings.host_rank}" if settings.num_hosts > 1 else JOB)
     shutil.rmtree(job, ignore_errors=True)
     job.mkdir(parents=True)
     atomic_write(job / "settings.json", settings.model_dump_json())
     atomic_write(job / "records.jsonl", "".join(json.dumps(record.to_dict()) + "\n" for record in records))
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node"]
-    command += [str(settings.num_processes), "-m", "synth.student.launch", str(out_dir)]
+    command = [sys.executable, "-m", "torch.distributed.run", *torchrun_arguments(settings)]
+    command += ["-m", "synth.student.launch", str(out_dir), str(job)]
     environment = os.environ | {"OMP_NUM_THREADS": str(settings.num_threads or 1), "TOKENIZERS_PARALLELISM": "false"}
     with (job / "log.txt").open("wb") as log:
         code = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, env=environment, check=False).returncode
@@ -60,11 +62,11 @@ def _failure(job: Path, code: int) -> SynthError:
     )
 
 
-def work(out_dir: Path) -> None:
+def work(out_dir: Path, job: Path) -> None:
     """One process of a job: called by torchrun, with its rank in the environment."""
     from synth.student.fit import fit
 
-    job, rank = out_dir / JOB, os.environ["RANK"]
+    rank = os.environ["RANK"]
     settings = TrainSettings.model_validate_json((job / "settings.json").read_text("utf-8"))
     lines = (job / "records.jsonl").read_text("utf-8").splitlines()
     try:
@@ -73,9 +75,9 @@ def work(out_dir: Path) -> None:
         told = {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
         atomic_write(job / f"error-{rank}.json", json.dumps(told))
         raise SystemExit(1) from error
-    if rank == "0":
+    if os.environ["LOCAL_RANK"] == "0":
         atomic_write(job / "result.json", json.dumps(result))
 
 
 if __name__ == "__main__":
-    work(Path(sys.argv[1]))
+    work(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -83,7 +83,7 @@ def estimate(shape: Shape, settings: TrainSettings, is_half: bool) -> Estimate:
     frozen = {"lora": 2 if is_half else 4, "qlora": 0.6, "full": 0}[settings.method]
     states = 16 * shape.num_parameters if settings.method == "full" else frozen * shape.num_parameters + adapter
     if settings.sharding != "ddp":
-        states /= settings.num_processes
+        states /= settings.world_size
     layer = (34 if is_half else 68) * shape.hidden_size
     kept = layer + shape.num_layers * (layer / 17) if settings.activation_checkpointing else shape.num_layers * layer
     logits = 12 * CHUNK * shape.num_words

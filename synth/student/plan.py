@@ -71,7 +71,7 @@ def plan(phases: Sequence[Sequence[Row]], settings: TrainSettings, micro_tokens:
     `micro_tokens`: how many tokens fit into memory at once; 0 takes every example alone.
     """
     make = _by_tokens if settings.batch_tokens else _by_number
-    return [_step(group, settings.num_processes, micro_tokens) for group in make(phases, settings)]
+    return [_step(group, settings.world_size, micro_tokens) for group in make(phases, settings)]
 
 
 def _by_number(phases: Sequence[Sequence[Row]], settings: TrainSettings) -> list[list[Row]]:

@@ -86,7 +86,12 @@ class TrainSettings(BaseModel):
     activation_checkpointing: bool | None = Field(
         None, description="Compute activations twice to save memory. None: where it would not fit otherwise.",
     )  # fmt: skip
-    num_processes: int = Field(1, ge=1, description="Processes on this machine.")
+    num_processes: int = Field(1, ge=1, description="Processes on this machine, and on each other host.")
+    num_hosts: int = Field(1, ge=1, description="Hosts that train together; each starts `synth train` by itself.")
+    host_rank: int = Field(0, ge=0, description="The number of this host, from 0; the student is written by host 0.")
+    rendezvous: str | None = Field(
+        None, pattern=r"^[^\s:]+:\d{1,5}$", description="Where several hosts meet: HOST:PORT, free on host 0.",
+    )  # fmt: skip
     num_threads: int | None = Field(
         None, ge=1, description="CPU threads of each process; equal bytes need an equal number.",
     )  # fmt: skip
@@ -127,8 +132,17 @@ class TrainSettings(BaseModel):
             raise ValueError("shares must be numbers of 0 or more, at least one of them above 0")
         return value
 
+    @property
+    def world_size(self) -> int:
+        """Processes on all hosts together."""
+        return self.num_hosts * self.num_processes
+
     @model_validator(mode="after")
     def _fits_together(self) -> TrainSettings:
+        if self.num_hosts > 1 and self.rendezvous is None:
+            raise ValueError("several hosts need a place to meet: set rendezvous to HOST:PORT of host 0")
+        if self.host_rank >= self.num_hosts:
+            raise ValueError(f"host_rank {self.host_rank} is too high: hosts count from 0 to {self.num_hosts - 1}")
         if self.early_stop and not self.held_out:
             raise ValueError("early_stop watches the held-out loss: set held_out, for example to 0.05")
         if self.has_student:

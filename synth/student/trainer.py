@@ -204,7 +204,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """At the first step: the model must be wrapped as asked. Some launchers fall back without a word."""
         settings = self.trainer.settings
-        if settings.num_processes == 1 or state.global_step > 0:
+        if settings.world_size == 1 or state.global_step > 0:
             return
         wrapped, wanted = type(self.trainer.model_wrapped).__name__, WRAPPERS[settings.sharding]
         if wanted not in wrapped:
@@ -241,7 +241,7 @@ def arguments(num_steps: int, has_held_out: bool, out_dir: Path, settings: Train
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
         use_cpu=is_cpu,
-        ddp_backend="gloo" if settings.num_processes > 1 and is_cpu else None,
+        ddp_backend="gloo" if settings.world_size > 1 and is_cpu else None,
         seed=settings.seed,
         data_seed=settings.seed,
         logging_steps=1,
@@ -264,7 +264,7 @@ def arguments(num_steps: int, has_held_out: bool, out_dir: Path, settings: Train
 
 def sharding(settings: TrainSettings) -> dict[str, Any]:
     """FSDP2 or ZeRO-3 where several processes were asked for; on the CPU both would silently be plain DDP."""
-    if settings.num_processes == 1 or settings.sharding == "ddp":
+    if settings.world_size == 1 or settings.sharding == "ddp":
         return {}
     if not torch.cuda.is_available():
         raise UsageError(f"sharding {settings.sharding} needs GPUs; none is here", 'set sharding to "ddp"')

@@ -56,3 +56,26 @@ def test_rows_without_tokens_are_reported_and_not_kept(tmp_path: Path) -> None:
 def test_a_wrong_threshold_is_a_usage_error(tmp_path: Path) -> None:
     code, _, out = run(tmp_path, "--threshold", "3")
     assert code == 2 and not out.exists()
+
+
+def test_through_files_the_rows_and_the_pairs_are_those_found_in_memory(tmp_path: Path) -> None:
+    rows = [*ROWS, *({**row, "instruction": row["instruction"] + " Say why."} for row in ROWS), {"output": "no task"}]
+    source = tmp_path / "rows.jsonl"
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    ways = {"memory": [], "files": ["--work-folder", str(tmp_path / "work")]}
+    counts = {}
+    for way, flags in ways.items():
+        done = CliRunner().invoke(APP, [str(source), "--out", str(tmp_path / way), "--json", *flags])
+        counts[way] = {key: json.loads(done.stdout)[key] for key in ("rows", "kept", "removed", "skipped")}
+    assert counts["files"] == counts["memory"] == {"rows": 6, "kept": 2, "removed": 4, "skipped": 1}
+    assert (tmp_path / "files").read_bytes() == (tmp_path / "memory").read_bytes()
+    pairs = [
+        {key: value for key, value in pair.items() if key != "nearest"}
+        for pair in lines(tmp_path / "memory.pairs.jsonl")
+    ]
+    assert lines(tmp_path / "files.pairs.jsonl") == pairs and pairs
+
+
+def test_meanings_are_not_compared_through_files(tmp_path: Path) -> None:
+    code, _, out = run(tmp_path, "--work-folder", str(tmp_path), "--semantic", "model")
+    assert code == 2 and not out.exists()

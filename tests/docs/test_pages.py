@@ -34,8 +34,9 @@ def server() -> Iterator[ServedTeacher]:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the examples in it, as a checkout has them, and a key that no service takes."""
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    """A folder with the examples and benchmarks in it, as a checkout has them, and a key that no service takes."""
+    for name in ("examples", "benchmarks"):
+        (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OPENAI_API_KEY", "not-a-key")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import Command
 
 from synth.errors import TrainingError, UsageError
 from synth.records import Record
-from synth.stages.train import TrainSettings, train
+from synth.stages.train import TrainSettings, read_result, train
 
 pytest.importorskip("peft", reason="the extra [train] is not installed")
 
@@ -30,6 +33,25 @@ def test_two_processes_train_the_student_that_one_trains(tmp_path: Path) -> None
     assert both.details["losses"] == pytest.approx(alone.details["losses"], abs=1e-6)
     assert both.tokens == alone.tokens
     assert not (tmp_path / "two/.job").exists()
+
+
+@pytest.mark.slow
+def test_two_hosts_train_the_student_that_one_process_trains(tmp_path: Path) -> None:
+    """Both are here, each with a `synth train` of its own, and meet on loopback."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    data, out = tmp_path / "train.jsonl", tmp_path / "two"
+    data.write_text("".join(json.dumps(record.to_dict()) + "\n" for record in RECORDS), "utf-8")
+    small = settings().model_dump(mode="json", exclude_defaults=True, exclude={"preset"})
+    flags = [part for name, value in small.items() for part in ("--set", f"{name}={json.dumps(value)}")]
+    flags += ["--data", str(data), "--out", str(out), "--num-hosts", "2", "--rendezvous", f"127.0.0.1:{port}", "--json"]
+    hosts = [Command("train", *flags, "--host-rank", str(rank)) for rank in (0, 1)]
+    assert [host.wait() for host in hosts] == [0, 0], [host.stderr[-2000:] for host in hosts]
+    alone = train(RECORDS, tmp_path / "one", settings())
+    both = read_result(out)
+    assert both is not None and both.details["num_processes"] == 2
+    assert both.details["losses"] == pytest.approx(alone.details["losses"], abs=1e-6)
+    assert not list(out.glob(".job*"))
 
 
 @pytest.mark.slow

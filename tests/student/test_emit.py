@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 import yaml
 
 from synth.errors import UsageError
@@ -33,7 +36,10 @@ def rows_of(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "train.jsonl").read_text("utf-8").split("\n") if line]
 
 
-@pytest.mark.parametrize("kind", EMITTERS)
+TOOLS = [kind for kind in EMITTERS if kind != "synth"]
+
+
+@pytest.mark.parametrize("kind", TOOLS)
 def test_every_config_has_the_model_the_rate_and_the_data(kind: str, tmp_path: Path) -> None:
     config = emitted(kind, tmp_path)
     assert "some/model" in config.values() and config["learning_rate"] == 2e-4
@@ -126,3 +132,68 @@ def test_trl_itself_reads_its_config(preset: str, tmp_path: Path, monkeypatch: p
     assert (sft.max_length, sft.learning_rate) == (settings.max_length, settings.learning_rate)
     assert sft.completion_only_loss is True and sft.packing is True
     assert model.use_peft == (settings.method != "full") and data.datasets[0].data_files == "train.jsonl"
+
+
+HOSTS: dict[str, Any] = {"num_hosts": 2, "num_processes": 4, "rendezvous": "node0:29500"}
+
+
+def script(kind: str, folder: Path, **changes: Any) -> str:
+    emit(
+        kind,
+        RECORDS,
+        folder,
+        TrainSettings(**({"preset": "lora", "model": "some/model", "template": "chatml"} | changes)),
+    )
+    subprocess.run(["bash", "-n", str(folder / "launch.sh")], check=True)
+    return (folder / "launch.sh").read_text("utf-8")
+
+
+@pytest.mark.parametrize("kind", ["axolotl", "trl"])
+def test_over_hosts_torchrun_starts_the_tool_on_each(kind: str, tmp_path: Path) -> None:
+    command = script(kind, tmp_path, **HOSTS).splitlines()[-1]
+    assert command.startswith('torchrun --nnodes 2 --node_rank "$1" --nproc_per_node 4 --rdzv_backend static')
+    assert "--rdzv_endpoint node0:29500" in command and command.endswith(f"{kind}.yaml")
+    config = yaml.safe_load((tmp_path / f"{kind}.yaml").read_text())
+    assert config["gradient_accumulation_steps"] == 1  # 8 rows a step, 8 processes
+
+
+def test_llama_factory_and_accelerate_are_told_of_hosts_in_their_own_words(tmp_path: Path) -> None:
+    text = script("llamafactory", tmp_path / "llama", **HOSTS)
+    assert "NPROC_PER_NODE=4 NNODES=2" in text and 'NODE_RANK="$1" MASTER_ADDR=node0 MASTER_PORT=29500' in text
+    text = script("trl", tmp_path / "trl", preset="alpaca-7b", **HOSTS)
+    assert 'accelerate launch --config_file accelerate_fsdp.yaml --machine_rank "$1" -m trl.scripts.sft' in text
+    fsdp = yaml.safe_load((tmp_path / "trl/accelerate_fsdp.yaml").read_text())
+    assert (fsdp["num_processes"], fsdp["num_machines"], fsdp["main_process_ip"]) == (8, 2, "node0")
+
+
+def test_the_command_of_synth_itself_gives_the_settings_it_was_made_from(tmp_path: Path) -> None:
+    from synth.cli.app import app
+
+    text = script("synth", tmp_path, learning_rate=1e-4, shares={"a b": 0.5}, **HOSTS)
+    assert "# starts: torchrun --nnodes 2" in text
+    words = shlex.split(text.splitlines()[-1].replace('"$1"', "1"))
+    command = typer.main.get_command(app).commands["train"]  # type: ignore[attr-defined]
+    given = command.make_context("train", words[2:]).params
+    assert (given["host_rank"], str(given["data"])) == (1, "train.jsonl")
+    made = {name: yaml.safe_load(value) for name, _, value in (one.partition("=") for one in given["set"])}
+    settings = TrainSettings(preset=given["preset"], model=given["model"], host_rank=1, **made)
+    wanted = {
+        "preset": "lora",
+        "model": "some/model",
+        "template": "chatml",
+        "learning_rate": 1e-4,
+        "shares": {"a b": 0.5},
+    }
+    assert settings == TrainSettings(**wanted, host_rank=1, **HOSTS)
+    assert [Record.from_dict(row) for row in rows_of(tmp_path)] == RECORDS
+
+
+def test_one_process_needs_no_command(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="one process needs no command"):
+        emit("synth", RECORDS, tmp_path, TrainSettings(preset="lora", model="some/model"))
+
+
+@pytest.mark.parametrize("wrong", [{"num_hosts": 2}, {"host_rank": 1}, {**HOSTS, "rendezvous": "node0"}])
+def test_hosts_that_cannot_meet_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"rendezvous|host_rank"):
+        TrainSettings(**wrong)
