@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from synth.diversity import asks
 from synth.records import Record
 from synth.tokens import unicode_tokens
-from synth.verify.language import is_language
+from synth.verify.language import detect_language, is_language
 
 ROLE_LINE = re.compile(
     r"^[ \t]*[*_#<|\[]{0,4}(?:user|human|assistant|ai|bot|system|person)[*_>|\]]{0,4}[ \t]*:", re.I | re.M
@@ -26,6 +27,10 @@ _SHORT = 8
 _LONG = 40
 """A user who asks for something in one message uses fewer different words than this, or a question mark."""
 _QUESTION_MARKS = "?？؟;"
+_CLOSES = re.compile(
+    r"\b(?:thanks?|thank you|sorry|(?:not|n't) (?:get|understand|follow|sure)|confus\w+|lost me)\b", re.I
+)
+"""A user who thanks or did not understand need not ask."""
 
 
 def user_echo(text: str, talk: Record, language: str | None = None) -> str | None:
@@ -71,12 +76,13 @@ def _asks_again(text: str, question: str) -> bool:
 
 
 def _tells(text: str, said: Iterable[str]) -> bool:
-    """Does a message ask nothing: a long text, or a short one in words of the talk so far?"""
+    """Does a message ask nothing: a long text, one in words of the talk so far, or an English one without a wish?"""
+    if any(mark in text for mark in _QUESTION_MARKS) or _CLOSES.search(text):
+        return False
     words = set(_same(text))
     known = {word for turn in said for word in _same(turn)}
-    return not any(mark in text for mark in _QUESTION_MARKS) and (
-        len(words) > _LONG or (len(words) > 3 and len(words & known) >= _SHARED * len(words))
-    )
+    in_their_words = len(words) > 3 and len(words & known) >= _SHARED * len(words)
+    return len(words) > _LONG or in_their_words or (detect_language(text) == "en" and not asks(text))
 
 
 def _asks(text: str) -> bool:

@@ -11,6 +11,7 @@ import random
 import resource
 import signal
 import sys
+from collections import Counter
 from contextlib import suppress
 from typing import Any
 
@@ -20,6 +21,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 SEPARATOR, GUARDED = "|||", "\ue000\ue001\ue000"
 """What divides input from target, and what stands for it where it came from a row."""
+IN_A_ROW = 5
+"""Rows that may run out of time one after the other before a template is given up."""
 
 
 class TooLong(BaseException):
@@ -106,6 +109,12 @@ def limited(seconds: float, work: Any, *given: Any) -> Any:
         return fault(error)
 
 
+def given_up() -> dict[str, str]:
+    """The fault of a template that is not tried any more."""
+    told = f"it ran longer than allowed in {IN_A_ROW} rows in a row, so it was not tried again"
+    return {"reason": "template_time", "detail": told}
+
+
 def stop(_signal: int, _frame: Any) -> None:
     """The signal handler."""
     raise TooLong
@@ -128,11 +137,13 @@ def main() -> None:
     made = environment()
     templates = {name: limited(seconds, compiled, made, one) for name, one in start["templates"].items()}
     tell({name: one for name, one in templates.items() if isinstance(one, dict)})
+    late: Counter[str] = Counter()
     for line in sys.stdin:
         results = []
         for name, row, seed in json.loads(line):
             random.seed(seed)
-            result = limited(seconds, rendered, templates[name], row)
+            result = limited(seconds, rendered, templates[name], row) if late[name] < IN_A_ROW else given_up()
+            late[name] = late[name] + 1 if result.get("reason") == "template_time" else 0
             if sum(map(len, result.get("parts", ()))) > most:
                 result = {"reason": "too_long", "detail": f"it gives a text of more than {most:,} characters"}
             results.append(result)

@@ -110,6 +110,8 @@ def _instance(fields: Fields, number: int, given: Any, require_output: bool) -> 
     if not isinstance(given, dict):
         inner.bad('is not an object; write {"input": "...", "output": ["..."]}')
         return None
+    if "input" not in given:
+        inner.bad("`input` is missing; write it, empty where there is none")
     text = inner.text("input", may_be_empty=True)
     outputs = given.get("output")
     listed = outputs if isinstance(outputs, list) else [] if outputs is None else [outputs]

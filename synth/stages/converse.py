@@ -17,6 +17,7 @@ from synth.errors import RequestRefused
 from synth.models.base import Sampling
 from synth.prompts import Prompt, render, version
 from synth.prompts.answering import answering
+from synth.prompts.domains import DOMAINS
 from synth.records import Record, Rejection
 from synth.sources.languages import check_code, language_name
 from synth.stages.stage import Stage, each_record
@@ -33,7 +34,7 @@ WISHES = {
         "the last answer once more, with one named thing left out.",
     ),
     "deeper": ("why or how, about one point of the last answer.",),
-    "change of topic": ("something quite different.",),
+    "change of topic": tuple(f"something quite different, to do with {domain}." for domain in DOMAINS),
     "unclear": ("short and vague, from somebody who did not understand the last answer.",),
     "thanks": ("thanks, and nothing more is asked.",),
 }
@@ -50,7 +51,8 @@ EXAMPLES = (
      "That is too long for my slide. Can you say it in ten words?"),
     ("deeper", 0, "Why do onions make people cry?", "Cutting an onion sets free a gas that stings the eyes.",
      "Where does that gas come from when the knife goes through?"),
-    ("change of topic", 0, "Convert 3 miles to kilometres.", "3 miles are about 4.83 kilometres.",
+    ("change of topic", DOMAINS.index("school kitchen"),
+     "Convert 3 miles to kilometres.", "3 miles are about 4.83 kilometres.",
      "OK. What can I cook tonight from rice, two eggs and a carrot?"),
     ("unclear", 0, "What is a lease?", "You use a thing for a monthly fee and give it back at its residual value.",
      "Residual what? I don't get it."),

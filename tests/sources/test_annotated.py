@@ -80,6 +80,7 @@ def test_older_task_files_are_read(tmp_path: Path) -> None:
         ({"input": "x", "output": []}, "`output` is empty"),
         ({"input": "x", "output": ["", " "]}, "`output` is empty"),
         ({"input": 3, "output": ["a"]}, "`input` is not a text"),
+        ({"inputs": "x", "output": ["a"]}, "`input` is missing"),
         ({"input": "x", "output": [3]}, "not a text"),
         ("no object", "is not an object"),
     ],

@@ -86,6 +86,19 @@ def test_a_hostile_template_is_a_fault_of_its_row_and_costs_no_other(name: str, 
     assert before == after == Rendered(("Kind or rude? Thanks!", "kind"), ("rude", "kind"))
 
 
+def test_a_template_that_never_ends_is_given_up_and_one_that_ends_sometimes_is_not() -> None:
+    endless = "{% for i in range(90000) %}{% for j in range(90000) %}{% endfor %}{% endfor %}"
+    texts = {"never": endless, "sometimes": f"{{% if n % 2 %}}{endless}{{% endif %}}{{{{n}}}}"}
+    templates = [Template(name, name, f"{text}|||x") for name, text in texts.items()]
+    with Renderer(templates, Limits(seconds=0.1)) as renderer:
+        found = renderer.render([Job("never", {"n": n}) for n in range(200)])
+        others = renderer.render([Job("sometimes", {"n": n}) for n in range(30)])
+    assert {one.reason for one in found if isinstance(one, Fault)} == {"template_time"}
+    tried = [one for one in found if isinstance(one, Fault) and "not tried again" not in one.detail]
+    assert len(found) == 200 and found[: len(tried)] == tried and len(tried) == 5
+    assert [isinstance(one, Rendered) for one in others] == [True, False] * 15
+
+
 def test_a_process_that_dies_is_started_again_and_no_row_is_lost() -> None:
     jobs = [Job("1", {"text": text, "label": 0}) for text in "abc"]
     with Renderer(OWN.templates) as renderer:

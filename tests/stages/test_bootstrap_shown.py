@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from synth.prompts.domains import DOMAINS
 from synth.records import Instance, SeedTask
 from synth.stages.bootstrap import BootstrapSettings
-from synth.stages.bootstrap.attributes import DOMAINS, KINDS, draw_attributes, kind_of
+from synth.stages.bootstrap.attributes import KINDS, draw_attributes, kind_of
 from synth.stages.bootstrap.examples import MAX_WORDS
 from synth.stages.bootstrap.methods import METHODS, USES, Request
 from synth.stages.bootstrap.pool import Example, Pool, seed_example

@@ -109,6 +109,7 @@ def test_requests_of_one_talk_begin_alike_so_that_a_prefix_cache_serves_them(tmp
         ("name a river in spain please", "user_repeats_question"),
         ("a river in Spain", "user_repeats_answer"),
         ("In Spain the Ebro is a river.", "user_tells"),
+        ("Regular exercise keeps all of us healthy and awake.", "user_tells"),
         (" ".join(f"thing{n}" for n in range(50)), "user_tells"),
         ("Residual what? I don't get it.", "prompt_echo"),
         ("Wie lang ist der Fluss und wo ist die Quelle?", "wrong_language"),
@@ -126,7 +127,14 @@ def test_a_user_who_is_none_is_asked_once_more_and_then_refused(said: str, reaso
 def test_a_user_who_asks_the_same_in_slightly_other_words_is_refused() -> None:
     talk = Record("Describe what happens to our brain when we learn something.", "", "It grows new connections.")
     assert user_echo("What happens to our brain when we learn something new?", talk) == "user_repeats_question"
-    assert user_echo("What happens to our brain when we sleep for a night?", talk) is None
+    for wish in (
+        "What happens to our brain when we sleep for a night?",
+        "Now say it for children.",
+        "Sorry, I am lost.",
+        "I want to know more about sleep.",
+        "Great, thanks for that.",
+    ):
+        assert user_echo(wish, talk) is None
 
 
 @pytest.mark.parametrize(
