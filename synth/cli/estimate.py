@@ -53,6 +53,9 @@ def show_estimate(rows: list[dict[str, Any]], facts: dict[str, Any]) -> None:
     say(facts["basis"])
 
 
+BATCHES = " The time is that of single requests: a batch takes up to a day."
+
+
 def estimated(whole: Recipe, share: float = 0.0, folder: Path = Path()) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The rows of the estimate, and what they rest on; with a `share` above 0 a pilot is run in `folder` first."""
     from synth.pipeline import Steering, forecast
@@ -62,6 +65,7 @@ def estimated(whole: Recipe, share: float = 0.0, folder: Path = Path()) -> tuple
     slots = whole.teacher.concurrency if isinstance(whole.teacher.concurrency, int) else forecast.SLOTS
     if not share:
         basis = "A rough estimate from the recipe alone, to a factor of two. --pilot 0.05 measures 5 % of it first."
+        basis += BATCHES if whole.teacher.api == "batch" else ""
         return forecast.table(forecast.rough(whole), prices, slots), {"basis": basis, "pilot": None}
     from synth.cli.progress import drawn
     from synth.pipeline import run as run_pipeline

@@ -88,19 +88,20 @@ class Batches:
         return _refused(404, f"Nothing is at {path}")
 
     async def _upload(self, request: web.BaseRequest) -> web.Response:
-        from aiohttp import web
+        from aiohttp import BodyPartReader, web
 
-        content, purpose = b"", ""
+        parts: dict[str | None, bytearray] = {}
         async for part in await request.multipart():
-            if getattr(part, "name", "") == "file":
-                content = bytes(await part.read())  # type: ignore[union-attr]
-            else:
-                purpose = (await part.read()).decode()  # type: ignore[union-attr]
-        if purpose != "batch" or len(content) > MAX_BYTES:
-            return _refused(400, f"A file for a batch has this purpose and at most {MAX_BYTES} bytes")
+            content = parts.setdefault(part.name, bytearray()) if isinstance(part, BodyPartReader) else bytearray()
+            while isinstance(part, BodyPartReader) and (chunk := await part.read_chunk(2**18)):
+                content += chunk
+                if len(content) > MAX_BYTES:
+                    return _refused(413, f"A file has at most {MAX_BYTES} bytes")
+        if bytes(parts.get("purpose", b"")) != b"batch":
+            return _refused(400, "A file for a batch has this purpose")
         name = f"file-{len(self._files)}"
-        self._files[name] = content
-        return web.json_response({"id": name, "object": "file", "bytes": len(content), "purpose": purpose})
+        self._files[name] = bytes(parts.get("file", b""))
+        return web.json_response({"id": name, "object": "file", "bytes": len(self._files[name]), "purpose": "batch"})
 
     def _create(self, data: dict[str, Any]) -> web.Response:
         from aiohttp import web

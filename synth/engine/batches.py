@@ -19,7 +19,7 @@ from pydantic import Field
 from synth.engine.batch_journal import BatchJournal, Noted
 from synth.engine.crash import crash_point
 from synth.engine.retry import with_retries
-from synth.errors import RequestFailed, SynthError
+from synth.errors import RequestFailed, RetryableError, SynthError
 from synth.models.base import ChatRequest, Completion
 from synth.models.batch_api import BatchApi, BatchState
 
@@ -32,6 +32,7 @@ TURN = 500
 QUEUE_FULL = "token_limit_exceeded"
 """Why a batch fails where the account's other batches have to end first."""
 AGAIN = "type the same command again: the batches go on at the provider, and their answers are picked up"
+SMALLER = "if it is too big, set teacher.batch.max_requests or max_bytes lower; every answer that came is kept"
 T = TypeVar("T")
 
 
@@ -42,7 +43,12 @@ class BatchSettings:
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     max_requests: Annotated[
-        int, Field(ge=1, le=50_000, description="Requests in one file. With `concurrency: auto` so many wait at once.")
+        int,
+        Field(
+            ge=1,
+            le=50_000,
+            description="Requests in one file. With `concurrency: auto` so many wait at once, at some 20 kB each.",
+        ),
     ] = 20_000
     max_bytes: Annotated[int, Field(ge=10_000, description="Bytes of one file; OpenAI takes 200 MB.")] = 100_000_000
     linger_s: Annotated[
@@ -211,7 +217,8 @@ class Batches:
                 batch.is_out = False
                 await (self._refused if state.status == "failed" else self._take)(batch, state)
         except RequestFailed as error:
-            _fail(batch, SynthError(f"a batch could not be made or followed: {error.message}", AGAIN))
+            hint = AGAIN if isinstance(error, RetryableError) else SMALLER
+            _fail(batch, SynthError(f"a batch could not be made or followed: {error.message}", hint))
         except SynthError as error:
             _fail(batch, error)
         finally:

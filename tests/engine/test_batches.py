@@ -8,7 +8,7 @@ import signal
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +48,10 @@ async def by_batches(
 async def engine_by_batches(folder: Path, url: str, said: list[str], **about: Any) -> AsyncIterator[Engine]:
     """An engine whose teacher answers in batches."""
     settings, model = BatchSettings(**(QUICK | about.pop("batch", {}))), connect(Settings("embedded", base_url=url))
+    patience_s = about.pop("patience_s", 60.0)
     async with engine_over(folder, model, slots=200, **about) as engine:
         journal = BatchJournal(engine.ledger, "m")
-        batches = Batches(model.batch_api(), journal, settings, said.append, max_attempts=3, deadline_s=20.0)
+        batches = Batches(model.batch_api(), journal, settings, said.append, max_attempts=3, deadline_s=patience_s)
         engine.roles["teacher"].batches = batches
         try:
             yield engine
@@ -99,6 +100,15 @@ def test_a_file_holds_no_more_requests_and_bytes_than_is_allowed(tmp_path: Path)
     said.clear()
     answered(tmp_path / "b", 100, said=said, batch={"max_bytes": 10_000, "max_requests": 1000})
     assert len([line for line in said if "is sent" in line]) > 2
+
+
+def test_a_file_of_some_megabytes_is_sent(tmp_path: Path) -> None:
+    async def run() -> int:
+        async with by_batches(tmp_path, batch={"max_requests": 1000}) as (engine, _):
+            records = [Record(f"mark {number} " + "longestwords " * 20_000) for number in range(10)]
+            return len(outputs(await answer_all(engine, records)))
+
+    assert asyncio.run(run()) == 10
 
 
 def test_a_server_without_a_batch_api_is_told_in_one_sentence_and_asked_nothing(tmp_path: Path) -> None:
@@ -153,6 +163,25 @@ def test_a_stop_leaves_a_batch_to_the_provider_and_the_next_engine_takes_its_ans
 
     found, stats = asyncio.run(run())
     assert found == stats["admitted"] == 20
+
+
+def test_a_provider_that_goes_away_ends_the_run_and_the_batch_stays_noted(tmp_path: Path) -> None:
+    async def run() -> tuple[str, int]:
+        said: list[str] = []
+        async with AsyncExitStack() as there:
+            url, _ = await there.enter_async_context(serving(stand_in, batch_s=3600.0))
+            async with engine_by_batches(tmp_path, url, said, patience_s=0.2) as engine:
+                asking = asyncio.create_task(answer_all(engine, [Record("mark")]))
+                while not said:
+                    await asyncio.sleep(0.01)
+                await there.aclose()
+                with pytest.raises(SynthError, match="could not be made or followed") as told:
+                    await asking
+                await engine.ledger.flush()
+                return told.value.hint, len(BatchJournal(engine.ledger, "m").read())
+
+    hint, noted = asyncio.run(run())
+    assert "picked up" in hint and noted == 1
 
 
 def test_the_journal_lets_go_of_batches_whose_answers_are_stored(tmp_path: Path) -> None:
