@@ -40,7 +40,18 @@ def read_text(path: Path, most: int = MAX_RECIPE_BYTES) -> str:
     return data.decode("utf-8-sig")
 
 
-def parse_yaml(text: str, where: str, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> tuple[Any, yaml.Node | None]:
+class PlainKeys(yaml.SafeLoader):
+    """YAML whose keys `on`, `off`, `yes` and `no` are these words, not truth values."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The mapping of a node."""
+        for key, _ in node.value:
+            if key.tag == "tag:yaml.org,2002:bool":
+                key.tag = "tag:yaml.org,2002:str"
+        return super().construct_mapping(node, deep)
+
+
+def parse_yaml(text: str, where: str, loader: type[yaml.SafeLoader] = PlainKeys) -> tuple[Any, yaml.Node | None]:
     """The value of a YAML text and its node tree. Raises UsageError for what is not YAML, or grows when read."""
     hint = "mind the indentation and the colons"
     try:

@@ -114,6 +114,18 @@ class EngineSettings(_Section):
     )
     deadline_s: float = Field(900, gt=0, description="Seconds for all attempts at one request together.")
     grace_s: float = Field(60, ge=0, description="Seconds to wait for answers in flight when a run stops.")
+    on: str = Field(
+        "here",
+        pattern=r"^(here|ray(://\S+)?)$",
+        description=(
+            "Where records are worked on: here, in this process; ray, in processes that Ray starts on this machine; "
+            "ray://HOST:PORT, on a Ray cluster (needs the extra [ray])."
+        ),
+    )
+    workers: int = Field(2, ge=1, description="Ray: processes that work on records; they share the concurrency.")
+    worker_gpus: float = Field(
+        0, ge=0, description="Ray: GPUs of each worker, for a backend that runs its own model (vllm, transformers)."
+    )
     max_cost: float | None = Field(
         None, gt=0, description="Stop before more dollars than this are spent, by known prices."
     )

@@ -49,6 +49,9 @@ def run(
     concurrency: Concurrency = None,
     max_cost: MaxCost = None,
     price: Prices = None,
+    on: Annotated[
+        str | None, typer.Option("--on", metavar="ray[://HOST:PORT]", help="Work on records in processes of Ray.")
+    ] = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -62,7 +65,7 @@ def run(
         if forget and not fresh:
             raise UsageError("--forget goes with --fresh", "add --fresh to start over without the paid answers")
         asking = Asking(teacher, None, base_url, concurrency, max_cost, tuple(price or ()))
-        whole = resolved(recipe, set or [], asking)
+        whole = resolved(recipe, [*(set or ()), *([f"engine.on={on}"] if on else ())], asking)
         steering = Steering(accept_changes, same_teacher, fresh=fresh, forget=forget)
         folder = run or Path("runs") / whole.name
         execute(whole, folder, until=until, steering=steering, json=json)

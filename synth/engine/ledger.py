@@ -275,6 +275,12 @@ class Ledger(LedgerReader):
         """Store a request's answer, or why there is none."""
         await asyncio.shield(self._writer.put(SAVE_ENTRY, entry.row))
 
+    async def save_all(self, entries: Sequence[Entry]) -> None:
+        """Store the rows of several requests."""
+        if entries:
+            queued = [self._writer.put(SAVE_ENTRY, entry.row) for entry in entries]
+            await asyncio.shield(queued[-1])
+
     # -- outcomes ---------------------------------------------------------------------------------------------------
 
     def outcome(self, stage: str, item: str) -> Outcome | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from synth.engine.ledger import Result
 from synth.engine.run import Engine
+from synth.engine.stage_run import work_at
 from synth.engine.work import Ask, Fold, Item, StagePlan, Work
 from synth.records import Rejection
 
@@ -60,6 +61,9 @@ class NamedEngine:
 class _NamedWork:
     work: Work
     names: Mapping[str, str]
+
+    def at(self, engine: Engine) -> _NamedWork:
+        return replace(self, work=work_at(self.work, engine))
 
     async def __call__(self, value: Any, ask: Ask, rng: random.Random) -> list[Result]:
         return _renamed(await self.work(value, ask, rng), self.names)

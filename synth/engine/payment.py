@@ -89,7 +89,7 @@ class Payment:
         self._batches = None if alone else who.batches
         self._price = batch_price(who.model.name) if self._batches else who.model.name
         self._worst = engine.budget.worst_case(self._price, request)
-        self._entry = entry.planned(self._worst)
+        self._entry = entry
         self._spent = NOTHING
         self._attempts = 0
         self._out = 0  # attempts noted as out whose cost is not in the ledger yet
@@ -126,6 +126,10 @@ class Payment:
     async def _pay(self) -> Completion:
         options, key = self.engine.options, self._entry.key
         try:
+            self._entry = await self.engine.known(self._entry)
+            if (found := self._entry.answer()) is not None:
+                return found
+            self._entry = self._entry.planned(self._worst)
             await self._enter()
             seed = int(key[:16], 16)
             deadline_s = math.inf if self._batches else options.deadline_s  # a batch takes hours

@@ -31,6 +31,7 @@ from synth.engine.work import (
     EngineOptions,
     Fold,
     Item,
+    Place,
     StagePlan,
     Work,
     is_quarantined,
@@ -76,7 +77,7 @@ class Engine:
     """Runs the stages of one run folder. Create it inside the event loop; see `map`.
 
     `fatal` is why the run stopped early. From then on nothing is sent: whoever asks gets `fatal` raised, and so it
-    comes out of every stage. `drive` runs a chain of them.
+    comes out of every stage. `drive` runs a chain of them. `place`: where items of `map` are worked on, None for here.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Engine:
         self.ready = Throttle(READY)
         self.stopped = asyncio.Event()
         self.fatal: SynthError | None = None
+        self.place: Place | None = None
         self.quarantined = 0
         self._payments: dict[str, Payment] = {}
         self._later: set[asyncio.Task[None]] = set()
@@ -112,7 +114,7 @@ class Engine:
         Without `work` an item's result is its `result`, or its value. A request that fails for good costs its item a
         Rejection, nothing else.
         """
-        run = await self._begin(plan)
+        run = await self._begin(plan, self.place)
         queue: asyncio.Queue[Started | None] = asyncio.Queue()
         feeder = asyncio.create_task(run.feed(items, work, queue))
         feeder.add_done_callback(retrieve)
@@ -158,15 +160,23 @@ class Engine:
         finally:
             run.cancel()
 
-    async def _begin(self, plan: StagePlan) -> StageRun:
+    async def _begin(self, plan: StagePlan, place: Place | None = None) -> StageRun:
         """Stages begin from the last to the first, each pulling on the one before; the last goes first at the slots.
 
         So records leave as soon as they can, and no later stage is left with all its work at the end.
         """
         await self.ledger.begin_stage(plan.name, plan.fingerprint, canonical_json(plan.settings))
-        self._ranks.setdefault(plan.name, len(self._ranks))
+        self.set_rank(plan.name, len(self._ranks))
         crash_point("stage")
-        return StageRun(self, plan)
+        return StageRun(self, plan, place)
+
+    def rank(self, stage: str) -> int:
+        """The stage's place at the slots; 0 goes first."""
+        return self._ranks.get(stage, 0)
+
+    def set_rank(self, stage: str, rank: int) -> None:
+        """Note a stage's place at the slots, unless it has one."""
+        self._ranks.setdefault(stage, rank)
 
     def note(self, text: str) -> None:
         """Keep a sentence about what was done otherwise than asked: said to who watches, and stored in the ledger."""
@@ -207,10 +217,14 @@ class Engine:
             self.check()
             if who.offline:
                 raise RequestRefused("this request has no stored answer", NO_STORED_ANSWER)
-            payment = Payment(self, who, request, entry, self._ranks.get(stage, 0), alone=stage == PROBE)
+            payment = Payment(self, who, request, entry, self.rank(stage), alone=stage == PROBE)
             self._payments[key] = payment
             payment.task.add_done_callback(lambda task: self._paid(key, who, task))
         return await payment.result()
+
+    async def known(self, entry: Entry) -> Entry:
+        """The row from which a request goes on, answered where others have asked it already; workers look further."""
+        return entry
 
     def _new_entry(self, key: str, where: tuple[str, str, str], request: str) -> Entry:
         who = self.roles[where[2]]
@@ -262,6 +276,8 @@ class Engine:
     @property
     def max_active(self) -> int:
         """Items of one stage that may be at work now. In batches all of a file go and come together."""
+        if self.place is not None:
+            return self.place.max_active
         slots = {who.throttle: 1 if who.batches else ACTIVE_PER_SLOT for who in self.roles.values()}
         return max(ACTIVE_PER_SLOT, sum(times * throttle.limit for throttle, times in slots.items()))
 
@@ -320,6 +336,8 @@ class Engine:
         self.ready.stop(reason)
         for who in self.roles.values():
             who.stop(reason)
+        if self.place is not None:
+            self.place.stop(reason)
         asyncio.get_running_loop().call_later(self.options.grace_s, self._give_up)
 
     def _give_up(self) -> None:
@@ -329,17 +347,28 @@ class Engine:
     async def drive(self, stages: Awaitable[None]) -> None:
         """Run a chain of stages to its end, good or bad, and then `drain`. Raises `fatal` when the run was stopped."""
         try:
-            with _rare_collections():
+            with rare_collections():
                 await stages
-            for who in self._watched:
-                self._stop_if(who.health.verdict())
+            self._stop_if(self.verdict())
             self.check()
         finally:
             await self.drain(self.options.grace_s)
 
+    @property
+    def has_answered(self) -> bool:
+        """Has any endpoint answered?"""
+        return any(who.health.has_answered for who in self._watched)
+
+    def verdict(self) -> SynthError | None:
+        """Why nothing came of the requests to an endpoint, here or elsewhere, where not one was answered."""
+        found = [self.place.verdict() if self.place else None, *(who.health.verdict() for who in self._watched)]
+        return next((reason for reason in found if reason is not None), None)
+
     async def drain(self, grace_s: float) -> None:
         """End of the run: send nothing more, wait for the answers in flight, at most `grace_s` seconds."""
         self.stop(SynthError("the run has ended"))
+        if self.place is not None:
+            await self.place.drain(grace_s)
         tasks = [payment.task for payment in self._payments.values()]
         if tasks:
             await asyncio.wait(tasks, timeout=grace_s)
@@ -350,7 +379,7 @@ class Engine:
 
 
 @contextmanager
-def _rare_collections() -> Iterator[None]:
+def rare_collections() -> Iterator[None]:
     """Let Python look for cyclic garbage less often: with thousands of tasks alive, a third of the engine's time."""
     before = gc.get_threshold()
     gc.freeze()

@@ -7,7 +7,7 @@ import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from synth.engine.crash import crash_point
 from synth.engine.ledger import Ledger, Outcome, Result, results_from_json, results_to_json
@@ -16,6 +16,7 @@ from synth.engine.work import (
     Ask,
     Fold,
     Item,
+    Place,
     StagePlan,
     Work,
     is_quarantined,
@@ -69,8 +70,9 @@ class StoredOutcomes:
 class StageRun:
     """One stage under way: its tasks, its counters."""
 
-    def __init__(self, engine: Engine, plan: StagePlan) -> None:
+    def __init__(self, engine: Engine, plan: StagePlan, place: Place | None) -> None:
         self.engine = engine
+        self.place = place
         self.name = plan.name
         self.committed = 0
         self.progress = engine.progress.stage(plan.name, plan.expected)
@@ -123,12 +125,9 @@ class StageRun:
         retrieve(task)
 
     async def _work(self, item_id: str, value: Any, work: Work) -> list[Result]:
-        rng = random.Random(int(digest(self.engine.options.run_seed, self.name, item_id)[:16], 16))
-        try:
-            return await work(value, asker(self.engine, self.name, item_id), rng)
-        except RequestFailed as error:
-            record = value if isinstance(value, Record) else Record("")
-            return [request_failure(record, self.name, error)]
+        if self.place is None:
+            return await work_on(self.engine, self.name, item_id, value, work)
+        return await self.place.do(self.name, self.engine.rank(self.name), item_id, value, work)
 
     async def commit(self, started: Started, fold: Fold | None, windowed: bool = False) -> list[Result]:
         """Wait for the item's results, settle, store and count them."""
@@ -176,6 +175,22 @@ class StageRun:
         """Let go of what is still under way (answers already asked for are still stored)."""
         for task in self._tasks:
             task.cancel()
+
+
+async def work_on(engine: Engine, stage: str, item_id: str, value: Any, work: Work) -> list[Result]:
+    """The results of one item; a Rejection where a request of it failed for good."""
+    rng = random.Random(int(digest(engine.options.run_seed, stage, item_id)[:16], 16))
+    try:
+        return await work(value, asker(engine, stage, item_id), rng)
+    except RequestFailed as error:
+        record = value if isinstance(value, Record) else Record("")
+        return [request_failure(record, stage, error)]
+
+
+def work_at(work: Work, engine: Engine) -> Work:
+    """The work as it is to be done where `engine` asks; its method `at` says how, if it needs more than its `ask`."""
+    at = getattr(work, "at", None)
+    return work if at is None else cast(Work, at(engine))
 
 
 def input_mark(value: Any) -> str:

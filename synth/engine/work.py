@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from synth.engine.ledger import Result
-from synth.errors import RequestFailed
+from synth.errors import RequestFailed, SynthError
 from synth.models.base import Completion, Sampling
 from synth.prompts import Prompt
 from synth.records import Record, Rejection
@@ -45,6 +45,31 @@ class Work(Protocol):
 
     def __call__(self, value: Any, ask: Ask, rng: random.Random, /) -> Awaitable[list[Result]]:
         """The results of the item with this `value`; `rng` is seeded by the run and the item."""
+        ...
+
+
+class Place(Protocol):
+    """Where items that do not depend on each other are worked on, if not in this process (see `synth.engine.crew`)."""
+
+    @property
+    def max_active(self) -> int:
+        """Items that may be there at once."""
+        ...
+
+    async def do(self, stage: str, rank: int, item: str, value: Any, work: Work) -> list[Result]:
+        """The results of the item; `rank`: the stage's place at the slots."""
+        ...
+
+    def stop(self, reason: SynthError) -> None:
+        """Send nothing more."""
+        ...
+
+    async def drain(self, grace_s: float) -> None:
+        """The run ends: wait so long for the answers in flight there."""
+        ...
+
+    def verdict(self) -> SynthError | None:
+        """Why nothing came of the requests sent from there, where not one was answered."""
         ...
 
 

@@ -14,7 +14,7 @@ from synth.engine.progress import RunProgress
 from synth.engine.run import Engine
 from synth.errors import UsageError
 from synth.given import flat
-from synth.pipeline.data import Interrupted, connect_role, open_engine, read_input, run_data_stages
+from synth.pipeline.data import Interrupted, open_engine, read_input, run_data_stages
 from synth.pipeline.folder import (
     RECIPE_FILE,
     RunResult,
@@ -43,7 +43,6 @@ __all__ = [
     "RunResult",
     "Steering",
     "checked_records",
-    "connect_role",
     "engine_of",
     "final_records",
     "flat",

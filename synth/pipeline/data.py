@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 
 from synth.engine.batch_journal import BatchJournal
 from synth.engine.batches import Batches, BatchSettings
@@ -15,15 +15,14 @@ from synth.engine.budget import Budget
 from synth.engine.funnel import NOTE, NotedStage, note_stages
 from synth.engine.ledger import Ledger
 from synth.engine.named import NamedEngine
-from synth.engine.payment import batch_price
-from synth.engine.prices import find_price
-from synth.engine.run import Engine, EngineOptions, RoleModel
-from synth.engine.stored import ROLES, StoredModel, note_roles, stored_models
-from synth.engine.throttle import Throttle
+from synth.engine.run import Engine, RoleModel
+from synth.engine.shards import adopt
+from synth.engine.stored import ROLES, note_roles, stored_models
 from synth.errors import SynthError, UsageError
-from synth.models import connect
 from synth.pipeline.folder import RunResult, write_timings
-from synth.recipe import ModelSettings, Recipe
+from synth.pipeline.on_ray import connected, crew_on_ray, shares
+from synth.pipeline.roles import WHOLE, connect_roles, engine_options, known_prices
+from synth.recipe import Recipe
 from synth.records import Record, Rejection, SeedTask
 from synth.sources import Source, read_source
 from synth.stages.evolve import MAX_WORDS
@@ -39,16 +38,6 @@ class Interrupted(SynthError):
     def __init__(self, signal_number: int) -> None:
         super().__init__("interrupted; the answers in flight were kept", "continue with the same command")
         self.exit_code = 128 + signal_number
-
-
-def connect_role(settings: ModelSettings, stored: StoredModel | None = None) -> RoleModel:
-    """The model of a role with its slots; given a `stored` one, nothing is connected and nothing will be sent."""
-    model = stored or connect(settings.backend, settings.options)
-    concurrency = None if settings.concurrency == "auto" else settings.concurrency
-    if settings.api == "batch" and stored is None:
-        concurrency = concurrency or settings.batch.max_requests
-    throttle = Throttle(concurrency, look=getattr(model, "load", None))
-    return RoleModel(model, throttle, settings.max_tokens, settings.kind, offline=stored is not None)
 
 
 def _set_batches(who: RoleModel, settings: BatchSettings, ledger: Ledger, recipe: Recipe, result: RunResult) -> None:
@@ -95,12 +84,20 @@ async def run_data_stages(
     plan = [planned for planned in recipe.plan() if planned.stage.kind != "folder"]
     needs_seeds = any(planned.stage.kind == "seeds" for planned in plan)
     seeds = read_seed_tasks(recipe.seeds.path) if needs_seeds or recipe.seeds.export or recipe.seeds.evolve else []
-    async with open_engine(recipe, result, offline) as engine:
-        note = note_stages(NotedStage(planned.name, planned.stage.kind, planned.helpers) for planned in plan)
-        await engine.ledger.set_meta(NOTE, note)
-        if not offline:
-            _say_waves(recipe, result)
-        await engine.drive(_drive(engine, recipe, seeds, [one for one in plan if one in wanted], given, offline))
+    is_away = _is_away(recipe, offline)
+    with connected(recipe) if is_away else nullcontext():  # first of all, as Ray takes over SIGTERM
+        async with open_engine(recipe, result, offline) as engine:
+            if is_away:
+                engine.place = await crew_on_ray(recipe, result.run_dir, engine)
+            note = note_stages(NotedStage(planned.name, planned.stage.kind, planned.helpers) for planned in plan)
+            await engine.ledger.set_meta(NOTE, note)
+            if not offline:
+                _say_waves(recipe, result)
+            await engine.drive(_drive(engine, recipe, seeds, [one for one in plan if one in wanted], given, offline))
+
+
+def _is_away(recipe: Recipe, offline: bool) -> bool:
+    return recipe.engine.on != "here" and not offline
 
 
 @asynccontextmanager
@@ -112,6 +109,7 @@ async def open_engine(recipe: Recipe, result: RunResult, offline: bool = False) 
     ledger = Ledger(result.run_dir)
     engine: Engine | None = None
     try:
+        await adopt(ledger, result.run_dir)
         engine = _engine(recipe, ledger, result, offline)
         await (ledger.reopen_outcomes() if offline else ledger.set_meta(ROLES, note_roles(engine.roles)))
         with _signals_stop(engine):
@@ -126,46 +124,23 @@ async def open_engine(recipe: Recipe, result: RunResult, offline: bool = False) 
 
 
 def _engine(recipe: Recipe, ledger: Ledger, result: RunResult, offline: bool) -> Engine:
+    number = recipe.engine.workers if _is_away(recipe, offline) else 0
     stored = stored_models(ledger) if offline else {}
-    teacher = connect_role(recipe.teacher, stored.get("teacher"))
-    roles = {"teacher": teacher, "judge": connect_role(recipe.judge, stored.get("judge")) if recipe.judge else teacher}
-    for planned in recipe.plan():
-        for role, model in planned.stage.roles(planned.settings).items():
-            batch: BatchSettings | None = getattr(model, "batches", None) if role not in stored else None
-            slots = Throttle(batch.max_requests if batch else None)
-            roles[role] = RoleModel(stored.get(role) or model, slots, offline=role in stored)
-            if batch:
-                _set_batches(roles[role], batch, ledger, recipe, result)
-    for role, settings in (("teacher", recipe.teacher), ("judge", recipe.judge)):
-        if settings is not None and settings.api == "batch" and not roles[role].offline:
-            _set_batches(roles[role], settings.batch, ledger, recipe, result)
+    roles = connect_roles(recipe, moved_servers(ledger), stored, (number, shares(recipe)) if number else WHOLE)
+    for role, who in roles.items():
+        settings = {"teacher": recipe.teacher, "judge": recipe.judge}.get(role)
+        batch = settings.batch if settings and settings.api == "batch" else getattr(who.model, "batches", None)
+        if batch and not who.offline:
+            _set_batches(who, batch, ledger, recipe, result)
         elif settings is not None:
-            _say_left(ledger, roles[role], result)
-    moved = moved_servers(ledger)
-    for who in roles.values():
-        who.known_as = moved.get(who.model.endpoint, "")
-    budget = _budget(recipe, roles)
+            _say_left(ledger, who, result)
+    prices, names = known_prices(recipe, list(roles.values()))
+    budget = Budget(prices, names, recipe.engine.max_cost, recipe.engine.max_tokens_total)
     budget.already_spent(*ledger.spent())
     result.maybe_paid_twice, _ = ledger.maybe_paid_twice()
-    options = EngineOptions(recipe.seed, recipe.engine.max_attempts, recipe.engine.deadline_s, recipe.engine.grace_s)
     result.progress.throttles = [who.throttle for who in roles.values()]
     result.progress.healths = list({id(who): who.health for who in roles.values()}.values())
-    return Engine(ledger, roles, budget, result.progress, options)
-
-
-def _budget(recipe: Recipe, roles: Mapping[str, RoleModel]) -> Budget:
-    """The caps of the recipe, with the prices that are known of the models."""
-    own = recipe.engine.price_table
-    prices = {}
-    for who in roles.values():
-        name = who.model.name
-        price = find_price(name, who.model.endpoint, own)
-        if price is not None:
-            prices[name] = price
-            if who.batches is not None:
-                prices[batch_price(name)] = price.times(who.batches.settings.price_share)
-    names = tuple(dict.fromkeys(who.model.name for who in roles.values()))
-    return Budget(prices, names, recipe.engine.max_cost, recipe.engine.max_tokens_total)
+    return Engine(ledger, roles, budget, result.progress, engine_options(recipe))
 
 
 async def _drive(

@@ -20,6 +20,7 @@ from synth.engine import funnel
 from synth.engine.between import drop_results, drop_stages, has_produced, note_moved
 from synth.engine.ledger import FILE_NAME, LedgerReader
 from synth.engine.progress import RunProgress
+from synth.engine.shards import FOLDER as SHARDS
 from synth.errors import StorageError, UsageError
 from synth.fileio import atomic_write
 from synth.given import flat, parse_yaml, read_text
@@ -167,11 +168,15 @@ def empty(run_dir: Path, forget: bool) -> None:
             made |= {name for planned in read_run_recipe(run_dir).plan() for name in planned.files}
     if (run_dir / FILE_NAME).is_file() and not forget:
         drop_results(run_dir)
-    for path in [*(run_dir / name for name in made), *(run_dir.glob(f"{FILE_NAME}*") if forget else ())]:
+    for path in [*(run_dir / name for name in made), *(_paid(run_dir) if forget else ())]:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+
+def _paid(run_dir: Path) -> list[Path]:
+    return [*run_dir.glob(f"{FILE_NAME}*"), run_dir / SHARDS]
 
 
 def read_timings(run_dir: Path) -> dict[str, float]:

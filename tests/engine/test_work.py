@@ -11,21 +11,36 @@ import pytest
 
 from synth.models.base import Completion
 from synth.records import Record
+from synth.stages.converse import ConverseSettings, Conversing
 from synth.stages.evolve.evolver import Evolver, EvolveSettings, TuneSettings
 from synth.stages.evolve.stage import Evolving
 from synth.stages.evolve.tune import Tuning
+from synth.stages.prefer.answers import Answers
+from synth.stages.prefer.ranking import Judging
+from synth.stages.prefer.settings import PreferSettings
+from synth.stages.prefer.stage import Preferring
+from synth.stages.prefer.trial import Trial
+from synth.stages.rephrase import RephraseSettings, Rewording
 from synth.stages.respond import Answering, RespondSettings
+from synth.stages.revise import ReviseSettings, Revising
 from synth.stages.select.grading import Grading
 from synth.stages.select.settings import GradeSettings, SelectSettings
 
 TASK = Record("Name three rivers and say where each of them begins.")
 ANSWERED = Record("Name a river.", output="The Rhine.")
+CHECKED = Record("2 + 2?", output="4", meta={"check": {"kind": "numeric", "answer": 4}})
 TUNE = TuneSettings(steps=1, num_candidates=1, rounds=1, num_sample=1, num_held_out=1)
+PREFER = PreferSettings(num_answers=2, audit=0)
+PREFERRING = (PREFER, Answers(PREFER, 3), Judging(PREFER))
 WORKS: dict[str, tuple[Any, Any]] = {
     "respond": (Answering(RespondSettings()), TASK),
     "evolve": (Evolving(Evolver(EvolveSettings(rounds=2), 3)), (TASK, True)),
     "tune": (Tuning(Evolver(EvolveSettings(rounds=1), 3), TUNE, (TASK,), (TASK,)), None),
     "grade": (Grading(SelectSettings(grade=GradeSettings()), True, False, None), ANSWERED),
+    "converse": (Conversing(ConverseSettings()), ANSWERED),
+    "prefer": (Preferring(*PREFERRING, Trial(None, (), *PREFERRING[1:])), CHECKED),
+    "rephrase": (Rewording(RephraseSettings()), ANSWERED),
+    "revise": (Revising(ReviseSettings(), {"short": "Be short."}), ANSWERED),
 }
 
 

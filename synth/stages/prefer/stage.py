@@ -63,6 +63,10 @@ class Preferring:
     judging: Judging
     trial: Trial
 
+    def at(self, engine: Engine) -> Preferring:
+        """The same work where `engine` asks."""
+        return replace(self, trial=self.trial.at(engine))
+
     async def __call__(self, record: Record, ask: Ask, rng: random.Random) -> list[Record | Rejection]:
         """The record with its answers by rank; as it came where it has but one."""
         is_alone = not record.others and self.settings.num_answers < 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 from synth.engine.run import PROBE, Engine
 from synth.errors import RequestFailed, StageStopped
@@ -24,10 +25,17 @@ class Trial:
     def __init__(self, engine: Engine, head: Sequence[Record], answers: Answers, judging: Judging) -> None:
         """`head`: the records whose answers are planted; those of no answer are passed over."""
         self._engine, self._head, self._answers, self._judging = engine, head, answers, judging
-        self._ask = engine.asking(PROBE, "planted answers")
         self._lock = asyncio.Lock()
         self._failure: StageStopped | None = None
         self._is_held = False
+
+    def __reduce__(self) -> tuple[type[Trial], tuple[Any, ...]]:
+        """Sent elsewhere it is one that was not held, by an engine that `at` names there."""
+        return Trial, (None, self._head, self._answers, self._judging)
+
+    def at(self, engine: Engine) -> Trial:
+        """The trial as `engine` holds it."""
+        return Trial(engine, self._head, self._answers, self._judging)
 
     async def hold(self) -> None:
         """Hold the trial, once. Raises StageStopped where the judges cannot tell right answers from wrong ones."""
@@ -39,6 +47,7 @@ class Trial:
             raise self._failure
 
     async def _held(self) -> StageStopped | None:
+        self._ask = self._engine.asking(PROBE, "planted answers")
         texts = [text.strip() for text in await asyncio.gather(*map(self._first, self._head))]
         pairs = planted([(record, text) for record, text in zip(self._head, texts, strict=True) if text])
         if len(pairs) < LEAST:
