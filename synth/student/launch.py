@@ -33,6 +33,10 @@ def fit_in_processes(records: Sequence[Record], out_dir: Path, settings: TrainSe
     job = out_dir / (f"{JOB}-{settings.host_rank}" if settings.num_hosts > 1 else JOB)
     shutil.rmtree(job, ignore_errors=True)
     job.mkdir(parents=True)
+    if settings.model is None:  # made once: the processes would write over each other's
+        from synth.student.fit import make_base
+
+        settings = settings.model_copy(update={"model": str(make_base(records, out_dir / "base", settings))})
     atomic_write(job / "settings.json", settings.model_dump_json())
     atomic_write(job / "records.jsonl", "".join(json.dumps(record.to_dict()) + "\n" for record in records))
     command = [sys.executable, "-m", "torch.distributed.run", *torchrun_arguments(settings)]

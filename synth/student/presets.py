@@ -141,6 +141,8 @@ class TrainSettings(BaseModel):
     def _fits_together(self) -> TrainSettings:
         if self.num_hosts > 1 and self.rendezvous is None:
             raise ValueError("several hosts need a place to meet: set rendezvous to HOST:PORT of host 0")
+        if self.num_hosts > 1 and self.model is None and not self.has_student:
+            raise ValueError("several hosts train an existing model: name its folder, or its hub name, in `model`")
         if self.host_rank >= self.num_hosts:
             raise ValueError(f"host_rank {self.host_rank} is too high: hosts count from 0 to {self.num_hosts - 1}")
         if self.early_stop and not self.held_out:

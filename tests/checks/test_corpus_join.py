@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from synth.checks import corpus_join
-from synth.checks.corpus_join import Run, in_processes, novel_in_corpus
+from synth.checks.corpus_join import Run, in_processes, novel_in_corpus, on_ray
 from synth.checks.novelty import novel_subset
 from synth.errors import UsageError
 
@@ -60,6 +61,19 @@ def test_parts_may_be_done_in_any_order_and_in_other_processes(tmp_path: Path, s
     same_as_in_memory(texts, tmp_path, run=backwards)
     with in_processes(2) as run:
         same_as_in_memory(texts, tmp_path, run=run)
+
+
+@pytest.mark.slow
+def test_parts_may_be_done_on_ray(tmp_path: Path, small_blocks: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray", reason="RAY IS NOT INSTALLED: the join in its tasks is not tested")
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
+    ray.init("local", num_cpus=2, object_store_memory=80 * 2**20, **quiet)
+    try:
+        same_as_in_memory(stream(random.Random(6), 60, 30), tmp_path, run=on_ray)
+    finally:
+        ray.shutdown()
 
 
 def test_a_threshold_out_of_range_is_refused(tmp_path: Path) -> None:

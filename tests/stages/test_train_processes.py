@@ -13,6 +13,7 @@ from commands import Command
 from synth.errors import TrainingError, UsageError
 from synth.records import Record
 from synth.stages.train import TrainSettings, read_result, train
+from synth.student.fit import make_base
 
 pytest.importorskip("peft", reason="the extra [train] is not installed")
 
@@ -42,12 +43,15 @@ def test_two_hosts_train_the_student_that_one_process_trains(tmp_path: Path) -> 
         port = free.getsockname()[1]
     data, out = tmp_path / "train.jsonl", tmp_path / "two"
     data.write_text("".join(json.dumps(record.to_dict()) + "\n" for record in RECORDS), "utf-8")
-    small = settings().model_dump(mode="json", exclude_defaults=True, exclude={"preset"})
+    base = str(make_base(RECORDS, tmp_path / "base", settings()))
+    small = settings(model=base, preset="tiny").model_dump(
+        mode="json", exclude_none=True, exclude={"num_hosts", "host_rank"}
+    )
     flags = [part for name, value in small.items() for part in ("--set", f"{name}={json.dumps(value)}")]
     flags += ["--data", str(data), "--out", str(out), "--num-hosts", "2", "--rendezvous", f"127.0.0.1:{port}", "--json"]
     hosts = [Command("train", *flags, "--host-rank", str(rank)) for rank in (0, 1)]
     assert [host.wait() for host in hosts] == [0, 0], [host.stderr[-2000:] for host in hosts]
-    alone = train(RECORDS, tmp_path / "one", settings())
+    alone = train(RECORDS, tmp_path / "one", settings(model=base, preset="tiny"))
     both = read_result(out)
     assert both is not None and both.details["num_processes"] == 2
     assert both.details["losses"] == pytest.approx(alone.details["losses"], abs=1e-6)

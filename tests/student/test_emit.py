@@ -193,7 +193,9 @@ def test_one_process_needs_no_command(tmp_path: Path) -> None:
         emit("synth", RECORDS, tmp_path, TrainSettings(preset="lora", model="some/model"))
 
 
-@pytest.mark.parametrize("wrong", [{"num_hosts": 2}, {"host_rank": 1}, {**HOSTS, "rendezvous": "node0"}])
+@pytest.mark.parametrize(
+    "wrong", [{"num_hosts": 2, "model": "m"}, {"host_rank": 1}, {**HOSTS, "rendezvous": "node0"}, HOSTS]
+)
 def test_hosts_that_cannot_meet_are_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"rendezvous|host_rank"):
+    with pytest.raises(ValueError, match=r"rendezvous|host_rank|existing model"):
         TrainSettings(**wrong)
