@@ -6,6 +6,8 @@ RUN    ?= runs/quickstart
 ARGS   ?=
 # Where real language models are kept: `make models/gemma3-270m/config.json` makes one of examples/real_models.py.
 MODELS ?= models
+# How tests are shared among processes; `make test SHARED=` runs them in one.
+SHARED ?= --numprocesses 2 --dist worksteal
 # The claims about speed and memory; vllm_throughput needs `make test-vllm` first and is run by itself.
 BENCHES := teacher novelty engine bench_checks bootstrap_faults evolve_faults export_report review training
 
@@ -19,12 +21,13 @@ export TOKENIZERS_PARALLELISM := false
 demo: $(VENV)/ready
 	$(BIN)/synth run examples/quickstart.yaml --run $(RUN) $(ARGS)
 
+## Two processes share the tests; one that is done takes over half of what the other still has.
 test: $(VENV)/ready
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(SHARED) $(ARGS)
 
 ## The longer proofs: random kills, whole-dataset comparisons, the student's arms.
 test-slow: $(VENV)/ready
-	$(BIN)/python -m pytest -m slow $(ARGS)
+	$(BIN)/python -m pytest -m slow $(SHARED) $(ARGS)
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

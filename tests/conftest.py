@@ -16,6 +16,7 @@ MEMORY, NEEDED = Path("/dev/shm"), 4 * 2**30
 if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > NEEDED:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: the processes of the tests share the cores
 util.get_temp_dir()  # where the socket of commands.py lies: not in the folder of the test that happens to start it
 settings.register_profile("the same everywhere", derandomize=True, deadline=None)
 settings.load_profile("the same everywhere")
