@@ -113,7 +113,8 @@ def test_a_slider_tells_at_once_what_would_stay(browser: Any, server: Review) ->
         watch.page.wait_for_function("() => !document.querySelector('#left').textContent.startsWith('128 of')")
 
 
-def test_no_hostile_text_acts_and_nothing_leaves(browser: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("each", [6, pytest.param(1, marks=pytest.mark.slow)], ids=["a page of each kind", "more"])
+def test_no_hostile_text_acts_and_nothing_leaves(each: int, browser: Any, tmp_path: Path) -> None:
     folder = tmp_path / "hostile"
     hostile_run(folder)
     evaluation = {"items": [{"id": "i", "question": f"Write a {payloads()[0]}\n\n{payloads()[0]}"}]}
@@ -124,9 +125,9 @@ def test_no_hostile_text_acts_and_nothing_leaves(browser: Any, tmp_path: Path) -
         assert len(payloads()) == 120 and len(rows) >= 100
         said = [Verdict(row_key(one), by, "reject", by) for one, by in zip(rows, payloads(), strict=False)]
         add_verdicts(folder / "verdicts.jsonl", said)
-        addresses = [f"{server.url}?stage=select&page={number}" for number in range(4)]
-        addresses += [f"{server.url}review?row={row_key(one)}" for one in rows[::24]]
-        addresses += [f"{server.url}row/bootstrap/{8 + number}/1" for number in range(0, 30, 6)]
+        addresses = [f"{server.url}?stage=select&page={number}" for number in range(0, 4, each)]
+        addresses += [f"{server.url}review?row={row_key(one)}" for one in rows[:: 24 * each]]
+        addresses += [f"{server.url}row/bootstrap/{8 + number}/1" for number in range(0, 30, 6 * each)]
         addresses += [f"{server.url}thresholds", f"{server.url}review?by=%3Cscript%3Ewindow.pwned%3D1%3C%2Fscript%3E"]
         for address in addresses:
             with Watch(browser, address) as watch:

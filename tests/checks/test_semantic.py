@@ -14,14 +14,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from openai_client import scripted
 
 from synth.checks.semantic import Nearest, Semantic, semantic_subset, static_vectors, unit_length
 from synth.embedded.batches import Batches
 from synth.engine.ledger import LedgerReader
-from synth.errors import UsageError
-from synth.models.embeddings import _read
+from synth.errors import RetryableError, UsageError
+from synth.models.embeddings import EmbeddingModel, embedding_request
 from synth.pipeline import final_records
 from synth.pipeline import run as run_recipe
 from synth.recipe import build_recipe
@@ -151,7 +153,6 @@ def test_a_folder_without_a_model_is_named() -> None:
 def embedding_server(broken_first: int = 0, as_base64: bool = False) -> Iterator[tuple[str, Counter[str], list[int]]]:
     """An OpenAI-compatible `/v1/embeddings`, with batches: (base URL, how often each text was asked for, sizes of the
     requests one by one)."""
-    from aiohttp import web
 
     asked, sizes, started, stop = Counter[str](), list[int](), threading.Event(), threading.Event()
     address: list[str] = []
@@ -239,5 +240,17 @@ def test_vectors_may_come_in_batches(tmp_path: Path) -> None:
     ],
 )
 def test_a_body_that_holds_no_vectors_is_a_failure_to_be_tried_again(body: bytes) -> None:
-    found = _read(body, ["a"], "m", "http://x")
-    assert getattr(found, "reason", "") == "bad_body"
+    async def answer(data: dict[str, Any], request: web.BaseRequest) -> web.Response:
+        return web.Response(body=body, content_type="application/json")
+
+    async def ask() -> None:
+        async with scripted(answer) as url:
+            model = EmbeddingModel("m", url, "NO_KEY", 1)
+            try:
+                await model.complete(embedding_request("a"))
+            finally:
+                await model.close()
+
+    with pytest.raises(RetryableError) as caught:
+        asyncio.run(ask())
+    assert caught.value.reason == "bad_body"

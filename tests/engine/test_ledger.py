@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import sqlite3
 import time
@@ -73,7 +72,8 @@ def test_what_was_out_at_a_kill_is_charged_at_the_mean_of_its_kind_and_counted_o
         ledger.out.left("out")
         ledger.out.left("back")
         ledger.out.back("back")
-        os.write(ledger.out._file, b"+answ")  # the kill comes in the middle of a line
+        with ledger.out.path.open("ab") as out:
+            out.write(b"+answ")  # the kill comes in the middle of a line
 
     async def again() -> None:
         ledger = Ledger(tmp_path)

@@ -1,7 +1,8 @@
 """A stand-in for the `vllm` command, for tests of how a server is started, watched and ended. Not a test itself.
 
 It takes the flags of `vllm serve` that matter, answers like vLLM 0.32 (shapes and messages seen there), and has a child
-process in its group, as vLLM has its engine. Words in a prompt make it fail: `die` kills it, `freeze` makes it sick.
+process in its group, as vLLM has its engine. Words in a prompt make it fail: `die` kills it, `freeze`
+makes it sick, `stumble` fails once.
 """
 
 from __future__ import annotations
@@ -62,8 +63,8 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self, prompt: str, body: dict[str, Any]) -> None:
         if "die" in prompt.split():
             os.kill(os.getpid(), signal.SIGKILL)
-        if "freeze" in prompt.split():
-            state["healthy"] = False
+        if {"freeze", "stumble"} & set(prompt.split()):
+            state["healthy"] = "freeze" not in prompt.split()
             error = {"message": "EngineCore encountered an issue.", "type": "InternalServerError", "code": 500}
             self.send(500, {"error": error})
         elif "template" in prompt.split():

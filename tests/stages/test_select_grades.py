@@ -305,41 +305,57 @@ def test_settings_that_do_not_fit_are_refused() -> None:
 # -- by a local model ------------------------------------------------------------------------------------------------
 
 
-def by_hand(measure: Any, record: Record) -> float:
+WORDS = "red blue green white black brown pink grey".split()
+COLOURS = [Record(f"Say {one} and {two}.", "", f"{one} {two}") for one in WORDS for two in WORDS]
+
+
+def student_of_colours(folder: Path, max_steps: int) -> IfdSettings:
+    """Settings that measure by a small model trained on COLOURS for so many steps."""
+    pytest.importorskip("torch")
+    from synth.stages.train import train
+    from synth.student.fit import make_base
+    from synth.student.presets import TrainSettings
+
+    make_base(COLOURS, folder / "base", TrainSettings())
+    settings = TrainSettings(model=str(folder / "base"), max_steps=max_steps, num_threads=1)
+    return IfdSettings(model=str(train(COLOURS, folder / "student", settings).path), num_threads=1)
+
+
+def by_hand(settings: IfdSettings, record: Record) -> float:
     """The two losses over the answer's tokens, without its end token, from the model's logits."""
     import torch
 
+    from synth.student.generate import Student
     from synth.student.templates import conversation_of
 
-    encoder = measure._student.encoder
+    student = Student.load(str(settings.model), settings.template, settings.num_threads)
+    encoder = student.encoder
     answer = encoder.encode(conversation_of(record))[0][len(encoder.prompt(conversation_of(record))) : -1]
 
     def loss(before: list[int]) -> float:
-        logits = measure._student.model(input_ids=torch.tensor([before + answer])).logits[0].log_softmax(-1)
+        logits = student.model(input_ids=torch.tensor([before + answer])).logits[0].log_softmax(-1)
         chances = [logits[len(before) + n - 1, token].item() for n, token in enumerate(answer)]
         return -sum(chances) / len(chances)
 
     return loss(encoder.prompt(conversation_of(record))) / loss(encoder.start or [encoder.eos])
 
 
-def test_ifd_is_the_ratio_of_the_two_losses_and_higher_for_shuffled_answers(tmp_path: Path) -> None:
-    pytest.importorskip("torch")
+def test_ifd_is_the_ratio_of_the_two_losses(tmp_path: Path) -> None:
+    settings = student_of_colours(tmp_path, max_steps=2)
     from synth.stages.select.ifd import Ifd
-    from synth.stages.train import train
-    from synth.student.fit import make_base
-    from synth.student.presets import TrainSettings
 
-    words = "red blue green white black brown pink grey".split()
-    records = [Record(f"Say {one} and {two}.", "", f"{one} {two}") for one in words for two in words]
-    base = tmp_path / "base"
-    make_base(records, base, TrainSettings())
-    trained = train(records, tmp_path / "student", TrainSettings(model=str(base), max_steps=120, num_threads=1))
-    measure = Ifd(IfdSettings(model=str(trained.path), num_threads=1))
-    first = measure.now(records[3])
-    assert first == pytest.approx(by_hand(measure, records[3]), abs=1e-3)
-    some = records[3::7]
+    measure = Ifd(settings)
+    assert measure.now(COLOURS[3]) == pytest.approx(by_hand(settings, COLOURS[3]), abs=1e-3)
+    assert asyncio.run(measure.measure(Record("Say red.", "", " "))) is None
+
+
+@pytest.mark.slow
+def test_ifd_of_a_trained_student_is_higher_for_shuffled_answers(tmp_path: Path) -> None:
+    settings = student_of_colours(tmp_path, max_steps=120)
+    from synth.stages.select.ifd import Ifd
+
+    measure, some = Ifd(settings), COLOURS[3::7]
     own = [measure.now(record) or 9.0 for record in some]
     others = [measure.now(replace(r, output=s.output)) or 0.0 for r, s in zip(some, some[1:] + some[:1], strict=True)]
     print(f"IFD of own answers {sum(own) / len(own):.3f}, of answers to other tasks {sum(others) / len(others):.3f}")
     assert sum(own) < sum(others) and sum(one < 1 for one in own) >= 0.9 * len(own)
-    assert asyncio.run(measure.measure(Record("Say red.", "", " "))) is None

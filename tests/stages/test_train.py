@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from synth.errors import StorageError, TrainingError, UsageError
 from synth.records import Lineage, Record
-from synth.stages.train import PRESETS, TrainResult, TrainSettings, read_result, train
+from synth.stages.train import TrainResult, TrainSettings, read_result, train
 from synth.student.trainer import Progress
 
 TINY: dict[str, Any] = {
@@ -383,29 +382,6 @@ def test_a_full_disk_at_the_end_leaves_the_checkpoint_to_go_on_from(
         train(records(), tmp_path / "out", settings())
     monkeypatch.setattr(PreTrainedModel, "save_pretrained", save)
     assert train(records(), tmp_path / "out", settings()).details["resumed_from"] == "checkpoint-6"
-
-
-@pytest.mark.parametrize(
-    ("wrong", "told"),
-    [
-        ({"preset": "huge"}, "choose one of: tiny, alpaca-7b"),
-        ({"preset": "alpaca-7b"}, "set `model`"),
-        ({"early_stop": 2}, "set held_out"),
-        ({"hidden_size": 10, "num_heads": 4}, "multiple of"),
-        ({"shares": {"seed": 0.0}}, "at least one"),
-        ({"learningrate": 1}, "Extra inputs"),
-    ],
-)
-def test_settings_that_cannot_work_are_refused_with_the_remedy(wrong: dict[str, Any], told: str) -> None:
-    with pytest.raises(ValidationError, match=told):
-        TrainSettings(**wrong)
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_every_preset_survives_being_written_out_and_read_back(name: str) -> None:
-    one = TrainSettings(preset=name, model=None if name == "tiny" else "some/model")
-    assert TrainSettings(**json.loads(one.model_dump_json())) == one
-    assert all(getattr(one, key) == value for key, value in PRESETS[name].items())
 
 
 def test_a_model_that_does_not_fit_is_refused_with_what_would(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

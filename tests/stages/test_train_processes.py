@@ -92,17 +92,14 @@ def test_the_wrapper_that_was_not_got_stops_the_run() -> None:
         watch.on_step_begin(None, SimpleNamespace(global_step=0), None)
 
 
-def test_a_gpu_out_of_memory_says_what_to_change_in_numbers() -> None:
-    from types import SimpleNamespace
-
+def test_a_gpu_out_of_memory_says_what_to_change_in_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
+    from transformers import Trainer
 
-    from synth.student.fit import _train
-
-    def train_and_fail(**_: Any) -> None:
+    def fails(*_: Any, **__: Any) -> None:
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
-    trainer = SimpleNamespace(train=train_and_fail)
+    monkeypatch.setattr(Trainer, "train", fails)
     with pytest.raises(TrainingError, match="out of memory") as caught:
-        _train(trainer, None, settings(max_length=512, micro_tokens=2048))
+        train(RECORDS, tmp_path, settings(max_length=512, micro_tokens=2048))
     assert "micro_tokens from 2048 to 1024" in caught.value.hint and "max_length from 512 to 256" in caught.value.hint

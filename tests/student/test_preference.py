@@ -119,7 +119,7 @@ def test_an_interrupted_run_ends_with_the_same_bytes_and_curves(loss: str, base:
         assert resumed.details[curve] == whole.details[curve] != []
 
 
-@pytest.mark.parametrize("loss", ["dpo", "dpo_norm", "kto"])
+@pytest.mark.parametrize("loss", ["dpo", pytest.param("dpo_norm", marks=pytest.mark.slow), "kto"])
 def test_what_fits_into_memory_changes_nothing_that_is_learned(loss: str, base: Path, tmp_path: Path) -> None:
     one, other = (
         train(RECORDS, tmp_path / name, settings(base, loss, **changes))
@@ -169,7 +169,7 @@ def test_kto_learns_from_answers_that_are_only_good_or_only_bad(base: Path, tmp_
     assert [(row.sign, row.weight) for row in rows if isinstance(row, Judged)] == [(1, 0.5)] * 4 + [(-1, 1.0)] * 2
 
 
-@pytest.mark.parametrize("loss", ["dpo", "dpo_norm", "kto"])
+@pytest.mark.parametrize("loss", ["dpo", pytest.param("dpo_norm", marks=pytest.mark.slow), "kto"])
 def test_the_better_answers_own_loss_by_token_may_stand_beside(loss: str, base: Path, tmp_path: Path) -> None:
     from synth.student.generate import Student
 

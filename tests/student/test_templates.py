@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from synth.errors import UsageError
@@ -92,21 +94,22 @@ CHATML = (
 )
 
 
-def with_own_template(template: str) -> ChatTemplate:
+def own_tokenizer(template: str) -> Any:
     tokenizer = make_tokenizer(["Name a river."] * 2)
     tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
     tokenizer.chat_template = template
-    return ChatTemplate(tokenizer)
+    return tokenizer
 
 
 def test_a_models_own_template_gives_the_same_text_and_mask_as_chatml() -> None:
-    own = with_own_template(CHATML)
+    tokenizer = own_tokenizer(CHATML)
+    own = ChatTemplate(tokenizer)
     ours = TEMPLATES["chatml"]
     assert own.end_token == "<|im_end|>"
     assert "".join(part.text for part in own.prompt(TWO_TURNS)) == "".join(part.text for part in ours.prompt(TWO_TURNS))
     assert [part.text for part in own.segments(TWO_TURNS) if part.is_learned] == ["The Elbe.", "", "Lake Como.", ""]
-    prepare_tokenizer(own._tokenizer, own)
-    assert learned(Encoder(own, own._tokenizer), TWO_TURNS) == ["The Elbe.<|im_end|>", "Lake Como.<|im_end|>"]
+    prepare_tokenizer(tokenizer, own)
+    assert learned(Encoder(own, tokenizer), TWO_TURNS) == ["The Elbe.<|im_end|>", "Lake Como.<|im_end|>"]
 
 
 def test_unknown_templates_and_models_without_one_are_refused() -> None:

@@ -23,9 +23,9 @@ def verdicts(number: int, skill: float, taste_for_length: float) -> tuple[list[f
 
 
 def test_a_taste_for_length_is_taken_out_and_none_changes_little() -> None:
-    plain, equal = win_rates("new", "old", *verdicts(2000, 0.0, 3.0))
+    plain, equal = win_rates("new", "old", *verdicts(800, 0.0, 3.0))
     assert plain.value > 0.7 and equal.value == pytest.approx(0.5, abs=0.08) and equal.low < 0.5 < equal.high
-    plain, equal = win_rates("new", "old", *verdicts(2000, 0.5, 0.0))
+    plain, equal = win_rates("new", "old", *verdicts(800, 0.5, 0.0))
     assert plain.low < plain.value < plain.high and equal.value == pytest.approx(plain.value, abs=0.04)
     assert (plain.metric, equal.metric) == ("win rate over old", "win rate over old at equal length")
 
