@@ -6,7 +6,7 @@ RUN    ?= runs/quickstart
 ARGS   ?=
 # Where real language models are kept: `make models/gemma3-270m/config.json` makes one of examples/real_models.py.
 MODELS ?= models
-# How tests are shared among processes; `make test SHARED=` runs them in one.
+# How `make test` shares its tests among processes; with `SHARED=` it runs in one.
 SHARED ?= --numprocesses 2 --dist worksteal
 # The claims about speed and memory; vllm_throughput needs `make test-vllm` first and is run by itself.
 BENCHES := teacher novelty engine bench_checks bootstrap_faults evolve_faults export_report review training
@@ -27,7 +27,7 @@ test: $(VENV)/ready
 
 ## The longer proofs: random kills, whole-dataset comparisons, the student's arms.
 test-slow: $(VENV)/ready
-	$(BIN)/python -m pytest -m slow $(SHARED) $(ARGS)
+	$(BIN)/python -m pytest -m slow $(ARGS)
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

@@ -16,7 +16,8 @@ MEMORY, NEEDED = Path("/dev/shm"), 4 * 2**30
 if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > NEEDED:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: the processes of the tests share the cores
+if "PYTEST_XDIST_WORKER" in os.environ:  # the cores are shared; torch reads this when it is imported
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 util.get_temp_dir()  # where the socket of commands.py lies: not in the folder of the test that happens to start it
 settings.register_profile("the same everywhere", derandomize=True, deadline=None)
 settings.load_profile("the same everywhere")

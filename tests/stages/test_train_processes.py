@@ -101,5 +101,5 @@ def test_a_gpu_out_of_memory_says_what_to_change_in_numbers(tmp_path: Path, monk
 
     monkeypatch.setattr(Trainer, "train", fails)
     with pytest.raises(TrainingError, match="out of memory") as caught:
-        train(RECORDS, tmp_path, settings(max_length=512, micro_tokens=2048))
+        train(RECORDS, tmp_path, settings(max_length=512, micro_tokens=2048, batch_tokens=4096))
     assert "micro_tokens from 2048 to 1024" in caught.value.hint and "max_length from 512 to 256" in caught.value.hint
