@@ -62,7 +62,7 @@ def novel_in_corpus(
     """
     index = NoveltyIndex(threshold, strict=strict, tokenizer=tokenizer, floor=threshold)
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="dedup-", dir=folder) as place:
+    with tempfile.TemporaryDirectory(prefix="dedup-", dir=folder.resolve()) as place:
         corpus = _read(texts, Path(place), TOKENIZERS[tokenizer])
         edges = _edges(corpus, threshold, strict, run) if 2 * corpus.num_long <= corpus.num_sequences else None
         if edges is None:

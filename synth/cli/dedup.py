@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from synth.cli.common import Debug, Json, Strict, guard, log, print_json, read_t
 from synth.errors import UsageError
 
 if TYPE_CHECKING:
+    from synth.checks.corpus_join import Run
     from synth.records import Record
 
 
@@ -36,6 +38,10 @@ def dedup(
         typer.Option(metavar="FOLDER", help="For JSON lines beyond memory: compare through files there, 1 KB a row."),
     ] = None,
     processes: Annotated[int, typer.Option(min=1, help="With --work-folder: processes that compare.")] = 1,
+    on: Annotated[
+        str | None,
+        typer.Option("--on", metavar="ray[://HOST:PORT]", help="With --work-folder, which all its hosts see: on Ray."),
+    ] = None,
     strict: Strict = False,
     json: Json = False,
     debug: Debug = False,
@@ -47,6 +53,8 @@ def dedup(
     with guard(json=json, debug=debug):
         place = pairs or out.with_name(f"{out.name}.pairs.jsonl")
         settings: dict[str, Any] = {"threshold": threshold, "strict": at_threshold, "tokenizer": tokenizer}
+        if work_folder is None and (processes, on) != (1, None):
+            raise UsageError("only files can be compared elsewhere", "add --work-folder FOLDER")
         if work_folder is None:
             counts = _in_memory(file, (out, place), with_input, strict, settings | {"semantic": semantic})
         elif semantic is not None or strict:
@@ -54,7 +62,9 @@ def dedup(
                 "--work-folder compares words, and skips rows that cannot be used", "leave out the other flag"
             )
         else:
-            counts = _through_files(file, (out, place), with_input, settings, work_folder, processes)
+            counts = _through_files(
+                file, (out, place), with_input, settings | {"folder": work_folder}, _where(on, processes)
+            )
         if json:
             print_json({"file": str(file), "out": str(out), "pairs": str(place), **counts})
         else:
@@ -78,20 +88,36 @@ def _in_memory(
     return counts | {"skipped": source.num_skipped}
 
 
+@contextmanager
+def _where(on: str | None, processes: int) -> Iterator[Run]:
+    """Where the parts of the join are done."""
+    from synth.checks.corpus_join import in_processes, on_ray
+
+    if on is None:
+        with in_processes(processes) as run:
+            yield run
+        return
+    from synth.pipeline.on_ray import connected
+    from synth.recipe import build_recipe
+
+    with connected(build_recipe({"name": "dedup", "engine": {"on": on, "workers": processes}})):
+        yield on_ray
+
+
 def _through_files(
-    file: Path, out: tuple[Path, Path], with_input: bool, settings: dict[str, Any], folder: Path, processes: int
+    file: Path, out: tuple[Path, Path], with_input: bool, settings: dict[str, Any], where: AbstractContextManager[Run]
 ) -> dict[str, int]:
     """The file is read twice: for what is compared, and to write each row as its verdict comes."""
-    from synth.checks.corpus_join import in_processes, novel_in_corpus
+    from synth.checks.corpus_join import novel_in_corpus
     from synth.fileio import atomic_file
     from synth.sources import Source, stream_records
     from synth.sources.rows import Reading
 
     first, reading, counts = Reading(), Reading(), {"rows": 0, "kept": 0, "removed": 0}
     texts = (_text(record, with_input) for record in stream_records(file, first, require_output=False))
-    with in_processes(processes) as run, atomic_file(out[0]) as kept, atomic_file(out[1]) as removed:
+    with where as run, atomic_file(out[0]) as kept, atomic_file(out[1]) as removed:
         records = stream_records(file, reading, require_output=False)
-        verdicts = novel_in_corpus(texts, folder, run=run, **settings)
+        verdicts = novel_in_corpus(texts, run=run, **settings)
         for verdict, record in zip(verdicts, records, strict=True):
             counts["rows"] += 1
             counts["kept" if verdict is None else "removed"] += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 import typer
 from typer.testing import CliRunner
 
@@ -74,6 +75,24 @@ def test_through_files_the_rows_and_the_pairs_are_those_found_in_memory(tmp_path
         for pair in lines(tmp_path / "memory.pairs.jsonl")
     ]
     assert lines(tmp_path / "files.pairs.jsonl") == pairs and pairs
+
+
+@pytest.mark.slow
+def test_on_ray_the_rows_are_those_found_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray", reason="RAY IS NOT INSTALLED: synth dedup --on ray is not tested")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    source = tmp_path / "rows.jsonl"
+    source.write_text("".join(json.dumps(row) + "\n" for row in ROWS), "utf-8")
+    for name, flags in {"here": [], "ray": ["--work-folder", str(tmp_path), "--on", "ray"]}.items():
+        done = CliRunner().invoke(APP, [str(source), "--out", str(tmp_path / name), *flags])
+        assert done.exit_code == 0, done.output
+    assert (tmp_path / "ray").read_bytes() == (tmp_path / "here").read_bytes() != b""
+
+
+@pytest.mark.parametrize("flags", [["--processes", "2"], ["--on", "ray"], ["--work-folder", ".", "--on", "spark"]])
+def test_a_place_to_compare_needs_files_and_a_name(tmp_path: Path, flags: list[str]) -> None:
+    code, _, out = run(tmp_path, *flags)
+    assert code == 2 and not out.exists()
 
 
 def test_meanings_are_not_compared_through_files(tmp_path: Path) -> None:
