@@ -206,20 +206,13 @@ class Crew:
         for key in list(member.claimed):
             self._on_free(member, key)
 
-    def _lose(self, member: _Member, reason: SynthError) -> None:
-        self._bury(member)
-        for job in member.jobs.values():
-            if not job.done.done():
-                job.done.set_exception(reason)
-                job.done.exception()
-        member.jobs.clear()
-        self._members.pop(member.place, None)
-
     def _fail(self, reason: SynthError) -> None:
         """Stop the run, and everybody who waits for an item."""
         self.engine.stop(reason)
-        for member in list(self._members.values()):
-            self._lose(member, reason)
+        for job in [job for member in self._members.values() for job in member.jobs.values()]:
+            if not job.done.done():
+                job.done.set_exception(reason)
+                job.done.exception()
 
     # -- what workers tell ------------------------------------------------------------------------------------------
 
@@ -329,7 +322,7 @@ class Crew:
         if error is None:
             job.done.set_result(results or [])
         else:
-            job.done.set_exception(error)
+            job.done.set_exception(self.engine.fatal or error)
 
     # -- the end ----------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
@@ -20,11 +21,12 @@ from synth.engine.crew import Crew
 from synth.engine.entries import Entry
 from synth.engine.ledger import Ledger, LedgerReader
 from synth.engine.lock import run_lock
+from synth.engine.progress import StageProgress
 from synth.engine.run import Engine
 from synth.engine.shards import FOLDER, RUN_ID, left_behind, merge, merged
 from synth.errors import BudgetReached, StorageError, UsageError
 from synth.models.base import Completion, Usage
-from synth.pipeline import data, run
+from synth.pipeline import Interrupted, data, run
 from synth.pipeline.on_ray import RayWorker, connection, shares, spec_of, worker_options
 from synth.recipe import Recipe, build_recipe, read_recipe
 
@@ -119,6 +121,30 @@ def test_a_cap_holds_for_all_workers_together(in_process: None, server: FaultSer
         run(recipe, tmp_path / "run")
     _, tokens = reader_of(tmp_path / "run", lambda reader: reader.spent())
     assert 0 < tokens <= 3_000
+
+
+def test_a_polite_stop_waits_for_the_workers_answers_and_pays_nothing_twice(
+    in_process: None, server: FaultServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    recipe = answering(tmp_path, server, 30)
+    stopped = Interrupted(signal.SIGINT)
+    committed = StageProgress.committed
+
+    def stop_at_the_fifth(stage: StageProgress, results: Any) -> None:
+        committed(stage, results)
+        if stage.items == 5:
+            engines[0].stop(stopped)
+
+    engines: list[Engine] = []
+    opened = Crew.open
+    monkeypatch.setattr(Crew, "open", lambda crew: engines.append(crew.engine) or opened(crew))
+    monkeypatch.setattr(StageProgress, "committed", stop_at_the_fifth)
+    with pytest.raises(Interrupted) as found:
+        run(recipe, tmp_path / "run")
+    assert found.value is stopped
+    run(recipe, tmp_path / "run")
+    assert server.stats()["requests"] == server.stats()["distinct"] == 29
+    assert reader_of(tmp_path / "run", lambda reader: reader.maybe_paid_twice())[0] == 0
 
 
 def test_what_a_killed_worker_stored_is_not_asked_again(in_process: None, server: FaultServer, tmp_path: Path) -> None:
