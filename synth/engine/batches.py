@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import IO, Annotated, ClassVar, TypeVar
@@ -23,6 +24,7 @@ from synth.errors import RequestFailed, RetryableError, SynthError
 from synth.models.base import ChatRequest, Completion
 from synth.models.batch_api import BatchApi, BatchState
 
+LEAST_LINGER_S = 0.01
 FIRST_LOOK_S = 1.0
 """Seconds before the first look at a batch; each pause is half as long again as the one before."""
 NAME = 40
@@ -103,7 +105,7 @@ class Batches:
         self._open: dict[str, Batch] = {}  # being filled, by path
         self._closed: set[Batch] = set()  # those after that, until their rows are handed out
         self._of = {key: batch for batch in map(Batch, journal.read()) for key in batch.noted.keys}
-        self._added = 0.0
+        self._added, self._working = 0.0, 0
         self._timer: asyncio.TimerHandle | None = None
         self._room = asyncio.Event()
         self._room.set()
@@ -115,6 +117,11 @@ class Batches:
         """How many requests are in how many batches at the provider."""
         out = [batch for batch in self._closed if batch.is_out]
         return sum(len(batch.waiting) for batch in out), len(out)
+
+    @property
+    def filling(self) -> int:
+        """How many requests are in files that have not gone."""
+        return sum(len(batch.noted.keys) for batch in self._open.values())
 
     async def answer(self, key: str, stage: str, request: ChatRequest) -> Completion:
         """The answer to `request`, whose key in the ledger is `key`. Raises what went wrong with its row."""
@@ -135,6 +142,16 @@ class Batches:
         if isinstance(outcome, SynthError):
             raise outcome
         return outcome
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """While the ledger stores something, more requests are to come, however long that takes: no file goes."""
+        self._working += 1
+        try:
+            yield
+        finally:
+            self._working -= 1
+            self._added = asyncio.get_running_loop().time()
 
     def stop(self, reason: SynthError) -> None:
         """Wait for nothing more: whoever waits gets `reason`. The batches go on at the provider."""
@@ -193,7 +210,8 @@ class Batches:
         loop = asyncio.get_running_loop()
         self._timer = None
         left = self._added + self.settings.linger_s - loop.time()
-        if left > 0:
+        if left > 0 or self._working:
+            left = max(left, self.settings.linger_s, LEAST_LINGER_S) if self._working else left
             self._timer = loop.call_later(left, self._send_when_quiet)
             return
         for batch in list(self._open.values()):

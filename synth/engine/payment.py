@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -152,9 +152,13 @@ class Payment:
 
     async def _save(self, entry: Entry) -> None:
         """Store what became of it; then nothing of it is out any more."""
-        await self.engine.ledger.save(entry)
+        with self._working():
+            await self.engine.ledger.save(entry)
         self._in_flight = False
         self.engine.ledger.out.back(entry.key, self._out)
+
+    def _working(self) -> AbstractContextManager[None]:
+        return self._batches.working() if self._batches is not None else nullcontext()
 
     async def _enter(self) -> None:
         """Store in the ledger that the request is planned, then wait for a slot, in that order.
@@ -167,7 +171,8 @@ class Payment:
             await self._reserve()
             engine.check()
             self._planned = True
-            await engine.ledger.plan(self._entry)
+            with self._working():
+                await engine.ledger.plan(self._entry)
             await self._take_slot(self.rank)
         finally:
             engine.ready.release()

@@ -184,6 +184,23 @@ def test_a_provider_that_goes_away_ends_the_run_and_the_batch_stays_noted(tmp_pa
     assert "picked up" in hint and noted == 1
 
 
+def test_no_file_goes_while_the_ledger_is_at_work(tmp_path: Path) -> None:
+    async def run() -> int:
+        said: list[str] = []
+        async with by_batches(tmp_path, said=said, batch={"linger_s": 0.0}) as (engine, _):
+            batches = engine.roles["teacher"].batches
+            assert batches is not None
+            with batches.working():
+                asking = asyncio.create_task(answer_all(engine, [Record("mark")]))
+                while not batches.filling:
+                    await asyncio.sleep(0.01)
+                await asyncio.sleep(0.1)
+                assert said == []
+            return len(outputs(await asking))
+
+    assert asyncio.run(run()) == 1
+
+
 def test_the_journal_lets_go_of_batches_whose_answers_are_stored(tmp_path: Path) -> None:
     async def run() -> int:
         async with by_batches(tmp_path) as (engine, _):
