@@ -9,7 +9,7 @@ MODELS ?= models
 # How `make test` shares its tests among processes; with `SHARED=` it runs in one.
 SHARED ?= --numprocesses 2 --dist worksteal
 # The claims about speed and memory; vllm_throughput needs `make test-vllm` first and is run by itself.
-BENCHES := teacher novelty engine bench_checks bootstrap_faults evolve_faults export_report review training
+BENCHES := teacher novelty dedup_corpus engine bench_checks bootstrap_faults evolve_faults export_report review training
 
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false

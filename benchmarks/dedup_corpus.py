@@ -4,8 +4,9 @@
     python benchmarks/dedup_corpus.py --texts 5000000 --sample 1000000       on one core about an hour
 
 The texts are templates filled with words of a vocabulary without end, and one in ten is a copy of an earlier one with a
-word changed, added or left out. Each measure is of a process of its own; `peak GB` is of that process and its workers,
-pages of mapped files included. The first `--sample` texts are also joined in memory, and every verdict is compared.
+word changed, added or left out (one in ten of them of a text that a copy replaced: these have no near text). Each
+measure is of a process of its own; `peak GB` is of that process and its workers, pages of mapped files included. The
+first `--sample` texts are also joined in memory, and every verdict is compared.
 """
 
 from __future__ import annotations

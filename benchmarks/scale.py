@@ -53,6 +53,9 @@ MEMORY_BYTES = 2700
 """Of a row while a run lasts, in the same measure."""
 AGAIN_MS, REPORT_MS, VERIFY_MS = 0.13, 0.22, 0.13
 """CPU of a row when a finished run is started again, in `synth report` and in `synth verify`."""
+DEDUP_MS, DEDUP_BYTES = 0.19, 400
+"""Of a text in `synth dedup --work-folder`: 5 million made texts of 13 words on a core that others used too (wall time,
+making them included), and the files while it works."""
 WRITER_ROWS = 1585
 """Rows a second that the ledger's one writer put on disk, in 256 waiting at a time, on the same busy machine."""
 NOVELTY_S = (7.3 / 52_002**2, 61.4 / 60_000**2)
@@ -75,6 +78,15 @@ RATES = {
     ("window 8192", 2048): 427.9,
 }
 """Requests a second at a mean latency of 2 s, simulated: of stages that take records one by one, and of bootstrap."""
+
+TROUBLE = {
+    "5 % of 429s that ask for 2 s, 64 slots": World(64, throttled=0.05, retry_after=2.0),
+    "5 % of 429s that ask for 2 s, 256 slots": World(256, throttled=0.05, retry_after=2.0),
+    "5 % of 429s that ask for 2 s, auto": World(None, throttled=0.05, retry_after=2.0),
+    "a server of 256 places, 1,024 slots": World(1024, seats=256),
+    "a server of 256 places, auto": World(None, seats=256),
+}
+"""Teachers that the page speaks of, simulated with 4,000 requests."""
 
 
 def simulated(kind: str, slots: int) -> float:
@@ -116,7 +128,7 @@ def duration(seconds: float) -> str:
 
 def by_stage(rows: int) -> Iterator[str]:
     """What each stage asks and leaves behind."""
-    header = [f"{short(rows)} rows", "requests", "prompt tokens", "reply tokens", "network", "ledger", "CPU"]
+    header = [f"{short(rows)} rows", "requests", "prompt tokens", "reply tokens", "network", "disk", "CPU"]
     lines = []
     for stage in STAGES:
         asked = rows * stage.requests
@@ -125,6 +137,8 @@ def by_stage(rows: int) -> Iterator[str]:
         cells = [asked, asked * stage.prompt, asked * stage.reply, network]
         told = [short(cell) + "B" * (cell is network) if asked else "" for cell in cells]
         lines.append([stage.name, *told, f"{short(ledger)}B", _cpu(asked, rows)])
+    join = [duration(rows * DEDUP_MS / 1000), f"{short(rows * DEDUP_BYTES)}B"]
+    lines.append(["dedup through files", "", "", "", "", join[1], join[0]])
     lines.append(["export, one format", "", "", "", "", f"{short(rows * EXPORT_BYTES)}B", ""])
     lines.append(["report", "", "", "", "", "", duration(rows * REPORT_MS / 1000)])
     yield from table(header, lines)
@@ -207,6 +221,8 @@ def main() -> None:
         return
     for (kind, slots), used in RATES.items():
         print(f"{kind:>12} {slots:>5} slots: simulated {simulated(kind, slots):6.1f}, used {used:6.1f}", flush=True)
+    for name, world in TROUBLE.items():
+        print(f"{name}: {simulate(world, 4000).rate:.0f}", flush=True)
 
 
 if __name__ == "__main__":
