@@ -32,9 +32,9 @@ def run(
     """Run `recipe` in the folder `run_dir` (`runs/<name>` by default), going on where an earlier run stopped.
 
     `until`: the last stage to run. The folder follows its recipe; `accept_changes`: also where a change leaves paid
-    answers behind. `fresh`: start over, with the paid answers at hand for equal requests. `progress`: "bar" for bars,
-    or a function that is called with the counters (`synth.RunProgress`); in it `counters.stop()` ends the run as Ctrl-C
-    does.
+    answers behind. `fresh`: start over, with the paid answers at hand for equal requests. `progress`: "bar" for bars
+    and a line about training, or a function that is called with the counters (`synth.RunProgress`); in it
+    `counters.stop()` ends the run as Ctrl-C does.
     May be called in a notebook's cell, which it then blocks. What is finished is neither made nor paid for again.
     Raises SynthError (see `synth.errors`); all that was paid for is in the folder by then.
     """
@@ -72,7 +72,7 @@ def _work(
 ) -> partial[RunResult]:
     resolved = as_recipe(recipe)
     place = Path(run_dir) if run_dir is not None else Path("runs") / resolved.name
-    return partial(run_pipeline, resolved, place, until=until, steering=steering, show=watch)
+    return partial(run_pipeline, resolved, place, until=until, steering=steering, show=watch, show_work=watch.work)
 
 
 def as_recipe(recipe: RecipeLike) -> Recipe:

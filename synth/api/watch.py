@@ -21,6 +21,7 @@ class Watch:
         self._progress = progress
         self._counters: RunProgress | None = None
         self._is_stopped = False
+        self._line: Callable[[str, bool], None] | None = None
 
     @contextmanager
     def __call__(self, counters: RunProgress) -> Iterator[None]:
@@ -30,6 +31,16 @@ class Watch:
             counters.stop()
         with self._shown(counters):
             yield
+
+    def work(self, text: str, is_over: bool) -> None:
+        """How far training and examining are: a line where bars are wanted."""
+        if self._progress != "bar":
+            return
+        if self._line is None:
+            from synth.cli.progress import Line
+
+            self._line = Line()
+        self._line(text, is_over)
 
     def _shown(self, counters: RunProgress) -> AbstractContextManager[None]:
         if self._progress == "bar":

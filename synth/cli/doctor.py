@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from synth.cli.common import Debug, Json, guard, log, print_json, print_table, say
-from synth.cli.teacher import BaseUrl, Teacher, model_section
+from synth.cli.teacher import Asking, BaseUrl, MaxCost, Prices, Teacher, model_section
 from synth.errors import UsageError
 
 if TYPE_CHECKING:
     from synth.models.checkup import Finding
+    from synth.recipe import EngineSettings
 
 Options = Annotated[
     list[str] | None,
@@ -30,6 +31,8 @@ def doctor(
     base_url: BaseUrl = None,
     option: Options = None,
     requests: Annotated[int, typer.Option(min=1, max=1024, help="Requests sent at once to measure speed.")] = 32,
+    max_cost: MaxCost = None,
+    price: Prices = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -38,36 +41,37 @@ def doctor(
     Example: synth doctor --teacher vllm:Qwen/Qwen3-8B --option max_model_len=8192
     """
     with guard(json=json, debug=debug):
-        section = _section(recipe, teacher, base_url, option or ())
+        asking = Asking(teacher, None, base_url, max_cost=max_cost, prices=tuple(price or ()))
+        section, engine = _section(recipe, asking, option or ())
         api = section.pop("api", "chat")
         kind: Literal["chat", "completion"] = "completion" if api == "completion" else "chat"
         backend = section.pop("backend")
         for name in ("concurrency", "max_tokens", "batch"):
             section.pop(name, None)
         log(f"looking at {backend}:{section.get('model', '')}".rstrip(":"))
-        findings = asyncio.run(_look(backend, section, kind, requests))
+        findings, cost = asyncio.run(_look(backend, section, kind, requests, engine))
         if api == "batch":
             findings = [_needed(finding) for finding in findings]
-        show(findings, json)
+        show(findings, cost, json)
         if any(finding.state == "broken" for finding in findings):
             raise typer.Exit(1)
 
 
 def _section(
-    recipe: Path | None, teacher: str | None, base_url: str | None, options: list[str] | tuple[()]
-) -> dict[str, Any]:
-    """The `teacher:` section to look at, from a recipe or from flags, with --option on top."""
+    recipe: Path | None, asking: Asking, options: list[str] | tuple[()]
+) -> tuple[dict[str, Any], EngineSettings]:
+    """The `teacher:` section to look at, from a recipe or from flags, with --option on top; and the caps."""
     import yaml
 
-    if recipe is not None and (teacher or base_url):
-        raise UsageError("give a recipe or --teacher, not both", "flags of a recipe's teacher go by --option")
-    if recipe is not None:
-        from synth.recipe import read_recipe
+    from synth.recipe import Recipe, read_recipe
 
-        found = read_recipe(recipe).teacher
-        section = found.model_dump(mode="json")
+    if recipe is not None and asking.names_models:
+        raise UsageError("give a recipe or --teacher, not both", "flags of a recipe's teacher go by --option")
+    whole = asking.capped(read_recipe(recipe) if recipe is not None else Recipe(name="doctor"))
+    if recipe is not None:
+        section = whole.teacher.model_dump(mode="json")
     else:
-        section = model_section(teacher, base_url, None)
+        section = model_section(asking.teacher, asking.base_url, None)
     for one in options:
         name, equals, value = one.partition("=")
         if not equals or not name.strip():
@@ -76,18 +80,25 @@ def _section(
             section[name.strip()] = yaml.safe_load(value)
         except yaml.YAMLError as error:
             raise UsageError(f"--option {name}: the value is not YAML", "put it in quotes") from error
-    return section
+    return section, whole.engine
 
 
 async def _look(
-    backend: str, options: dict[str, Any], kind: Literal["chat", "completion"], requests: int
-) -> list[Finding]:
+    backend: str, options: dict[str, Any], kind: Literal["chat", "completion"], requests: int, engine: EngineSettings
+) -> tuple[list[Finding], float | None]:
+    """The findings, and what they cost; None where the price is not known."""
+    from synth.engine.budget import Budget, CappedModel
+    from synth.engine.prices import find_price
     from synth.models import connect
     from synth.models.checkup import check_up
 
     model = connect(backend, options)
     try:
-        return await check_up(model, kind, requests)
+        price = find_price(model.name, model.endpoint, engine.price_table)
+        prices = {} if price is None else {model.name: price}
+        budget = Budget(prices, (model.name,), engine.max_cost, engine.max_tokens_total)
+        found = await check_up(CappedModel(model, budget), kind, requests)
+        return found, budget.spent_cost if prices else None
     finally:
         await model.close()
 
@@ -99,12 +110,12 @@ def _needed(finding: Finding) -> Finding:
     return replace(finding, state="broken", advice="set teacher.api to chat")
 
 
-def show(findings: list[Finding], json: bool) -> None:
-    """The findings as a table, and below it what to change."""
+def show(findings: list[Finding], cost: float | None, json: bool) -> None:
+    """The findings as a table, and below it what to change and what was spent."""
     if json:
         from dataclasses import asdict
 
-        print_json({"findings": [asdict(finding) for finding in findings]})
+        print_json({"findings": [asdict(finding) for finding in findings], "cost": cost})
         return
     print_table("The teacher", ["looked at", "", "found"], [[f.name, f.state, f.said] for f in findings])
     advice = [f"{f.name}: {f.advice}" for f in findings if f.advice]
@@ -112,3 +123,5 @@ def show(findings: list[Finding], json: bool) -> None:
         say(f"- {line}")
     if all(finding.state == "fine" for finding in findings):
         say("Nothing to change.")
+    if cost is not None:
+        say(f"This cost {cost:.4f} dollars, by known prices.")

@@ -9,7 +9,7 @@ import typer
 
 from synth.cli.common import Debug, Json, MaybeRunDir, guard, log, print_json, print_table, say
 from synth.cli.progress import time_words
-from synth.cli.run import resolved
+from synth.cli.run import no_price, resolved
 from synth.cli.teacher import Asking, BaseUrl, Concurrency, MaxCost, Prices, Teacher
 
 if TYPE_CHECKING:
@@ -45,12 +45,17 @@ def estimate(
 
 def show_estimate(rows: list[dict[str, Any]], facts: dict[str, Any]) -> None:
     """The likely case as a table, the others in a line each, and what they rest on."""
+    from synth.engine.prices import UNKNOWN
+
     header = ["stage", "for", "requests", "prompts", "answers", "cost", "time"]
-    print_table("Likely", header, [_cells(row) for row in rows if row["case"] == "likely"])
+    unknown = UNKNOWN if facts["unpriced"] else "-"
+    print_table("Likely", header, [_cells(row, unknown) for row in rows if row["case"] == "likely"])
     for row in (row for row in rows if row["stage"] == "all" and row["case"] != "likely"):
-        requests, prompts, answers, cost, time = _cells(row)[2:]
+        requests, prompts, answers, cost, time = _cells(row, unknown)[2:]
         say(f"{row['case'].capitalize()}: {requests} requests, {prompts} and {answers} tokens, cost {cost}, {time}")
     say(facts["basis"])
+    for model in facts["unpriced"]:
+        say(no_price(model))
 
 
 BATCHES = " The time is that of single requests: a batch takes up to a day."
@@ -59,14 +64,15 @@ BATCHES = " The time is that of single requests: a batch takes up to a day."
 def estimated(whole: Recipe, share: float = 0.0, folder: Path = Path()) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The rows of the estimate, and what they rest on; with a `share` above 0 a pilot is run in `folder` first."""
     from synth.pipeline import Steering, forecast
-    from synth.pipeline.money import role_prices
+    from synth.pipeline.money import role_prices, unpriced
 
     prices = role_prices(whole)
     slots = whole.teacher.concurrency if isinstance(whole.teacher.concurrency, int) else forecast.SLOTS
     if not share:
         basis = "A rough estimate from the recipe alone, to a factor of two. --pilot 0.05 measures 5 % of it first."
         basis += BATCHES if whole.teacher.api == "batch" else ""
-        return forecast.table(forecast.rough(whole), prices, slots), {"basis": basis, "pilot": None}
+        facts = {"basis": basis, "pilot": None, "unpriced": unpriced(whole)}
+        return forecast.table(forecast.rough(whole), prices, slots), facts
     from synth.cli.progress import drawn
     from synth.pipeline import run as run_pipeline
 
@@ -77,12 +83,13 @@ def estimated(whole: Recipe, share: float = 0.0, folder: Path = Path()) -> tuple
     if whole.teacher.concurrency == "auto":
         slots = max(slots, *(throttle.peak for throttle in result.progress.throttles))
     basis = f"Measured by a pilot in {folder}; {result.progress.requests} requests were made for it now."
-    return forecast.table(forecast.from_pilot(whole, folder), prices, slots), {"basis": basis, "pilot": str(folder)}
+    facts = {"basis": basis, "pilot": str(folder), "unpriced": unpriced(whole)}
+    return forecast.table(forecast.from_pilot(whole, folder), prices, slots), facts
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
+def _cells(row: dict[str, Any], unknown: str) -> list[str]:
     """A row for people: tokens in thousands or millions, cost to two digits, time in the unit that fits."""
-    cost = "-" if row["cost"] is None else f"{row['cost']:,.2f}"
+    cost = unknown if row["cost"] is None else f"{row['cost']:,.2f}"
     sizes = [_size(row["prompt_tokens"]), _size(row["completion_tokens"])]
     return [row["stage"], row["purpose"], f"{row['requests']:,}", *sizes, cost, time_words(row["seconds"])]
 

@@ -21,6 +21,8 @@ Folder = Annotated[Path, typer.Argument(help="A run folder.", show_default=False
 def status(folder: Folder, json: Json = False, debug: Debug = False) -> None:
     """What a run has done so far: kept and rejected by stage and reason, requests, tokens, cost."""
     with guard(json=json, debug=debug):
+        from synth.engine.prices import cost_words
+
         facts = _status(folder)
         is_over = all(stage["state"] == "done" for stage in facts["stages"].values())
         then(*(("synth", "export", folder) if is_over else ("synth", "run", folder / "recipe.yaml", "--run", folder)))
@@ -33,19 +35,25 @@ def status(folder: Folder, json: Json = False, debug: Debug = False) -> None:
             print_table(title, ["rejected by", "rows"], rows) if rows else say(title)
         header = ["stage", "role", "asked", "failed", "prompt tokens", "answer tokens", "cost"]
         print_table("Requests", header, _request_rows(facts["requests"]))
-        say(f"Cost in all: {facts['cost']:.4f}")
+        unpriced = sum(row["unpriced"] for row in facts["requests"])
+        note = f" (no price is known for {unpriced:,} of the requests)" if unpriced else ""
+        say(f"Cost in all: {cost_words(facts['cost'], unpriced)}{note}")
         say(f"Possibly paid twice: {facts['possibly_paid_twice']}")
 
 
 def _request_rows(totals: list[dict[str, Any]]) -> list[list[str]]:
     """One row for each stage and role, with those that failed or have no answer yet in a column of their own."""
+    from synth.engine.prices import cost_words
+
     rows: dict[tuple[str, str], list[float]] = {}
     for total in totals:
-        row = rows.setdefault((total["stage"], total["role"]), [0, 0, 0, 0, 0.0])
+        row = rows.setdefault((total["stage"], total["role"]), [0, 0, 0, 0, 0.0, 0])
         own = total["requests"], total["requests"] * (total["state"] == "failed")
-        added = *own, total["prompt_tokens"] or 0, total["completion_tokens"] or 0, total["cost"] or 0
+        used = total["prompt_tokens"] or 0, total["completion_tokens"] or 0
+        added = *own, *used, total["cost"] or 0, total["unpriced"]
         row[:] = [one + more for one, more in zip(row, added, strict=True)]
-    return [[*names, *(f"{count:,.0f}" for count in row[:4]), f"{row[4]:.4f}"] for names, row in rows.items()]
+    counts = {names: [f"{count:,.0f}" for count in row[:4]] for names, row in rows.items()}
+    return [[*names, *counts[names], cost_words(row[4], int(row[5]))] for names, row in rows.items()]
 
 
 def _status(folder: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from synth.cli.common import log
 
+SERVER = "--teacher {teacher} --base-url {base_url}"
 NEXT: dict[str, tuple[str, ...]] = {
     "bootstrap": ("synth respond --run {run}",),
     "respond": ("synth select {run}",),
@@ -25,8 +26,12 @@ NEXT: dict[str, tuple[str, ...]] = {
     "lineage": ("synth review {folder}",),
     "reparse": ("synth export {folder}",),
     "validate": ("synth estimate {recipe}",),
-    "estimate": ("synth run {recipe}",),
-    "doctor": ("synth run {recipe}", "synth bootstrap --teacher {teacher} --run runs/mine"),
+    "estimate": (f"synth run {{recipe}} {SERVER}", "synth run {recipe} --teacher {teacher}", "synth run {recipe}"),
+    "doctor": (
+        "synth run {recipe}",
+        f"synth bootstrap {SERVER} --run runs/mine",
+        "synth bootstrap --teacher {teacher} --run runs/mine",
+    ),
     "import": ("synth dedup {out} --out unique.jsonl",),
     "dedup": ("synth evolve --from {out} --teacher BACKEND:MODEL --run runs/evolved",),
 }

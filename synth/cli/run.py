@@ -115,10 +115,15 @@ def execute(
     else:
         print_summary(summary)
     for model in unpriced(recipe) if result.progress.requests else ():
-        log(f"no price is known for {model}: what it asks for is not in the cost; add --price {model}=PROMPT/ANSWER")
+        log(no_price(model))
     if result.quarantined:
         log(f"{result.quarantined} item(s) were quarantined; run the same command again to retry them")
         raise typer.Exit(3)
+
+
+def no_price(model: str) -> str:
+    """The sentence about a model of a service whose price is not known."""
+    return f"no price is known for {model}; add --price {model}=PROMPT/ANSWER, in dollars per million tokens"
 
 
 def _say_next(recipe: Recipe, run_dir: Path, until: str | None) -> None:
@@ -144,6 +149,7 @@ def summarise(result: RunResult) -> dict[str, Any]:
             "requests": sum(one.requests for one in asked),
             "tokens": sum(one.prompt_tokens + one.completion_tokens for one in asked),
             "cost": round(sum(one.cost for one in asked), 6),
+            "unpriced_requests": sum(one.num_unpriced for one in asked),
             "retries": sum(one.retries for one in asked),
         }
     return {
@@ -161,12 +167,18 @@ def summarise(result: RunResult) -> dict[str, Any]:
 
 def print_summary(summary: dict[str, Any]) -> None:
     """The table a run ends with."""
+    from synth.engine.prices import cost_words
+
     rows = []
     for name, stage in summary["stages"].items():
         why = ", ".join(f"{reason} {count}" for reason, count in list(stage["rejected"].items())[:4])
         lost = str(sum(stage["rejected"].values())) + (f" ({why})" if why else "")
         seconds = f"{summary['seconds'].get(name, 0):.1f}"
-        asked = [f"{stage['requests']:,}", f"{stage['tokens']:,}", f"{stage['cost']:.4f}"]
+        asked = [
+            f"{stage['requests']:,}",
+            f"{stage['tokens']:,}",
+            cost_words(stage["cost"], stage["unpriced_requests"]),
+        ]
         rows.append([name, str(stage["kept"]), lost, *asked, seconds])
     for name, seconds in summary["seconds"].items():
         if name not in summary["stages"]:

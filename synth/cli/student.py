@@ -9,16 +9,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from synth.cli.common import Debug, Json, Strict, guard, print_json, print_table, read_told, say
+from synth.cli.next import then
+from synth.cli.teacher import Asking, MaxCost, Prices
 from synth.errors import UsageError
 
 if TYPE_CHECKING:
     from synth.recipe import Recipe
     from synth.records import Record
     from synth.stages.evaluate import EvaluateSettings
+    from synth.stages.evaluate.examine import EvalResult
     from synth.student.items import EvalItem
     from synth.student.presets import TrainSettings
 
 Source = Annotated[Path | None, typer.Argument(help="A run folder.", show_default=False)]
+TRAIN_WITH = {
+    "axolotl": ("axolotl", "train"),
+    "llamafactory": ("llamafactory-cli", "train"),
+    "trl": ("trl", "sft", "--config"),
+}
+"""Tool → the command to which its config is given."""
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One training setting, for example max_steps=50.")
 ]
@@ -63,6 +72,7 @@ def train(
 
             paths = [str(path) for path in write_config(emit, records, folder, settings)]
             print_json({"made": paths}) if json else say("\n".join(f"made {path}" for path in paths))
+            then(*TRAIN_WITH[emit], folder / f"{emit}.yaml")
             return
         from synth.cli.progress import Line
         from synth.stages.train import train as fit
@@ -93,6 +103,8 @@ def evaluate(
         str | None, typer.Option(help="Tasks of lm-evaluation-harness, by comma; synth_held_out is our own.")
     ] = None,
     max_tasks: Annotated[int | None, typer.Option(help="Only the first tasks, this many.")] = None,
+    max_cost: MaxCost = None,
+    price: Prices = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -109,7 +121,7 @@ def evaluate(
         elif ablation:
             _ablation(source, tasks, settings, json)
         else:
-            _examine(source, tasks, settings, json)
+            _examine(source, tasks, settings, Asking(max_cost=max_cost, prices=tuple(price or ())), json)
 
 
 def _input(source: Path | None, data: Path | None, strict: bool) -> tuple[list[Record], Recipe | None]:
@@ -133,8 +145,10 @@ def _settings(
     from synth.student.presets import TrainSettings
 
     given: dict[str, Any] = {}
-    if recipe is not None and recipe.train is not None and preset is None:
-        given = recipe.train.model_dump(mode="json")
+    own = recipe.train if recipe is not None else None
+    from_scratch = own is not None and own.model is None  # settings of a tiny student do not fit a named model
+    if own is not None and preset is None and not (from_scratch and model):
+        given = own.model_dump(mode="json")
     given |= {"preset": preset} if preset else {}
     given |= {"model": model} if model else {}
     usual = {"num_processes": 1, "num_hosts": 1, "host_rank": 0, "rendezvous": None}
@@ -187,7 +201,7 @@ def _harness(source: Path, tasks: Path | None, names: list[str], settings: Evalu
     return run_harness(str(folder), names, source / "harness", os.environ.get("SYNTH_LM_EVAL", "lm_eval"))
 
 
-def _examine(source: Path, tasks: Path | None, settings: EvaluateSettings, json: bool) -> None:
+def _examine(source: Path, tasks: Path | None, settings: EvaluateSettings, asking: Asking, json: bool) -> None:
     from synth.cli.progress import Line
     from synth.stages.evaluate import evaluate as examine
 
@@ -199,13 +213,7 @@ def _examine(source: Path, tasks: Path | None, settings: EvaluateSettings, json:
 
     items = _items(source, tasks, settings)
     result = examine(students, items, settings, training=training, progress=progress)
-    if settings.judge:
-        from synth.engine.lock import run_lock
-        from synth.pipeline import engine_of
-        from synth.stages.evaluate.judging import judged
-
-        with run_lock(source):
-            result = judged(result, lambda: engine_of(source), settings.seed)
+    result = _judged(result, source, settings, asking) if settings.judge else result
     if json:
         print_json(result.to_dict())
         return
@@ -217,6 +225,17 @@ def _examine(source: Path, tasks: Path | None, settings: EvaluateSettings, json:
         say(sentence)
     if training:
         say(f"contamination: {len(result.given_away)} items are given away by the training data and left out")
+
+
+def _judged(result: EvalResult, source: Path, settings: EvaluateSettings, asking: Asking) -> EvalResult:
+    """With what the judge of the run says of the answers, within the cap of the recipe or the flags."""
+    from synth.engine.lock import run_lock
+    from synth.pipeline import engine_of, read_run_recipe
+    from synth.stages.evaluate.judging import judged
+
+    recipe = asking.capped(read_run_recipe(source))
+    with run_lock(source):
+        return judged(result, lambda: engine_of(source, recipe), settings.seed)
 
 
 def _students(source: Path) -> tuple[dict[str, str], list[Record]]:

@@ -7,11 +7,12 @@ What is spent and reserved together never passes the cap, across stages and acro
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from synth.errors import BudgetReached, UsageError
-from synth.models.base import ChatRequest, Usage
+from synth.models.base import ChatModel, ChatRequest, Completion, Usage
 from synth.records import canonical_json
 
 UNBOUNDED_ANSWER = 16_384
@@ -64,10 +65,18 @@ NOTHING = Reservation(0, 0, 0.0)
 
 
 class Budget:
-    """Spent, reserved and the caps. None is no cap. Raises UsageError for a cap on money with an unknown price."""
+    """Spent, reserved and the caps. None is no cap. Raises UsageError for a cap on money with an unknown price.
+
+    `unpriced`: models that are paid for at a price that is not known; what they charge is counted as 0.
+    """
 
     def __init__(
-        self, prices: Mapping[str, Price], models: tuple[str, ...], max_cost: float | None, max_tokens: int | None
+        self,
+        prices: Mapping[str, Price],
+        models: tuple[str, ...],
+        max_cost: float | None,
+        max_tokens: int | None,
+        unpriced: Collection[str] = (),
     ) -> None:
         unknown = [model for model in models if model not in prices]
         if max_cost is not None and unknown:
@@ -75,7 +84,7 @@ class Budget:
                 f"max_cost is set but the price of {', '.join(unknown)} is unknown",
                 "add --price MODEL=PROMPT/ANSWER (dollars per million tokens), or name a price file in SYNTH_PRICES",
             )
-        self._prices = prices
+        self._prices, self.unpriced = prices, unpriced
         self.max_cost, self.max_tokens = max_cost, max_tokens
         self.spent_cost, self.spent_tokens = 0.0, 0
         self.reserved_cost, self.reserved_tokens = 0.0, 0
@@ -150,3 +159,29 @@ class Budget:
             f"budget reached: {self.spent_tokens} of {self.max_tokens} tokens used,"
             f" the next request may use {worst.tokens}"
         )
+
+
+class CappedModel:
+    """A model whose every request is reserved in `budget` before it is sent, where no engine does it."""
+
+    def __init__(self, model: ChatModel, budget: Budget) -> None:
+        self._model, self._budget = model, budget
+        self.name, self.endpoint = model.name, model.endpoint
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    async def complete(self, request: ChatRequest) -> Completion:
+        """See `ChatModel.complete`. Raises BudgetReached where the cap leaves no room."""
+        worst, spent = self._budget.worst_case(self.name, request), NOTHING
+        await self._budget.reserve(worst)
+        try:
+            answer = await self._model.complete(request)
+            spent = self._budget.real(self.name, answer.usage, worst)
+            return answer
+        finally:
+            self._budget.settle(worst, spent)
+
+    async def close(self) -> None:
+        """See `ChatModel.close`."""
+        await self._model.close()

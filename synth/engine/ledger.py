@@ -47,6 +47,8 @@ NOTE = "note"
 """Kind of the events that say what was done otherwise than asked, for the card."""
 OUT_LOG, SEAL = "out_log", "rows"
 """Named values: the file of requests that are out which was last counted; the rows of each table at a proper end."""
+UNPRICED = "unpriced"
+"""Named value: the models that are paid for at a price that is not known, as a JSON list."""
 COUNT_ROWS = (
     "SELECT json_object('requests', (SELECT count(*) FROM requests), 'outcomes', (SELECT count(*) FROM outcomes),"
     " 'stages', (SELECT count(*) FROM stages), 'events', (SELECT count(*) FROM events),"
@@ -138,11 +140,13 @@ class LedgerReader:
         """One row per stage, role and state: requests, tokens, cost, attempts, time of the first and the last.
 
         `tokens` and `cost` are what was charged for all attempts; `prompt_tokens` and `completion_tokens` are those of
-        the answers stored.
+        the answers stored. `unpriced`: requests that were charged for at a price that was not known.
         """
         rows = self.query(
             "SELECT stage, role, state, count(*), sum(prompt_tokens), sum(completion_tokens), sum(tokens), sum(cost),"
-            " sum(attempts), min(sent_at), max(answered_at) FROM requests GROUP BY 1,2,3 ORDER BY 1,2,3"
+            " sum(attempts), sum(tokens > 0 AND cost = 0 AND model IN (SELECT value FROM json_each(?))),"
+            " min(sent_at), max(answered_at) FROM requests GROUP BY 1,2,3 ORDER BY 1,2,3",
+            self.get_meta(UNPRICED) or "[]",
         )
         keys = (
             "stage",
@@ -154,6 +158,7 @@ class LedgerReader:
             "tokens",
             "cost",
             "attempts",
+            "unpriced",
         )
         return [dict(zip((*keys, "first", "last"), row, strict=True)) for row in rows]
 

@@ -260,7 +260,8 @@ class Payment:
             for n in (usage.prompt_tokens, usage.completion_tokens)
         ]
         bill = self.engine.budget.real(self._price, Usage(*known), self._worst)
-        self.progress.answered(bill.prompt_tokens, bill.completion_tokens, bill.cost)
+        is_priced = self.who.model.name not in self.engine.budget.unpriced
+        self.progress.answered(bill.prompt_tokens, bill.completion_tokens, bill.cost, is_priced)
         return bill
 
     def _refused(self, error: RetryableError, sent_at: float) -> None:

@@ -21,6 +21,7 @@ from synth.given import parse_yaml, read_text
 USER_FILE = "SYNTH_PRICES"
 """The environment variable that names a price file of the user's own, in the form of the shipped one."""
 SHIPPED = Path(__file__).parent.parent / "data" / "prices.yaml"
+UNKNOWN = "unknown"
 _DATED = r"(-(\d{4}-\d{2}-\d{2}|\d{4,8}|latest))?"
 
 
@@ -33,6 +34,18 @@ def find_price(model: str, endpoint: str, own: Mapping[str, Price]) -> Price | N
     tables = [own, read_prices(Path(user)) if user else {}, read_prices(SHIPPED) if _is_public(endpoint) else {}]
     found = (table[family] for table in tables if (family := _family(model, table)) is not None)
     return next(found, None)
+
+
+def is_service(endpoint: str) -> bool:
+    """Is it reached over HTTP, so that what it costs is for somebody else to say?"""
+    return endpoint.startswith(("http://", "https://"))
+
+
+def cost_words(cost: float | None, num_unpriced: int = 0) -> str:
+    """A cost in dollars for people; `num_unpriced` requests, whose price is not known, come on top of it."""
+    if cost is None or (num_unpriced and not cost):
+        return UNKNOWN
+    return f"over {cost:,.4f}" if num_unpriced else f"{cost:,.4f}"
 
 
 def _family(model: str, table: Mapping[str, Price]) -> str | None:

@@ -27,6 +27,7 @@ class StageProgress:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost: float = 0.0
+    num_unpriced: int = 0
     retries: int = 0
     in_flight: int = 0
     done_before: int = 0
@@ -43,7 +44,7 @@ class StageProgress:
             else:
                 self.rejected[f"{result.check}: {result.reason}"] += 1
 
-    def answered(self, prompt_tokens: int, completion_tokens: int, cost: float) -> None:
+    def answered(self, prompt_tokens: int, completion_tokens: int, cost: float, is_priced: bool = True) -> None:
         """Count one new answer of a model."""
         if self.first_request is None:
             self.first_request, self.done_before = time.monotonic(), self.done
@@ -51,6 +52,7 @@ class StageProgress:
         self.prompt_tokens += prompt_tokens
         self.completion_tokens += completion_tokens
         self.cost += cost
+        self.num_unpriced += not is_priced
 
     def finish(self) -> None:
         """The stage is done."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, Literal
 
-from synth.errors import RequestFailed, RetryableError, SynthError
+from synth.errors import BudgetReached, RequestFailed, RetryableError, SynthError
 from synth.models.base import ChatModel, ChatRequest, Completion, Sampling
 from synth.prompts import Prompt, render
 from synth.prompts.replies import task_reply
@@ -104,6 +104,8 @@ async def _answers(model: ChatModel, kind: Literal["chat", "completion"]) -> Fin
             raise first
         started = time.monotonic()
         answer = await model.complete(request)
+    except BudgetReached:
+        raise
     except SynthError as error:
         return Finding("answers", "broken", error.message, error.hint or ADVICE)
     seconds = time.monotonic() - started

@@ -97,9 +97,9 @@ def run(
         return result
 
 
-def engine_of(run_dir: Path) -> AbstractAsyncContextManager[Engine]:
-    """The engine of a finished run, to ask its models something more."""
-    return open_engine(read_run_recipe(run_dir), RunResult(run_dir, RunProgress(), read_timings(run_dir)))
+def engine_of(run_dir: Path, recipe: Recipe) -> AbstractAsyncContextManager[Engine]:
+    """The engine of a finished run, to ask its models something more; `recipe`: its own, perhaps with another cap."""
+    return open_engine(recipe, RunResult(run_dir, RunProgress(), read_timings(run_dir)))
 
 
 def _accept(run_dir: Path, least: int) -> None:

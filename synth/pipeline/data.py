@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -13,8 +14,9 @@ from synth.engine.batches import Batches, BatchSettings
 from synth.engine.between import moved_servers
 from synth.engine.budget import Budget
 from synth.engine.funnel import NOTE, NotedStage, note_stages
-from synth.engine.ledger import Ledger
+from synth.engine.ledger import UNPRICED, Ledger
 from synth.engine.named import NamedEngine
+from synth.engine.prices import is_service
 from synth.engine.run import Engine, RoleModel
 from synth.engine.shards import adopt
 from synth.engine.stored import ROLES, note_roles, stored_models
@@ -111,7 +113,7 @@ async def open_engine(recipe: Recipe, result: RunResult, offline: bool = False) 
     try:
         await adopt(ledger, result.run_dir)
         engine = _engine(recipe, ledger, result, offline)
-        await (ledger.reopen_outcomes() if offline else ledger.set_meta(ROLES, note_roles(engine.roles)))
+        await (ledger.reopen_outcomes() if offline else _note_models(engine))
         with _signals_stop(engine):
             yield engine
     finally:
@@ -121,6 +123,12 @@ async def open_engine(recipe: Recipe, result: RunResult, offline: bool = False) 
             result.quarantined = engine.quarantined
         await ledger.aclose()
         _note_seconds(result)
+
+
+async def _note_models(engine: Engine) -> None:
+    """Write down who answers in which role, and whose price is not known."""
+    await engine.ledger.set_meta(ROLES, note_roles(engine.roles))
+    await engine.ledger.set_meta(UNPRICED, json.dumps(sorted(engine.budget.unpriced)))
 
 
 def _engine(recipe: Recipe, ledger: Ledger, result: RunResult, offline: bool) -> Engine:
@@ -135,7 +143,8 @@ def _engine(recipe: Recipe, ledger: Ledger, result: RunResult, offline: bool) ->
         elif settings is not None:
             _say_left(ledger, who, result)
     prices, names = known_prices(recipe, list(roles.values()))
-    budget = Budget(prices, names, recipe.engine.max_cost, recipe.engine.max_tokens_total)
+    unpriced = {who.model.name for who in roles.values() if is_service(who.model.endpoint)} - set(prices)
+    budget = Budget(prices, names, recipe.engine.max_cost, recipe.engine.max_tokens_total, unpriced)
     budget.already_spent(*ledger.spent())
     result.maybe_paid_twice, _ = ledger.maybe_paid_twice()
     result.progress.throttles = [who.throttle for who in roles.values()]

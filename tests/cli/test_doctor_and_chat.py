@@ -43,6 +43,14 @@ def test_a_server_without_parallel_slots_is_noticed() -> None:
     assert done.exit_code == 0 and "hardly works in parallel" in " ".join(done.output.split())
 
 
+def test_a_look_at_a_teacher_keeps_to_a_cap_and_says_what_it_cost() -> None:
+    words = ["--teacher", "embedded", "--requests", "4", "--price", "embedded=1/4"]
+    done = command(doctor, *words, "--max-cost", "1", "--json")
+    assert done.exit_code == 0 and 0 < json.loads(done.stdout)["cost"] < 1
+    assert command(doctor, *words, "--max-cost", "0.000001").exit_code == 4
+    assert command(doctor, *words[:-2], "--max-cost", "1").exit_code == 2  # a cap without a price
+
+
 def test_an_endpoint_that_does_not_answer_exits_1_with_the_reason() -> None:
     done = command(doctor, "--teacher", "openai:m", "--base-url", "http://127.0.0.1:9/v1", "--json")
     assert done.exit_code == 1

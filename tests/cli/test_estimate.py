@@ -117,3 +117,12 @@ def test_the_teacher_of_a_flag_is_the_one_that_is_priced(tmp_path: Path) -> None
     at_home = estimated(path, "--teacher", "openai:gpt-4.1", "--base-url", "http://127.0.0.1:1/v1")
     assert at_home["all", "", "likely"]["cost"] is None
     assert estimated(path, "--teacher", "openai:gpt-4.1")["all", "", "likely"]["cost"] > 0
+
+
+def test_a_judge_of_students_is_counted(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(RECIPE.format(tasks=60) + "train: {preset: tiny}\nevaluate: {judge: true, max_tasks: 30}\n")
+    asked = estimated(path)["evaluate", "students compared", "likely"]
+    assert asked["requests"] == 2 * (24 + 30 * 2) and asked["cost"] > 0  # the trial; the untrained one and "seeds only"
+    path.write_text(RECIPE.format(tasks=60) + "train: {preset: tiny}\nevaluate: {}\n")
+    assert not any(stage == "evaluate" for stage, *_ in estimated(path))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from served import ServedTeacher
 from typer.testing import CliRunner
 
 from synth.cli.app import app
@@ -139,3 +140,18 @@ def test_a_lineage_begins_with_the_text_of_the_seeds_shown(tmp_path: Path) -> No
     steps = json.loads(synth("lineage", run, record.id, "--json").stdout)
     assert steps[-1]["id"] == record.id and len(steps) > 1
     assert all(step["instruction"] for step in steps)
+
+
+def test_a_price_that_is_not_known_is_called_unknown_everywhere(tmp_path: Path) -> None:
+    path, run = tmp_path / "recipe.yaml", tmp_path / "run"
+    path.write_text("name: unpriced\nbootstrap: {num_tasks: 3, window: 2}\nrespond: null\nselect: null\n")
+    with ServedTeacher() as served:
+        server = ("--teacher", f"openai:{served.model}", "--base-url", served.url)
+        told = synth("estimate", path, *server)
+        done = synth("run", path, "--run", run, *server)
+        again = synth("run", path, "--run", tmp_path / "priced", *server, "--price", f"{served.model}=0/0")
+    assert "unknown" in told.stdout and f"next: synth run {path} {' '.join(server)}" in told.stderr
+    assert done.exit_code == 0 and "unknown" in done.stdout and "unknown" not in again.stdout
+    status = synth("status", run)
+    assert "Cost in all: unknown" in status.stdout and "0.0000" in synth("status", tmp_path / "priced").stdout
+    assert "at a price that is not known" in (run / "report.html").read_text("utf-8")

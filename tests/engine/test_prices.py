@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from synth.engine.budget import Price
-from synth.engine.prices import SHIPPED, USER_FILE, find_price, read_prices
+from synth.engine.prices import SHIPPED, USER_FILE, cost_words, find_price, read_prices
 from synth.errors import UsageError
 from synth.given import parse_yaml
 
@@ -63,3 +63,8 @@ def test_a_price_file_that_cannot_be_used_is_refused(text: str, tmp_path: Path) 
 def test_the_shipped_table_is_dated() -> None:
     data, _ = parse_yaml(SHIPPED.read_text("utf-8"), "prices")
     assert str(data["as_of"]) >= "2026"
+
+
+def test_a_cost_that_is_not_known_is_not_called_zero() -> None:
+    assert cost_words(0.0) == "0.0000" and cost_words(None) == "unknown"
+    assert cost_words(0.0, num_unpriced=3) == "unknown" and cost_words(1.5, num_unpriced=3) == "over 1.5000"

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from synth.engine.forecast import ANSWER_TOKENS, Flow
 from synth.errors import UsageError
 from synth.fileio import atomic_write
 from synth.records import Record, digest
 from synth.shipped import EVAL_FILE, SEED_FILE
 from synth.stages.evaluate.ablation import AblationResult, ablation
 from synth.stages.evaluate.examine import EvaluateSettings, evaluate
-from synth.stages.evaluate.judging import judged
+from synth.stages.evaluate.judging import PLANTED, judged
 from synth.stages.seeds import read_seed_tasks
 from synth.stages.stage import RunFolder, Stage
 from synth.stages.train import ALIGNED, STUDENT, read_result, told, train, with_base
@@ -25,6 +26,8 @@ from synth.student.safety import safety_items
 from synth.student.task_file import read_tasks
 
 EVALUATION, EXAMINATION, STUDENTS, ABLATION = "evaluation.json", "examination", "students", "ablation"
+SIZES = {"held out": 120, "exam": 400, "safety": 120}
+"""How many tasks each source has, for the estimate; `hold_out.num_inputs` may make the first one another number."""
 
 
 def run(folder: RunFolder, settings: EvaluateSettings) -> bool:
@@ -61,9 +64,17 @@ def run(folder: RunFolder, settings: EvaluateSettings) -> bool:
     return True
 
 
-EVALUATE = Stage(
-    "evaluate", EvaluateSettings, run, "folder", files=(EVALUATION, EXAMINATION, STUDENTS, ABLATION, "ablation.json")
-)
+def forecast(settings: EvaluateSettings, flow: Flow) -> None:
+    """A judge, if there is to be one: its trial, and both orders of two answers to each task, student by student."""
+    if not settings.judge:
+        return
+    num_tasks = sum(SIZES[name] for name in settings.tasks)
+    compared = min(num_tasks, settings.max_tasks or num_tasks) * (1 + len(settings.arms))
+    flow.ask("students compared", 2 * (PLANTED + compared), "judge", ANSWER_TOKENS["judge"], "judge")
+
+
+FILES = (EVALUATION, EXAMINATION, STUDENTS, ABLATION, "ablation.json")
+EVALUATE = Stage("evaluate", EvaluateSettings, run, "folder", files=FILES, forecast=forecast)
 
 
 def examination(settings: EvaluateSettings, held_out: Sequence[Record]) -> list[EvalItem]:

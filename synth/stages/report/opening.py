@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from synth.engine.prices import UNKNOWN, cost_words
 from synth.records import Record, Rejection
 from synth.stages.report import charts
 from synth.stages.report.blocks import Block, Figure, Note, Numbers, Rows, Table, show
@@ -30,17 +31,19 @@ def _made(facts: RunFacts) -> str:
 
 def _cost(facts: RunFacts) -> str:
     requests, prompt, completion, cost = _spent(facts)
-    price = f"a cost of {cost:,.4f} by known prices" if cost else "no price given"
+    price = "no price given" if not cost else f"a cost of {cost} dollars, by known prices"
+    price = "at a price that is not known" if cost == UNKNOWN else price
     time = f", in {duration(working_time(facts))}" if facts.timings else ""
     return f"It took {requests:,} requests and {prompt + completion:,} tokens, {price}{time}."
 
 
-def _spent(facts: RunFacts) -> tuple[int, int, int, float]:
-    """Requests answered, tokens in, tokens out, cost."""
+def _spent(facts: RunFacts) -> tuple[int, int, int, str]:
+    """Requests answered, tokens in, tokens out, cost in words; empty where nothing has a price."""
     totals = facts.traffic.totals
     prompt, completion = (sum(row[name] or 0 for row in totals) for name in ("prompt_tokens", "completion_tokens"))
     requests = sum(row["requests"] for row in totals if row["state"] == "answered")
-    return requests, prompt, completion, sum(row["cost"] or 0 for row in totals)
+    cost, unpriced = (sum(row[name] or 0 for row in totals) for name in ("cost", "unpriced"))
+    return requests, prompt, completion, cost_words(cost, unpriced) if cost or unpriced else ""
 
 
 def _reference_note(facts: RunFacts) -> str:
@@ -98,7 +101,7 @@ def cost(facts: RunFacts) -> list[Block]:
     numbers = [
         (f"{requests:,}", "requests answered"),
         (f"{prompt + completion:,}", f"tokens: {prompt:,} in, {completion:,} out"),
-        (f"{spent:,.4f}" if spent else "no price given", "cost in dollars, by known prices"),
+        (spent or "no price given", "cost in dollars, by known prices"),
     ]
     if not facts.timings:
         return [Numbers(numbers)]

@@ -8,6 +8,7 @@ from importlib import metadata
 from itertools import pairwise
 
 from synth.engine.funnel import SAMPLES, StageCount
+from synth.engine.prices import cost_words
 from synth.metrics import mean
 from synth.records import Record, Rejection
 from synth.stages.report import charts
@@ -263,9 +264,12 @@ def requests(facts: RunFacts) -> list[Block]:
     traffic = facts.traffic
     if not traffic.totals:
         return [*cost(facts), Note("No model was asked in this run.")]
-    names = ("stage", "role", "state", "requests", "prompt_tokens", "completion_tokens", "attempts", "cost")
-    rows = [tuple(row[name] if row[name] is not None else 0 for name in names) for row in traffic.totals]
-    header = tuple(name.replace("_", " ") for name in names)
+    names = ("stage", "role", "state", "requests", "prompt_tokens", "completion_tokens", "attempts")
+    rows = [
+        (*(row[name] if row[name] is not None else 0 for name in names), cost_words(row["cost"], row["unpriced"]))
+        for row in traffic.totals
+    ]
+    header = (*(name.replace("_", " ") for name in names), "cost")
     blocks: list[Block] = [*cost(facts), Table("Requests by stage, role and outcome", header, rows)]
     retries = sum((row["attempts"] or 0) - row["requests"] for row in traffic.totals if row["state"] != "sent")
     paid, worst = traffic.maybe_paid_twice
