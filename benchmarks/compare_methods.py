@@ -8,10 +8,11 @@ theirs, the others are asked for it), so that tokens can be compared. It measure
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -148,11 +149,18 @@ def measure(
     return figures
 
 
+def entropy(counts: Iterable[int]) -> float:
+    """Shannon's entropy of a distribution in bits: 0 where all is of one kind, log2 of n for n kinds alike."""
+    found = [count for count in counts if count]
+    total = sum(found)
+    return -sum(count / total * math.log2(count / total) for count in found) + 0.0
+
+
 def count(method: str, folder: Path, seeds: Path) -> Figures:
     """The figures of a run folder."""
     from synth.diversity import count_verb_nouns
     from synth.engine.ledger import LedgerReader, results_from_json
-    from synth.metrics import entropy, vendi_score
+    from synth.metrics import vendi_score
     from synth.records import Record
 
     reader = LedgerReader(folder)

@@ -11,7 +11,7 @@ import re
 import unicodedata
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from synth.tokens import NO_SPACES, unicode_tokens
 
@@ -197,10 +197,3 @@ def vendi_score(texts: Sequence[str], seed: int, sample: int = 1000, dimensions:
     eigenvalues = np.linalg.eigvalsh(vectors @ vectors.T / len(drawn))
     positive = eigenvalues[eigenvalues > 1e-12]
     return float(np.exp(-(positive * np.log(positive)).sum()))
-
-
-def entropy(counts: Iterable[int]) -> float:
-    """Shannon's entropy of a distribution in bits: 0 where all is of one kind, log2 of n for n kinds alike."""
-    found = [count for count in counts if count]
-    total = sum(found)
-    return -sum(count / total * math.log2(count / total) for count in found) + 0.0

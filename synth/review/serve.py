@@ -14,7 +14,6 @@ from synth.review.app import application
 from synth.review.desk import Desk
 from synth.review.meaning import Meaning
 
-PORT = 8765
 TRIES = 100
 """Ports tried, one after the other."""
 

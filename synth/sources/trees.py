@@ -46,7 +46,6 @@ class Tree:
 
     where: str
     root: Node
-    num_messages: int
 
     def nodes(self) -> Iterator[Node]:
         """All messages, each before its replies."""
@@ -128,7 +127,7 @@ def _tree(where: str, messages: Sequence[dict[str, Any]]) -> Tree:
             nodes[node.parent].replies.append(node)
     if len(roots) != 1:
         raise BadTree("several_roots" if roots else "cycle")
-    tree = Tree(where, roots[0], len(nodes))
+    tree = Tree(where, roots[0])
     reached = 0
     for node in tree.nodes():
         reached += 1
