@@ -156,5 +156,6 @@ def test_flags_named_in_messages_exist() -> None:
         path for path in root.rglob("*.py") if path.parts[len(root.parts)] != "student" and "vllm" not in path.parts
     ]
     for path in ours:  # those two call other programs
-        named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", path.read_text("utf-8")))
+        text = re.sub(r"`ray start[^`]*`", "", path.read_text("utf-8"))  # as do the words about Ray
+        named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text))
         assert named <= known | {"--help", "--version"}, (path, named - known)
