@@ -99,7 +99,14 @@ async def run_data_stages(
 
 
 def _is_away(recipe: Recipe, offline: bool) -> bool:
-    return recipe.engine.on != "here" and not offline
+    """Are items worked on elsewhere? Raises UsageError where their requests are to go in batches."""
+    is_away = recipe.engine.on != "here" and not offline
+    if is_away and any(model is not None and model.api == "batch" for model in (recipe.teacher, recipe.judge)):
+        raise UsageError(
+            "a batch is filled by one process, and engine.on works in several",
+            "leave engine.on out with `api: batch`: it is the provider that does the work",
+        )
+    return is_away
 
 
 @asynccontextmanager

@@ -316,6 +316,13 @@ def test_a_backend_without_batches_is_refused_before_anything_is_asked(tmp_path:
     assert done.returncode == 2 and "`api: batch` goes with `backend: openai`" in done.stderr
 
 
+def test_batches_with_workers_elsewhere_are_refused_before_anything_is_asked(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path, 5)
+    more = ("--set", "engine.on=ray://127.0.0.1:1", "--set", "teacher.base_url=http://127.0.0.1:9/v1")
+    done = synth("run", recipe, "--run", tmp_path / "run", *more)
+    assert done.returncode == 2 and "a batch is filled by one process" in done.stderr, done.stderr
+
+
 def test_bootstrap_goes_in_waves_and_says_so(tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(
