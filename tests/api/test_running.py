@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import synth
+from synth.api.watch import Watch
 from synth.engine.ledger import LedgerReader
 from synth.errors import UsageError
 from synth.pipeline import Interrupted
@@ -156,3 +157,10 @@ def test_a_result_becomes_a_dataset_of_hugging_face(tmp_path: Path) -> None:
     result = synth.run(DATA, tmp_path)
     dataset = result.to_dataset()
     assert dataset["id"][:] == ids(result) and "output" in dataset.column_names
+
+
+def test_how_far_training_is_is_told_where_bars_are_wanted(capsys: pytest.CaptureFixture[str]) -> None:
+    Watch("bar").work("training: step 3 of 9", True)
+    Watch(None).work("training: unheard", True)
+    told = capsys.readouterr().err
+    assert "training: step 3 of 9" in told and "unheard" not in told
