@@ -79,7 +79,7 @@ async def through_synth(
         assert isinstance(model, VllmModel)
         ledger = Ledger(Path(folder))
         budget = Budget({}, (model.name,), None, None)
-        who = RoleModel(model, Throttle(concurrency, look=model.load))
+        who = RoleModel(model, Throttle(concurrency, [model]))
         engine = Engine(ledger, {"teacher": who}, budget, RunProgress())
 
         async def drive() -> None:

@@ -62,7 +62,7 @@ class ModelSettings(BaseModel):
         ),
     )
     concurrency: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
-        "auto", description="Requests in flight at once; auto finds what the server takes."
+        "auto", description="Requests in flight at once, at each server; auto finds what it takes."
     )
     max_tokens: int = Field(2048, ge=1, description="Longest answer in tokens where a stage sets no limit of its own.")
     api: Literal["chat", "completion", "batch"] = Field(
@@ -270,15 +270,18 @@ def _kind(name: str, settings: Any) -> str:
 def shaping(dump: Mapping[str, Any]) -> dict[str, Any]:
     """A recipe's dump without what cannot change the result: its name, the engine, how many requests are in flight.
 
-    A file stands for what is in it, wherever it lies.
+    A file stands for what is in it, wherever it lies. Of several addresses of one model the first counts, under which
+    its answers are stored: servers may join and leave.
     """
     free_sections = {stage.name for stage in STAGES if not getattr(stage.Settings, "is_shaping", True)}
     rest = {key: value for key, value in dump.items() if key not in {"name", "engine"} | free_sections}
     for role in ("teacher", "judge"):
         if rest.get(role):
             free = {"concurrency", "latency_ms", "batch"} | not_shaping(str(rest[role]["backend"]))
-            rest[role] = {key: value for key, value in rest[role].items() if key not in free}
-            rest[role] |= {"api": "chat"} if rest[role].get("api") == "batch" else {}
+            kept = {key: value for key, value in rest[role].items() if key not in free}
+            urls = kept.pop("base_urls", None)
+            rest[role] = kept | ({"base_url": urls[0]} if urls else {})
+            rest[role] |= {"api": "chat"} if kept.get("api") == "batch" else {}
     return _with_files(rest, lambda path: contents_of(path) or path)
 
 

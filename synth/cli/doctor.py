@@ -86,18 +86,26 @@ def _section(
 async def _look(
     backend: str, options: dict[str, Any], kind: Literal["chat", "completion"], requests: int, engine: EngineSettings
 ) -> tuple[list[Finding], float | None]:
-    """The findings, and what they cost; None where the price is not known."""
+    """The findings, and what they cost; None where the price is not known. Each of several servers is looked at."""
+    from dataclasses import replace
+
     from synth.engine.budget import Budget, CappedModel
     from synth.engine.prices import find_price
     from synth.models import connect
     from synth.models.checkup import check_up
+    from synth.models.replicas import servers_of
 
     model = connect(backend, options)
+    servers = servers_of(model)
     try:
         price = find_price(model.name, model.endpoint, engine.price_table)
         prices = {} if price is None else {model.name: price}
         budget = Budget(prices, (model.name,), engine.max_cost, engine.max_tokens_total)
-        found = await check_up(CappedModel(model, budget), kind, requests)
+        found: list[Finding] = []
+        for server in servers:
+            about = f"{server.address}: " if len(servers) > 1 else ""
+            looked = await check_up(CappedModel(server, budget), kind, requests)
+            found += [replace(one, name=f"{about}{one.name}") for one in looked]
         return found, budget.spent_cost if prices else None
     finally:
         await model.close()

@@ -35,6 +35,9 @@ def status(folder: Folder, json: Json = False, debug: Debug = False) -> None:
             print_table(title, ["rejected by", "rows"], rows) if rows else say(title)
         header = ["stage", "role", "asked", "failed", "prompt tokens", "answer tokens", "cost"]
         print_table("Requests", header, _request_rows(facts["requests"]))
+        if servers := facts["servers"]:
+            rows = [[row["server"], f"{row['asked']:,}", f"{row['answered']:,}"] for row in servers]
+            print_table("Servers", ["server", "attempts", "answers"], rows)
         unpriced = sum(row["unpriced"] for row in facts["requests"])
         note = f" (no price is known for {unpriced:,} of the requests)" if unpriced else ""
         say(f"Cost in all: {cost_words(facts['cost'], unpriced)}{note}")
@@ -81,6 +84,7 @@ def _status(folder: Path) -> dict[str, Any]:
     place = {name: number for number, name in enumerate(order)}
     requests = sorted(reader.request_totals(), key=lambda row: place.get(row["stage"], -1))
     facts = {"run": str(folder), "stages": stages, "requests": requests, "cost": round(reader.spent()[0], 6)}
+    facts |= {"servers": reader.server_totals()}
     return facts | {"possibly_paid_twice": count, "possibly_paid_twice_cost": cost}
 
 

@@ -162,6 +162,14 @@ class LedgerReader:
         )
         return [dict(zip((*keys, "first", "last"), row, strict=True)) for row in rows]
 
+    def server_totals(self) -> list[dict[str, Any]]:
+        """One row per server of models that have several: `server`, `asked` and `answered`; see `engine.lane`."""
+        rows = self.query(
+            "SELECT detail, sum(value * (kind='asked')), sum(value * (kind='answered')) FROM events"
+            " WHERE kind IN ('asked', 'answered') GROUP BY 1 ORDER BY 1"
+        )
+        return [{"server": server, "asked": int(asked), "answered": int(answered)} for server, asked, answered in rows]
+
     def maybe_paid_twice(self) -> tuple[int, float]:
         """Requests that left and never came back (now, or before a crash), and their cost: the mean of their kind."""
         count, cost, _ = self._lost()

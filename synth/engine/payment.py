@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
@@ -14,6 +15,7 @@ from synth.engine.budget import NOTHING, Reservation
 from synth.engine.crash import crash_point
 from synth.engine.entries import Entry
 from synth.engine.health import Health
+from synth.engine.lane import Lane, prefix_of
 from synth.engine.progress import StageProgress
 from synth.engine.retry import with_retries
 from synth.engine.throttle import Throttle
@@ -23,13 +25,15 @@ from synth.models.base import ChatModel, ChatRequest, Completion, Usage
 if TYPE_CHECKING:
     from synth.engine.run import Engine
 
+NOTE_EVERY = 64
+"""Attempts after which it is noted what a server, of several, was asked and answered."""
 MOST_TOKENS = 10**9
 """A server that counts more for one answer is not believed; the worst case is charged."""
 
 
 @dataclass(slots=True)
 class RoleModel:
-    """A model in a role (teacher, judge), the slots for its endpoint, and defaults of its requests.
+    """A model in a role (teacher, judge), the slots for its servers, and defaults of its requests.
 
     `offline`: nothing is ever sent to it, only stored answers count (see `synth.engine.stored`). `known_as`: the
     endpoint under which its answers are stored, where its server has moved since. `batches`: where its requests are
@@ -44,17 +48,29 @@ class RoleModel:
     health: Health = field(default_factory=Health)
     known_as: str = ""
     batches: Batches | None = None
+    _checked: asyncio.Future[None] | None = None
 
     @property
     def endpoint(self) -> str:
         """What stands in the keys of its requests."""
         return self.known_as or self.model.endpoint
 
+    @property
+    def several(self) -> bool:
+        """Are there several servers?"""
+        return len(self.throttle.lanes) > 1
+
     def complete_request(self, request: ChatRequest) -> ChatRequest:
         """`request` with the defaults of this role where it leaves them open."""
         if request.sampling.max_tokens is None and self.max_tokens is not None:
             request = replace(request, sampling=replace(request.sampling, max_tokens=self.max_tokens))
         return request
+
+    async def check_servers(self) -> None:
+        """Before the first request, of several servers: does each have the model? Raises CredentialsError."""
+        if self.several:
+            self._checked = self._checked or asyncio.ensure_future(check_all(self.throttle.lanes))
+            await asyncio.shield(self._checked)
 
     def stop(self, reason: SynthError) -> None:
         """Send nothing more, and do not wait for a server that the model is still starting."""
@@ -77,6 +93,11 @@ def batch_price(model: str) -> str:
     return f"{model} in batches"
 
 
+async def check_all(lanes: Sequence[Lane]) -> None:
+    """Ask every server that can be asked so whether it has the model. Raises CredentialsError for one that has not."""
+    await asyncio.gather(*(lane.server.check() for lane in lanes if hasattr(lane.server, "check")))
+
+
 class Payment:
     """Asks one request, for however many items wait for its answer; `result` gives it, or raises why there is none."""
 
@@ -95,7 +116,9 @@ class Payment:
         self._out = 0  # attempts noted as out whose cost is not in the ledger yet
         self._left_at: float | None = None  # wall clock of the last attempt, for the report's time line
         self._waiting = 0
-        self._planned = self._reserved = self._has_slot = self._naps = False
+        self._planned = self._reserved = self._naps = False
+        self._lane: Lane | None = None  # whose slot it has
+        self._prefix = prefix_of(request.messages) if who.several else ()
         self._flies = False
         self.task = asyncio.create_task(self._pay())
 
@@ -166,41 +189,41 @@ class Payment:
         So the disk's latency is hidden. `ready` bounds how many are planned before their turn.
         """
         engine = self.engine
-        await engine.ready.acquire(self.rank)
+        place = await engine.ready.acquire(self.rank)
         try:
+            await self.who.check_servers()
             await self._reserve()
             engine.check()
             self._planned = True
             with self._working():
                 await engine.ledger.plan(self._entry)
-            await self._take_slot(self.rank)
+            self._lane = await self.who.throttle.acquire(self.rank, self._prefix)
         finally:
-            engine.ready.release()
+            place.release()
 
     async def _attempt(self) -> Completion:
         """One try, with budget and a slot of its own. Raises what the model raised."""
-        if self._naps:
-            self._naps = False
-            self.who.throttle.woke()
-        if self._has_slot and not self.who.throttle.may_keep():
+        self._wake()
+        if self._lane is not None and not self._lane.may_keep():
             self._release()
         if not self._reserved:
             await self._reserve()
-        if not self._has_slot:
-            await self._take_slot(-1_000_000)
+        if self._lane is None:
+            self._lane = await self.who.throttle.acquire(-1_000_000, self._prefix)
         self.engine.check()
-        return await self._send()
+        return await self._send(self._lane)
 
-    async def _send(self) -> Completion:
-        throttle, bill = self.who.throttle, NOTHING
+    async def _send(self, lane: Lane) -> Completion:
+        bill = NOTHING
         self._attempts += 1
         try:
             self._leave()
-            sent_at = throttle.clock()
-            answer = storable(await self._complete())
+            lane.asked += 1
+            sent_at = lane.clock()
+            answer = storable(await self._complete(lane))
             crash_point("answered")
             self.who.health.answered()
-            throttle.answered(sent_at)
+            lane.answered(sent_at)
             self._note_limit()
             bill = self._billed(answer.usage)
             if answer.finish_reason == "stop" and not answer.text.strip():
@@ -209,10 +232,10 @@ class Payment:
         except RequestFailed as error:
             self._in_flight = False
             bill = self._billed(Usage(*error.billed)) if error.billed else bill
-            self.engine.failed(self.who, error)
+            self.engine.failed(self.who, lane, error)
             if isinstance(error, RetryableError):
                 self.progress.retries += 1
-                self._refused(error, sent_at)
+                self._refused(lane, error, sent_at)
             raise
         except SynthError as error:
             self._in_flight = False
@@ -221,21 +244,26 @@ class Payment:
         finally:
             self._spent += bill
             self._reserved = False
+            if self.who.several:
+                lane.note(NOTE_EVERY, self.engine.ledger.save_event)
             self.engine.budget.settle(self._worst, bill)
             if bill is NOTHING and not self._in_flight:
                 self._came_back()
-            if self._has_slot and not self._naps:
+            if not self._naps:
                 self._release()
 
-    async def _complete(self) -> Completion:
+    async def _complete(self, lane: Lane) -> Completion:
         try:
             if self._batches is not None:
                 return await self._batches.answer(self._entry.key, self._entry.stage, self.request)
-            return await self.who.model.complete(self.request)
+            return await (lane.server or self.who.model).complete(self.request)
         except CredentialsError as error:
-            if error.is_address and self.who.health.has_answered:
-                raise RequestRefused(error.message, "bad_address", error.hint) from None
-            raise
+            has_answered = lane.answers if self.who.several else self.who.health.has_answered
+            if not error.is_address or not has_answered:
+                raise
+            if self.who.several:  # it serves another model by now
+                raise RetryableError(error.message, "bad_address") from None
+            raise RequestRefused(error.message, "bad_address", error.hint) from None
 
     def _leave(self) -> None:
         """Note that the request is out. One in a batch is found again after a crash, and needs no such note."""
@@ -264,11 +292,11 @@ class Payment:
         self.progress.answered(bill.prompt_tokens, bill.completion_tokens, bill.cost, is_priced)
         return bill
 
-    def _refused(self, error: RetryableError, sent_at: float) -> None:
+    def _refused(self, lane: Lane, error: RetryableError, sent_at: float) -> None:
         """A 429 keeps its slot. A wish that no deadline allows for ends the run rather than this item."""
         if not error.is_throttle:
             return
-        self.who.throttle.refused(sent_at, error.retry_after)
+        lane.refused(sent_at, error.retry_after)
         self._naps = True
         self.engine.ledger.save_event("throttled", error.retry_after or 0.0, self.who.model.name)
         self._note_limit()
@@ -297,24 +325,23 @@ class Payment:
         """Take the worst case out of the budget, without keeping a slot: who has the money may wait for it."""
         budget = self.engine.budget
         if not budget.try_reserve(self._worst):
-            if self._has_slot:
-                self._release()
+            self._release()
             await budget.reserve(self._worst)
         self._reserved = True
 
-    async def _take_slot(self, rank: int) -> None:
-        await self.who.throttle.acquire(rank)
-        self._has_slot = True
-
     def _release(self) -> None:
-        self._has_slot = False
-        self.who.throttle.release()
+        lane, self._lane = self._lane, None
+        if lane is not None:
+            lane.release()
+
+    def _wake(self) -> None:
+        if self._naps and self._lane is not None:
+            self._lane.woke()
+        self._naps = False
 
     def _let_go(self) -> None:
-        if self._naps:
-            self.who.throttle.woke()
-        if self._has_slot:
-            self._release()
+        self._wake()
+        self._release()
         if self._reserved:
             self.engine.budget.settle(self._worst, NOTHING)
 

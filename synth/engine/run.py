@@ -20,6 +20,7 @@ from synth.engine.budget import Budget
 from synth.engine.crash import crash_point
 from synth.engine.entries import Entry, question_of, request_key
 from synth.engine.health import FIRST_ANSWER_S
+from synth.engine.lane import Lane
 from synth.engine.ledger import NOTE, Ledger, Result
 from synth.engine.payment import Payment, RoleModel
 from synth.engine.progress import RunProgress
@@ -263,11 +264,16 @@ class Engine:
             self.stop(reason)
             self._give_up()  # an endpoint that never answered is not waited for
 
-    def failed(self, who: RoleModel, error: RequestFailed) -> None:
-        """An attempt failed."""
+    def failed(self, who: RoleModel, lane: Lane, error: RequestFailed) -> None:
+        """An attempt failed. While other servers of the model are in order, that says nothing about the model."""
+        was_out = lane.is_out
+        if who.throttle.failed(lane, error):
+            if lane.is_out and not was_out:
+                self.progress.say(f"{error.message}; the other servers get its requests, and it is tried again")
+            return
         self._stop_if(who.health.failed(error))
         if isinstance(error, RetryableError) and error.is_outage:
-            who.throttle.control.pause(OUTAGE_PAUSE_S)
+            lane.control.pause(OUTAGE_PAUSE_S)
 
     def _stop_if(self, reason: SynthError | None) -> None:
         if reason is not None:
@@ -376,6 +382,9 @@ class Engine:
             await asyncio.wait(tasks, timeout=5)
         if self._later:
             await asyncio.wait(self._later, timeout=5)
+        for who in self.roles.values():
+            for lane in who.throttle.lanes if who.several else ():
+                lane.note(1, self.ledger.save_event)
 
 
 @contextmanager

@@ -1,24 +1,27 @@
 """Any OpenAI-compatible server as a ChatModel. One call is one HTTP request; who tries again is the engine.
 
 Answers are read by `openai_replies`, without the SDK's response models, which cost more time than the request. Several
-`base_urls` are one model behind several servers: the one with the fewest requests in flight is asked next.
+`base_urls` are one model behind several servers, each an OpenAIModel of its own (see `replicas`).
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import re
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
+
+from pydantic import Field
 
 from synth.errors import CredentialsError, RequestRefused, RetryableError, SynthError, UsageError
 from synth.models.base import ChatRequest, Completion
 from synth.models.batch_api import BatchApi, open_batches
 from synth.models.openai_replies import Asked, read_failure, read_reply
-from synth.models.transport import OPENAI_HOST, Access, Server, check_url, check_variable, open_server, read_key
+from synth.models.replicas import Replicas, check_different
+from synth.models.transport import OPENAI_HOST, Access, check_url, check_variable, open_server, read_key
 from synth.records import digest
 
 NOT_SHAPING = (
@@ -28,6 +31,8 @@ NOT_SHAPING = (
 """Settings that cannot change an answer."""
 OPTIONAL = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "stop", "seed", "logprobs", "top_logprobs")
 """Fields of a request that are left out for the rest of the run where a server refuses them by name."""
+CHECK_S = 3.0
+"""Seconds for one of several servers to say which models it has; one that says nothing is found out by asking."""
 _UNKNOWN_FIELD = re.compile(
     r"unsupported|not (be )?support|unknown|unrecogni[sz]ed|not permitted|not allowed|unexpected"
     r"|only the default|extra (inputs|fields)",
@@ -37,7 +42,7 @@ _UNKNOWN_FIELD = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`base_urls` goes before `base_url`. `timeout_s` bounds the whole request, `connect_timeout_s` its first part.
+    """`timeout_s` bounds the whole request, `connect_timeout_s` its first part.
 
     `structured`: how a JSON schema is asked for; `auto` sends it until the server refuses the field, then goes on
     without, and asks a server once whether it keeps to a schema (OpenAI's own models do). `max_answer_bytes`: a longer
@@ -50,7 +55,10 @@ class Settings:
 
     model: str
     base_url: str = "https://api.openai.com/v1"
-    base_urls: tuple[str, ...] = ()
+    base_urls: Annotated[
+        tuple[str, ...],
+        Field(description="Servers of the same model, in place of base_url; requests are divided by their load."),
+    ] = ()
     api_key_env: str = "OPENAI_API_KEY"
     organization: str | None = None
     project: str | None = None
@@ -66,6 +74,7 @@ class Settings:
         """Refuse at once what must not stand in a recipe; no value is repeated. Raises UsageError."""
         for url in self.urls:
             check_url(url)
+        check_different(self.urls)
         check_variable(self.api_key_env)
         for name, value in self.extra_headers.items():
             if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", name):
@@ -100,12 +109,23 @@ class Settings:
         )
 
 
-def connect(settings: Settings) -> OpenAIModel:
+def connect(settings: Settings) -> OpenAIModel | Replicas:
     """A client for `settings`. Raises UsageError for a bad URL, CredentialsError where the key is missing."""
     if not settings.model:
         raise UsageError("the openai backend needs a model", "write it as openai:MODEL")
     urls = [check_url(url) for url in settings.urls]
-    return OpenAIModel(settings, urls, read_key(settings.api_key_env, urls))
+    key = read_key(settings.api_key_env, urls)
+    models = [OpenAIModel(replace(settings, base_url=url, base_urls=()), key) for url in urls]
+    return Replicas(models) if len(models) > 1 else models[0]
+
+
+def wrong_model(address: str, name: str, names: Sequence[str]) -> CredentialsError:
+    """The error for a server whose models are `names`, and `name` is not among them."""
+    error = CredentialsError(
+        f"{address} has no model {name!r}; it has: {', '.join(names[:10])}", "check base_url, base_urls and model"
+    )
+    error.is_address, error.exit_code = True, UsageError.exit_code
+    return error
 
 
 class OpenAIModel:
@@ -115,17 +135,18 @@ class OpenAIModel:
     had to be done otherwise than asked, one sentence each, in the server's own words.
     """
 
-    def __init__(self, settings: Settings, urls: list[str], key: str) -> None:
+    def __init__(self, settings: Settings, key: str) -> None:
         self.name = settings.model
         self.endpoint = settings.endpoint
-        own = urlsplit(urls[0]).hostname == OPENAI_HOST
+        self.address = check_url(settings.urls[0])
+        own = urlsplit(self.address).hostname == OPENAI_HOST
         sure = {"json_schema": True, "off": False}.get(settings.structured)
         self.structured_outputs = True if sure is None and own else sure
         self.notes: list[str] = []
         self._settings = settings
         self._sends_schema = settings.structured != "off"
         self._left_out: frozenset[str] = frozenset()
-        self._servers = [open_server(url, settings.model, key, settings.access()) for url in urls]
+        self._server = open_server(self.address, settings.model, key, settings.access())
 
     def __repr__(self) -> str:
         return f"OpenAIModel({self.name!r}, {self.endpoint!r})"
@@ -156,10 +177,8 @@ class OpenAIModel:
         self._left_out |= refused.keys()
 
     def batch_api(self) -> BatchApi:
-        """The server's batch API, for requests of this model. Raises UsageError where there are several servers."""
-        if len(self._settings.urls) > 1:
-            raise UsageError("api: batch goes with one base_url", "a batch lies at one server: name that one")
-        return open_batches(self, self._settings.urls[0], self._settings.api_key_env, self._settings.access())
+        """The server's batch API, for requests of this model."""
+        return open_batches(self, self.address, self._settings.api_key_env, self._settings.access())
 
     def batch_row(self, request: ChatRequest) -> tuple[str, dict[str, Any]]:
         """Path and body of `request` as a row of a batch."""
@@ -178,39 +197,29 @@ class OpenAIModel:
         return RetryableError(outcome.message, "refused_field")
 
     async def is_there(self, timeout_s: float) -> bool:
-        """Does one of the servers give any response to a small question in time?"""
-        found = await asyncio.gather(*(server.model_names(timeout_s) for server in self._servers))
-        return any(names is not None for names in found)
+        """Does the server give any response to a small question in time?"""
+        return await self._server.model_names(timeout_s) is not None
+
+    async def check(self) -> None:
+        """Raises CredentialsError where the server says which models it has, and ours is not among them."""
+        names = await self._server.model_names(CHECK_S)
+        if names and self.name not in names:
+            raise wrong_model(self.address, self.name, names)
 
     async def close(self) -> None:
         """Close all connections."""
-        for server in self._servers:
-            await server.client.close()
-
-    def _least_busy(self) -> Server:
-        if len(self._servers) == 1:
-            return self._servers[0]
-        now = asyncio.get_running_loop().time()
-        return min(self._servers, key=lambda server: (server.resting_until > now, server.in_flight))
+        await self._server.client.close()
 
     async def _ask(self, request: ChatRequest, body: dict[str, Any]) -> Completion | SynthError:
-        """One HTTP request to one of the servers."""
-        server = self._least_busy()
-        server.in_flight += 1
-        try:
-            return await self._send(server, request, body)
-        finally:
-            server.in_flight -= 1
-
-    async def _send(self, server: Server, request: ChatRequest, body: dict[str, Any]) -> Completion | SynthError:
+        """One HTTP request."""
         path = "/chat/completions" if request.kind == "chat" else "/completions"
         headers = {"x-draw": str(request.draw)} if request.draw else {}
-        response = await server.post(path, body, self._settings.timeout_s, **headers)
+        response = await self._server.post(path, body, self._settings.timeout_s, **headers)
         if isinstance(response, SynthError):
             return response
         if not response.is_success:
-            return await self._failure(server, response.status_code, response)
-        return read_reply(response.content, request, server.asked)
+            return await self._failure(response.status_code, response)
+        return read_reply(response.content, request, self._server.asked)
 
     def _body(self, request: ChatRequest, left_out: frozenset[str]) -> dict[str, Any]:
         body: dict[str, Any] = {"model": self.name, **request.sampling.to_dict()}
@@ -251,14 +260,14 @@ class OpenAIModel:
             return None
         return next((name for name in fields if re.search(rf"\b{name}\b", said)), None)
 
-    async def _failure(self, server: Server, status: int, response: Any) -> SynthError:
+    async def _failure(self, status: int, response: Any) -> SynthError:
         try:
             said = response.json()
         except (ValueError, RecursionError):
             said = response.text
-        error = read_failure(status, said, response.headers, server.asked)
+        error = read_failure(status, said, response.headers, self._server.asked)
         if status == 404 and isinstance(error, CredentialsError):
-            names = await server.model_names()
+            names = await self._server.model_names()
             if names and self.name not in names:
-                error.hint = f"{server.asked.url} has no model {self.name!r}; it has: {', '.join(names[:10])}"
+                error.hint = wrong_model(self.address, self.name, names).message
         return error

@@ -21,8 +21,6 @@ from synth.models.openai_replies import UNKNOWN, Asked
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-REST_S = 5.0
-"""A server that could not be reached is passed over for so long while others answer."""
 OPENAI_HOST = "api.openai.com"
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
@@ -42,12 +40,10 @@ class Access:
 
 @dataclass(slots=True, eq=False)
 class Server:
-    """One server: its connections, and how busy they are."""
+    """One server and its connections."""
 
     client: AsyncOpenAI
     asked: Asked
-    in_flight: int = 0
-    resting_until: float = 0.0
 
     async def post(self, path: str, body: dict[str, Any], timeout_s: float, **headers: str) -> Any:
         """What a POST of JSON comes to (see `response`)."""
@@ -77,7 +73,6 @@ class Server:
         except BadBody as error:
             return RetryableError(f"{self.asked.url}: {error}", error.reason, billed=UNKNOWN)
         except connection_errors() as error:
-            self.resting_until = asyncio.get_running_loop().time() + REST_S
             return _connection_failure(error, self.asked)
 
     async def model_names(self, timeout_s: float = 5.0) -> list[str] | None:

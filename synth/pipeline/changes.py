@@ -22,7 +22,7 @@ from synth.stages.stage import Planned
 EVERYTHING = ("seed", "input", "strict_input", "stages", "teacher")
 """Sections that shape what the first stage makes."""
 MOST_LINES = 20
-WHERE_IT_RUNS = tuple(f"{role}.{name}" for role in ("teacher", "judge") for name in ("base_url", "base_urls"))
+WHERE_IT_RUNS = ("teacher.base_url", "judge.base_url")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from synth.engine.run import EngineOptions, RoleModel
 from synth.engine.stored import StoredModel
 from synth.engine.throttle import Throttle
 from synth.models import connect
+from synth.models.replicas import servers_of
 from synth.recipe import ModelSettings, Recipe
 
 WHOLE = (0, 1)
@@ -25,7 +26,7 @@ def connect_role(
     """
     model = stored or connect(settings.backend, settings.options)
     slots = settings.batch.max_requests if settings.api == "batch" and stored is None else None
-    throttle = Throttle(_slots(settings, share) or slots, look=getattr(model, "load", None))
+    throttle = Throttle(_slots(settings, share) or slots, servers_of(model))
     return RoleModel(model, throttle, settings.max_tokens, settings.kind, offline=stored is not None)
 
 
@@ -42,8 +43,9 @@ def connect_roles(
     for planned in recipe.plan():
         for role, model in planned.stage.roles(planned.settings).items():
             batch = getattr(model, "batches", None) if role not in stored else None
-            slots = Throttle(batch.max_requests if batch else None)
-            roles[role] = RoleModel(stored.get(role) or model, slots, offline=role in stored)
+            known = stored.get(role) or model
+            slots = Throttle(batch.max_requests if batch else None, servers_of(known))
+            roles[role] = RoleModel(known, slots, offline=role in stored)
     for who in roles.values():
         who.known_as = moved.get(who.model.endpoint, "")
     return roles

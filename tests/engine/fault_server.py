@@ -4,7 +4,8 @@ Run as a program it prints its port and serves until it is killed. The reply is 
 It lives on raw asyncio so that it costs a fraction of its client's CPU. What it does not do: judge, stream, check keys.
 
 Faults, each with a rate per attempt: see FAULTS; `poison=0.01` is a 400 for ever for one request in a hundred.
-`--refuse temperature` answers 400 to a request with that field; `--capacity 8` answers 429 above 8 requests at once. `GET /stats` tells what was asked; `POST /faults` takes new faults and
+`--refuse temperature` answers 400 to a request with that field; `--capacity 8` answers 429 above 8 requests at once, and
+with `--queue` lets them wait. `GET /stats` tells what was asked; `POST /faults` takes new faults and
 starts counting anew.
 """
 
@@ -19,6 +20,7 @@ import struct
 import sys
 import time
 from collections import Counter
+from contextlib import nullcontext
 from hashlib import blake2b
 from typing import Any
 
@@ -31,6 +33,7 @@ class Server:
     def __init__(self, options: argparse.Namespace) -> None:
         self.latency, self.spread = options.latency, options.spread
         self.capacity, self.retry_after = options.capacity, options.retry_after
+        self.line = asyncio.Semaphore(options.capacity) if options.queue else None
         self.hang_s, self.drip_s = options.hang, options.drip
         self.faults = parse_faults(options.faults)
         self.refused = [name for name in options.refuse.split(",") if name]
@@ -76,7 +79,7 @@ class Server:
             said = {"message": f"Unsupported parameter: '{found}' is not supported with this model.", "param": found}
             link.send(400, json.dumps({"error": said}).encode())
             return
-        if self.capacity and self.in_flight >= self.capacity:
+        if self.capacity and self.in_flight >= self.capacity and not self.line:
             self.counts["throttled"] += 1
             wish = f"retry-after-ms: {round(self.retry_after * 1000)}\r\n" if self.retry_after else ""
             link.send(429, b'{"error": {"message": "too many at once"}}', wish)
@@ -85,8 +88,9 @@ class Server:
         self.peak = max(self.peak, self.in_flight)
         try:
             wait = self.latency * (1 + self.spread * (2 * draw(f"t{attempt}:{key}") - 1))
-            if wait:
-                await asyncio.sleep(wait)
+            async with self.line or nullcontext():
+                if wait:
+                    await asyncio.sleep(wait)
             self.busy_s += wait
             name = self.fault(key, attempt)
             if name:
@@ -329,6 +333,7 @@ def options(arguments: list[str]) -> argparse.Namespace:
     for name, default in (("latency", 0.0), ("spread", 0.0), ("retry-after", 0.0), ("hang", 3600.0), ("drip", 1.0)):
         parser.add_argument(f"--{name}", type=float, default=default)
     parser.add_argument("--capacity", type=int, default=0)
+    parser.add_argument("--queue", action="store_true")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--faults", default="")
     parser.add_argument("--refuse", default="")

@@ -248,7 +248,8 @@ def test_a_stop_does_not_wait_for_a_long_retry(tmp_path: Path) -> None:
             asyncio.get_running_loop().call_later(0.1, engine.stop, SynthError("stop"))
             with pytest.raises(SynthError, match="stop"):
                 await asyncio.wait_for(outputs(engine, items(50)), 2)
-            assert engine.roles["teacher"].throttle.napping == engine.roles["teacher"].throttle.in_flight == 0
+            (lane,) = engine.roles["teacher"].throttle.lanes
+            assert lane.napping == lane.in_flight == 0
             assert engine.budget.reserved_tokens == 0
 
     asyncio.run(main())

@@ -18,6 +18,13 @@ from synth.models.vllm.metrics import Load
 STEPS = ((0.0, 8), (60.0, 32), (120.0, 4))
 
 
+class Telling:
+    """A server that tells its load by `load`."""
+
+    def __init__(self, load: Any) -> None:
+        self.load = load
+
+
 def flooded(seconds: float, backlog: int = 150, **about: Any) -> tuple[FakeServer, Throttle, list[tuple[float, int]]]:
     async def main(loop: VirtualLoop) -> tuple[FakeServer, Throttle, list[tuple[float, int]]]:
         server, throttle = FakeServer(loop, **about), Throttle(clock=loop.time)
@@ -87,7 +94,7 @@ def test_refusals_that_have_nothing_to_do_with_load_do_not_slow_the_run(wish: fl
 
 def test_an_unlimited_server_gets_all_that_is_allowed() -> None:
     _, throttle, trace = flooded(20, seats=((0.0, 10**6),), latency=0.2, backlog=600)
-    assert throttle.limit == MAX and throttle.control.cuts == 0
+    assert throttle.limit == MAX and throttle.lanes[0].control.cuts == 0
     assert next(at for at, limit in trace if limit == MAX) < 5
 
 
@@ -109,7 +116,7 @@ def led(seconds: float, others: int = 0, **about: Any) -> tuple[FakeServer, list
                 await server.call()
 
         strangers = [asyncio.create_task(other()) for _ in range(others)]
-        trace = await flood(server, Throttle(clock=loop.time, look=look), seconds, 1500)
+        trace = await flood(server, Throttle(clock=loop.time, servers=[Telling(look)]), seconds, 1500)
         for task in strangers:
             task.cancel()
         return server, trace
@@ -144,7 +151,7 @@ def test_where_the_load_cannot_be_had_the_answers_are_watched() -> None:
             return None
 
         server = FakeServer(loop, ((0.0, 24),), queue=True)
-        await flood(server, throttle := Throttle(clock=loop.time, look=look), 100)
+        await flood(server, throttle := Throttle(clock=loop.time, servers=[Telling(look)]), 100)
         return server, throttle.limit
 
     server, limit = run_virtual(main)
@@ -156,7 +163,7 @@ def test_a_fixed_number_of_slots_is_not_led() -> None:
         async def look() -> Load:
             raise AssertionError("nobody should look")
 
-        throttle = Throttle(4, clock=loop.time, look=look)
+        throttle = Throttle(4, [Telling(look)], clock=loop.time)
         await flood(FakeServer(loop, ((0.0, 24),), queue=True), throttle, 10)
         return throttle.limit
 
@@ -236,14 +243,14 @@ def test_a_lower_rank_goes_first_and_equals_in_order() -> None:
         throttle, order = Throttle(1), list[str]()
 
         async def one(name: str, rank: int) -> None:
-            await throttle.acquire(rank)
+            lane = await throttle.acquire(rank)
             order.append(name)
-            throttle.release()
+            lane.release()
 
-        await throttle.acquire()
+        lane = await throttle.acquire()
         tasks = [asyncio.create_task(one(name, rank)) for name, rank in (("c", 1), ("a", 0), ("d", 1), ("b", 0))]
         await asyncio.sleep(0.1)
-        throttle.release()
+        lane.release()
         await asyncio.gather(*tasks)
         return order
 
@@ -253,10 +260,10 @@ def test_a_lower_rank_goes_first_and_equals_in_order() -> None:
 def test_a_cancelled_waiter_leaves_its_slot_to_the_next() -> None:
     async def main(_: VirtualLoop) -> int:
         throttle = Throttle(1)
-        await throttle.acquire()
+        lane = await throttle.acquire()
         waiters = [asyncio.create_task(throttle.acquire()) for _ in range(3)]
         await asyncio.sleep(0)
-        throttle.release()
+        lane.release()
         waiters[0].cancel()
         waiters[1].cancel()
         await asyncio.wait_for(waiters[2], 1)
@@ -270,13 +277,12 @@ def test_a_fixed_number_of_slots_obeys_retry_after_too() -> None:
 
     async def main(loop: VirtualLoop) -> None:
         throttle = Throttle(4, clock=loop.time)
-        await throttle.acquire()
-        throttle.refused(loop.now, 30.0)
+        (await throttle.acquire()).refused(loop.now, 30.0)
 
         async def one() -> None:
-            await throttle.acquire()
+            lane = await throttle.acquire()
             server_times.append(loop.now)
-            throttle.release()
+            lane.release()
 
         await asyncio.gather(*(one() for _ in range(8)))
 

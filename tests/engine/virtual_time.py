@@ -145,6 +145,25 @@ class FakeServer:
         return codes.count(429) / max(1, len(codes))
 
 
+async def flood_two(
+    first: FakeServer, second: FakeServer, throttle: Throttle, seconds: float, backlog: int = 150
+) -> None:
+    """More work than two queueing servers can do, for so long; `throttle` has a lane for each."""
+
+    async def worker() -> None:
+        while True:
+            lane = await throttle.acquire()
+            sent_at = first.loop.now
+            await (first, second)[throttle.lanes.index(lane)].call()
+            lane.answered(sent_at)
+            lane.release()
+
+    workers = [asyncio.create_task(worker()) for _ in range(backlog)]
+    await asyncio.sleep(seconds)
+    for task in workers:
+        task.cancel()
+
+
 async def flood(server: FakeServer, throttle: Throttle, seconds: float, backlog: int = 600) -> list[tuple[float, int]]:
     """More work than the server can do, for so long, the way the engine does it; the limit at each second."""
     from synth.engine.retry import wait_time
@@ -152,25 +171,24 @@ async def flood(server: FakeServer, throttle: Throttle, seconds: float, backlog:
     rng = random.Random(server.seed)
 
     async def request() -> None:
-        attempt, held = 0, False
+        attempt, lane = 0, None
         while True:
-            if held and not throttle.may_keep():
-                throttle.release()
-                held = False
-            if not held:
-                await throttle.acquire(-1 if attempt else 0)
-                held = True
+            if lane is not None and not lane.may_keep():
+                lane.release()
+                lane = None
+            if lane is None:
+                lane = await throttle.acquire(-1 if attempt else 0)
             sent_at = server.loop.now
             status = await server.call()
             attempt += 1
             if status == 200:
-                throttle.answered(sent_at)
-                throttle.release()
+                lane.answered(sent_at)
+                lane.release()
                 return
-            throttle.refused(sent_at, server.wish)
+            lane.refused(sent_at, server.wish)
             error = RetryableError("", "rate_limit", retry_after=server.wish, is_throttle=True)
             await asyncio.sleep(wait_time(attempt, error, rng))
-            throttle.woke()
+            lane.woke()
 
     async def worker() -> None:
         while True:

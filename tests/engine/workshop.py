@@ -14,6 +14,7 @@ from synth.engine.run import Engine, EngineOptions, RoleModel
 from synth.engine.throttle import Throttle
 from synth.models.base import ChatModel, ChatRequest, Completion, Usage
 from synth.models.openai import Settings, connect
+from synth.models.replicas import servers_of
 from synth.records import Record, Rejection
 from synth.stages.respond import RespondSettings, respond
 
@@ -37,9 +38,9 @@ class Scripted:
         pass
 
 
-def client(url: str, **about: Any) -> ChatModel:
-    """The network client for a fault server."""
-    return connect(Settings("m", base_url=url, **about))
+def client(*urls: str, **about: Any) -> ChatModel:
+    """The network client for a fault server, or for several."""
+    return connect(Settings("m", base_urls=urls, **about))
 
 
 @asynccontextmanager
@@ -56,7 +57,7 @@ async def engine_over(
     ledger = Ledger(run_dir)
     budget = Budget({model.name: price} if price else {}, (model.name,), max_cost, None)
     budget.already_spent(*ledger.spent())
-    roles = {"teacher": RoleModel(model, Throttle(slots), max_tokens=64)}
+    roles = {"teacher": RoleModel(model, Throttle(slots, servers_of(model)), max_tokens=64)}
     engine = Engine(ledger, roles, budget, RunProgress(), EngineOptions(**options))
     try:
         yield engine

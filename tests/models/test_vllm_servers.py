@@ -24,7 +24,7 @@ from vllm_client import GIVEN, ask, pid_of, using, wait_for
 from synth.errors import CredentialsError, RequestRefused, RetryableError, SynthError
 from synth.models import connect
 from synth.models.base import ChatRequest
-from synth.models.vllm import VllmModel, managed, traces
+from synth.models.vllm import VllmModel, managed, settings, traces
 from synth.models.vllm.server import Server
 
 
@@ -184,6 +184,26 @@ def test_models_with_equal_settings_share_a_server_until_the_last_has_closed(vll
         return pids[0]
 
     assert not traces.group(using({"executable": vllm}, work))
+
+
+def test_several_managed_servers_divide_requests_and_gpus_and_end_together(
+    vllm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "visible_gpus", lambda: ["4", "5"])
+
+    async def run() -> list[int]:
+        found = connect("vllm", GIVEN | {"executable": vllm, "num_servers": 2})
+        try:
+            answers = await asyncio.gather(*(found.complete(ask()) for _ in range(8)))
+        finally:
+            pids = {int(answer.text.split()[0]) for answer in answers}
+            seen = {Path(f"/proc/{pid}/environ").read_bytes().count(b"CUDA_VISIBLE_DEVICES=4") for pid in pids}
+            assert seen == {0, 1}
+            await found.close()
+        return list(pids)
+
+    pids = asyncio.run(run())
+    assert len(pids) == 2 and not any(traces.group(pid) for pid in pids)
 
 
 def test_a_shared_server_that_dies_is_replaced_once(vllm: str) -> None:

@@ -116,6 +116,10 @@ def test_the_key_is_in_the_environment_and_not_on_the_command_line(vllm: str) ->
         ({"base_url": "http://gpu:8000/v1", "tensor_parallel_size": 2}, "names one that runs already"),
         ({"base_url": "http://gpu:8000"}, "must end in /v1"),
         ({"base_url": "http://gpu/v1", "base_urls": ["http://gpu/v1"]}, "not both"),
+        ({"base_urls": ["http://gpu/v1", "http://gpu/v1/"]}, "names http://gpu/v1 twice"),
+        ({"base_url": "http://gpu/v1", "num_servers": 2}, "base_url names some that run already"),
+        ({"num_servers": 0}, "num_servers must be above 0"),
+        ({"num_servers": 2, "env": {"CUDA_VISIBLE_DEVICES": "0"}}, "set CUDA_VISIBLE_DEVICES outside"),
         ({"extra_body": {"guided_choice": ["a"]}}, "structured_outputs: {choice"),
         ({"lora_modules": {"a": "x", "b": "y"}}, "say by adapter which one"),
         ({"lora_modules": {"a": "x"}, "adapter": "b"}, "not in lora_modules"),
@@ -165,6 +169,21 @@ def test_the_endpoint_tells_answers_apart_and_nothing_else(tmp_path: Path) -> No
     assert Settings(str(tmp_path)).endpoint != first
 
 
+def test_each_managed_server_gets_the_gpus_it_needs_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "visible_gpus", lambda: list("01234567"))
+    about = Settings("org/model", tensor_parallel_size=2, data_parallel_size=2, num_servers=2)
+    gpus = [one.env["CUDA_VISIBLE_DEVICES"] for one in settings.one_each(about)]
+    assert gpus == ["0,1,2,3", "4,5,6,7"]
+    monkeypatch.setattr(settings, "visible_gpus", list)
+    assert [one.env for one in settings.one_each(about)] == [{"SYNTH_SERVER": "0"}, {"SYNTH_SERVER": "1"}]
+    assert Settings("org/model", num_servers=2).endpoint == Settings("org/model").endpoint
+
+
+def test_running_servers_of_a_model_are_asked_one_by_one() -> None:
+    urls = ("http://a/v1", "http://b/v1")
+    assert [one.urls for one in settings.one_each(Settings("org/model", base_urls=urls))] == [urls[:1], urls[1:]]
+
+
 # -- load ------------------------------------------------------------------------------------------------------------
 
 
@@ -176,7 +195,6 @@ def test_the_load_is_read_from_prometheus_text() -> None:
     assert (load.prefix_hits, load.prefix_queries, load.generated_tokens) == (128, 241, 1500)
     two = metrics.read_load(text + text.replace('engine="0"', 'engine="1"').replace("0.25", "0.75"))
     assert two is not None and (two.running, two.kv_use) == (16, 0.75)
-    assert metrics.add_loads([load, load]).waiting == 112
 
 
 @pytest.mark.parametrize("text", ["", "<html>not metrics</html>", "vllm:num_requests_running{} NaN\n", "up 1\n"])

@@ -8,17 +8,19 @@ how full the server is.
 
 from __future__ import annotations
 
+from synth.models.replicas import Replicas
 from synth.models.vllm.model import VllmModel
-from synth.models.vllm.settings import NOT_SHAPING, Settings, check_settings
+from synth.models.vllm.settings import NOT_SHAPING, Settings, check_settings, one_each
 
 __all__ = ["NOT_SHAPING", "Settings", "VllmModel", "connect"]
 
 
-def connect(settings: Settings) -> VllmModel:
+def connect(settings: Settings) -> VllmModel | Replicas:
     """A model that starts its server with the first request and ends it in `close`.
 
     Raises UsageError for settings that cannot go together. What depends on the machine (is vLLM installed, are there
     so many GPUs) is checked before the start, so that a finished run needs neither.
     """
     check_settings(settings)
-    return VllmModel(settings)
+    models = [VllmModel(one, number) for number, one in enumerate(one_each(settings), 1)]
+    return Replicas(models) if len(models) > 1 else models[0]

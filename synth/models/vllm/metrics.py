@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 _LINE = re.compile(r"^vllm:(\w+)(?:\{[^\n]*\})? ([-+.\deEinfaN]+)", re.M)
@@ -55,12 +54,3 @@ def read_load(text: str) -> Load | None:
         prefix_queries=total("prefix_cache_queries_total"),
         prefix_hits=total("prefix_cache_hits_total"),
     )
-
-
-def add_loads(loads: Iterable[Load]) -> Load:
-    """Several servers as one; the KV use is that of the fullest."""
-    together = Load()
-    for one in loads:
-        pairs = {name: getattr(together, name) + getattr(one, name) for name in Load.__slots__}
-        together = Load(**(pairs | {"kv_use": max(together.kv_use, one.kv_use)}))
-    return together

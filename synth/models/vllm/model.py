@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,10 +31,10 @@ TEMPLATE_TOKENS = 64
 
 @dataclass(slots=True, eq=False)
 class _Link:
-    """An open way to the server or servers: the client for answers, addresses for all else."""
+    """An open way to the server: the client for answers, the address for all else."""
 
     client: openai.OpenAIModel
-    roots: Sequence[str]
+    root: str
     key: str
     max_model_len: int | None = None
     server: Server | None = None
@@ -42,16 +42,18 @@ class _Link:
 
 
 class VllmModel:
-    """A ChatModel over one managed server, or over running ones. `name` is the model's (or adapter's) name.
+    """A ChatModel over one server, managed or running. `name` is the model's (or adapter's) name.
 
-    Beyond the protocol: `structured_outputs`, `load()`, `facts()`, `stop_starting()`.
+    Beyond the protocol: `structured_outputs`, `load()`, `facts()`, `check()`, `stop_starting()`.
     """
 
     structured_outputs = True
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, number: int = 1) -> None:
+        """`settings`: with one address at most. `number`: which of several managed servers this is."""
         self.name = settings.name
         self.endpoint = settings.endpoint
+        self.address = next(iter(settings.urls), f"vllm server {number}")
         self._settings = settings
         self._managed: ManagedServer | None = None
         self._opening: tuple[Server | None, asyncio.Task[_Link]] | None = None
@@ -85,6 +87,12 @@ class VllmModel:
                     f"{self.name} has no chat template", "set api: completion for a base model, or give chat_template"
                 ) from None
             raise
+
+    async def check(self) -> None:
+        """Raises CredentialsError where a running server has not our model, or refuses the key."""
+        if self._settings.urls:
+            with suppress(RetryableError):  # one that is away is found out by asking
+                await self._link()
 
     def stop_starting(self) -> None:
         """Call off a start of the server under way; who waits for it gets a RetryableError. Other requests go on."""
@@ -136,29 +144,28 @@ class VllmModel:
     async def _open(self, server: Server | None) -> _Link:
         await self._let_go()
         if server is not None:
-            return await self._connect((server.url,), server.key, server)
+            return await self._connect(server.url, server.key, server)
         key = os.environ.get(self._settings.api_key_env, "").strip() or "none"
-        return await self._connect(self._settings.urls, key, None)
+        return await self._connect(self._settings.urls[0], key, None)
 
     async def _let_go(self) -> None:
         link, self._held = self._held, None
         if link is not None:
             await link.client.close()
 
-    async def _connect(self, urls: Sequence[str], key: str, server: Server | None) -> _Link:
+    async def _connect(self, url: str, key: str, server: Server | None) -> _Link:
         settings = self._settings
         client_settings = openai.Settings(
             model=self.name,
-            base_urls=tuple(urls),
+            base_url=url,
             api_key_env=settings.api_key_env,
             timeout_s=settings.timeout_s,
             structured="json_schema",
             extra_body=settings.extra_body,
         )
-        lengths = [await self._context_length(url, key) for url in urls]
-        client = openai.OpenAIModel(client_settings, list(urls), key)
-        known = [length for length in lengths if length]
-        self._held = _Link(client, [url.removesuffix("/v1") for url in urls], key, min(known, default=None), server)
+        length = await self._context_length(url, key)
+        client = openai.OpenAIModel(client_settings, key)
+        self._held = _Link(client, url.removesuffix("/v1"), key, length, server)
         return self._held
 
     async def _context_length(self, url: str, key: str) -> int | None:
@@ -171,7 +178,7 @@ class VllmModel:
             raise RetryableError(f"{url}/models answered {status}", "server_error")
         found = {str(model.get("id")): model for model in models if isinstance(model, dict)}
         if self.name not in found:
-            raise CredentialsError(f"{url} has no model {self.name!r}", f"it has: {', '.join(list(found)[:10])}")
+            raise openai.wrong_model(url, self.name, list(found))
         own = found[self.name]
         length = own.get("max_model_len") or found.get(str(own.get("parent")), {}).get("max_model_len")
         return length if isinstance(length, int) else None
@@ -211,7 +218,7 @@ class VllmModel:
         else:
             body["prompt"] = request.text
         try:
-            status, said = await self._get(f"{link.roots[0]}/tokenize", link.key, body)
+            status, said = await self._get(f"{link.root}/tokenize", link.key, body)
         except RetryableError:
             return None
         count = said.get("count") if status == 200 and isinstance(said, dict) else None
@@ -220,30 +227,25 @@ class VllmModel:
     # -- load ------------------------------------------------------------------------------------------------------
 
     async def load(self) -> metrics.Load | None:
-        """What the servers are doing now, together; None while none runs, and where they do not say."""
+        """What the server is doing now; None while it does not run, and where it does not say."""
         link = self._held
         if link is None or not link.tells_load:
             return None
-        loads = []
-        for root in link.roots:
-            try:
-                status, text = await self._get(f"{root}/metrics", link.key)
-            except RetryableError:
-                return None
-            found = metrics.read_load(text) if status == 200 and isinstance(text, str) else None
-            if found is None:
-                link.tells_load = False
-                return None
-            loads.append(found)
-        return metrics.add_loads(loads)
+        try:
+            status, text = await self._get(f"{link.root}/metrics", link.key)
+        except RetryableError:
+            return None
+        found = metrics.read_load(text) if status == 200 and isinstance(text, str) else None
+        link.tells_load = found is not None
+        return found
 
     async def facts(self) -> dict[str, Any]:
         """What is known about the server once it runs (it is started for this): version, context length, restarts."""
         link = await self._link()
-        _, version = await self._get(f"{link.roots[0]}/version", link.key)
+        _, version = await self._get(f"{link.root}/version", link.key)
         return {
             "server": "managed" if link.server else "running",
-            "urls": [f"{root}/v1" for root in link.roots],
+            "url": f"{link.root}/v1",
             "version": version.get("version") if isinstance(version, dict) else None,
             "max_model_len": link.max_model_len,
             "restarts": self.restarts,

@@ -7,17 +7,21 @@ a machine without an accelerator: see `_cpu_values`.
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
+from pydantic import Field
+
 from synth.errors import UsageError
+from synth.models.replicas import check_different
 from synth.records import digest
 
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
@@ -38,7 +42,7 @@ _FLAGS = (
 )  # fmt: skip
 _POSITIVE = (
     "tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size", "max_model_len", "max_num_seqs",
-    "max_num_batched_tokens", "max_lora_rank", "start_timeout_s", "timeout_s",
+    "max_num_batched_tokens", "max_lora_rank", "start_timeout_s", "timeout_s", "num_servers",
 )  # fmt: skip
 _SHAPING = (
     "model", "revision", "tokenizer", "dtype", "quantization", "kv_cache_dtype", "chat_template", "reasoning_parser",
@@ -63,7 +67,9 @@ class Settings:
     model: str
     executable: str = "vllm"
     base_url: str | None = None
-    base_urls: tuple[str, ...] = ()
+    base_urls: Annotated[
+        tuple[str, ...], Field(description="Running servers of the same model; requests are divided by their load.")
+    ] = ()
     api_key_env: str = "VLLM_API_KEY"
     adapter: str | None = None
     device: Literal["auto", "cpu", "gpu"] = "auto"
@@ -71,6 +77,9 @@ class Settings:
     start_timeout_s: float = 1800.0
     timeout_s: float = 900.0
     max_restarts: int = 3
+    num_servers: Annotated[
+        int, Field(description="Servers to start on this machine, each on GPUs of its own; requests are divided.")
+    ] = 1
     extra_body: dict[str, Any] = field(default_factory=dict)
 
     revision: str | None = None
@@ -79,7 +88,9 @@ class Settings:
     quantization: str | None = None
     tensor_parallel_size: int | None = None
     pipeline_parallel_size: int | None = None
-    data_parallel_size: int | None = None
+    data_parallel_size: Annotated[
+        int | None, Field(description="Copies of the model in one server, each on GPUs of its own; vLLM divides.")
+    ] = None
     max_model_len: int | None = None
     gpu_memory_utilization: float | None = None
     max_num_seqs: int | None = None
@@ -157,6 +168,8 @@ def _bad_values(settings: Settings) -> list[str]:
     share = settings.gpu_memory_utilization
     if share is not None and not 0 < share <= 1:
         wrong.append(f"gpu_memory_utilization is a share between 0 and 1, not {share}")
+    if settings.num_servers > 1 and "CUDA_VISIBLE_DEVICES" in settings.env:
+        wrong.append("num_servers divides the GPUs among servers: set CUDA_VISIBLE_DEVICES outside, not in env")
     if settings.max_restarts < 0:
         wrong.append("max_restarts must not be below 0")
     if settings.adapter and settings.lora_modules and settings.adapter not in settings.lora_modules:
@@ -171,6 +184,8 @@ def _bad_values(settings: Settings) -> list[str]:
 
 def _bad_urls(settings: Settings) -> list[str]:
     wrong = ["give base_url or base_urls, not both"] if settings.base_url and settings.base_urls else []
+    wrong += ["num_servers starts servers, but base_url names some that run already"] * (settings.num_servers > 1)
+    check_different(settings.urls)
     for url in settings.urls:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
@@ -222,24 +237,51 @@ def _check_fit(settings: Settings, config: Mapping[str, Any]) -> None:
 
 def _check_gpus(settings: Settings) -> None:
     """Count GPUs against the sizes asked for, unless the work may be spread over several machines."""
-    needed = 1
-    for size in (settings.tensor_parallel_size, settings.pipeline_parallel_size, settings.data_parallel_size):
-        needed *= size or 1
+    needed = gpus_needed(settings) * settings.num_servers
     there = count_gpus()
     elsewhere = ("ray", "nnodes", "data-parallel-size-local")
     many_machines = any(word in arg for arg in settings.extra_args for word in elsewhere)
     if there and needed > there and settings.device != "cpu" and not many_machines:
+        product = "tensor x pipeline x data parallel size" + " x num_servers" * (settings.num_servers > 1)
         raise UsageError(
-            f"tensor x pipeline x data parallel size asks for {needed} GPUs, this machine shows {there}",
+            f"{product} asks for {needed} GPUs, this machine shows {there}",
             "make the product smaller, or unset CUDA_VISIBLE_DEVICES",
         )
 
 
+def gpus_needed(settings: Settings) -> int:
+    """GPUs of one server."""
+    return math.prod(
+        size or 1
+        for size in (settings.tensor_parallel_size, settings.pipeline_parallel_size, settings.data_parallel_size)
+    )
+
+
 def count_gpus() -> int:
     """NVIDIA GPUs that this process may use; 0 where there is none (or only one of another make)."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    there = len([path for path in Path("/dev").glob("nvidia*") if re.fullmatch(r"nvidia\d+", path.name)])
-    return there if visible is None else min(there, len([v for v in visible.split(",") if v.strip() not in ("", "-1")]))
+    return len(visible_gpus())
+
+
+def visible_gpus() -> list[str]:
+    """The names, as in CUDA_VISIBLE_DEVICES, of the NVIDIA GPUs that this process may use."""
+    there = [path for path in Path("/dev").glob("nvidia*") if re.fullmatch(r"nvidia\d+", path.name)]
+    named = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(len(there))))).split(",")
+    return [name.strip() for name in named if name.strip() not in ("", "-1")][: len(there)]
+
+
+def one_each(settings: Settings) -> list[Settings]:
+    """The settings of each server alone: one address of those that run, or the next share of this machine's GPUs."""
+    if settings.urls:
+        return [replace(settings, base_url=url, base_urls=()) for url in settings.urls]
+    if settings.num_servers == 1:
+        return [settings]
+    gpus, share = visible_gpus(), gpus_needed(settings)
+    found = []
+    for number in range(settings.num_servers):
+        own = gpus[number * share : (number + 1) * share]
+        env = {"SYNTH_SERVER": str(number)} | ({"CUDA_VISIBLE_DEVICES": ",".join(own)} if own else {})
+        found.append(replace(settings, env=settings.env | env))
+    return found
 
 
 def is_cpu(settings: Settings) -> bool:

@@ -271,6 +271,9 @@ def requests(facts: RunFacts) -> list[Block]:
     ]
     header = (*(name.replace("_", " ") for name in names), "cost")
     blocks: list[Block] = [*cost(facts), Table("Requests by stage, role and outcome", header, rows)]
+    if traffic.servers:
+        each = [(row["server"], row["asked"], row["answered"]) for row in traffic.servers]
+        blocks.append(Table("Attempts and answers by server", ("server", "attempts", "answers"), each))
     retries = sum((row["attempts"] or 0) - row["requests"] for row in traffic.totals if row["state"] != "sent")
     paid, worst = traffic.maybe_paid_twice
     again = f"{paid:,} request{'' if paid == 1 else 's'}, at most {worst:,.4f}" if paid else "none"

@@ -16,7 +16,8 @@ LIMIT_EVENT, THROTTLE_EVENT = "concurrency", "throttled"
 
 @dataclass(slots=True)
 class Traffic:
-    """`totals`: rows of `LedgerReader.request_totals`. The curves have BINS values over `seconds` of activity.
+    """`totals`, `servers`: rows of `LedgerReader.request_totals` and `server_totals`. The curves have BINS values over
+    `seconds` of activity.
 
     `in_flight`: mean number of requests out; `answers`: answers a second; `limit`: the limit set, None where not noted;
     `throttles`: when 429s came, as shares 0..1 of the time line.
@@ -24,6 +25,7 @@ class Traffic:
 
     totals: list[dict[str, Any]]
     maybe_paid_twice: tuple[int, float]
+    servers: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
     pauses: int = 0
     in_flight: list[float] = field(default_factory=list)
@@ -34,7 +36,7 @@ class Traffic:
 
 def collect_traffic(ledger: LedgerReader) -> Traffic:
     """Totals and time line of the requests in the ledger."""
-    traffic = Traffic(ledger.request_totals(), ledger.maybe_paid_twice())
+    traffic = Traffic(ledger.request_totals(), ledger.maybe_paid_twice(), ledger.server_totals())
     spans = ledger.query(
         "SELECT sent_at, answered_at FROM requests WHERE sent_at IS NOT NULL AND answered_at >= sent_at ORDER BY 1"
     )
