@@ -241,7 +241,7 @@ def connected(recipe: Recipe) -> Iterator[None]:
         said = (str(error).strip() or type(error).__name__).splitlines()
         raise UsageError(
             f"Ray at {recipe.engine.on} cannot be used: {' '.join(said)[:300]}",
-            "Ray, Python and synth must have the same versions on the cluster and here",
+            "a cluster must have the same Ray and Python as this machine; the same command tries again",
         ) from error
     try:
         yield
