@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from synth.diversity import asks
 from synth.records import Record
 from synth.tokens import unicode_tokens
-from synth.verify.language import detect_language, is_language
+from synth.verify.language import FUNCTION_WORDS, detect_language, is_language
 
 ROLE_LINE = re.compile(
     r"^[ \t]*[*_#<|\[]{0,4}(?:user|human|assistant|ai|bot|system|person)[*_>|\]]{0,4}[ \t]*:", re.I | re.M
@@ -26,6 +26,8 @@ _SHORT = 8
 """Answers of fewer words may be the same to two questions: a number, a name, yes."""
 _LONG = 40
 """A user who asks for something in one message uses fewer different words than this, or a question mark."""
+_TELLING, _MOSTLY = 5, 0.65
+"""A question is asked again where this share of its telling words, at least so many, stand in an earlier one."""
 _QUESTION_MARKS = "?？؟;"
 _CLOSES = re.compile(
     r"\b(?:thanks?|thank you|sorry|(?:not|n't) (?:get|understand|follow|sure)|confus\w+|lost me)\b", re.I
@@ -68,11 +70,27 @@ def answer_echo(text: str, talk: Record, language: str | None = None) -> str | N
 
 
 def _asks_again(text: str, question: str) -> bool:
-    """Do nearly all words of `text`, a message of some length, stand in an earlier question in the same order?"""
+    """Do nearly all words of a message stand in an earlier question in its order, or most of the telling ones?"""
     from rapidfuzz.distance import LCSseq
 
-    words = _same(text)
-    return len(words) >= _SHORT and LCSseq.similarity(words, _same(question)) >= _SHARED * len(words)
+    words, others = _same(text), _same(question)
+    if len(words) >= _SHORT and LCSseq.similarity(words, others) >= _SHARED * len(words):
+        return True
+    about = _about(text)
+    return len(about) >= _TELLING and len(about & set(others)) >= _MOSTLY * len(about)
+
+
+def _about(text: str) -> set[str]:
+    """The words that tell what a text is about: no function words of its language or of English."""
+    known = FUNCTION_WORDS["en"] | FUNCTION_WORDS.get(detect_language(text) or "", frozenset())
+    return {word for word in _same(text) if len(word) > 3 and word not in known}
+
+
+def drifts(text: str, talk: Record, examples: Iterable[str]) -> bool:
+    """Is a message about something in an example of its prompt, and about nothing in the talk?"""
+    about = _about(text)
+    here = {word for turn in talk.messages() for word in _same(turn["content"])}
+    return not about & here and any(len(about & set(_same(example))) > 1 for example in examples)
 
 
 def _tells(text: str, said: Iterable[str]) -> bool:

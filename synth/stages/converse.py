@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from synth.checks.echo import Echo
-from synth.checks.talk import answer_echo, user_echo
+from synth.checks.talk import answer_echo, drifts, user_echo
 from synth.engine.forecast import ANSWER_TOKENS, Flow
 from synth.engine.run import Ask, Engine
 from synth.errors import RequestRefused
@@ -41,7 +41,7 @@ WISHES = {
 """What the user may do next → how the prompt words it; one wording is drawn."""
 KINDS = tuple(WISHES)
 SHARES = {"follow up": 0.4, "correction": 0.15, "deeper": 0.2, "change of topic": 0.1, "unclear": 0.05, "thanks": 0.1}
-LAST = "thanks"
+LAST, TOPIC = "thanks", "change of topic"
 END = "END"
 EXAMPLES = (
     ("follow up", 0, "Name three herbs that grow in shade.", "Mint, parsley and chervil grow in shade.",
@@ -65,6 +65,7 @@ EXAMPLES = (
      "Could you put that into a lively sentence for children?"),
 )  # fmt: skip
 """Kind, which of its wordings, question, answer, and what the user says next."""
+SHOWN = tuple(f"{question} {answer}" for _, _, question, answer, _ in EXAMPLES)
 
 
 class ConverseSettings(BaseModel):
@@ -182,7 +183,8 @@ class Conversing:
         echo = Echo(prompt.messages, (_so_far(talk),))
 
         def user_fault(text: str) -> str | None:
-            return "prompt_echo" if echo.find(text, 3) else user_echo(text, talk, settings.language)
+            is_echo = echo.find(text, 3) or (kind != TOPIC and drifts(text, talk, SHOWN))
+            return "prompt_echo" if is_echo else user_echo(text, talk, settings.language)
 
         said, key = await _taken(ask, prompt, settings.user_sampling, user_fault)
         if said.strip(" .\"'") == END:

@@ -137,6 +137,19 @@ def test_a_user_who_asks_the_same_in_slightly_other_words_is_refused() -> None:
         assert user_echo(wish, talk) is None
 
 
+def test_a_user_who_goes_on_with_an_example_of_the_prompt_is_refused(tmp_path: Path) -> None:
+    planets = "Which of these planets is closest to Mars?"
+    found = talked(tmp_path, by_side(lambda n: planets, lambda n: ANSWERED), shares={"follow up": 1})
+    assert isinstance(found, Rejection) and found.reason == "prompt_echo"
+
+
+def test_a_user_who_asks_about_the_same_words_again_is_refused() -> None:
+    talk = Record("What are the three main factors that influence the stock market?", "", "Growth, rates and news.")
+    again = "What are some of the major factors that influence the stock market?"
+    assert user_echo(again, talk) == "user_repeats_question"
+    assert user_echo("How do interest rates influence the price of a single share?", talk) is None
+
+
 @pytest.mark.parametrize(
     ("said", "reason"),
     [
