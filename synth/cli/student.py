@@ -72,7 +72,8 @@ def train(
 
             paths = [str(path) for path in write_config(emit, records, folder, settings)]
             print_json({"made": paths}) if json else say("\n".join(f"made {path}" for path in paths))
-            then(*TRAIN_WITH[emit], folder / f"{emit}.yaml")
+            script = folder / "launch.sh"
+            then(*(("bash", script) if str(script) in paths else (*TRAIN_WITH[emit], folder / f"{emit}.yaml")))
             return
         from synth.cli.progress import Line
         from synth.stages.train import train as fit
