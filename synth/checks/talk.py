@@ -83,7 +83,7 @@ def _asks_again(text: str, question: str) -> bool:
 def _about(text: str) -> set[str]:
     """The words that tell what a text is about: no function words of its language or of English."""
     known = FUNCTION_WORDS["en"] | FUNCTION_WORDS.get(detect_language(text) or "", frozenset())
-    return {word for word in _same(text) if len(word) > 3 and word not in known}
+    return {word for word in _same(text) if len(word) > 2 and word not in known}
 
 
 def drifts(text: str, talk: Record, examples: Iterable[str]) -> bool:
