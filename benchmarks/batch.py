@@ -70,7 +70,7 @@ def run(folder: Path, url: str, api: str, crash_at: str = "", kill: Any = None, 
 
 
 def two_crashes(folder: Path, requests: int, file_size: int) -> dict[str, Any]:
-    """Run by batches with two kills, and one by one without; what came of both, and what the servers counted."""
+    """Run by batches with two kills, and one by one without: the results of both, and what the servers counted."""
     write_tasks(folder, requests // 2)
     size = {"max_requests": file_size, "linger_s": 1.0, "max_poll_s": 0.2}
     with ServedTeacher(*FAULTS, *BATCH_FAULTS) as teacher:

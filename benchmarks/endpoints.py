@@ -41,7 +41,7 @@ def server(stack: ExitStack, latency: float, port: str = "0") -> FaultServer:
 
 
 def answer(folder: Path, items: int, servers: list[FaultServer], kill_at: int = 0) -> Path:
-    """A run over so many tasks, as its folder; with `kill_at` the last server is killed after so many requests."""
+    """The folder of a run over `items` tasks; the last server is killed after `kill_at` requests, if that is given."""
     folder.mkdir()
     text = "Explain point {} of the plan to a new colleague, in two or three plain sentences."
     rows = [json.dumps({"instruction": text.format(n), "input": "", "output": ""}) for n in range(items)]

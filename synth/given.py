@@ -1,4 +1,4 @@
-"""What a user hands over, read within bounds: YAML text, a `.env` file, and files that must be files."""
+"""What a user hands over, read within bounds: YAML text, a `.env` file, and the files that settings name."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from synth.errors import UsageError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 MAX_RECIPE_BYTES, MAX_NODES, MAX_DEPTH = 1_000_000, 20_000, 32
 """Bounds of a recipe; nodes are counted with every alias written out."""
@@ -133,3 +136,34 @@ def flat(data: Any, prefix: str = "") -> dict[str, Any]:
     return {
         key: value for name, inner in data.items() for key, value in flat(inner, f"{prefix}.{name}".lstrip(".")).items()
     }
+
+
+def with_files(dump: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    """A recipe's dump with `change` made to every file it names: `input`, `path`, `..._path` and `..._paths`."""
+    changed: dict[str, Any] = {}
+    for key, value in dump.items():
+        if isinstance(value, dict):
+            is_paths = key.endswith("_paths")
+            changed[key] = {name: change(one) for name, one in value.items()} if is_paths else with_files(value, change)
+        else:
+            is_path = isinstance(value, str) and (key in ("input", "path") or key.endswith("_path"))
+            changed[key] = change(value) if is_path else value
+    return changed
+
+
+def placed(section: BaseModel, base: Path) -> BaseModel:
+    """The same settings with their fields `path`, `..._path` and `..._paths` below `base`."""
+    from pydantic import BaseModel
+
+    changes: dict[str, Any] = {}
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, BaseModel):
+            changes[name] = placed(value, base)
+        elif isinstance(value, dict) and any(isinstance(one, BaseModel) for one in value.values()):
+            changes[name] = {key: placed(one, base) for key, one in value.items()}
+        elif name.endswith("_paths") and isinstance(value, dict):
+            changes[name] = {key: str(base / path) for key, path in value.items()}
+        elif (name == "path" or name.endswith("_path")) and isinstance(value, str | Path):
+            changes[name] = type(value)(base / value)
+    return section.model_copy(update=changes)

@@ -7,7 +7,7 @@ recipe or in the working folder is read first). Nothing is run here.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from synth.engine.batches import BatchSettings
 from synth.engine.budget import Price
 from synth.errors import InputError, UsageError
-from synth.given import check_file, contents_of, load_env, parse_yaml, read_text
+from synth.given import check_file, contents_of, load_env, parse_yaml, placed, read_text, with_files
 from synth.mistakes import mistakes_of
 from synth.models import not_shaping
 from synth.plugins import is_reference
@@ -282,7 +282,7 @@ def shaping(dump: Mapping[str, Any]) -> dict[str, Any]:
             urls = kept.pop("base_urls", None)
             rest[role] = kept | ({"base_url": urls[0]} if urls else {})
             rest[role] |= {"api": "chat"} if kept.get("api") == "batch" else {}
-    return _with_files(rest, lambda path: contents_of(path) or path)
+    return with_files(rest, lambda path: contents_of(path) or path)
 
 
 def read_recipe(path: Path, overrides: Sequence[str] = (), sections: Mapping[str, Any] | None = None) -> Recipe:
@@ -302,47 +302,16 @@ def read_recipe(path: Path, overrides: Sequence[str] = (), sections: Mapping[str
         set_value(data, override)
     load_env(path.parent, data)
     recipe = beside(build_recipe(data, str(path), lines), path.parent.resolve())
-    _with_files(recipe.model_dump(mode="json"), lambda named: str(check_file(Path(named))))
+    with_files(recipe.model_dump(mode="json"), lambda named: str(check_file(Path(named))))
     return recipe
-
-
-def _with_files(dump: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
-    """A recipe's dump with `change` made to every file it names: `input`, `path`, `..._path` and `..._paths`."""
-    changed: dict[str, Any] = {}
-    for key, value in dump.items():
-        if isinstance(value, dict):
-            is_paths = key.endswith("_paths")
-            changed[key] = (
-                {name: change(one) for name, one in value.items()} if is_paths else _with_files(value, change)
-            )
-        else:
-            is_path = isinstance(value, str) and (key in ("input", "path") or key.endswith("_path"))
-            changed[key] = change(value) if is_path else value
-    return changed
 
 
 def beside(recipe: Recipe, base: Path) -> Recipe:
     """`recipe` with every file it names taken from the folder `base`, whatever the working folder is."""
     changes: dict[str, Any] = {"input": base / recipe.input} if recipe.input else {}
     for name in ("seeds", *(planned.name for planned in recipe.plan())):
-        changes[name] = _placed(getattr(recipe, name), base)
+        changes[name] = placed(getattr(recipe, name), base)
     return recipe.model_copy(update=changes)
-
-
-def _placed(section: BaseModel, base: Path) -> BaseModel:
-    """The same settings with their fields `path`, `..._path` and `..._paths` below `base`."""
-    changes: dict[str, Any] = {}
-    for name in type(section).model_fields:
-        value = getattr(section, name)
-        if isinstance(value, BaseModel):
-            changes[name] = _placed(value, base)
-        elif isinstance(value, dict) and any(isinstance(one, BaseModel) for one in value.values()):
-            changes[name] = {key: _placed(one, base) for key, one in value.items()}
-        elif name.endswith("_paths") and isinstance(value, dict):
-            changes[name] = {key: str(base / path) for key, path in value.items()}
-        elif (name == "path" or name.endswith("_path")) and isinstance(value, str | Path):
-            changes[name] = type(value)(base / value)
-    return section.model_copy(update=changes)
 
 
 def validated(model: type[Settings], data: Mapping[str, Any], where: str) -> Settings:

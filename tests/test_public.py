@@ -36,8 +36,8 @@ def test_novelty_is_importable_as_documented() -> None:
     assert module.NoveltyIndex and module.novel_subset
 
 
-def test_help_takes_under_300_ms_of_cpu_and_imports_nothing_heavy() -> None:
-    """On a busy machine everything takes longer: then it is held to four times the import of typer."""
+def test_help_takes_three_and_a_half_imports_of_typer_and_imports_nothing_heavy() -> None:
+    """0.3 s of CPU on two cores of 2025; a ratio, since everything takes longer on a busy machine."""
     code = (
         "import sys, runpy\nsys.argv = ['synth', '--help']\n"
         "try: runpy.run_module('synth', run_name='__main__')\nexcept SystemExit: pass\n"
@@ -45,7 +45,7 @@ def test_help_takes_under_300_ms_of_cpu_and_imports_nothing_heavy() -> None:
     )
     runs = [(_cpu_seconds(code), _cpu_seconds("import typer")) for _ in range(4)]
     times, beside = zip(*runs, strict=True)
-    assert min(times)[0] < max(0.3, 4 * min(beside)[0]), runs
+    assert min(times)[0] < 3.5 * min(beside)[0], runs
     assert times[0][1] == "[]"
 
 

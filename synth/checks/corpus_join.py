@@ -73,7 +73,7 @@ def novel_in_corpus(
 
 @contextmanager
 def in_processes(count: int) -> Iterator[Run]:
-    """Do the parts in so many processes; in this one where it is one."""
+    """Do the parts in `count` processes; in this one where that is 1."""
     if count == 1:
         yield map
         return

@@ -27,7 +27,7 @@ _SHORT = 8
 _LONG = 40
 """A user who asks for something in one message uses fewer different words than this, or a question mark."""
 _TELLING, _MOSTLY = 5, 0.65
-"""A question is asked again where this share of its telling words, at least so many, stand in an earlier one."""
+"""A question repeats an earlier one that holds this share of its telling words, where it has at least this number."""
 _QUESTION_MARKS = "?？؟;"
 _CLOSES = re.compile(
     r"\b(?:thanks?|thank you|sorry|(?:not|n't) (?:get|understand|follow|sure)|confus\w+|lost me)\b", re.I

@@ -14,12 +14,13 @@ from synth.engine.ledger import Ledger
 from synth.records import digest
 
 PREFIX = "batch/"
-RUN = "run_id"
 
 
 @dataclass(slots=True)
 class Noted:
-    """A batch as it is noted. `id`: the provider's, "" until it is known. `is_over`: `keys` are the answered ones."""
+    """A batch as it is noted. `run`: the run's id, "" until it is saved; `id`: the provider's, "" until it is known.
+    `is_over`: `keys` are the answered ones.
+    """
 
     number: int
     run: str
@@ -51,7 +52,6 @@ class BatchJournal:
 
     def __init__(self, ledger: Ledger, who: str) -> None:
         self._ledger, self._place = ledger, f"{PREFIX}{digest(who)[:16]}/"
-        self._run = ledger.get_meta(RUN)
         self._over: list[Noted] = []
         self._number = 0
 
@@ -69,18 +69,16 @@ class BatchJournal:
     def new(self, path: str) -> Noted:
         """A batch for requests to `path`; it is not noted yet."""
         self._number += 1
-        self._run = self._run or uuid.uuid4().hex
-        return Noted(self._number, self._run, path, uuid.uuid4().hex)
+        return Noted(self._number, "", path, uuid.uuid4().hex)
 
     async def save(self, noted: Noted) -> None:
         """Note a batch as it is now."""
-        if self._ledger.get_meta(RUN) is None:
-            await self._ledger.set_meta(RUN, noted.run)
+        noted.run = noted.run or await self._ledger.run_id()
         names = ("run", "path", "nonce", "keys", "stages", "id", "is_over")
         await self._ledger.set_meta(self._key(noted), json.dumps({name: getattr(noted, name) for name in names}))
 
     async def done(self, noted: Noted, answered: list[str]) -> None:
-        """A batch is over: note what it answered, and let go of earlier ones whose answers are all in the ledger."""
+        """A batch is over: note what it answered, and drop earlier ones whose answers are all in the ledger."""
         noted.keys, noted.is_over = answered, True
         await self.save(noted)
         earlier, self._over = self._over, [noted]

@@ -49,12 +49,13 @@ class BatchSettings:
         Field(
             ge=1,
             le=50_000,
-            description="Requests in one file. With `concurrency: auto` so many wait at once, at some 20 kB each.",
+            description="Requests in one file. With `concurrency: auto` this number waits at once, at some 20 kB each.",
         ),
     ] = 20_000
     max_bytes: Annotated[int, Field(ge=10_000, description="Bytes of one file; OpenAI takes 200 MB.")] = 100_000_000
     linger_s: Annotated[
-        float, Field(ge=0, description="A file that is not full goes when no request has come for so many seconds.")
+        float,
+        Field(ge=0, description="A file that is not full is sent after this many seconds without a request."),
     ] = 5.0
     max_poll_s: Annotated[
         float, Field(gt=0, description="Longest time between two looks at a batch, in seconds; they begin after one.")
@@ -73,8 +74,8 @@ class BatchSettings:
 
 @dataclass(slots=True, eq=False)
 class Batch:
-    """One file of requests. `is_out`: it is at the provider and not over. `rows`: what came of those that nobody has
-    asked for yet.
+    """One file of requests. `is_out`: the provider has it and is not done. `rows`: result lines that nobody has asked
+    for yet.
     """
 
     noted: Noted

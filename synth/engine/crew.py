@@ -342,7 +342,7 @@ class Crew:
             task.cancel()
 
     def verdict(self) -> SynthError | None:
-        """Why nothing came of the requests of the workers, where none of them got an answer."""
+        """Why the workers got no answer at all; None where one of them did."""
         members = self._members.values()
         if any(member.has_answered for member in members):
             return None

@@ -20,14 +20,14 @@ SMOOTHING = 0.1
 FAILURES = 3
 """Failures in a row, without an answer in between, that take a server out; where it is away, one does."""
 REST_S, LONGEST_REST_S = 1.0, 4.0
-"""A server that is out gets one request, as a trial, after so many seconds; each rest is twice as long as the last."""
+"""A server that was taken out gets one trial request after this many seconds; each rest doubles."""
 BLOCK = 256
 """Characters of a prompt that are remembered as one piece of it."""
 REMEMBERED = 50_000
 """Pieces that are remembered of each server, the latest ones: more than its cache holds."""
 
 ASKED, ANSWERED = "asked", "answered"
-"""Kinds of events in the ledger: so many attempts were sent to a server, so many answers came from it."""
+"""Kinds of events in the ledger: how many attempts were sent to a server, and how many answers it gave."""
 Prefix = Sequence[int]
 """A prompt's pieces from its beginning; each number stands for all the text up to the end of its piece."""
 

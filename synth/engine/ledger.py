@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -47,6 +48,8 @@ NOTE = "note"
 """Kind of the events that say what was done otherwise than asked, for the card."""
 OUT_LOG, SEAL = "out_log", "rows"
 """Named values: the file of requests that are out which was last counted; the rows of each table at a proper end."""
+RUN_ID = "run_id"
+"""Named value: what tells the run from others."""
 UNPRICED = "unpriced"
 """Named value: the models that are paid for at a price that is not known, as a JSON list."""
 COUNT_ROWS = (
@@ -364,6 +367,14 @@ class Ledger(LedgerReader):
         """Store a named value of the run."""
         self._writer.put(_SET_META, (key, value, checksum(key, value)))
         await self.flush()
+
+    async def run_id(self) -> str:
+        """What tells this run from others, drawn when it is asked for first: its shards and batches carry it."""
+        known = self.get_meta(RUN_ID)
+        if known is None:
+            known = uuid.uuid4().hex
+            await self.set_meta(RUN_ID, known)
+        return known
 
     async def drop_meta(self, key: str) -> None:
         """Remove a named value."""

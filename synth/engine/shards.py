@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-import uuid
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -18,13 +17,11 @@ from itertools import islice
 from pathlib import Path
 
 from synth.engine.entries import SELECT_ENTRY, Entry, read_entry
-from synth.engine.ledger import FILE_NAME, Ledger
+from synth.engine.ledger import FILE_NAME, RUN_ID, Ledger
 from synth.engine.lock import is_held, run_lock
 from synth.errors import UsageError
 
 FOLDER = "shards"
-RUN_ID = "run_id"
-"""Named value of a ledger and of its shards: they belong together."""
 PAGE = 500
 """Rows merged at a time."""
 HELD_S, LOOK_S = 120.0, 0.1
@@ -54,15 +51,6 @@ class Shard(Ledger):
     def save_event(self, kind: str, value: float, detail: str = "") -> None:
         """Events are for the run's ledger alone."""
         self._tell("event", kind, value, detail)
-
-
-async def run_id(ledger: Ledger) -> str:
-    """What says that a shard belongs to this ledger; drawn when it is asked for first."""
-    known = ledger.get_meta(RUN_ID)
-    if known is None:
-        known = uuid.uuid4().hex
-        await ledger.set_meta(RUN_ID, known)
-    return known
 
 
 def merged(known: Entry | None, told: Entry) -> Entry | None:
@@ -96,7 +84,7 @@ async def adopt(ledger: Ledger, run_dir: Path) -> None:
     """Take the rows of all shards in the run folder into its ledger, and remove the shards."""
     if not (run_dir / FOLDER).is_dir():
         return
-    async for folder, rows in left_behind(run_dir, await run_id(ledger)):
+    async for folder, rows in left_behind(run_dir, await ledger.run_id()):
         while page := list(islice(rows, PAGE)):
             await merge(ledger, page)
         await asyncio.to_thread(shutil.rmtree, folder)
@@ -109,14 +97,13 @@ async def left_behind(
 ) -> AsyncIterator[tuple[Path, Iterator[Entry]]]:
     """Each shard that earlier processes left here, with its rows; held until the next one is asked for.
 
-    Those held by workers of this `session` are in use, but for that of the dead worker `after`; those in `skip` have
-    been read. Raises UsageError for one that
-    belongs to another run, or that another process does not let go of.
+    Those held by workers of this `session` are in use, except that of the dead worker `after`; those in `skip` have
+    been read. Raises UsageError for one that belongs to another run, or that another process does not release.
     """
     for folder in sorted(path for path in (run_dir / FOLDER).glob("*") if path.name not in skip):
         if folder.name.startswith(f"{session}-") and folder.name != after and is_held(folder):
             continue
-        await _let_go(folder)
+        await _released(folder)
         with run_lock(folder):
             if not (folder / FILE_NAME).is_file():  # killed before anything was stored
                 shutil.rmtree(folder, ignore_errors=True)
@@ -133,7 +120,7 @@ async def left_behind(
                 await shard.aclose()
 
 
-async def _let_go(folder: Path) -> None:
+async def _released(folder: Path) -> None:
     """Wait until no process holds the shard: the workers of a killed driver end some seconds after it."""
     until = time.monotonic() + HELD_S
     while is_held(folder):

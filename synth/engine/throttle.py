@@ -23,9 +23,9 @@ from synth.engine.lane import Lane, Prefix
 from synth.errors import RequestFailed
 
 AFFINE = 2.0
-"""A server that knows the beginning of a prompt is preferred up to so many times the load of the least loaded."""
+"""A server that knows the beginning of a prompt is preferred up to this multiple of the least load."""
 WINDOW = 8
-"""Of so many who wait, the one whose beginning the free server knows goes first: it is passed over no more often."""
+"""Of this many waiting requests the one whose beginning the free server knows goes first."""
 
 
 class _Waiter(NamedTuple):
@@ -136,7 +136,7 @@ class Throttle:
             lane.rest()
 
     def _next(self, lane: Lane) -> int:
-        """The place in the line of whom the free `lane` takes: of the first few the one who gains most by it."""
+        """The place in the queue of the request that a free lane takes: of the first few, the one that gains most."""
         head = self._waiting[0]
         window = [one for one in self._waiting[:WINDOW] if one.rank == head.rank and one.number < head.number + WINDOW]
         others = [other for other in self.lanes if other is not lane]

@@ -1,6 +1,6 @@
 """A worker: does the work of items in a process of its own, with an engine of its own over a shard.
 
-Its driver (see `synth.engine.crew`) gives it items and gets told what came of them. Before a request is sent the driver
+Its driver (see `synth.engine.crew`) gives it items and is told the results. Before a request is sent the driver
 is asked for it, so that an equal request is asked once by all workers together, and never where an answer is stored.
 Messages are tuples, the kind first; both sides send them in batches.
 """

@@ -51,7 +51,7 @@ class BatchState:
 
     @property
     def is_over(self) -> bool:
-        """Will nothing more come of it?"""
+        """Is it over, so that nothing more will come?"""
         return self.status in OVER
 
 

@@ -16,7 +16,7 @@ from synth.errors import RetryableError, UsageError
 from synth.models.base import ChatModel, ChatRequest, Completion
 
 REST_S = 5.0
-"""A server that could not be reached is passed over for so long while others answer."""
+"""Seconds for which a server that could not be reached is passed over while others answer."""
 
 
 class Replicas:

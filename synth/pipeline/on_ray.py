@@ -26,9 +26,10 @@ import synth
 from synth.engine.between import moved_servers
 from synth.engine.budget import Budget
 from synth.engine.crew import Crew, WorkerLost
+from synth.engine.ledger import RUN_ID
 from synth.engine.lock import run_lock
 from synth.engine.run import Engine, rare_collections
-from synth.engine.shards import FOLDER, RUN_ID, Shard, left_behind, run_id
+from synth.engine.shards import FOLDER, Shard, left_behind
 from synth.engine.worker import DriverBudget, Message, Worker, WorkerEngine, portable
 from synth.errors import SynthError, UsageError
 from synth.pipeline.roles import connect_roles, engine_options, known_prices
@@ -283,7 +284,7 @@ async def spec_of(recipe: Recipe, run_dir: Path, engine: Engine) -> Spec:
         recipe.model_dump(mode="json"),
         uuid.uuid4().hex[:8],
         "",
-        await run_id(engine.ledger),
+        await engine.ledger.run_id(),
         (0, shares(recipe)),
         moved_servers(engine.ledger),
         "",

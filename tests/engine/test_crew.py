@@ -19,11 +19,11 @@ from synth.engine.audit import ledger_problems
 from synth.engine.budget import Reservation
 from synth.engine.crew import Crew
 from synth.engine.entries import Entry
-from synth.engine.ledger import Ledger, LedgerReader
+from synth.engine.ledger import RUN_ID, Ledger, LedgerReader
 from synth.engine.lock import run_lock
 from synth.engine.progress import StageProgress
 from synth.engine.run import Engine
-from synth.engine.shards import FOLDER, RUN_ID, left_behind, merge, merged
+from synth.engine.shards import FOLDER, left_behind, merge, merged
 from synth.errors import BudgetReached, StorageError, UsageError
 from synth.models.base import Completion, Usage
 from synth.pipeline import Interrupted, data, run

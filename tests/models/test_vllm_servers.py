@@ -24,7 +24,7 @@ from vllm_client import GIVEN, ask, pid_of, using, wait_for
 from synth.errors import CredentialsError, RequestRefused, RetryableError, SynthError
 from synth.models import connect
 from synth.models.base import ChatRequest
-from synth.models.vllm import VllmModel, managed, settings, traces
+from synth.models.vllm import VllmModel, managed, traces
 from synth.models.vllm.server import Server
 
 
@@ -189,7 +189,7 @@ def test_models_with_equal_settings_share_a_server_until_the_last_has_closed(vll
 def test_several_managed_servers_divide_requests_and_gpus_and_end_together(
     vllm: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settings, "visible_gpus", lambda: ["4", "5"])
+    monkeypatch.setattr("synth.models.vllm.visible_gpus", lambda: ["4", "5"])
 
     async def run() -> list[int]:
         found = connect("vllm", GIVEN | {"executable": vllm, "num_servers": 2})

@@ -9,7 +9,7 @@ import pytest
 
 from synth.errors import UsageError
 from synth.models import check_options, connect
-from synth.models.vllm import Settings, metrics, settings
+from synth.models.vllm import Settings, metrics, one_each, settings
 from synth.recipe import read_recipe
 
 FAKE = Path(__file__).parent / "fake_vllm.py"
@@ -170,18 +170,18 @@ def test_the_endpoint_tells_answers_apart_and_nothing_else(tmp_path: Path) -> No
 
 
 def test_each_managed_server_gets_the_gpus_it_needs_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settings, "visible_gpus", lambda: list("01234567"))
+    monkeypatch.setattr("synth.models.vllm.visible_gpus", lambda: list("01234567"))
     about = Settings("org/model", tensor_parallel_size=2, data_parallel_size=2, num_servers=2)
-    gpus = [one.env["CUDA_VISIBLE_DEVICES"] for one in settings.one_each(about)]
+    gpus = [one.env["CUDA_VISIBLE_DEVICES"] for one in one_each(about)]
     assert gpus == ["0,1,2,3", "4,5,6,7"]
-    monkeypatch.setattr(settings, "visible_gpus", list)
-    assert [one.env for one in settings.one_each(about)] == [{"SYNTH_SERVER": "0"}, {"SYNTH_SERVER": "1"}]
+    monkeypatch.setattr("synth.models.vllm.visible_gpus", list)
+    assert [one.env for one in one_each(about)] == [{"SYNTH_SERVER": "0"}, {"SYNTH_SERVER": "1"}]
     assert Settings("org/model", num_servers=2).endpoint == Settings("org/model").endpoint
 
 
 def test_running_servers_of_a_model_are_asked_one_by_one() -> None:
     urls = ("http://a/v1", "http://b/v1")
-    assert [one.urls for one in settings.one_each(Settings("org/model", base_urls=urls))] == [urls[:1], urls[1:]]
+    assert [one.urls for one in one_each(Settings("org/model", base_urls=urls))] == [urls[:1], urls[1:]]
 
 
 # -- load ------------------------------------------------------------------------------------------------------------

@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import math
 import os
-import re
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
@@ -22,6 +21,7 @@ from pydantic import Field
 
 from synth.errors import UsageError
 from synth.models.replicas import check_different
+from synth.models.vllm.gpus import count_gpus
 from synth.records import digest
 
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
@@ -107,6 +107,12 @@ class Settings:
     lora_modules: dict[str, str] = field(default_factory=dict)
     max_lora_rank: int | None = None
     extra_args: tuple[str, ...] = ()
+
+    @property
+    def gpus_each(self) -> int:
+        """GPUs of one server."""
+        sizes = (self.tensor_parallel_size, self.pipeline_parallel_size, self.data_parallel_size)
+        return math.prod(size or 1 for size in sizes)
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -237,7 +243,7 @@ def _check_fit(settings: Settings, config: Mapping[str, Any]) -> None:
 
 def _check_gpus(settings: Settings) -> None:
     """Count GPUs against the sizes asked for, unless the work may be spread over several machines."""
-    needed = gpus_needed(settings) * settings.num_servers
+    needed = settings.gpus_each * settings.num_servers
     there = count_gpus()
     elsewhere = ("ray", "nnodes", "data-parallel-size-local")
     many_machines = any(word in arg for arg in settings.extra_args for word in elsewhere)
@@ -247,41 +253,6 @@ def _check_gpus(settings: Settings) -> None:
             f"{product} asks for {needed} GPUs, this machine shows {there}",
             "make the product smaller, or unset CUDA_VISIBLE_DEVICES",
         )
-
-
-def gpus_needed(settings: Settings) -> int:
-    """GPUs of one server."""
-    return math.prod(
-        size or 1
-        for size in (settings.tensor_parallel_size, settings.pipeline_parallel_size, settings.data_parallel_size)
-    )
-
-
-def count_gpus() -> int:
-    """NVIDIA GPUs that this process may use; 0 where there is none (or only one of another make)."""
-    return len(visible_gpus())
-
-
-def visible_gpus() -> list[str]:
-    """The names, as in CUDA_VISIBLE_DEVICES, of the NVIDIA GPUs that this process may use."""
-    there = [path for path in Path("/dev").glob("nvidia*") if re.fullmatch(r"nvidia\d+", path.name)]
-    named = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(len(there))))).split(",")
-    return [name.strip() for name in named if name.strip() not in ("", "-1")][: len(there)]
-
-
-def one_each(settings: Settings) -> list[Settings]:
-    """The settings of each server alone: one address of those that run, or the next share of this machine's GPUs."""
-    if settings.urls:
-        return [replace(settings, base_url=url, base_urls=()) for url in settings.urls]
-    if settings.num_servers == 1:
-        return [settings]
-    gpus, share = visible_gpus(), gpus_needed(settings)
-    found = []
-    for number in range(settings.num_servers):
-        own = gpus[number * share : (number + 1) * share]
-        env = {"SYNTH_SERVER": str(number)} | ({"CUDA_VISIBLE_DEVICES": ",".join(own)} if own else {})
-        found.append(replace(settings, env=settings.env | env))
-    return found
 
 
 def is_cpu(settings: Settings) -> bool:
