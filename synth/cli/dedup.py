@@ -53,14 +53,9 @@ def dedup(
     with guard(json=json, debug=debug):
         place = pairs or out.with_name(f"{out.name}.pairs.jsonl")
         settings: dict[str, Any] = {"threshold": threshold, "strict": at_threshold, "tokenizer": tokenizer}
-        if work_folder is None and (processes, on) != (1, None):
-            raise UsageError("only files can be compared elsewhere", "add --work-folder FOLDER")
+        _check_flags(work_folder, processes, on, semantic, strict)
         if work_folder is None:
             counts = _in_memory(file, (out, place), with_input, strict, settings | {"semantic": semantic})
-        elif semantic is not None or strict:
-            raise UsageError(
-                "--work-folder compares words, and skips rows that cannot be used", "leave out the other flag"
-            )
         else:
             counts = _through_files(
                 file, (out, place), with_input, settings | {"folder": work_folder}, _where(on, processes)
@@ -71,6 +66,14 @@ def dedup(
             say(
                 f"{file}: {counts['rows']} rows, {counts['kept']} kept in {out}, {counts['removed']} removed ({place})."
             )
+
+
+def _check_flags(work_folder: Path | None, processes: int, on: str | None, semantic: object, strict: bool) -> None:
+    """Raise UsageError for flags that do not go together."""
+    if work_folder is None and (processes, on) != (1, None):
+        raise UsageError("only files can be compared elsewhere", "add --work-folder FOLDER")
+    if work_folder is not None and (semantic is not None or strict):
+        raise UsageError("--work-folder compares words, and skips rows that cannot be used", "leave out the other flag")
 
 
 def _in_memory(
