@@ -96,7 +96,9 @@ def test_what_would_be_asked_anew_is_told_with_its_price_and_needs_a_yes(run: Pa
     bootstrapped = requests_of(run, "bootstrap")
     assert made(recipe(tmp_path, temperature=0.2), run, "--accept-changes")[0] == 6
     assert requests_of(run, "bootstrap") == bootstrapped
-    assert made(recipe(tmp_path), run, "--accept-changes")[0] == 0  # back again: equal requests are answered already
+    third = synth("run", recipe(tmp_path, temperature=0.4), "--run", run)
+    assert re.search(r"respond +asked anew +6 .*\n.*\n.*\n +sum +about +6 ", third.stderr), third.stderr
+    assert made(recipe(tmp_path), run)[0] == 0  # back again: equal requests are answered already
 
 
 def test_an_accepted_change_ends_with_the_bytes_of_a_new_folder(run: Path, tmp_path: Path) -> None:

@@ -63,7 +63,11 @@ def note_moved(run_dir: Path, ledger: LedgerReader, endpoints: Mapping[str, str]
     moved = moved_servers(ledger)
     moved |= {new: before[role] for role, new in endpoints.items() if role in before and new != before[role]}
     text = json.dumps({new: old for new, old in moved.items() if new != old})
+    set_meta(run_dir, MOVED, text)
+
+
+def set_meta(run_dir: Path, key: str, value: str) -> None:
+    """Store a named value in a ledger that nobody writes now."""
     with _writing(run_dir) as db:
-        db.execute(
-            "INSERT OR REPLACE INTO meta(key, value, checksum) VALUES(?,?,?)", (MOVED, text, checksum(MOVED, text))
-        )
+        row = (key, value, checksum(key, value))
+        db.execute("INSERT OR REPLACE INTO meta(key, value, checksum) VALUES(?,?,?)", row)

@@ -35,6 +35,15 @@ class Load:
             error=self.error if error is None else error,
         )
 
+    def plus(self, other: Load) -> Load:
+        """Both together, under the name of this one."""
+        return replace(
+            self,
+            requests=self.requests + other.requests,
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
+        )
+
     def at(self, case: str) -> Load:
         """The "low", "likely" or "high" case."""
         return self.times({"low": 1 / (1 + self.error), "likely": 1.0, "high": 1 + self.error}[case])

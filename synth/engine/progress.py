@@ -6,10 +6,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from synth.engine.health import Health
 from synth.engine.throttle import Throttle
 from synth.records import Record, Rejection
+
+if TYPE_CHECKING:
+    from synth.models.base import Usage
 
 
 @dataclass(slots=True)
@@ -92,9 +96,20 @@ class StageProgress:
 
 
 @dataclass(slots=True)
+class Found:
+    """Stored answers that were used, their tokens, and requests that have none and could not be sent."""
+
+    requests: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    missing: int = 0
+
+
+@dataclass(slots=True)
 class RunProgress:
     """All stages of a run in the order they began, with the slots in use now.
 
+    `found`: what was found in the ledger, by stage and role.
     `notes`: sentences for the person at the terminal about what was done otherwise than asked. `order`: the stages of
     the run, first to last. `say`: tells that person something at once. `on_stop`: what `stop`
     does while an engine is at work; `is_stopped` is looked at before and after.
@@ -104,6 +119,7 @@ class RunProgress:
     throttles: list[Throttle] = field(default_factory=list)
     healths: list[Health] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    found: dict[tuple[str, str], Found] = field(default_factory=dict)
     order: tuple[str, ...] = ()
     say: Callable[[str], None] = lambda _line: None
     is_stopped: bool = False
@@ -121,6 +137,16 @@ class RunProgress:
         if expected is not None:
             found.expected = expected
         return found
+
+    def looked_up(self, stage: str, role: str, usage: Usage | None) -> None:
+        """Count a request whose answer was stored, with its tokens, or was not and could not be asked for (None)."""
+        count = self.found.setdefault((stage, role), Found())
+        if usage is None:
+            count.missing += 1
+            return
+        count.requests += 1
+        count.prompt_tokens += usage.prompt_tokens or 0
+        count.completion_tokens += usage.completion_tokens or 0
 
     def ordered(self) -> list[StageProgress]:
         """The stages, first to last; the names that ask on behalf of others come first."""

@@ -79,6 +79,7 @@ class Engine:
 
     `fatal` is why the run stopped early. From then on nothing is sent: whoever asks gets `fatal` raised, and so it
     comes out of every stage. `drive` runs a chain of them. `place`: where items of `map` are worked on, None for here.
+    `ends_at_gaps`: a growing pool ends where a stored answer is missing, and that is no error.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class Engine:
         self.stopped = asyncio.Event()
         self.fatal: SynthError | None = None
         self.place: Place | None = None
+        self.ends_at_gaps = False
         self.quarantined = 0
         self._payments: dict[str, Payment] = {}
         self._later: set[asyncio.Task[None]] = set()
@@ -149,7 +151,7 @@ class Engine:
         number = 0
         try:
             while True:
-                while may_start(number, run.committed):
+                while not run.is_at_gap and may_start(number, run.committed):
                     under_way.append(run.start(make(number), work))
                     number += 1
                     await self.breathe()
@@ -214,9 +216,11 @@ class Engine:
             entry = self.ledger.entry(key) or self._new_entry(key, (stage, item, role), text)
             found = entry.answer() or self.ledger.answer_under_another_cap(entry.question, text)
             if found is not None:
+                self.progress.looked_up(stage, role, found.usage)
                 return found
             self.check()
             if who.offline:
+                self.progress.looked_up(stage, role, None)
                 raise RequestRefused("this request has no stored answer", NO_STORED_ANSWER)
             payment = Payment(self, who, request, entry, self.rank(stage), alone=stage == PROBE)
             self._payments[key] = payment

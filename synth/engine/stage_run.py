@@ -77,6 +77,7 @@ class StageRun:
         self.committed = 0
         self.progress = engine.progress.stage(plan.name, plan.expected)
         self.room = asyncio.Semaphore(engine.lookahead)
+        self.is_at_gap = False
         self._item_done = asyncio.Event()
         self._as_before = True
         self._stored = StoredOutcomes(engine.ledger, plan.name)
@@ -160,6 +161,9 @@ class StageRun:
     def _refuse_gaps(self, results: list[Result]) -> None:
         """Without calls a growing pool cannot be made again past an answer that is missing."""
         if any(isinstance(result, Rejection) and result.reason == NO_STORED_ANSWER for result in results):
+            self.is_at_gap = True
+            if self.engine.ends_at_gaps:
+                return
             raise SynthError(
                 f"{self.name}: request {self.committed + 1} has no stored answer; from there on the pool differs",
                 "`synth run` goes on from there, with calls",

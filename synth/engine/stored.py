@@ -20,11 +20,14 @@ ROLES = "roles"
 
 @dataclass(slots=True)
 class StoredModel:
-    """What of a ChatModel takes part in request keys and in a stage's choices."""
+    """What of a ChatModel takes part in request keys and in a stage's choices.
+
+    `structured_outputs` is None where a stored answer to a question about it tells.
+    """
 
     name: str
     endpoint: str
-    structured_outputs: bool = False
+    structured_outputs: bool | None = False
 
     async def complete(self, request: ChatRequest) -> Completion:
         """Never called: the engine sends nothing for an offline role."""
@@ -38,7 +41,7 @@ def note_roles(roles: Mapping[str, RoleModel]) -> str:
     """The models of all roles as JSON, for the ledger."""
     return json.dumps(
         {
-            role: [who.model.name, who.endpoint, bool(getattr(who.model, "structured_outputs", False))]
+            role: [who.model.name, who.endpoint, getattr(who.model, "structured_outputs", False)]
             for role, who in roles.items()
         }
     )

@@ -14,12 +14,12 @@ from synth.engine.progress import RunProgress
 from synth.engine.run import Engine
 from synth.errors import UsageError
 from synth.given import flat
+from synth.pipeline.adopt import adopt
 from synth.pipeline.data import Interrupted, open_engine, read_input, run_data_stages
 from synth.pipeline.folder import (
     RECIPE_FILE,
     RunResult,
     Steering,
-    adopt,
     checked_records,
     drop_copy,
     empty,

@@ -1,18 +1,20 @@
-"""What a changed recipe means for a run folder: what stays as it is, and what may be asked anew, at what price.
+"""What a changed recipe means for a run folder: what stays as it is, and what is asked anew, at what price.
 
 A stage whose settings changed is made again, and so are those after it. An answer to an equal request is used again
-whatever else changed, so the price is the most that it can come to.
+whatever else changed (see `synth.pipeline.rehearsal`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from synth.engine.budget import Price
+from synth.engine.forecast import Load
 from synth.engine.ledger import LedgerReader
+from synth.engine.prices import cost_words
 from synth.errors import UsageError
 from synth.models import check_options
 from synth.pipeline.money import role_prices
@@ -107,37 +109,34 @@ def endpoints(recipe: Recipe) -> dict[str, str]:
     return {role: one.endpoint for role, one in settings.items() if hasattr(one, "endpoint")}
 
 
-def asked(ledger: LedgerReader, stages: Sequence[Planned]) -> list[dict[str, Any]]:
-    """The answered requests of these stages and their helpers, by stage and role (see `request_totals`)."""
-    names = {name for planned in stages for name in (planned.name, *planned.helpers)}
-    return [row for row in ledger.request_totals() if row["stage"] in names and row["state"] == "answered"]
+def has_asked(ledger: LedgerReader, names: Collection[str]) -> bool:
+    """Is any answer of the stages and helpers of these names stored?"""
+    return any(row["stage"] in names and row["state"] == "answered" for row in ledger.request_totals())
 
 
 def refusal(
-    run_dir: Path, changes: Changes, remade: Sequence[Planned], rows: Sequence[Mapping[str, Any]]
+    run_dir: Path, changes: Changes, remade: Sequence[Planned], rows: Mapping[tuple[str, str], Load]
 ) -> UsageError:
-    """The error that says what changed, what stays, and what may be asked anew (`rows`) at what price."""
+    """The error that says what changed, what stays, and what would be asked anew (`rows`) at what price."""
     lines = "\n  ".join([f"{run_dir} was made by another recipe:", *changes.told()])
-    table = "\n  ".join(_table(changes, remade, rows, role_prices(changes.recipe)))
+    table = "\n  ".join(_table(changes, remade, list(rows.values()), role_prices(changes.recipe)))
     moved = "; `synth run` takes --same-teacher for a server that only moved" if changes.moved else ""
     return UsageError(
-        f"{lines}\n\n  {table}\n\nIt may be less: an answer to an equal request is used again.",
+        f"{lines}\n\n  {table}\n\nEqual requests are answered from the ledger and not counted; figures are estimates.",
         f"add --accept-changes to go on so (what was paid for is kept), or choose another --run{moved}",
     )
 
 
 def _table(
-    changes: Changes, remade: Sequence[Planned], rows: Sequence[Mapping[str, Any]], prices: Mapping[str, Price]
+    changes: Changes, remade: Sequence[Planned], loads: Sequence[Load], prices: Mapping[str, Price]
 ) -> list[str]:
-    """What stays and what may be asked anew, one line for each stage, and the sum."""
+    """What stays and what is asked anew, one line for each stage, and the sum."""
     lines = [("stage", "what happens", "requests", "tokens", "cost")]
     for planned in changes.recipe.plan():
-        own = [row for row in rows if row["stage"] in (planned.name, *planned.helpers)]
-        if planned in remade:
-            lines.append((planned.name, "asked anew" if own else "made again", *_sums(own, prices)))
-        else:
-            lines.append((planned.name, "made again" if planned.stage.kind == "folder" else "stays", "", "", ""))
-    lines.append(("sum", "at most", *_sums(rows, prices)))
+        own = [load for load in loads if load.stage in (planned.name, *planned.helpers)]
+        stays = "stays" if planned not in remade and planned.stage.kind != "folder" else "made again"
+        lines.append((planned.name, "asked anew", *_sums(own, prices)) if own else (planned.name, stays, "", "", ""))
+    lines.append(("sum", "about", *_sums(loads, prices)))
     widths = [max(len(line[n]) for line in lines) for n in range(5)]
     return ["  ".join(_cell(cell, widths[n], n) for n, cell in enumerate(line)).rstrip() for line in lines]
 
@@ -146,10 +145,9 @@ def _cell(text: str, width: int, column: int) -> str:
     return text.ljust(width) if column < 2 else text.rjust(width)
 
 
-def _sums(rows: Sequence[Mapping[str, Any]], prices: Mapping[str, Price]) -> tuple[str, str, str]:
-    """Requests, tokens and cost at the prices of the roles; "-" where a price is not known."""
-    tokens = [(row["role"], row["prompt_tokens"] or 0, row["completion_tokens"] or 0) for row in rows]
-    cost = sum(prices[role].cost(prompt, answer) for role, prompt, answer in tokens if role in prices)
-    known = all(role in prices for role, *_ in tokens)
-    total = sum(prompt + answer for _, prompt, answer in tokens)
-    return f"{sum(row['requests'] for row in rows):,}", f"{total:,}", f"{cost:.4f}" if known else "-"
+def _sums(loads: Sequence[Load], prices: Mapping[str, Price]) -> tuple[str, str, str]:
+    """Requests, tokens and cost at the prices of the roles."""
+    costs = [prices[x.role].cost(round(x.prompt_tokens), round(x.completion_tokens)) for x in loads if x.role in prices]
+    cost = sum(costs) if len(costs) == len(loads) else None
+    tokens = sum(load.prompt_tokens + load.completion_tokens for load in loads)
+    return f"{sum(load.requests for load in loads):,.0f}", f"{tokens:,.0f}", cost_words(cost)

@@ -80,15 +80,21 @@ def read_input(recipe: Recipe) -> Source:
 
 
 async def run_data_stages(
-    recipe: Recipe, result: RunResult, wanted: Sequence[Planned], given: Sequence[Record], offline: bool
+    recipe: Recipe,
+    result: RunResult,
+    wanted: Sequence[Planned],
+    given: Sequence[Record],
+    offline: bool,
+    ends_at_gaps: bool = False,
 ) -> None:
-    """Run those of the `wanted` stages that make records; all they make is in the ledger."""
+    """Run those of the `wanted` stages that make records; all they make is in the ledger. See `Engine.ends_at_gaps`."""
     plan = [planned for planned in recipe.plan() if planned.stage.kind != "folder"]
     needs_seeds = any(planned.stage.kind == "seeds" for planned in plan)
     seeds = read_seed_tasks(recipe.seeds.path) if needs_seeds or recipe.seeds.export or recipe.seeds.evolve else []
     is_away = _is_away(recipe, offline)
     with connected(recipe) if is_away else nullcontext():  # first of all, as Ray takes over SIGTERM
         async with open_engine(recipe, result, offline) as engine:
+            engine.ends_at_gaps = ends_at_gaps
             if is_away:
                 engine.place = await crew_on_ray(recipe, result.run_dir, engine)
             note = note_stages(NotedStage(planned.name, planned.stage.kind, planned.helpers) for planned in plan)

@@ -10,23 +10,21 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from synth.engine import funnel
-from synth.engine.between import drop_results, drop_stages, has_produced, note_moved
+from synth.engine.between import drop_results
 from synth.engine.ledger import FILE_NAME, LedgerReader
 from synth.engine.progress import RunProgress
 from synth.engine.shards import FOLDER as SHARDS
 from synth.errors import StorageError, UsageError
 from synth.fileio import atomic_write
-from synth.given import flat, parse_yaml, read_text
-from synth.pipeline.changes import Changes, asked, endpoints, refusal
+from synth.given import parse_yaml, read_text
 from synth.pipeline.seals import SEALS, made_anew
-from synth.recipe import Recipe, build_recipe, shaping
+from synth.recipe import Recipe, build_recipe
 from synth.records import Record, Rejection
 from synth.stages.export.frame import arrow_table
 from synth.stages.order import STAGES
@@ -115,51 +113,6 @@ def read_run_recipe(run_dir: Path) -> Recipe:
     return build_recipe(data if isinstance(data, dict) else {}, str(path))
 
 
-def adopt(recipe: Recipe, run_dir: Path, steering: Steering, tell: Callable[[str], None]) -> None:
-    """Make the folder follow `recipe`: drop what the change leaves behind, then write the recipe as resolved.
-
-    Files count by what is in them: the folder and its inputs may be moved. Raises UsageError, with what stays and what
-    would be asked anew, where paid answers may be left behind and nobody has accepted that.
-    """
-    new = flat(shaping(recipe.model_dump(mode="json")))
-    old = _identity(run_dir)
-    if old is not None and (run_dir / FILE_NAME).is_file():
-        ledger = LedgerReader(run_dir)
-        try:
-            if has_produced(ledger):
-                _follow(Changes(old, new, recipe), run_dir, ledger, steering, tell)
-        finally:
-            ledger.close()
-    atomic_write(run_dir / RECIPE_FILE, recipe.to_yaml())
-    atomic_write(run_dir / IDENTITY, json.dumps(new, indent=1))
-
-
-def _follow(
-    changes: Changes, run_dir: Path, ledger: LedgerReader, steering: Steering, tell: Callable[[str], None]
-) -> None:
-    """Tell what changed and drop the results that the change leaves behind; see `adopt`."""
-    if not changes.keys:
-        return
-    remade = changes.remade(ledger, steering.only_from, steering.same_teacher)
-    rows = asked(ledger, remade)
-    if rows and not steering.accept_changes:
-        raise refusal(run_dir, changes, remade, rows)
-    tell("\n  ".join([f"{run_dir}: its recipe changed", *changes.told()]))
-    if steering.same_teacher:
-        note_moved(run_dir, ledger, endpoints(changes.recipe))
-    drop_stages(run_dir, [name for planned in remade for name in (planned.name, *planned.helpers)])
-
-
-def _identity(run_dir: Path) -> dict[str, Any] | None:
-    """What shaped the folder, by dotted key; None where nothing has been made in it yet."""
-    if not (run_dir / RECIPE_FILE).is_file():
-        return None
-    try:
-        return dict(json.loads(read_text(run_dir / IDENTITY)))
-    except (OSError, ValueError):
-        return flat(shaping(read_run_recipe(run_dir).model_dump(mode="json")))
-
-
 def empty(run_dir: Path, forget: bool) -> None:
     """Remove what a run made (never anything else in the folder); the paid answers only to `forget` them."""
     made = {name for stage in STAGES for name in stage.files} | {RECIPE_FILE, IDENTITY, TIMINGS, SEALS}
@@ -204,14 +157,19 @@ def final_records(run_dir: Path) -> list[Record]:
 
 def keep_copy(run_dir: Path) -> int:
     """Copy the ledger aside before its outcomes are worked out anew; how many final records there are."""
-    source, copy = sqlite3.connect(run_dir / FILE_NAME), sqlite3.connect(run_dir / f"{COPY}.tmp")
+    copy_ledger(run_dir, run_dir / f"{COPY}.tmp")
+    os.replace(run_dir / f"{COPY}.tmp", run_dir / COPY)
+    return len(final_records(run_dir))
+
+
+def copy_ledger(run_dir: Path, path: Path) -> None:
+    """Copy the ledger of a run to `path`."""
+    source, copy = sqlite3.connect(run_dir / FILE_NAME), sqlite3.connect(path)
     try:
         source.backup(copy)
     finally:
         source.close()
         copy.close()
-    os.replace(run_dir / f"{COPY}.tmp", run_dir / COPY)
-    return len(final_records(run_dir))
 
 
 def take_copy_back(run_dir: Path) -> None:

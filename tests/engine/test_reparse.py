@@ -12,6 +12,7 @@ from commands import synth
 from runs import FaultServer, made, run, write_recipe
 
 from synth.engine.ledger import FILE_NAME, LedgerReader
+from synth.engine.stored import stored_models
 from synth.errors import SynthError, UsageError
 from synth.pipeline import read_run_recipe
 from synth.pipeline import run as run_pipeline
@@ -23,6 +24,9 @@ def test_reparsing_gives_the_same_without_a_server_and_refuses_to_ask(tmp_path: 
     with FaultServer() as server:
         assert run(write_recipe(tmp_path, server.url, num_tasks=9), folder)[0] == 0
     before = made(folder)
+    ledger = LedgerReader(folder)
+    assert stored_models(ledger)["teacher"].structured_outputs is None  # a stored answer tells
+    ledger.close()
     result = run_pipeline(read_run_recipe(folder), folder, until="export", offline=True)
     assert result.progress.requests == 0 and result.quarantined == 0
     assert made(folder) == before
