@@ -13,6 +13,8 @@ import zlib
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
+
 from synth.tokens import NO_SPACES, unicode_tokens
 
 tokens = unicode_tokens  # the words that all measures here count
@@ -103,8 +105,6 @@ def bootstrap_interval(
 
     For a paired comparison pass the differences. An empty list gives (nan, nan).
     """
-    import numpy as np
-
     if not values:
         return math.nan, math.nan
     data = np.asarray(values, dtype=np.float64)
@@ -183,8 +183,6 @@ def vendi_score(texts: Sequence[str], seed: int, sample: int = 1000, dimensions:
     it sees shared wording and not shared meaning. More than `sample` texts are drawn down to that many first, and the
     score is then the drawn ones'. No texts: 0.
     """
-    import numpy as np
-
     drawn = list(texts) if len(texts) <= sample else random.Random(seed).sample(list(texts), sample)
     if not drawn:
         return 0.0

@@ -26,16 +26,15 @@ from functools import partial
 from hashlib import blake2b
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from synth.checks import prefix_join as join
 from synth.checks.prefix_join import Removed, Sequences
 from synth.checks.rouge_index import THRESHOLD, NoveltyIndex
 from synth.tokens import TOKENIZERS, Tokenizer
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 BLOCK = 100_000
 """Texts of a block, and texts for which there is one partition more."""
@@ -107,14 +106,10 @@ class Corpus:
 
     def load(self, name: str) -> Any:
         """An array, read from disk as it is used."""
-        import numpy as np
-
         return np.load(self.folder / f"{name}.npy", mmap_mode="r")
 
     def save(self, name: str, values: NDArray[Any]) -> None:
         """Keep an array."""
-        import numpy as np
-
         np.save(self.folder / f"{name}.npy", values)
 
     def drop(self, *names: str) -> None:
@@ -132,16 +127,12 @@ class Corpus:
 
     def chosen(self, numbers: NDArray[np.int64]) -> Sequences:
         """The sequences of these numbers, in memory."""
-        import numpy as np
-
         lengths = self.load("lengths")[numbers].astype("i8")
         before = np.cumsum(lengths) - lengths
         at = np.repeat(self.load("starts")[numbers] - before, lengths) + np.arange(int(lengths.sum()))
         return Sequences(lengths, self._flat()[at], self.num_single)
 
     def _flat(self) -> NDArray[np.uint32]:
-        import numpy as np
-
         path = self.folder / "flat"
         return np.memmap(path, "<u4", "r") if path.stat().st_size else np.empty(0, "<u4")
 
@@ -167,8 +158,6 @@ class Corpus:
 
 def _read(texts: Iterable[str], folder: Path, tokenize: Tokenizer) -> Corpus:
     """Write the tokens of all texts, then those of the distinct sequences, by rank."""
-    import numpy as np
-
     lengths, hashes, num_words = _tokens(texts, folder, tokenize)
     unique, first = _distinct(lengths, hashes)
     ends, path = np.cumsum(lengths, dtype="i8"), folder / "tokens"
@@ -197,8 +186,6 @@ def _tokens(
     texts: Iterable[str], folder: Path, tokenize: Tokenizer
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint64], int]:
     """Write each text as numbers of words to the file `tokens`; lengths, hashes of 128 bits, and how many words."""
-    import numpy as np
-
     words: dict[str, int] = {}
     lengths, hashes, waiting = array("I"), bytearray(), array("I")
     with (folder / "tokens").open("wb") as out:
@@ -216,8 +203,6 @@ def _tokens(
 
 def _distinct(lengths: NDArray[np.uint32], hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """The number of each text's sequence, in order of first use, -1 without tokens; and the first text of each."""
-    import numpy as np
-
     order = np.lexsort((hashes[:, 0], hashes[:, 1]))  # stable: the first text of equal ones comes first
     ordered = hashes[order]
     heads = np.append(True, (ordered[1:] != ordered[:-1]).any(axis=1))[: len(order)]
@@ -233,8 +218,6 @@ def _distinct(lengths: NDArray[np.uint32], hashes: NDArray[np.uint64]) -> tuple[
 
 def _edges(corpus: Corpus, threshold: float, strict: bool, run: Run) -> join.Edges | None:
     """All pairs of sequences that are too close; None where there are too many to join."""
-    import numpy as np
-
     for _ in run(partial(_write_rows, corpus, threshold), corpus.blocks):
         pass
     met = sum(run(partial(_sort_rows, corpus), corpus.blocks))
@@ -256,8 +239,6 @@ def _most_pairs(corpus: Corpus) -> int:
 
 def _write_rows(corpus: Corpus, threshold: float, block: int) -> int:
     """The rows of one block of texts, by partition, and where each partition ends; their number."""
-    import numpy as np
-
     start = block * corpus.block
     texts = corpus.sequences(start, start + corpus.block)
     if len(texts.lengths):
@@ -279,8 +260,6 @@ def _write_rows(corpus: Corpus, threshold: float, block: int) -> int:
 
 def _sort_rows(corpus: Corpus, partition: int) -> int:
     """The rows of one partition from all blocks, sorted; how many pairs of rows have a key in common."""
-    import numpy as np
-
     parts = []
     for block in corpus.blocks:
         ends = corpus.load(f"ends-{block}")
@@ -296,8 +275,6 @@ def _sort_rows(corpus: Corpus, partition: int) -> int:
 
 def _meet(corpus: Corpus, threshold: float, partition: int) -> int:
     """The pairs of texts that meet in one partition; how many. With far too many it stops."""
-    import numpy as np
-
     rows = corpus.load(f"sorted-{partition}")[:]
     signatures = np.memmap(corpus.folder / "signatures", "<u8", "r")
     found, size = [np.empty(0, np.uint64)], 0
@@ -312,8 +289,6 @@ def _meet(corpus: Corpus, threshold: float, partition: int) -> int:
 
 def _score(corpus: Corpus, threshold: float, strict: bool, block: int) -> int:
     """Score the pairs whose later text is in one block; how many are too close."""
-    import numpy as np
-
     bounds = np.array([block * corpus.block << 32, (block + 1) * corpus.block << 32], np.uint64)
     parts = []
     for partition in corpus.blocks:

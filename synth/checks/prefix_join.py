@@ -18,17 +18,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from synth.checks.rouge_index import NoveltyIndex, fmeasure
 from synth.tokens import TOKENIZERS
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Edges = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
-    Table = dict[str, NDArray[Any]]
+Edges = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
+Table = dict[str, NDArray[Any]]
 
 LONG = 48  # tokens; pairs of tokens grow with the square
 CHUNK = 500_000  # pairs scored at a time
@@ -98,8 +97,6 @@ class Sequences:
     """Token sequences as one flat array of token ranks: 0 is the rarest, and `num_single` ranks occur once."""
 
     def __init__(self, lengths: NDArray[np.int64], flat: NDArray[Any], num_single: int) -> None:
-        import numpy as np
-
         self.lengths, self.flat, self.num_single = lengths, flat, num_single
         self.starts = np.concatenate([[0], np.cumsum(lengths)])
 
@@ -109,15 +106,11 @@ class Sequences:
 
     def signatures(self) -> NDArray[np.uint64]:
         """For each sequence, 64 bits of which each token flips one."""
-        import numpy as np
-
         spread = (self.flat.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(58)
         return np.bitwise_xor.reduceat(np.uint64(1) << spread, self.starts[:-1])
 
     def codes(self) -> Callable[[NDArray[np.int64]], list[Any]]:
         """A function from numbers of sequences to what rapidfuzz compares: tokens that occur once are left out."""
-        import numpy as np
-
         repeated = self.flat >= self.num_single
         starts = np.concatenate([[0], np.cumsum(repeated)])[self.starts].tolist()
         flat = self.flat[repeated] - self.num_single
@@ -135,8 +128,6 @@ class _Corpus(Sequences):
     """
 
     def __init__(self, texts: Sequence[str], tokenize: Callable[[str], list[str]]) -> None:
-        import numpy as np
-
         vocabulary: dict[str, int] = {}
         seen: dict[tuple[int, ...], int] = {}
         self.unique = [-1] * len(texts)
@@ -155,8 +146,6 @@ class _Corpus(Sequences):
 
 def ranks(uses: NDArray[np.int64]) -> NDArray[np.int64]:
     """The rank of each token by how often it is used, the rarest first."""
-    import numpy as np
-
     rank = np.empty(len(uses), np.int64)
     rank[np.argsort(uses, kind="stable")] = np.arange(len(uses))
     return rank
@@ -164,8 +153,6 @@ def ranks(uses: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _need(threshold: float, m: Any, n: Any) -> Any:
     """At most the number of shared tokens at which m and n tokens reach the threshold."""
-    import numpy as np
-
     return np.ceil(threshold * (m + n) / 2 - 1e-9)
 
 
@@ -174,8 +161,6 @@ def keys(corpus: Sequences, threshold: float) -> Iterator[Table]:
 
     `room` is how many tokens may be shared from this key on.
     """
-    import numpy as np
-
     for length in range(1, LONG + 1):
         numbers = np.flatnonzero(corpus.lengths == length)
         tokens = corpus.flat[corpus.starts[numbers][:, None] + np.arange(length)]
@@ -195,8 +180,6 @@ def keys(corpus: Sequences, threshold: float) -> Iterator[Table]:
 
 def _rows(corpus: Sequences, tokens: NDArray[np.int64], rarer: NDArray[np.int64], place: NDArray[np.int64]) -> Table:
     """Keys of the tokens at `place` with each of the `rarer` ones of the same text; `id` is the row in `tokens`."""
-    import numpy as np
-
     one, two = np.minimum(rarer, place), np.maximum(rarer, place)
     rows = np.arange(len(tokens))[:, None]
     earlier, later = tokens[rows, one], tokens[rows, two]
@@ -208,16 +191,12 @@ def _rows(corpus: Sequences, tokens: NDArray[np.int64], rarer: NDArray[np.int64]
 
 def _filled(rows: Table, numbers: NDArray[np.int64], room: int) -> Table:
     """The rows with the numbers of their sequences."""
-    import numpy as np
-
     owner = numbers[rows["id"]].astype(np.int32)
     return rows | {"id": owner, "room": np.full(len(owner), room, np.uint8)}
 
 
 def _short_pairs(corpus: _Corpus, threshold: float) -> Edges:
     """All pairs of short sequences that reach the threshold, scored."""
-    import numpy as np
-
     parts, size, signatures = [np.empty(0, np.uint64)], 0, corpus.signatures()
     passes = 1 + len(corpus.lengths) // TEXTS_PER_PASS
     for number in range(passes):
@@ -233,8 +212,6 @@ def _short_pairs(corpus: _Corpus, threshold: float) -> Edges:
 
 def _sorted_table(corpus: _Corpus, threshold: float, number: int, passes: int) -> Table:
     """The rows of the join whose key falls to this pass, sorted."""
-    import numpy as np
-
     columns: dict[str, list[NDArray[Any]]] = {}
     for rows in keys(corpus, threshold):
         mine = rows["key"] % np.uint64(passes) == number
@@ -248,8 +225,6 @@ def _sorted_table(corpus: _Corpus, threshold: float, number: int, passes: int) -
 
 def shared_keys(rows: Table) -> tuple[Table, float]:
     """The rows sorted by key, without those whose key no other row has; and about how many pairs of rows share one."""
-    import numpy as np
-
     order = np.argsort(rows["key"], kind="stable")
     key = rows["key"][order]
     heads = np.append(True, key[1:] != key[:-1])[: len(key)]
@@ -265,8 +240,6 @@ def meetings(
 
     A pair is one number, `larger id << 32 | smaller id`; it may come more than once.
     """
-    import numpy as np
-
     shares = (threshold * np.arange(LONG + 1) / 2 - 1e-4).astype(np.float32)
     for start, end in _blocks(table["key"]):
         rows = {name: column[start:end] for name, column in table.items()}
@@ -276,8 +249,6 @@ def meetings(
 
 def _blocks(key: NDArray[np.uint64]) -> Iterator[tuple[int, int]]:
     """Stretches of the sorted keys of about BLOCK rows that end where a key ends."""
-    import numpy as np
-
     start = 0
     while start < len(key):
         end = min(start + BLOCK, len(key))
@@ -292,8 +263,6 @@ def _meetings(rows: Table) -> NDArray[np.uint64]:
     `share` is half the threshold times the tokens of a text: a pair must share at least the sum of both. `room` is how
     many tokens may be shared from this key on.
     """
-    import numpy as np
-
     key, share, room, a, b, n, ids = (rows[name] for name in ("key", "share", "room", "a", "b", "n", "id"))
     found = [np.empty(0, np.uint64)]
     one = np.arange(len(key) - 1)
@@ -318,7 +287,6 @@ def _meetings(rows: Table) -> NDArray[np.uint64]:
 
 def score(corpus: Sequences, one: NDArray[Any], two: NDArray[Any], threshold: float) -> Edges:
     """Score the pairs; those below the threshold are left out."""
-    import numpy as np
     from rapidfuzz.distance import LCSseq
     from rapidfuzz.process import cpdist
 
@@ -336,8 +304,6 @@ def score(corpus: Sequences, one: NDArray[Any], two: NDArray[Any], threshold: fl
 
 def long_pairs(corpus: Sequences, threshold: float) -> Iterator[Edges]:
     """All pairs with a long sequence in them: each long one against all short ones and the long ones before it."""
-    import numpy as np
-
     long = np.flatnonzero(corpus.lengths > LONG)
     if not len(long):
         return
@@ -354,8 +320,6 @@ def long_pairs(corpus: Sequences, threshold: float) -> Iterator[Edges]:
 
 def close(pairs: Iterable[Edges], threshold: float, strict: bool) -> Edges:
     """All pairs too close to be kept together."""
-    import numpy as np
-
     one, two, scores = (np.concatenate(column) for column in zip(*pairs, strict=True))
     near = scores >= threshold if strict else scores > threshold
     return one[near], two[near], scores[near]
@@ -368,8 +332,6 @@ def settle(
 
     `unique`, `first`: see `_Corpus`. `edges`: the pairs of sequences that are too close.
     """
-    import numpy as np
-
     one, two, scores = edges
     owner, other = np.concatenate([one, two]), np.concatenate([two, one])
     order = np.argsort(owner, kind="stable")

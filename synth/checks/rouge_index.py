@@ -17,14 +17,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from synth.errors import UsageError
 from synth.tokens import TOKENIZERS
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 THRESHOLD = 0.7  # Self-Instruct and Alpaca
 FLOOR = 0.4
@@ -104,8 +103,6 @@ class NoveltyIndex:
 
     def neighbours(self, text: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Positions, ascending, and scores of all texts of the pool that score at least the threshold with `text`."""
-        import numpy as np
-
         code, signature = self._encode(text)
         found = [(np.empty(0, np.int64), np.empty(0))]
         for band in self._reachable(len(code), self.threshold):
@@ -192,8 +189,6 @@ class _Band:
     """
 
     def __init__(self, low: int, high: int, words: int, levels: Sequence[float]) -> None:
-        import numpy as np
-
         self.low, self.high, self.size, self._words = low, high, 0, words
         self._shares = [1 - level + SLACK for level in levels]
         self._number = np.uint8 if words <= 4 else np.uint16  # 256 differing bits wrap to 0: one comparison too many
@@ -204,8 +199,6 @@ class _Band:
         self._grow(1024)
 
     def _grow(self, capacity: int) -> None:
-        import numpy as np
-
         def larger(column: NDArray[Any]) -> NDArray[Any]:
             return np.concatenate([column, np.empty((*column.shape[:-1], capacity - self.size), column.dtype)], axis=-1)
 
@@ -225,8 +218,6 @@ class _Band:
 
     def compare(self, length: int, signature: int) -> None:
         """Count the bits in which each text differs from this one; `within` then picks by that count."""
-        import numpy as np
-
         size, words = self.size, self._folded(signature)
         differing, count, total = self._differing[:size], self._count[:size], self._total[:size]
         np.bitwise_count(np.bitwise_xor(self._bits[0, :size], words[0], out=differing), out=total)
@@ -236,8 +227,6 @@ class _Band:
 
     def within(self, rank: int, length: int, seen: float, cut: float) -> tuple[list[int], NDArray[np.float32]]:
         """Positions and lengths of the texts whose share of surely different tokens is above `seen`, at most `cut`."""
-        import numpy as np
-
         total = self._total[: self.size]
         allowed = int(length * self._shares[rank]) + 1
         if allowed < self._words * 32:
@@ -254,8 +243,6 @@ class _Band:
 
     def _folded(self, signature: int) -> NDArray[np.uint64]:
         """The signature at this band's width: the halves are put over each other by exclusive or."""
-        import numpy as np
-
         bits = SIGNATURE_BITS
         while bits > self._words * 64:
             bits //= 2
@@ -265,7 +252,6 @@ class _Band:
 
 def _scores(code: str, others: Sequence[str], lengths: NDArray[Any]) -> NDArray[np.float64]:
     """ROUGE-L F-measure of `code` to each of `others`, bit for bit what rouge-score gives."""
-    import numpy as np
     from rapidfuzz.distance import LCSseq
     from rapidfuzz.process import cdist
 
@@ -277,15 +263,11 @@ def _scores(code: str, others: Sequence[str], lengths: NDArray[Any]) -> NDArray[
 
 
 def _lengths(codes: Sequence[str]) -> NDArray[np.float64]:
-    import numpy as np
-
     return np.fromiter(map(len, codes), np.float64, len(codes))
 
 
 def fmeasure(common: Any, length: Any, lengths: Any) -> NDArray[np.float64]:
     """F-measure of an LCS of `common` tokens, in the order of operations of rouge-score; 0 where nothing is common."""
-    import numpy as np
-
     precision, recall = common / lengths, common / length
     score: NDArray[np.float64] = 2 * precision * recall / np.where(common > 0, precision + recall, 1.0)
     return score

@@ -8,16 +8,15 @@ are rounded to 6 digits, so that the order in which a processor adds up decides 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from synth.errors import UsageError
 from synth.records import Record
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Matrix = NDArray[np.float32]
+Matrix = NDArray[np.float32]
 
 BLOCK = 8192  # kept vectors compared at a time: the products of a chunk with them fit the memory
 
@@ -34,8 +33,6 @@ class Nearest:
 
     def add(self, vector: Matrix) -> None:
         """Append one vector."""
-        import numpy as np
-
         if self._rows is None:
             self._rows = np.empty((1024, len(vector)), np.float32)
         if self._size == len(self._rows):
@@ -50,8 +47,6 @@ class Nearest:
 
     def best_of_each(self, vectors: Matrix, start: int = 0) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """The same for each row of `vectors`; the position is -1 where there is none."""
-        import numpy as np
-
         best, place = np.full(len(vectors), -2.0), np.full(len(vectors), -1, np.int64)
         for low in range(start, self._size, BLOCK):
             scores = np.round((vectors @ self._rows[low : min(low + BLOCK, self._size)].T).astype(np.float64), 6)
@@ -105,8 +100,6 @@ class Semantic:
 
 def unit_length(vectors: Any) -> Matrix:
     """Rows scaled to length 1; a row of zeros stays so, and is near to nothing."""
-    import numpy as np
-
     rows = np.ascontiguousarray(vectors, np.float32)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     scaled: Matrix = (rows / np.where(lengths > 0, lengths, 1)).astype(np.float32)

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from synth.diversity import VerbNouns, count_verb_nouns
 from synth.engine.funnel import Funnel, count_funnel, data_stages, final_records
 from synth.engine.ledger import LedgerReader
@@ -197,8 +199,6 @@ def _diversity(records: RecordFacts, embeddings_path: str | None) -> Diversity:
 
 def vendi_of_vectors(path: str, sample: int = 1000) -> float:
     """The Vendi Score of the rows of a .npy file of vectors (cosine likeness). Raises UsageError for another file."""
-    import numpy as np
-
     try:
         vectors = np.load(path, allow_pickle=False).astype(np.float64)
         vectors = vectors[np.random.default_rng(0).permutation(len(vectors))[:sample]]

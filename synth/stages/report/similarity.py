@@ -9,6 +9,8 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from synth.metrics import tokens
 
 MAX_PAIRS = 40_000_000
@@ -53,7 +55,6 @@ def nearest_within(texts: Sequence[str], codes: dict[str, int], seed: int = 0) -
 
 def _scores(rows: Sequence[str], columns: Sequence[str]) -> Iterator[Any]:
     """Similarities of CHUNK rows at a time with all columns; a text without words is like nothing."""
-    import numpy as np
     from rapidfuzz import process
     from rapidfuzz.distance import Indel
 

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from synth.checks import build_checks
 from synth.checks.base import split_reason
 from synth.checks.semantic import Semantic, unit_length
@@ -174,8 +176,6 @@ def graded_values(results: Iterable[Result]) -> dict[str, list[float]]:
 
 def stored_vectors(reader: LedgerReader, settings: EmbeddingSettings) -> Vectors:
     """Vectors that a run's server has given already; a text without one gets zeros, which are near to nothing."""
-    import numpy as np
-
     who = stored_models(reader)[EMBEDDER]
 
     def look_up(texts: Sequence[str]) -> Any:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from synth.checks.novelty import NoveltyIndex
 from synth.checks.semantic import Nearest
@@ -16,11 +19,7 @@ from synth.records import Record, Rejection, digest
 from synth.stages.select.checking import STAGE, Result
 from synth.stages.select.settings import KeepSettings
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Vector = NDArray[np.float32]
+Vector = NDArray[np.float32]
 
 CRITERIA = ("correctness", "following", "completeness")
 Verdict = tuple[str, str, str]

@@ -7,7 +7,10 @@ Record or a Rejection for each record that went in.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from synth.checks import build_checks
 from synth.checks.semantic import Semantic, static_vectors, unit_length
@@ -27,11 +30,7 @@ from synth.stages.select.settings import EmbeddingSettings, SelectSettings
 from synth.stages.stage import Stage
 from synth.verdicts import Verdict
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Vector = NDArray[np.float32]
+Vector = NDArray[np.float32]
 
 CHUNK = 256
 """Records whose vectors are asked for at once."""
