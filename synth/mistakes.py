@@ -11,6 +11,10 @@ from pydantic import BaseModel, ValidationError
 
 _BRANCH = re.compile(r"[\w-]*[\[({].*|constrained-\w+|(int|float|str|bool|list|dict|none|tuple|path)", re.I)
 """A part of an error's place that names a branch of a type, and no key."""
+FLAGS = "flags"
+"""Where a value comes from that was given by a flag."""
+OTHER_FLAGS = {"prompt_paths": "prompt", "input": "from", "formats": "format"}
+"""Settings whose flag has another name."""
 KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "string": "a text", "list": "a list"}
 KINDS |= {"dict": "a mapping", "model": "a mapping", "tuple": "a list", "path": "a path", "none": "null"}
 BOUNDS: dict[str, tuple[str, str]] = {
@@ -18,14 +22,23 @@ BOUNDS: dict[str, tuple[str, str]] = {
     "greater_than_equal": ("ge", "at least"),
     "less_than": ("lt", "less than"),
     "less_than_equal": ("le", "at most"),
-    "too_short": ("min_length", "at least as long as"),
-    "string_too_short": ("min_length", "at least as long as"),
-    "too_long": ("max_length", "at most as long as"),
+    "too_short": ("min_length", "a list of at least"),
+    "string_too_short": ("min_length", "a text of at least this many characters:"),
+    "too_long": ("max_length", "a list of at most"),
+}
+NAME, PLACE, HOST = r"^[a-z0-9][a-z0-9-]{0,63}$", r"^(here|ray(://\S+)?)$", r"^[^\s:]+:\d{1,5}$"
+"""Patterns of recipe values: a name, where a run works, a port of a host."""
+PATTERNS = {
+    NAME: "it must be made of small letters, digits and dashes, 64 at most",
+    PLACE: "it must be here, ray or ray://HOST:PORT",
+    HOST: "it must be of the form HOST:PORT",
 }
 WORDS: dict[str, Callable[[Any], str]] = {
     "missing": lambda _: "it is missing",
     "literal_error": lambda error: f"it must be {error['ctx']['expected']}",
-    "string_pattern_mismatch": lambda error: f"it does not fit the pattern {error['ctx']['pattern']}",
+    "string_pattern_mismatch": lambda error: PATTERNS.get(
+        error["ctx"]["pattern"], f"it does not fit the pattern {error['ctx']['pattern']}"
+    ),
     "finite_number": lambda _: "it must be a finite number",
 }
 
@@ -73,10 +86,19 @@ def _line(mistake: tuple[list[str], str, str], where: str, lines: Mapping[str, i
     loc, kind, words = mistake
     path = ".".join(loc)
     line = next((lines[".".join(loc[:n])] for n in range(len(loc), 0, -1) if ".".join(loc[:n]) in lines), None)
+    if where == FLAGS:
+        return f"{_flag(loc)}: {words}"
     place = f"{where}, line {line}" if line else where
     if kind == "extra_forbidden":
         return f"{place}: {path}: unknown key; {_nearest(loc, model)}"
     return f"{place}: {path}: {words}" if path else f"{place}: {words}"
+
+
+def _flag(loc: Sequence[str]) -> str:
+    """The flag by which a value of a recipe is given."""
+    names = [part for part in loc if not part.isdigit()][:2]
+    name = names[0] if names[0] in ("seeds", "judge") or names[-1] in ("model", "backend") else names[-1]
+    return "--" + OTHER_FLAGS.get(name, name).replace("_", "-")
 
 
 # Names that other tools use for a setting.

@@ -18,7 +18,7 @@ from synth.engine.batches import BatchSettings
 from synth.engine.budget import Price
 from synth.errors import InputError, UsageError
 from synth.given import check_file, contents_of, load_env, parse_yaml, placed, read_text, with_files
-from synth.mistakes import mistakes_of
+from synth.mistakes import FLAGS, NAME, PLACE, mistakes_of
 from synth.models import not_shaping
 from synth.plugins import is_reference
 from synth.records import digest
@@ -116,7 +116,7 @@ class EngineSettings(_Section):
     grace_s: float = Field(60, ge=0, description="Seconds to wait for answers in flight when a run stops.")
     on: str = Field(
         "here",
-        pattern=r"^(here|ray(://\S+)?)$",
+        pattern=PLACE,
         description=(
             "Where records are worked on: here, in this process; ray, in processes that Ray starts on this machine; "
             "ray://HOST:PORT, on a Ray cluster (needs the extra [ray])."
@@ -154,7 +154,7 @@ class Recipe(_Section):
 
     name: str = Field(
         "run",
-        pattern=r"^[a-z0-9][a-z0-9-]{0,63}$",
+        pattern=NAME,
         description="Name of the run, and of its folder in runs/: small letters, digits and hyphens.",
     )
     seed: int = Field(0, ge=0, description="Seed of everything that is drawn at random.")
@@ -293,9 +293,8 @@ def read_recipe(path: Path, overrides: Sequence[str] = (), sections: Mapping[str
     try:
         text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"recipe {path} cannot be read: {error}", "`synth init DIR` writes one to start from"
-        ) from error
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"recipe {path} cannot be read: {why}", "`synth init DIR` writes one to start from") from error
     data, lines = _parse(text, path)
     data |= sections or {}
     for override in overrides:
@@ -330,7 +329,8 @@ def build_recipe(data: Mapping[str, Any], where: str = "recipe", lines: Mapping[
         return model.model_validate(data)
     except ValidationError as error:
         mistakes = mistakes_of(error, where, lines or {}, model)
-        raise InputError(f"{where}: {len(mistakes)} mistake(s)", mistakes, "`synth schema` prints all keys") from None
+        hint = "--help lists the flags" if where == FLAGS else "`synth schema` prints all keys"
+        raise InputError(f"{where}: {len(mistakes)} mistake(s)", mistakes, hint) from None
 
 
 def _parse(text: str, path: Path) -> tuple[dict[str, Any], dict[str, int]]:

@@ -33,11 +33,18 @@ Strict = Annotated[
 ]
 
 
+FILE_ENDINGS = (".json", ".jsonl", ".yaml", ".yml", ".csv", ".parquet", ".html", ".txt", ".sqlite")
+"""What names a file beyond doubt, where a folder is wanted."""
+
+
 def folder_path(text: str) -> Path:
     """The value of a flag that names a folder."""
     if not text.strip():
         raise typer.BadParameter("it is empty; name a folder")
-    return Path(text)
+    path = Path(text)
+    if not path.is_dir() and (path.exists() or path.suffix in FILE_ENDINGS):
+        raise typer.BadParameter(f"{text} is a file; name a folder, for example {path.with_suffix('')}-run")
+    return path
 
 
 _RUN = typer.Option("--run", metavar="DIR", help="The run folder.", parser=folder_path, show_default=False)

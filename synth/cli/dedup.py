@@ -23,7 +23,9 @@ def dedup(
     pairs: Annotated[
         Path | None, typer.Option(help="Where the removed rows and their nearest go; OUT.pairs.jsonl by default.")
     ] = None,
-    threshold: Annotated[float, typer.Option(help="Highest score to any row before it that is kept.")] = 0.7,
+    threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="Highest score to any row before it that is kept.")
+    ] = 0.7,
     at_threshold: Annotated[
         bool, typer.Option("--at-threshold", help="Remove a score of exactly the threshold too.")
     ] = False,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from synth.cli.common import Debug, Json, MaybeRunDir, RunDir, Strict, guard, log, print_json, print_table, say
-from synth.cli.next import Group, then
+from synth.cli.next import Command, Group, then
 from synth.cli.stages import From, Judge, flags_recipe
 from synth.cli.teacher import Accept, Asking, BaseUrl, Concurrency, MaxCost, Prices, Teacher
 from synth.errors import InputError, UsageError
@@ -68,7 +68,7 @@ def evolve(
         then("synth", "respond", "--run", _wanted(run))
 
 
-@app.command()
+@app.command(cls=Command)
 def tune(
     source: Annotated[Path, typer.Option("--from", help="A file of records to tune on.", show_default=False)],
     run: RunDir,

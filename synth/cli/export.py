@@ -105,19 +105,14 @@ def _one_file(folder: Path, out: Path, given: dict[str, Any], push_to_hub: str |
 
 
 def _export(folder: Path, out: Path, given: dict[str, Any]) -> dict[str, Any]:
-    from pydantic import ValidationError
-
     from synth.engine.funnel import family_links, final_records
     from synth.engine.ledger import LedgerReader
-    from synth.mistakes import plain
+    from synth.mistakes import FLAGS
+    from synth.recipe import validated
     from synth.stages.export import ExportSettings, export, run_facts, spoiled_facts
 
     base, recipe = _recipe_settings(folder)
-    try:
-        settings = ExportSettings.model_validate(base | given)
-    except ValidationError as error:
-        lines = "; ".join(words for *_, words in plain(error.errors(include_url=False)))
-        raise UsageError(f"the export cannot be made as asked: {lines}", "see synth export --help") from None
+    settings = validated(ExportSettings, base | given, FLAGS)
     ledger = LedgerReader(folder)
     try:
         facts = run_facts(folder) | {"recipe_hash": recipe.hash if recipe else ""}

@@ -1,4 +1,7 @@
-"""Every command that leaves something to go on with ends with what to type next, on stderr; not with --json."""
+"""What all commands have in common: flags are refused in plain words, and what to type next is said at a good end.
+
+The next step goes to stderr, and is left out with --json.
+"""
 
 from __future__ import annotations
 
@@ -46,26 +49,35 @@ def then(*words: object) -> None:
     _told[:] = [shlex.join(str(word) for word in words)]
 
 
-class Command(TyperCommand):
-    """A command that says what to type next, where it ends well."""
+class _Worded:
+    """Refuses values in the words that recipes are refused in, and says what to type next after a good end."""
 
-    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
-        """Run it, then say so."""
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the flags. Raises BadParameter."""
+        try:
+            return super().parse_args(ctx, args)  # type: ignore[misc, no-any-return]
+        except typer.BadParameter as error:
+            errors = getattr(error.__cause__, "errors", None)
+            if errors is not None:
+                from synth.mistakes import plain_words
+
+                error.message = plain_words(errors()[0])
+            raise
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command, then say what is next."""
         _told.clear()
-        result = super().invoke(ctx)
+        result = super().invoke(ctx)  # type: ignore[misc]
         _tell(ctx)
         return result
 
 
-class Group(TyperGroup):
-    """A command that has others below it, and says what to type next."""
+class Command(_Worded, TyperCommand):
+    """A command of synth."""
 
-    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
-        """Run it, then say so."""
-        _told.clear()
-        result = super().invoke(ctx)
-        _tell(ctx)
-        return result
+
+class Group(_Worded, TyperGroup):
+    """A command that has others below it."""
 
 
 def _tell(ctx: typer.Context) -> None:

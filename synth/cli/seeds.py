@@ -8,13 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from synth.cli.common import Debug, Json, Strict, guard, log, print_json, print_table, say
+from synth.cli.next import Command
 from synth.errors import UsageError
 
 app = typer.Typer(no_args_is_help=True, help="Check, measure and import seed tasks.")
 File = Annotated[Path, typer.Argument(help="A file of tasks.", show_default=False)]
 
 
-@app.command()
+@app.command(cls=Command)
 def check(file: File, json: Json = False, debug: Debug = False) -> None:
     """List every mistake of a seed file; exit code 2 where there is one."""
     with guard(json=json, debug=debug):
@@ -36,7 +37,7 @@ def check(file: File, json: Json = False, debug: Debug = False) -> None:
             )
 
 
-@app.command()
+@app.command(cls=Command)
 def stats(
     file: File,
     against: Annotated[Path | None, typer.Option(help="Another seed file to compare the instructions with.")] = None,
@@ -79,7 +80,7 @@ def _print_stats(measures: dict[str, Any]) -> None:
         print_table(title.capitalize(), (title, "tasks"), [(name, str(n)) for name, n in measures[title].items()])
 
 
-@app.command("import")
+@app.command("import", cls=Command)
 def import_(
     file: File,
     out: Annotated[Path, typer.Option(help="The seed file to write.", show_default=False)],
@@ -118,7 +119,7 @@ def import_(
             say(f"{out}: {len(found.tasks)} tasks from {file}.")
 
 
-@app.command("from-run")
+@app.command("from-run", cls=Command)
 def from_run(
     folder: Annotated[Path, typer.Argument(help="A run folder whose rows were judged.", show_default=False)],
     out: Annotated[Path, typer.Option(help="The seed file to write.", show_default=False)],
@@ -138,7 +139,7 @@ def from_run(
             say(f"{out}: {len(tasks)} tasks that people accepted in {folder}.")
 
 
-@app.command("export")
+@app.command("export", cls=Command)
 def export_(
     file: File,
     out: Annotated[Path, typer.Option(help="A folder for superni, a file for unifiedqa.", show_default=False)],

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synth.cli.common import Debug, Json, Strict, guard, log, print_json, print_table, read_told, say
+from synth.cli.common import Debug, Json, Strict, folder_path, guard, log, print_json, print_table, read_told, say
 from synth.cli.teacher import Accept, Asking, BaseUrl, Concurrency, MaxCost, Prices, Teacher
 from synth.errors import SynthError, UsageError
 
@@ -45,7 +45,10 @@ def select(
     grade: Annotated[
         bool, typer.Option("--grade", help="Let a model grade what passes the checks; needs --run.")
     ] = False,
-    run: Annotated[Path | None, typer.Option("--run", help="The run folder in which SOURCE is graded.")] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option("--run", parser=folder_path, metavar="DIR", help="The run folder in which SOURCE is graded."),
+    ] = None,
     strict: Strict = False,
     teacher: Teacher = None,
     base_url: BaseUrl = None,

@@ -133,13 +133,14 @@ def flags_recipe(data: dict[str, Any], run_dir: Path, asking: Asking) -> Recipe:
     Raises InputError with every mistake.
     """
     from synth.given import load_env
+    from synth.mistakes import FLAGS
     from synth.recipe import build_recipe
 
     models = {"teacher": model_section(asking.teacher, asking.base_url, asking.concurrency)}
     models |= {"judge": model_section(asking.judge, None, asking.concurrency)} if asking.judge else {}
     load_env(Path(), models)
     name = "".join(c if c.isalnum() else "-" for c in run_dir.name.lower()).strip("-")[:64] or "run"
-    return asking.capped(build_recipe({"name": name, "respond": None, "select": None, **data, **models}, "flags"))
+    return asking.capped(build_recipe({"name": name, "respond": None, "select": None, **data, **models}, FLAGS))
 
 
 def _run(data: dict[str, Any], run_dir: Path, until: str, asking: Asking, json: bool) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synth.cli.common import Debug, Json, Strict, guard, print_json, print_table, read_told, say
+from synth.cli.common import Debug, Json, Strict, folder_path, guard, print_json, print_table, read_told, say
 from synth.cli.next import then
 from synth.cli.teacher import Asking, MaxCost, Prices
 from synth.errors import UsageError
@@ -41,7 +41,8 @@ def train(
     ] = None,
     preset: Annotated[str | None, typer.Option(help="tiny, alpaca-7b, wizardlm-7b, lora, qlora ...")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="The student's folder; student/ of the run folder by default.")
+        Path | None,
+        typer.Option(parser=folder_path, metavar="DIR", help="The student's folder; student/ of the run by default."),
     ] = None,
     num_processes: Annotated[int, typer.Option(help="Processes on this machine, started by torchrun.")] = 1,
     num_hosts: Annotated[int, typer.Option(help="Hosts that train together; type this on each of them.")] = 1,

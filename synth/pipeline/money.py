@@ -8,6 +8,7 @@ from typing import Any
 from synth.engine.budget import Price
 from synth.engine.prices import find_price
 from synth.errors import UsageError
+from synth.mistakes import FLAGS
 from synth.recipe import EngineSettings, ModelSettings, Recipe, validated
 
 DEFAULT_ENDPOINT = "https://api.openai.com/v1"
@@ -44,7 +45,7 @@ def with_caps(recipe: Recipe, max_cost: float | None, prices: Sequence[str]) -> 
     engine = recipe.engine.model_dump()
     engine |= {} if max_cost is None else {"max_cost": max_cost}
     engine["prices"] |= dict(map(_read_price, prices))
-    return recipe.model_copy(update={"engine": validated(EngineSettings, engine, "flags")})
+    return recipe.model_copy(update={"engine": validated(EngineSettings, engine, FLAGS)})
 
 
 def _read_price(text: str) -> tuple[str, dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from synth.errors import UsageError
+from synth.mistakes import HOST
 from synth.student.templates import find_template
 
 Order = Literal["shuffled", "generation", "difficulty", "length", "loss"]
@@ -90,7 +91,7 @@ class TrainSettings(BaseModel):
     num_hosts: int = Field(1, ge=1, description="Hosts that train together; each starts `synth train` by itself.")
     host_rank: int = Field(0, ge=0, description="The number of this host, from 0; the student is written by host 0.")
     rendezvous: str | None = Field(
-        None, pattern=r"^[^\s:]+:\d{1,5}$", description="Where several hosts meet: HOST:PORT, free on host 0.",
+        None, pattern=HOST, description="Where several hosts meet: HOST:PORT, free on host 0.",
     )  # fmt: skip
     num_threads: int | None = Field(
         None, ge=1, description="CPU threads of each process; equal bytes need an equal number.",

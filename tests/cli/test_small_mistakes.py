@@ -42,12 +42,13 @@ def answered(tasks: Path) -> Path:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--concurrency", 0), "--concurrency"),
+        (("--concurrency", 0), "'--concurrency': it must be at least 1"),
+        (("--run", "evolved.jsonl"), "evolved.jsonl is a file; name a folder"),
         (("--run", ""), "it is empty"),
         (("--language", "klingon"), "'klingon' is no code of ISO 639-1"),
         (("--language", "german"), "it is de"),
-        (("--method", "best"), "bootstrap.method: it must be 'diverse'"),
-        (("--max-cost", 0), "max_cost: it must be more than 0"),
+        (("--method", "best"), "--method: it must be 'diverse'"),
+        (("--max-cost", 0), "--max-cost: it must be more than 0"),
         (("--price", "cheap"), "--price cheap cannot be read"),
     ],
 )
