@@ -81,9 +81,9 @@ def _task(fields: Fields) -> SeedTask:
     category = value.get("category")
     if category is not None and not (isinstance(category, str) and category.strip()):
         fields.bad("`category` is not a text or empty; name it or leave it out")
-    for key in value:
+    for key in (key for key in value if key not in KEYS):
         meant = difflib.get_close_matches(key, KEYS, n=1, cutoff=0.8)
-        if meant and key not in KEYS and meant[0] not in value:
+        if meant and meant[0] not in value:
             fields.bad(f"`{key}` is no field of a seed task; `{meant[0]}` was probably meant")
     task = SeedTask(
         fields.text("id"), fields.text("name"), fields.text("instruction"), instances,
