@@ -11,7 +11,7 @@ import typer
 
 from synth.cli.common import Debug, Json, guard, log, print_json, print_table, say
 from synth.cli.teacher import Asking, BaseUrl, MaxCost, Prices, Teacher, model_section
-from synth.errors import UsageError
+from synth.errors import BudgetReached, UsageError
 
 if TYPE_CHECKING:
     from synth.models.checkup import Finding
@@ -31,6 +31,7 @@ def doctor(
     base_url: BaseUrl = None,
     option: Options = None,
     requests: Annotated[int, typer.Option(min=1, max=1024, help="Requests sent at once to measure speed.")] = 32,
+    max_seconds: Annotated[float, typer.Option(min=1, help="Seconds for the whole, a server's start included.")] = 300,
     max_cost: MaxCost = None,
     price: Prices = None,
     json: Json = False,
@@ -49,7 +50,7 @@ def doctor(
         for name in ("concurrency", "max_tokens", "batch"):
             section.pop(name, None)
         log(f"looking at {backend}:{section.get('model', '')}".rstrip(":"))
-        findings, cost = asyncio.run(_look(backend, section, kind, requests, engine))
+        findings, cost = asyncio.run(_look(backend, section, kind, (requests, max_seconds), engine))
         if api == "batch":
             findings = [_needed(finding) for finding in findings]
         show(findings, cost, json)
@@ -84,9 +85,16 @@ def _section(
 
 
 async def _look(
-    backend: str, options: dict[str, Any], kind: Literal["chat", "completion"], requests: int, engine: EngineSettings
+    backend: str,
+    options: dict[str, Any],
+    kind: Literal["chat", "completion"],
+    limits: tuple[int, float],
+    engine: EngineSettings,
 ) -> tuple[list[Finding], float | None]:
-    """The findings, and what they cost; None where the price is not known. Each of several servers is looked at."""
+    """The findings, and what they cost; None where the price is not known. Each of several servers is looked at.
+
+    `limits`: of requests at once and of seconds. Raises BudgetReached.
+    """
     from dataclasses import replace
 
     from synth.engine.budget import Budget, CappedModel
@@ -104,9 +112,11 @@ async def _look(
         found: list[Finding] = []
         for server in servers:
             about = f"{server.address}: " if len(servers) > 1 else ""
-            looked = await check_up(CappedModel(server, budget), kind, requests)
+            looked = await check_up(CappedModel(server, budget), kind, *limits)
             found += [replace(one, name=f"{about}{one.name}") for one in looked]
         return found, budget.spent_cost if prices else None
+    except BudgetReached as error:
+        raise BudgetReached(error.message, "raise --max-cost, or ask fewer --requests; a look keeps nothing") from None
     finally:
         await model.close()
 

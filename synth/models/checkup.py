@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, Literal
 
-from synth.errors import BudgetReached, RequestFailed, RetryableError, SynthError
+from synth.errors import BudgetReached, RequestFailed, RequestRefused, RetryableError, SynthError
 from synth.models.base import ChatModel, ChatRequest, Completion, Sampling
 from synth.prompts import Prompt, render
 from synth.prompts.replies import task_reply
@@ -27,8 +28,11 @@ FEW = 4
 SLOW_S = 0.02
 """A model that answers faster than this has nothing to gain from requests at once."""
 ADVICE = "no run can work with it: see whether it is up, whether base_url is right, and what its log says"
-LOOK_S = 0.2
+QUEUE_S = 0.2
 """Seconds between two looks at a server's queue."""
+LOOK_S = 5.0
+"""Seconds after which a server is asked whether it is there (`is_there()`, an optional part of the protocol), and those
+it has to say so."""
 _TEXT = {"type": "string", "maxLength": 200}
 _TASK = {
     "type": "object",
@@ -66,16 +70,37 @@ class Finding:
     figures: dict[str, Any] | None = None
 
 
-async def check_up(model: ChatModel, kind: Literal["chat", "completion"], num_requests: int = 32) -> list[Finding]:
-    """What can be said about `model` after `num_requests` + 9 small requests; only the first if that fails."""
-    found = [await _answers(model, kind)]
-    if found[0].state == "broken":
-        return found
-    found += await _context(model)
-    found += await _batch_api(model)
-    found.append(await _structured(model, kind))
-    found.append(await _throughput(model, kind, num_requests))
+async def check_up(
+    model: ChatModel, kind: Literal["chat", "completion"], num_requests: int = 32, max_s: float = math.inf
+) -> list[Finding]:
+    """What can be said about `model` after `num_requests` + 9 small requests; only the first if that fails.
+
+    What is not known after `max_s` seconds is not waited for, and the last finding says so.
+    """
+    found: list[Finding] = []
+    try:
+        async with asyncio.timeout(None if math.isinf(max_s) else max_s):
+            found.append(await _answers(model, kind))
+            if found[0].state == "broken":
+                return found
+            found += await _context(model)
+            found += await _batch_api(model)
+            found.append(await _structured(model, kind))
+            found.append(await _throughput(model, kind, num_requests))
+    except TimeoutError:
+        found.append(_out_of_time(found, max_s))
     return found
+
+
+def _out_of_time(found: Sequence[Finding], max_s: float) -> Finding:
+    if not found:
+        return Finding("answers", "broken", f"no answer came within {max_s:.0f} s", ADVICE)
+    return Finding(
+        "time",
+        "poor",
+        f"what is not listed was not known after {max_s:.0f} s",
+        "allow more --max-seconds, or ask fewer --requests",
+    )
 
 
 def sample_request(
@@ -99,7 +124,7 @@ def _wanted(number: int, topic: str) -> dict[str, str]:
 async def _answers(model: ChatModel, kind: Literal["chat", "completion"]) -> Finding:
     request = sample_request(0, kind)
     try:
-        first = await _try(model, request)  # this may load weights or start a server
+        first = await _first(model, request)
         if isinstance(first, SynthError) and not isinstance(first, RetryableError):
             raise first
         started = time.monotonic()
@@ -119,6 +144,19 @@ async def _answers(model: ChatModel, kind: Literal["chat", "completion"]) -> Fin
     if answer.usage.completion_tokens is None:
         return Finding("answers", "poor", f"{said}, without counting tokens", "budgets will be estimates", figures)
     return Finding("answers", "fine", said, figures=figures)
+
+
+async def _first(model: ChatModel, request: ChatRequest) -> Completion | SynthError:
+    """The first answer, for which weights may be loaded or a server started. A server that says nothing is left."""
+    asked = asyncio.create_task(_try(model, request))
+    is_there = getattr(model, "is_there", None)
+    try:
+        await asyncio.wait({asked}, timeout=LOOK_S)
+        if not asked.done() and is_there is not None and not await is_there(LOOK_S):
+            return RequestRefused(f"{model.endpoint} gives no response at all", "silent")
+        return await asked
+    finally:
+        asked.cancel()
 
 
 async def _context(model: ChatModel) -> list[Finding]:
@@ -224,7 +262,7 @@ async def _longest_queue(model: ChatModel) -> tuple[int, float]:
             if load is not None:
                 found = max(found, (min(before, load.waiting), load.kv_use))
                 before = load.waiting
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(QUEUE_S)
     return found
 
 

@@ -95,3 +95,8 @@ def test_a_server_with_few_places_is_told_from_its_queue() -> None:
     found = findings(seats=4, latency=0.2)["throughput"]
     assert found.state == "poor" and "max_num_seqs" in found.advice
     assert found.figures and found.figures["waited"] > 8
+
+
+def test_a_model_that_never_answers_is_left_when_the_time_is_over() -> None:
+    found = asyncio.run(check_up(Scripted(latency=1000.0), "chat", max_s=1))
+    assert [(one.name, one.state, one.said) for one in found] == [("answers", "broken", "no answer came within 1 s")]
