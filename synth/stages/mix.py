@@ -74,6 +74,11 @@ async def mix(engine: Engine, records: AsyncIterator[Record], settings: MixSetti
         for result in results:
             yield Item((result.record if isinstance(result, Rejection) else result).id, result=result)
 
+    if settings.order == "difficulty" and (bare := sum("complexity" not in one.meta for one in given)):
+        engine.note(
+            f"mix: {bare:,} of {len(given):,} records have no grade of their difficulty and come first, in drawn order;"
+            " `select: {grade: {complexity: true}}` grades them"
+        )
     ids = digest(*(record.id for record in given))
     async for _, made in engine.map(StagePlan(STAGE, digest(dump, ids), dump), items()):
         yield made

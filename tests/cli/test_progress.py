@@ -32,6 +32,13 @@ def test_neither_a_rate_nor_a_time_is_shown_before_it_was_measured() -> None:
     assert cost == "1.0000/3.00"  # two records cost 1, four are left
 
 
+def test_a_cost_at_an_unknown_price_is_said_to_be_unknown() -> None:
+    progress = RunProgress(order=("bootstrap",))
+    stage = progress.stage("bootstrap", 10)
+    stage.answered(100, 50, 0.0, is_priced=False)
+    assert cells(stage, 10)[-2] == "unknown" and "cost unknown" in describe(stage, 10)
+
+
 def test_a_stage_expects_what_the_stage_before_it_kept() -> None:
     progress = RunProgress(order=("bootstrap", "respond", "select"))
     respond, bootstrap = progress.stage("respond"), progress.stage("bootstrap", 5)

@@ -113,6 +113,20 @@ def test_the_stage_keeps_the_order_and_tells_what_was_asked_and_got(tmp_path: Pa
     assert table.rows[0] == ["big", 900, "50.00%", 10, "50.00%"]  # type: ignore[union-attr]
 
 
+def test_an_order_by_difficulty_without_grades_is_noted(tmp_path: Path) -> None:
+    async def given_records() -> Any:
+        for record in (*SMALL, Record("graded", output="x", meta={"complexity": 3})):
+            yield record
+
+    collect(
+        tmp_path, Scripted(lambda _: ""), lambda engine: mix(engine, given_records(), MixSettings(order="difficulty"))
+    )
+    reader = LedgerReader(tmp_path)
+    (note,) = [detail for _, detail in reader.query("SELECT kind, detail FROM events WHERE kind='note'")]
+    reader.close()
+    assert note.startswith("mix: 90 of 91 records have no grade of their difficulty")
+
+
 def test_a_students_loss_orders_the_records_and_is_noted(tmp_path: Path) -> None:
     tiny = pytest.importorskip("synth.student.tiny")
     base = tiny.make_tiny([f" {one.asked()} {one.output}" for one in STEPS], tmp_path / "base", hidden=32, heads=2)
