@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from synth.cli.common import log, safe
-from synth.engine.prices import UNKNOWN
 from synth.engine.progress import RunProgress, StageProgress
 
 PLAIN_EVERY_S = 30.0
@@ -126,6 +125,8 @@ def cells(stage: StageProgress, total: int | None) -> list[str]:
 
 def _cost(stage: StageProgress, total: int | None) -> str:
     if not stage.cost:
+        from synth.engine.prices import UNKNOWN
+
         return UNKNOWN if stage.num_unpriced else ""
     share = stage.share_left(total) if total is not None and not stage.ended else None
     return f"{stage.cost:.4f}" + (f"/{stage.cost * (1 + share):.2f}" if share is not None else "")
