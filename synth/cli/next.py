@@ -29,7 +29,12 @@ NEXT: dict[str, tuple[str, ...]] = {
     "lineage": ("synth review {folder}",),
     "reparse": ("synth export {folder}",),
     "validate": ("synth estimate {recipe}",),
-    "estimate": (f"synth run {{recipe}} {SERVER}", "synth run {recipe} --teacher {teacher}", "synth run {recipe}"),
+    "estimate": (
+        f"synth run {{recipe}} {SERVER}",
+        "synth run {recipe} --teacher {teacher}",
+        "synth run {recipe} --base-url {base_url}",
+        "synth run {recipe}",
+    ),
     "doctor": (
         "synth run {recipe}",
         f"synth bootstrap {SERVER} --run runs/mine",

@@ -74,10 +74,9 @@ def run(
 
 def resolved(path: Path, overrides: list[str], asking: Asking) -> Recipe:
     """The recipe with what flags change in it. Raises UsageError where it asks and names no teacher."""
-    swap = asking.teacher is not None or asking.base_url is not None
-    sections = {"teacher": model_section(asking.teacher, asking.base_url, asking.concurrency)} if swap else {}
-    more = [f"teacher.concurrency={asking.concurrency}"] if asking.concurrency else []
-    recipe = read(path, [*overrides, *more], sections)
+    named = asking.teacher is not None
+    sections = {"teacher": model_section(asking.teacher, asking.base_url, asking.concurrency)} if named else {}
+    recipe = read(path, [*overrides, *asking.overrides], sections)
     if recipe.needs_teacher and "teacher" not in recipe.model_fields_set:
         raise no_teacher()
     return asking.capped(recipe)

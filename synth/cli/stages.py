@@ -153,13 +153,13 @@ def _go_on(run_dir: Path, reanswer: bool, asking: Asking, json: bool) -> None:
     """Answer in a run folder, with its own teacher or the one of the flags; the tasks stay as they are."""
     from synth.cli.run import execute
     from synth.pipeline import read_run_recipe
-    from synth.recipe import build_recipe
+    from synth.recipe import build_recipe, set_value
 
     data = read_run_recipe(run_dir).model_dump(mode="json")
     data["respond"] = (data.get("respond") or {}) | {"reanswer": reanswer}
-    if asking.teacher or asking.base_url:
+    if asking.teacher:
         data["teacher"] = model_section(asking.teacher, asking.base_url, asking.concurrency)
-    elif asking.concurrency:
-        data["teacher"]["concurrency"] = asking.concurrency
+    for override in asking.overrides:
+        set_value(data, override)
     recipe = asking.capped(build_recipe(data, str(run_dir)))
     execute(recipe, run_dir, until="respond", steering=asking.steering("respond"), json=json)

@@ -44,6 +44,14 @@ class Asking:
         """Is a model or its server named?"""
         return any((self.teacher, self.judge, self.base_url, self.concurrency))
 
+    @property
+    def overrides(self) -> list[str]:
+        """What flags change in the teacher that a recipe names; nothing where they name another one."""
+        if self.teacher is not None:
+            return []
+        server = ["teacher.backend=openai", f"teacher.base_url={self.base_url}"] if self.base_url else []
+        return server + ([f"teacher.concurrency={self.concurrency}"] if self.concurrency else [])
+
     def capped(self, recipe: Recipe) -> Recipe:
         """`recipe` with the cap and the prices of the flags."""
         from synth.pipeline.money import with_caps

@@ -75,6 +75,16 @@ def test_respond_on_a_run_folder_asks_the_teacher_of_its_flags(tmp_path: Path) -
     assert code == 2 and "keeps its seed" in said
 
 
+def test_an_address_alone_is_a_new_one_of_the_teacher_that_the_recipe_names(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(
+        "teacher: {backend: openai, model: embedded, base_url: http://127.0.0.1:9/v1}\nbootstrap: {num_tasks: 2}\n"
+    )
+    with ServedTeacher() as served:
+        code, _, said = call("run", path, "--run", tmp_path / "run", "--base-url", served.url)
+        assert code == 0 and any(served.url in name for name in models(tmp_path / "run")), said
+
+
 @pytest.mark.parametrize("path", CLI, ids=lambda path: path.name)
 def test_the_command_line_has_no_sql_no_statistics_and_makes_no_engine(path: Path) -> None:
     text = path.read_text("utf-8")
