@@ -34,8 +34,11 @@ ROWS, AFTER_ROWS = ("saved", "left"), ("free", "done", "read", "ready", "closed"
 _KNOWN = f"{SELECT_ENTRY} WHERE key=?1 OR (question=?2 AND state='answered') ORDER BY key<>?1, rowid"
 
 
-class WorkerLost(Exception):
-    """The process of a worker is gone."""
+class WorkerLost(SynthError):
+    """The process of a worker is gone; the message says what is known of its end."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, LOGS)
 
 
 class Line(Protocol):
@@ -94,7 +97,7 @@ class _Member:
 
 
 class Crew:
-    """Workers as a place where items are worked on (see `synth.engine.work.Place`). Call `open` before use."""
+    """Workers as a place where items are worked on (see `synth.engine.work.Place`); they start at the first of them."""
 
     def __init__(self, engine: Engine, hire: Hire, size: int) -> None:
         self.engine = engine
@@ -107,11 +110,21 @@ class Crew:
         self._read: set[str] = set()
         self._deaths = 0
         self._is_closing = False
+        self._opening: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
-        """Start the workers; nothing is asked before all shards that were left behind are read."""
-        await asyncio.gather(*(self._start(place) for place in range(self._size)))
+        """Start the workers, unless they are there. Nothing is asked before shards that were left behind are read."""
+        if self._opening is None:
+            self._opening = asyncio.create_task(self._open())
+        await asyncio.shield(self._opening)
+
+    async def _open(self) -> None:
+        try:
+            await asyncio.gather(*(self._start(place) for place in range(self._size)))
+        except Exception as error:
+            self.engine.stop(portable(error))
+            raise portable(error) from None
         self._tasks += [asyncio.create_task(self._keep(place)) for place in range(self._size)]
 
     # -- items ------------------------------------------------------------------------------------------------------
@@ -119,10 +132,11 @@ class Crew:
     @property
     def max_active(self) -> int:
         """Items that may be with the workers."""
-        return sum(member.max_active for member in self._members.values())
+        return max(self._size, sum(member.max_active for member in self._members.values()))
 
     async def do(self, stage: str, rank: int, item: str, value: Any, work: Work) -> list[Result]:
         """The results of an item, worked on by whoever has least to do."""
+        await self.open()
         self.engine.check()
         number = next(self._numbers)
         done: asyncio.Future[list[Result]] = asyncio.get_running_loop().create_future()
@@ -334,6 +348,9 @@ class Crew:
     async def drain(self, grace_s: float) -> None:
         """End every worker, with the last that it has to tell."""
         self._is_closing = True
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.wait([self._opening])
         for member in self._members.values():
             member.send("close", grace_s)
         if self._tasks:

@@ -229,7 +229,10 @@ class Engine:
 
     async def known(self, entry: Entry) -> Entry:
         """The row from which a request goes on, answered where others have asked it already; workers look further."""
-        return entry
+        if self.place is None:
+            return entry
+        await self.place.open()
+        return self.ledger.entry(entry.key) or entry
 
     def _new_entry(self, key: str, where: tuple[str, str, str], request: str) -> Entry:
         who = self.roles[where[2]]

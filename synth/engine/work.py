@@ -56,6 +56,10 @@ class Place(Protocol):
         """Items that may be there at once."""
         ...
 
+    async def open(self) -> None:
+        """Make it ready; nothing is asked before."""
+        ...
+
     async def do(self, stage: str, rank: int, item: str, value: Any, work: Work) -> list[Result]:
         """The results of the item; `rank`: the stage's place at the slots."""
         ...

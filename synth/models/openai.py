@@ -20,13 +20,13 @@ from synth.errors import CredentialsError, RequestRefused, RetryableError, Synth
 from synth.models.base import ChatRequest, Completion
 from synth.models.batch_api import BatchApi, open_batches
 from synth.models.openai_replies import Asked, read_failure, read_reply
-from synth.models.replicas import Replicas, check_different
+from synth.models.replicas import EachAddress, Replicas, addresses_of, check_addresses
 from synth.models.transport import OPENAI_HOST, Access, check_url, check_variable, open_server, read_key
 from synth.records import digest
 
 NOT_SHAPING = (
     *("api_key_env", "organization", "project", "timeout_s", "connect_timeout_s", "max_answer_bytes"),
-    *("extra_headers", "extra_query"),
+    *("extra_headers", "extra_query", "each_address"),
 )
 """Settings that cannot change an answer."""
 OPTIONAL = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "stop", "seed", "logprobs", "top_logprobs")
@@ -59,6 +59,7 @@ class Settings:
         tuple[str, ...],
         Field(description="Servers of the same model, in place of base_url; requests are divided by their load."),
     ] = ()
+    each_address: EachAddress = False
     api_key_env: str = "OPENAI_API_KEY"
     organization: str | None = None
     project: str | None = None
@@ -74,7 +75,7 @@ class Settings:
         """Refuse at once what must not stand in a recipe; no value is repeated. Raises UsageError."""
         for url in self.urls:
             check_url(url)
-        check_different(self.urls)
+        check_addresses(self.urls, self.each_address)
         check_variable(self.api_key_env)
         for name, value in self.extra_headers.items():
             if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", name):
@@ -115,8 +116,9 @@ def connect(settings: Settings) -> OpenAIModel | Replicas:
         raise UsageError("the openai backend needs a model", "write it as openai:MODEL")
     urls = [check_url(url) for url in settings.urls]
     key = read_key(settings.api_key_env, urls)
-    models = [OpenAIModel(replace(settings, base_url=url, base_urls=()), key) for url in urls]
-    return Replicas(models) if len(models) > 1 else models[0]
+    found = addresses_of(urls) if settings.each_address else urls
+    models = [OpenAIModel(replace(settings, base_url=url, base_urls=()), key) for url in found]
+    return Replicas(models, settings.endpoint) if len(models) > 1 else models[0]
 
 
 def wrong_model(address: str, name: str, names: Sequence[str]) -> CredentialsError:

@@ -22,7 +22,7 @@ from synth.engine.shards import adopt
 from synth.engine.stored import ROLES, note_roles, stored_models
 from synth.errors import SynthError, UsageError
 from synth.pipeline.folder import RunResult, write_timings
-from synth.pipeline.on_ray import connected, crew_on_ray, shares
+from synth.pipeline.on_ray import crew_on_ray, shares
 from synth.pipeline.roles import WHOLE, connect_roles, engine_options, known_prices
 from synth.recipe import Recipe
 from synth.records import Record, Rejection, SeedTask
@@ -92,16 +92,16 @@ async def run_data_stages(
     needs_seeds = any(planned.stage.kind == "seeds" for planned in plan)
     seeds = read_seed_tasks(recipe.seeds.path) if needs_seeds or recipe.seeds.export or recipe.seeds.evolve else []
     is_away = _is_away(recipe, offline)
-    with connected(recipe) if is_away else nullcontext():  # first of all, as Ray takes over SIGTERM
-        async with open_engine(recipe, result, offline) as engine:
-            engine.ends_at_gaps = ends_at_gaps
-            if is_away:
-                engine.place = await crew_on_ray(recipe, result.run_dir, engine)
-            note = note_stages(NotedStage(planned.name, planned.stage.kind, planned.helpers) for planned in plan)
-            await engine.ledger.set_meta(NOTE, note)
-            if not offline:
-                _say_waves(recipe, result)
-            await engine.drive(_drive(engine, recipe, seeds, [one for one in plan if one in wanted], given, offline))
+    async with (
+        open_engine(recipe, result, offline) as engine,
+        crew_on_ray(recipe, result.run_dir, engine) if is_away else nullcontext() as engine.place,
+    ):
+        engine.ends_at_gaps = ends_at_gaps
+        note = note_stages(NotedStage(planned.name, planned.stage.kind, planned.helpers) for planned in plan)
+        await engine.ledger.set_meta(NOTE, note)
+        if not offline:
+            _say_waves(recipe, result)
+        await engine.drive(_drive(engine, recipe, seeds, [one for one in plan if one in wanted], given, offline))
 
 
 def _is_away(recipe: Recipe, offline: bool) -> bool:

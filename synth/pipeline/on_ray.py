@@ -15,8 +15,8 @@ import os
 import shutil
 import socket
 import uuid
-from collections.abc import Awaitable, Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Collection, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -177,10 +177,15 @@ async def alive(reply: Awaitable[Reply]) -> Reply:
 
 
 class Hiring:
-    """Starts the workers of one run, each new one on the node of the one it follows, where that one's shard is."""
+    """Starts the workers of one run, each new one on the node of the one it follows, where that one's shard is.
+
+    Ray is reached for the first of them, in a thread: Ray starts in seconds, and takes over SIGTERM where it can.
+    """
 
     def __init__(self, recipe: Recipe, spec: Spec) -> None:
         self._spec, self._recipe = spec, recipe
+        self._held = ExitStack()
+        self._reaching: asyncio.Future[None] | None = None
         self._nodes: dict[int, str] = {}
         self._count = 0
         self._actors: dict[int, Any] = {}
@@ -189,6 +194,7 @@ class Hiring:
         """See `synth.engine.crew.Hire`. Raises UsageError where the cluster cannot hold or equip the worker."""
         import ray
 
+        await self._reach()
         if place in self._actors:
             ray.kill(self._actors[place])  # one that cannot be reached may still run
         name = f"{self._spec.session}-{self._count}"
@@ -210,6 +216,18 @@ class Hiring:
         self._actors[place] = actor
         return name, RayLine(actor)
 
+    async def _reach(self) -> None:
+        if self._reaching is None:
+            connecting = asyncio.to_thread(self._held.enter_context, connected(self._recipe))
+            self._reaching = asyncio.ensure_future(connecting)
+        await asyncio.shield(self._reaching)
+
+    async def close(self) -> None:
+        """Leave Ray."""
+        if self._reaching is not None:
+            await asyncio.wait([self._reaching])
+        self._held.close()
+
 
 def worker_options(recipe: Recipe, node: str | None) -> dict[str, Any]:
     """What an actor asks of the cluster: a CPU, the recipe's GPUs, and the `node` of the worker before it, if any."""
@@ -225,8 +243,6 @@ def connected(recipe: Recipe) -> Iterator[None]:
 
     Raises UsageError where Ray is not installed, or nothing that fits is at the address.
     """
-    if any(role is not None and role.api == "batch" for role in (recipe.teacher, recipe.judge)):
-        raise UsageError("api: batch does not go with engine.on: ray", "batches need no workers: leave out engine.on")
     try:
         import ray
     except ImportError as error:
@@ -269,12 +285,14 @@ def connection(recipe: Recipe) -> dict[str, Any]:
     return {"address": f"ray://{host}:{port}"}
 
 
-async def crew_on_ray(recipe: Recipe, run_dir: Path, engine: Engine) -> Crew:
-    """Workers for a run; `connected` must be entered. Raises UsageError where they cannot start."""
+@asynccontextmanager
+async def crew_on_ray(recipe: Recipe, run_dir: Path, engine: Engine) -> AsyncIterator[Crew]:
+    """Workers for a run. They start, and Ray with them, once something is to be done that is not stored."""
     hiring = Hiring(recipe, await spec_of(recipe, run_dir, engine))
-    crew = Crew(engine, hiring.hire, recipe.engine.workers)
-    await crew.open()
-    return crew
+    try:
+        yield Crew(engine, hiring.hire, recipe.engine.workers)
+    finally:
+        await hiring.close()
 
 
 async def spec_of(recipe: Recipe, run_dir: Path, engine: Engine) -> Spec:
@@ -295,7 +313,7 @@ async def spec_of(recipe: Recipe, run_dir: Path, engine: Engine) -> Spec:
 
 def shares(recipe: Recipe) -> int:
     """How many divide the slots: the workers, and the driver where a stage stays there that asks for much."""
-    return recipe.engine.workers + any(planned.stage.kind == "seeds" for planned in recipe.plan())
+    return recipe.engine.workers + any(one.stage.kind == "seeds" and one.stage.asks for one in recipe.plan())
 
 
 @functools.cache

@@ -334,6 +334,7 @@ def options(arguments: list[str]) -> argparse.Namespace:
         parser.add_argument(f"--{name}", type=float, default=default)
     parser.add_argument("--capacity", type=int, default=0)
     parser.add_argument("--queue", action="store_true")
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--faults", default="")
     parser.add_argument("--refuse", default="")
@@ -344,7 +345,7 @@ async def main(arguments: list[str]) -> None:
     """Print the port and serve."""
     chosen = options(arguments)
     teacher, loop = Server(chosen), asyncio.get_running_loop()
-    listener = await loop.create_server(lambda: Link(teacher), "127.0.0.1", chosen.port, backlog=1024)
+    listener = await loop.create_server(lambda: Link(teacher), chosen.host, chosen.port, backlog=1024)
     print(listener.sockets[0].getsockname()[1], flush=True)
     await listener.serve_forever()
 

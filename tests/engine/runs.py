@@ -18,17 +18,17 @@ from synth.engine.ledger import LedgerReader
 
 HERE = Path(__file__).parent
 KEY = {"OPENAI_API_KEY": "sk-canary-0123456789"}
-STAGES = ("bootstrap", "evolve", "respond", "select")
+STAGES = ("bootstrap", "evolve", "annotate", "respond", "converse", "revise", "select", "prefer")
 
 
 class FaultServer:
     """The fault server in its own process: `url`, and what it counted."""
 
-    def __init__(self, *flags: str) -> None:
-        command = [sys.executable, str(HERE / "fault_server.py"), *flags]
+    def __init__(self, *flags: str, host: str = "127.0.0.1") -> None:
+        command = [sys.executable, str(HERE / "fault_server.py"), "--host", host, *flags]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
-        self.root = f"http://127.0.0.1:{self.process.stdout.readline().strip()}"
+        self.root = f"http://{host}:{self.process.stdout.readline().strip()}"
         self.url = f"{self.root}/v1"
 
     def __enter__(self) -> FaultServer:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,12 +57,10 @@ class Hiring:
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """`on: ray` stands for workers in this process."""
 
-    async def crew(recipe: Recipe, run_dir: Path, engine: Engine) -> Crew:
-        made = Crew(engine, Hiring(await spec_of(recipe, run_dir, engine)).hire, recipe.engine.workers)
-        await made.open()
-        return made
+    @asynccontextmanager
+    async def crew(recipe: Recipe, run_dir: Path, engine: Engine) -> AsyncIterator[Crew]:
+        yield Crew(engine, Hiring(await spec_of(recipe, run_dir, engine)).hire, recipe.engine.workers)
 
-    monkeypatch.setattr(data, "connected", lambda _recipe: nullcontext())
     monkeypatch.setattr(data, "crew_on_ray", crew)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-canary-0123456789")
 
@@ -106,6 +104,17 @@ def test_many_workers_make_the_same_bytes_as_one_process_and_ask_no_more(
     assert server.stats()["again"] == 0 == result.progress.in_flight
     assert ledger_problems(tmp_path / "away") == []
     assert not (tmp_path / "away" / FOLDER).exists()
+
+
+def test_a_finished_run_needs_no_ray(server: FaultServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(*next(iter(KEY.items())))
+    server.set_faults()
+    recipe = read_recipe(write_recipe(tmp_path, server.url))
+    run(recipe, tmp_path / "run")
+    before = made(tmp_path / "run")
+    engine = recipe.engine.model_copy(update={"on": "ray://127.0.0.1:1"})
+    run(recipe.model_copy(update={"engine": engine}), tmp_path / "run")
+    assert made(tmp_path / "run") == before
 
 
 def test_equal_requests_are_asked_once_by_all_workers_together(

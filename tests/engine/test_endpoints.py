@@ -21,9 +21,9 @@ from synth.engine.lane import FAILURES, prefix_of
 from synth.engine.ledger import LedgerReader
 from synth.engine.throttle import AFFINE, WINDOW, Throttle
 from synth.errors import CredentialsError, RetryableError, SynthError, UsageError
-from synth.models.base import Completion, Usage
+from synth.models.base import ChatModel, ChatRequest, Completion, Usage
 from synth.models.openai import Settings
-from synth.models.replicas import Replicas
+from synth.models.replicas import Replicas, addresses_of
 from synth.records import Record, Rejection
 
 pytestmark = pytest.mark.usefixtures("quick_retries")
@@ -186,7 +186,7 @@ def counted(replies: list[Any]) -> Replicas:
     servers = [Scripted(reply) for reply in replies]
     for number, server in enumerate(servers):
         server.endpoint = f"server {number}"
-    return Replicas(servers)
+    return Replicas(servers, "servers")
 
 
 def test_a_server_that_only_errs_costs_no_item_and_few_requests(tmp_path: Path) -> None:
@@ -309,6 +309,70 @@ def test_a_server_with_another_model_is_refused_before_anything_is_paid(tmp_path
         with pytest.raises(CredentialsError, match=r"http://\S+ has no model 'm'; it has: other") as raised:
             asyncio.run(main(one))
         assert raised.value.exit_code == UsageError.exit_code and one.stats().get("requests", 0) == 0
+
+
+@pytest.fixture
+def resolve(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """Host name → addresses that it is to stand for."""
+    names: dict[str, list[str]] = {}
+    usual = socket.getaddrinfo
+
+    def found(host: str, *about: Any, **more: Any) -> list[Any]:
+        return [one for name in names.get(host, [host]) for one in usual(name, *about, **more)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", found)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-canary-0123456789")
+    return names
+
+
+def test_a_name_that_stands_for_several_servers_is_asked_at_each_address(
+    resolve: dict[str, list[str]], tmp_path: Path
+) -> None:
+    async def main(model: ChatModel) -> list[Record | Rejection]:
+        async with engine_over(tmp_path, model) as engine:
+            return await answer_all(engine, tasks(60))
+
+    with FaultServer("--latency", "0.02", host="127.0.0.2") as one:
+        port = one.root.rpartition(":")[2]
+        with FaultServer("--latency", "0.02", "--port", port, host="127.0.0.3") as other:
+            url = f"http://models.test:{port}/v1"
+            resolve["models.test"] = ["::1", "127.0.0.3", "127.0.0.2"]  # no server listens at the first
+            results = asyncio.run(main(client(url, each_address=True)))
+            asked = [server.stats()["requests"] for server in (one, other)]
+            assert min(asked) >= 1 and sum(asked) == 60
+            resolve["models.test"] = ["127.0.0.2"]
+            again = asyncio.run(main(client(url, each_address=True)))
+            assert outputs(again) == outputs(results) and one.stats()["requests"] == asked[0], "stored under the name"
+
+
+def test_a_name_stays_as_it_is_where_it_cannot_be_resolved_or_stands_for_one_server(
+    resolve: dict[str, list[str]],
+) -> None:
+    resolve["one.test"], resolve["none.test"] = ["127.0.0.1"], ["no-such-host.invalid"]
+    assert addresses_of(["http://one.test/v1", "http://none.test:8000/v1"]) == [
+        "http://one.test/v1",
+        "http://none.test:8000/v1",
+    ]
+    resolve["six.test"] = ["::2", "::1"]
+    assert addresses_of(["http://six.test:8000/v1"]) == ["http://[::1]:8000/v1", "http://[::2]:8000/v1"]
+
+
+def test_addresses_are_not_asked_one_by_one_where_certificates_are_of_the_name() -> None:
+    with pytest.raises(UsageError, match="each_address goes with http://"):
+        Settings("m", "https://models.test/v1", each_address=True)
+
+
+def test_asked_as_a_whole_the_first_server_that_can_be_reached_answers() -> None:
+    async def ask(*said: Any) -> tuple[str, list[int]]:
+        model = counted([lambda _, one=one: one for one in said])
+        request = ChatRequest(({"role": "user", "content": "hi"},))
+        return (await model.complete(request)).text, [len(server.asked) for server in model.servers]  # type: ignore[attr-defined]
+
+    assert asyncio.run(ask(AWAY, "here", "there")) == ("here", [1, 1, 0])
+    with pytest.raises(RetryableError, match="it is broken"):
+        asyncio.run(ask(BROKEN, "here"))
+    with pytest.raises(RetryableError, match="it is away"):
+        asyncio.run(ask(AWAY, AWAY))
 
 
 def test_the_same_address_twice_is_refused_however_it_is_written() -> None:

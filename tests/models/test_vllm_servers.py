@@ -24,6 +24,7 @@ from vllm_client import GIVEN, ask, pid_of, using, wait_for
 from synth.errors import CredentialsError, RequestRefused, RetryableError, SynthError
 from synth.models import connect
 from synth.models.base import ChatRequest
+from synth.models.replicas import servers_of
 from synth.models.vllm import VllmModel, managed, traces
 from synth.models.vllm.server import Server
 
@@ -194,7 +195,7 @@ def test_several_managed_servers_divide_requests_and_gpus_and_end_together(
     async def run() -> list[int]:
         found = connect("vllm", GIVEN | {"executable": vllm, "num_servers": 2})
         try:
-            answers = await asyncio.gather(*(found.complete(ask()) for _ in range(8)))
+            answers = await asyncio.gather(*(server.complete(ask()) for server in servers_of(found)))
         finally:
             pids = {int(answer.text.split()[0]) for answer in answers}
             seen = {Path(f"/proc/{pid}/environ").read_bytes().count(b"CUDA_VISIBLE_DEVICES=4") for pid in pids}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from synth.models.replicas import Replicas
+from synth.models.replicas import Replicas, addresses_of
 from synth.models.vllm.gpus import visible_gpus
 from synth.models.vllm.model import VllmModel
 from synth.models.vllm.settings import NOT_SHAPING, Settings, check_settings
@@ -26,13 +26,14 @@ def connect(settings: Settings) -> VllmModel | Replicas:
     """
     check_settings(settings)
     models = [VllmModel(one, number) for number, one in enumerate(one_each(settings), 1)]
-    return Replicas(models) if len(models) > 1 else models[0]
+    return Replicas(models, settings.endpoint) if len(models) > 1 else models[0]
 
 
 def one_each(settings: Settings) -> list[Settings]:
     """The settings of each server alone: one address of those that run, or the next share of this machine's GPUs."""
     if settings.urls:
-        return [replace(settings, base_url=url, base_urls=()) for url in settings.urls]
+        urls = addresses_of(settings.urls) if settings.each_address else settings.urls
+        return [replace(settings, base_url=url, base_urls=()) for url in urls]
     if settings.num_servers == 1:
         return [settings]
     gpus, share = visible_gpus(), settings.gpus_each

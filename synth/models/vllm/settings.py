@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from pydantic import Field
 
 from synth.errors import UsageError
-from synth.models.replicas import check_different
+from synth.models.replicas import EachAddress, check_addresses
 from synth.models.vllm.gpus import count_gpus
 from synth.records import digest
 
@@ -70,6 +70,7 @@ class Settings:
     base_urls: Annotated[
         tuple[str, ...], Field(description="Running servers of the same model; requests are divided by their load.")
     ] = ()
+    each_address: EachAddress = False
     api_key_env: str = "VLLM_API_KEY"
     adapter: str | None = None
     device: Literal["auto", "cpu", "gpu"] = "auto"
@@ -191,7 +192,7 @@ def _bad_values(settings: Settings) -> list[str]:
 def _bad_urls(settings: Settings) -> list[str]:
     wrong = ["give base_url or base_urls, not both"] if settings.base_url and settings.base_urls else []
     wrong += ["num_servers starts servers, but base_url names some that run already"] * (settings.num_servers > 1)
-    check_different(settings.urls)
+    check_addresses(settings.urls, settings.each_address)
     for url in settings.urls:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
