@@ -59,8 +59,7 @@ __all__ = [
 
 ACTIVE_PER_SLOT = 4
 """Items of a free stage at work for each slot: enough that none runs idle, few enough that they are done one after the
-other. With all of them at work at once all would be done at the end, and what comes after had nothing to do till then.
-"""
+other. With all of them at work at once all would be done at the end, and later stages would be idle till then."""
 BREATH_S, BREATHS, IDLE_S = 0.001, 20, 0.0005
 """Ready results are settled for so long before the network gets turns again: until one is this short, but not more."""
 LOOKAHEAD, FILES_AHEAD = 8_192, 4
@@ -229,10 +228,9 @@ class Engine:
 
     async def known(self, entry: Entry) -> Entry:
         """The row from which a request goes on, answered where others have asked it already; workers look further."""
-        if self.place is None:
-            return entry
-        await self.place.open()
-        return self.ledger.entry(entry.key) or entry
+        if self.place is not None:
+            await self.place.open()
+        return entry
 
     def _new_entry(self, key: str, where: tuple[str, str, str], request: str) -> Entry:
         who = self.roles[where[2]]
@@ -366,11 +364,6 @@ class Engine:
             self.check()
         finally:
             await self.drain(self.options.grace_s)
-
-    @property
-    def has_answered(self) -> bool:
-        """Has any endpoint answered?"""
-        return any(who.health.has_answered for who in self._watched)
 
     def verdict(self) -> SynthError | None:
         """Why nothing came of the requests to an endpoint, here or elsewhere, where not one was answered."""

@@ -139,6 +139,11 @@ class WorkerEngine(Engine):
         super().__init__(shard, roles, budget, RunProgress(), options)
         self._worker = worker
 
+    @property
+    def has_answered(self) -> bool:
+        """Has any endpoint answered?"""
+        return any(who.health.has_answered for who in self._watched)
+
     async def known(self, entry: Entry) -> Entry:
         """The row from which to go on: one that answers this request, the driver's own, or `entry`."""
         rows: list[Entry] = await self._worker.ask("claim", entry.key, entry.question)

@@ -91,7 +91,7 @@ async def run_data_stages(
     plan = [planned for planned in recipe.plan() if planned.stage.kind != "folder"]
     needs_seeds = any(planned.stage.kind == "seeds" for planned in plan)
     seeds = read_seed_tasks(recipe.seeds.path) if needs_seeds or recipe.seeds.export or recipe.seeds.evolve else []
-    is_away = _is_away(recipe, offline)
+    is_away = recipe.engine.on != "here" and not offline
     async with (
         open_engine(recipe, result, offline) as engine,
         crew_on_ray(recipe, result.run_dir, engine) if is_away else nullcontext() as engine.place,
@@ -102,17 +102,6 @@ async def run_data_stages(
         if not offline:
             _say_waves(recipe, result)
         await engine.drive(_drive(engine, recipe, seeds, [one for one in plan if one in wanted], given, offline))
-
-
-def _is_away(recipe: Recipe, offline: bool) -> bool:
-    """Are items worked on elsewhere? Raises UsageError where their requests are to go in batches."""
-    is_away = recipe.engine.on != "here" and not offline
-    if is_away and any(model is not None and model.api == "batch" for model in (recipe.teacher, recipe.judge)):
-        raise UsageError(
-            "a batch is filled by one process, and engine.on works in several",
-            "leave engine.on out with `api: batch`: it is the provider that does the work",
-        )
-    return is_away
 
 
 @asynccontextmanager
@@ -145,7 +134,7 @@ async def _note_models(engine: Engine) -> None:
 
 
 def _engine(recipe: Recipe, ledger: Ledger, result: RunResult, offline: bool) -> Engine:
-    number = recipe.engine.workers if _is_away(recipe, offline) else 0
+    number = 0 if recipe.engine.on == "here" or offline else recipe.engine.workers
     stored = stored_models(ledger) if offline else {}
     roles = connect_roles(recipe, moved_servers(ledger), stored, (number, shares(recipe)) if number else WHOLE)
     for role, who in roles.items():

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from synth.engine.batches import BatchSettings
 from synth.engine.budget import Price
 from synth.engine.payment import batch_price
 from synth.engine.prices import find_price
 from synth.engine.run import EngineOptions, RoleModel
 from synth.engine.stored import StoredModel
 from synth.engine.throttle import Throttle
+from synth.errors import UsageError
 from synth.models import connect
 from synth.models.replicas import servers_of
 from synth.recipe import ModelSettings, Recipe
@@ -25,7 +27,8 @@ def connect_role(
     `share`: the number of one who asks, from 0, and how many there are that divide the slots between them.
     """
     model = stored or connect(settings.backend, settings.options)
-    slots = settings.batch.max_requests if settings.api == "batch" and stored is None else None
+    batch = settings.batch if settings.api == "batch" and stored is None else None
+    slots = _batch_slots(batch, share)
     throttle = Throttle(_slots(settings, share) or slots, servers_of(model))
     return RoleModel(model, throttle, settings.max_tokens, settings.kind, offline=stored is not None)
 
@@ -36,7 +39,10 @@ def connect_roles(
     stored: Mapping[str, StoredModel] = {},
     share: tuple[int, int] = WHOLE,
 ) -> dict[str, RoleModel]:
-    """Every role of the recipe. `moved`: endpoint now → endpoint under which its answers are stored."""
+    """Every role of the recipe. `moved`: endpoint now → endpoint under which its answers are stored.
+
+    Raises UsageError for requests in batches that workers would have to fill together.
+    """
     teacher = connect_role(recipe.teacher, stored.get("teacher"), share)
     judge = connect_role(recipe.judge, stored.get("judge"), share) if recipe.judge else teacher
     roles = {"teacher": teacher, "judge": judge}
@@ -44,8 +50,8 @@ def connect_roles(
         for role, model in planned.stage.roles(planned.settings).items():
             batch = getattr(model, "batches", None) if role not in stored else None
             known = stored.get(role) or model
-            slots = Throttle(batch.max_requests if batch else None, servers_of(known))
-            roles[role] = RoleModel(known, slots, offline=role in stored)
+            slots = _batch_slots(batch, share if planned.stage.kind == "records" else WHOLE)
+            roles[role] = RoleModel(known, Throttle(slots, servers_of(known)), offline=role in stored)
     for who in roles.values():
         who.known_as = moved.get(who.model.endpoint, "")
     return roles
@@ -68,6 +74,16 @@ def engine_options(recipe: Recipe) -> EngineOptions:
     """How hard to try."""
     engine = recipe.engine
     return EngineOptions(recipe.seed, engine.max_attempts, engine.deadline_s, engine.grace_s)
+
+
+def _batch_slots(batch: BatchSettings | None, share: tuple[int, int]) -> int | None:
+    """A file of requests is out at once. Raises UsageError where workers would have to fill it together."""
+    if batch is not None and share != WHOLE:
+        raise UsageError(
+            "a batch is filled by one process, and engine.on works in several",
+            "leave engine.on out with `api: batch`: it is the provider that does the work",
+        )
+    return batch.max_requests if batch else None
 
 
 def _slots(settings: ModelSettings, share: tuple[int, int]) -> int | None:

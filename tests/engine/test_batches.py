@@ -323,6 +323,23 @@ def test_batches_with_workers_elsewhere_are_refused_before_anything_is_asked(tmp
     assert done.returncode == 2 and "a batch is filled by one process" in done.stderr, done.stderr
 
 
+def test_a_teacher_of_a_pool_answers_in_batches_what_it_answers_one_by_one(
+    tmp_path: Path, teacher: ServedTeacher
+) -> None:
+    recipe, made = write_recipe(tmp_path, 12), {}
+    for api in ("chat", "batch"):
+        one = {"backend": "openai", "model": "embedded", "base_url": teacher.url, "api": api, "batch": QUICK}
+        sections = {"teacher": {"backend": "embedded"}, "prefer": {"num_answers": 3, "teachers": {"one": one}}}
+        asked = [f"{name}={json.dumps(value)}" for name, value in ({"select": None} | sections).items()]
+        flags = [flag for text in asked for flag in ("--set", text)]
+        done = synth("run", recipe, "--run", tmp_path / api, *flags)
+        assert done.returncode == 0 and ("requests of prefer" in done.stderr) == (api == "batch"), done.stderr
+        made[api] = list(LedgerReader(tmp_path / api).records("prefer"))
+    assert made["batch"] == made["chat"] and len(made["batch"]) == 12
+    refused = synth("run", recipe, "--run", tmp_path / "away", *flags, "--set", "engine.on=ray")
+    assert refused.returncode == 2 and "a batch is filled by one process" in refused.stderr
+
+
 def test_bootstrap_goes_in_waves_and_says_so(tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(

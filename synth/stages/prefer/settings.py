@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from synth.engine.batches import BatchSettings
 from synth.errors import UsageError
 from synth.models import check_options, connect
 from synth.models.base import ChatModel
@@ -20,6 +21,10 @@ class PoolModel(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     backend: str | None = Field(None, description="Its backend; null: the recipe's own teacher (or judge).")
+    api: Literal["chat", "batch"] = Field(
+        "chat", description="batch: its requests go in files that a provider answers within a day for half the price."
+    )
+    batch: BatchSettings = Field(BatchSettings(), description="With `api: batch`: how files are filled and waited for.")
 
     @property
     def options(self) -> dict[str, Any]:
@@ -30,6 +35,8 @@ class PoolModel(BaseModel):
     def _backend_knows_its_options(self) -> PoolModel:
         if self.backend is None and self.options:
             raise ValueError(f"{', '.join(self.options)}: name the backend that these settings belong to")
+        if self.api == "batch" and self.backend is None:
+            raise ValueError("`api: batch` goes with a backend of its own; the recipe's own teacher has its api")
         try:
             check_options(self.backend or "embedded", self.options)
         except UsageError as error:
@@ -129,8 +136,15 @@ def pool_roles(settings: PreferSettings) -> Mapping[str, ChatModel]:
     """The models of both pools that are not the recipe's own, by role."""
     pools = (("teacher", settings.teachers), ("judge", settings.judges))
     return {
-        model.role(name, usual): connect(model.backend, model.options)
+        model.role(name, usual): _connected(model.backend, model)
         for usual, pool in pools
         for name, model in pool.items()
         if model.backend is not None
     }
+
+
+def _connected(backend: str, model: PoolModel) -> ChatModel:
+    found: Any = connect(backend, model.options)
+    if model.api == "batch":
+        found.batches = model.batch
+    return cast(ChatModel, found)
