@@ -32,8 +32,7 @@ from synth.checks import TASK_CHECKS, build_checks, build_pair_checks
 from synth.checks.base import Check
 from synth.checks.echo import repeats_request
 from synth.embedded.defects import read_items
-from synth.embedded.faults import FAULTS, Fault, Faults
-from synth.embedded.faulty import FaultyModel
+from synth.embedded.faults import FAULTS, Fault, Faults, FaultyModel
 from synth.errors import CredentialsError, RequestRefused, RetryableError
 from synth.models.base import ChatRequest, Completion, Sampling
 from synth.parsing import (

@@ -24,8 +24,7 @@ from typing import Any
 from synth.embedded import EmbeddedTeacher, Settings
 from synth.embedded.draws import Draw
 from synth.embedded.evolve import domain_of
-from synth.embedded.faults import Faults, prompt_kind
-from synth.embedded.faulty import FaultyModel
+from synth.embedded.faults import Faults, FaultyModel, prompt_kind
 from synth.embedded.generate import told
 from synth.embedded.task import understand
 from synth.embedded.values import Unfit

@@ -127,8 +127,6 @@ def count_tokens(text: str) -> int:
 
 
 class EmbeddedTeacher:
-    """The teacher as a ChatModel."""
-
     endpoint = "embedded"
 
     def __init__(self, settings: Settings) -> None:
@@ -150,8 +148,7 @@ def connect(settings: Settings) -> ChatModel:
     teacher = EmbeddedTeacher(settings)
     if not settings.faults:
         return teacher
-    from synth.embedded.faults import Faults
-    from synth.embedded.faulty import FaultyModel
+    from synth.embedded.faults import Faults, FaultyModel
 
     return FaultyModel(teacher, Faults(settings.faults))
 
@@ -171,9 +168,12 @@ def serve(
     port that is taken.
     """
     from synth.embedded.faults import Faults
-    from synth.embedded.server import ServeSettings
+    from synth.embedded.server import ServeSettings, TeacherServer
     from synth.embedded.server import serve as run
 
-    teacher = Settings(model=model)
-    spoiler = Faults(faults, fault_seed, label_path)
-    run(model, lambda request: reply(request, teacher), on_ready, spoiler, ServeSettings(**settings))
+    teacher, options, spoiler = Settings(model=model), ServeSettings(**settings), Faults(faults, fault_seed, label_path)
+    handler = TeacherServer(model, lambda request: reply(request, teacher), spoiler, options)
+    try:
+        asyncio.run(run(handler, options.port, on_ready))
+    finally:
+        spoiler.close()

@@ -13,7 +13,6 @@ from synth.embedded.values import Label, Name, Quantity, Table, Unfit, show_numb
 
 
 def answer(task: Task) -> str:
-    """What a careful person would reply."""
     outcome = task.outcome
     last = outcome.links[-1]
     main = _written(last, task)
@@ -33,7 +32,6 @@ def with_steps(task: Task) -> str:
 
 
 def title(link: Link) -> str:
-    """What a result is called: "Total price"."""
     name = OPERATIONS[link.step.op].named(link.step.args)
     return name[:1].upper() + name[1:]
 
@@ -48,7 +46,6 @@ def _written(link: Link, task: Task) -> str:
 
 
 def table_form(material: str) -> str:
-    """The notation of a table's text."""
     return "json" if material.startswith("[") else "csv"
 
 
@@ -77,7 +74,6 @@ def _names(text: str, given: str) -> bool:
 
 
 def _others(task: Task) -> list[str]:
-    """The labels or the rows that are not the result."""
     result, last = task.outcome.result, task.outcome.links[-1]
     found: list[str] = []
     if isinstance(result, Label):

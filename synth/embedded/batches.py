@@ -7,22 +7,36 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from aiohttp import BodyPartReader, web
+
+from synth.embedded.wire import error_body
 from synth.errors import UsageError
 from synth.records import digest
 
-if TYPE_CHECKING:
-    from aiohttp import web
+
+def refusal(
+    status: int,
+    message: str,
+    kind: str = "invalid_request_error",
+    param: str | None = None,
+    code: str | int | None = None,
+) -> web.Response:
+    """An error as the API has it; its code is the status where there is no other."""
+    body = error_body(message, kind, status if code is None else code, param)
+    return web.Response(body=body, status=status, content_type="application/json")
+
 
 Answer = Callable[[Any, str, str, bool], tuple[int, dict[str, Any]]]
 """Body, path and draw of a request, and will its row be lost? → status and body of its answer."""
 FAULTS = ("shuffled", "twice", "missing", "broken", "expired", "failed", "absent")
-MAX_REQUESTS, MAX_BYTES, PAGE = 50_000, 200 * 2**20, 100
+PAGE = 100
 TURN = 50
 """Requests answered before others get a turn."""
 
@@ -64,9 +78,6 @@ class Batches:
         self._files: dict[str, bytes] = {}
 
     async def __call__(self, request: web.BaseRequest, path: str) -> web.Response:
-        """The answer to a request below /files or /batches."""
-        from aiohttp import web
-
         kind, *rest = path.strip("/").split("/")
         if "absent" in self._faults:
             return web.json_response({"detail": "Not Found"}, status=404)
@@ -85,30 +96,23 @@ class Batches:
                 self.made[name].about["status"] = "cancelling"
                 self.made[name].go.set()
                 return web.json_response(self.made[name].about)
-        return _refused(404, f"Nothing is at {path}")
+        return refusal(404, f"Nothing is at {path}")
 
     async def _upload(self, request: web.BaseRequest) -> web.Response:
-        from aiohttp import BodyPartReader, web
-
-        parts: dict[str | None, bytearray] = {}
+        parts: dict[str | None, bytearray] = defaultdict(bytearray)
         async for part in await request.multipart():
-            content = parts.setdefault(part.name, bytearray()) if isinstance(part, BodyPartReader) else bytearray()
             while isinstance(part, BodyPartReader) and (chunk := await part.read_chunk(2**18)):
-                content += chunk
-                if len(content) > MAX_BYTES:
-                    return _refused(413, f"A file has at most {MAX_BYTES} bytes")
-        if bytes(parts.get("purpose", b"")) != b"batch":
-            return _refused(400, "A file for a batch has this purpose")
+                parts[part.name] += chunk
+        if parts["purpose"] != b"batch":
+            return refusal(400, "A file for a batch has this purpose")
         name = f"file-{len(self._files)}"
-        self._files[name] = bytes(parts.get("file", b""))
+        self._files[name] = bytes(parts["file"])
         return web.json_response({"id": name, "object": "file", "bytes": len(self._files[name]), "purpose": "batch"})
 
     def _create(self, data: dict[str, Any]) -> web.Response:
-        from aiohttp import web
-
         content = self._files.get(data.get("input_file_id", ""))
         if content is None or data.get("completion_window") != "24h":
-            return _refused(400, "A batch needs the id of an uploaded file and a completion_window of 24h")
+            return refusal(400, "A batch needs the id of an uploaded file and a completion_window of 24h")
         lines = content.splitlines()
         number = len(self.made) + 1
         about: dict[str, Any] = {
@@ -121,7 +125,7 @@ class Batches:
         about |= {"output_file_id": None, "error_file_id": None, "errors": None}
         about |= {"request_counts": {"total": len(lines), "completed": 0, "failed": 0}}
         batch = self.made[about["id"]] = Batch(number, about, lines)
-        if self._faults.get("failed") == number or len(lines) > MAX_REQUESTS:
+        if self._faults.get("failed") == number:
             error = {"code": "token_limit_exceeded", "message": "Enqueued token limit reached", "line": None}
             about |= {"status": "failed", "errors": {"object": "list", "data": [error]}}
         else:
@@ -129,7 +133,6 @@ class Batches:
         return web.json_response(about)
 
     def _list(self, query: Any) -> dict[str, Any]:
-        """A page of batches, the newest first."""
         names = list(reversed(self.made))
         start = names.index(query["after"]) + 1 if query.get("after") in names else 0
         page = names[start : start + min(PAGE, int(query.get("limit", 20)))]
@@ -186,10 +189,3 @@ class Batches:
                 self._files[batch.about[kind]] = ("\n".join(rows) + "\n").encode()
         batch.about["status"] = status
         batch.lines, batch.output, batch.errors = [], [], []
-
-
-def _refused(status: int, message: str) -> web.Response:
-    from aiohttp import web
-
-    error = {"message": message, "type": "invalid_request_error", "param": None, "code": None}
-    return web.json_response({"error": error}, status=status)

@@ -32,16 +32,13 @@ class Context:
 
     @property
     def examples(self) -> list[str]:
-        """The instructions shown in the prompt."""
-        return [one.instruction for one in examples(self.prompt)]
+        return examples(self.prompt)
 
     @property
     def parent(self) -> tuple[str, str]:
-        """Instruction and input of the task that is to be evolved."""
         return self.prompt.given
 
     def other(self) -> Item | None:
-        """Another item of the same reply."""
         rest = [item for index, item in enumerate(self.items) if index != self.at]
         return self.rng.choice(rest) if rest else None
 
@@ -95,7 +92,6 @@ def _json(text: str) -> Any:
 
 
 def _rows(data: Any) -> list[dict[str, Any]]:
-    """The objects of a JSON reply: its first list of objects, or itself."""
     if isinstance(data, dict):
         lists = [value for value in data.values() if isinstance(value, list)]
         data = lists[0] if lists else [data]
@@ -111,12 +107,10 @@ def _with(item: Item, field: str, value: str | None) -> Item | None:
 
 
 def put(field: str, *texts: str) -> ItemDefect:
-    """One of the texts in place of the field."""
     return lambda item, context: _with(item, field, context.rng.choice(texts))
 
 
 def around(field: str, before: str, after: str = "") -> ItemDefect:
-    """Something before and after the text of the field."""
     return lambda item, context: _with(item, field, before + item.get(field, "") + after)
 
 
@@ -154,7 +148,6 @@ def from_its_number(text: str, context: Context) -> str:
 
 
 def single_quotes(text: str, context: Context) -> str | None:
-    """JSON as Python would print it."""
     data = _json(text)
     return repr(data) if isinstance(data, (dict, list)) and repr(data) != text else None
 
@@ -166,7 +159,6 @@ def trailing_comma(text: str, context: Context) -> str | None:
 
 
 def copy_example(item: Item, context: Context) -> Item | None:
-    """An example of the prompt."""
     return _with(item, "instruction", context.rng.choice(context.examples or [""]) or None)
 
 
@@ -213,7 +205,6 @@ def no_input_spelling(item: Item, context: Context) -> Item | None:
 
 
 def echoes_input(item: Item, context: Context) -> Item | None:
-    """The input as the output."""
     return _with(item, "output", item.get("input"))
 
 

@@ -22,20 +22,14 @@ class Draw:
     def __init__(self, *parts: Any) -> None:
         self._next = random.Random(int(digest(*parts)[:16], 16)).random
 
-    def below(self, bound: int) -> int:
-        """A whole number from 0 to bound - 1."""
-        return int(self._next() * bound)
-
     def between(self, low: int, high: int) -> int:
         """A whole number from low to high, both included."""
         return low + int(self._next() * (high - low + 1))
 
     def chance(self, share: float) -> bool:
-        """True with probability `share`."""
         return self._next() < share
 
     def pick(self, items: Sequence[T]) -> T:
-        """One of `items`."""
         return items[int(self._next() * len(items))]
 
     def some(self, items: Sequence[T], count: int) -> list[T]:
@@ -47,5 +41,4 @@ class Draw:
         return rest[:count]
 
     def shuffled(self, items: Sequence[T]) -> list[T]:
-        """All of `items` in random order."""
         return self.some(items, len(items))

@@ -59,7 +59,7 @@ Method = Callable[[Task, Draw], Evolved | None]
 
 def rewrite(prompt: Prompt, draw: Draw) -> str:
     """The reply to `# Rewrite a task`: the first sound change of 10 to 20 words, else the sound one that comes nearest."""
-    task = _given(prompt)
+    task = understand(*divided(*prompt.given))
     name = prompt.operator
     method = next((ability for part, ability in ALIASES if part in name), "")
     free = advice(prompt.method) if name == "auto" else None
@@ -90,10 +90,6 @@ def rephrase(prompt: Prompt, draw: Draw) -> str:
             found |= {text: None} if plans[0] in read(text) else {}
     wordings = list(found)[: count(prompt, "other wordings", 3)]
     return "\n".join(f"{number}. {text}" for number, text in enumerate(wordings, 1)) or "None"
-
-
-def _given(prompt: Prompt) -> Task | None:
-    return understand(*divided(*prompt.given))
 
 
 def _nearest(task: Task, method: Method, draw: Draw) -> tuple[int, Evolved] | None:
@@ -142,7 +138,7 @@ def _is_bare(value: Value) -> bool:
 
 def invent(prompt: Prompt, draw: Draw, base: Wish) -> str:
     """The reply to `# Invent a task`: another chain of steps in the same domain, as long and as difficult as the old."""
-    old = _given(prompt)
+    old = understand(*divided(*prompt.given))
     if old is None:
         raise RequestRefused("the task is outside the teacher's grammar", "unsupported")
     wish = replace(
@@ -209,7 +205,6 @@ def _filter_material(task: Task, draw: Draw) -> Evolved | None:
 
 
 def _ask_for_form(task: Task, draw: Draw) -> Evolved | None:
-    """A form for the answer."""
     if task.plan.bare or not can_be_bare(task.outcome.result):
         return None
     return Evolved(_place(task, frames.worded(frames.BARE, draw), 4), task.input)
@@ -238,7 +233,6 @@ def concretise(task: Task, draw: Draw) -> Evolved | None:
 
 
 def increase_reasoning(task: Task, draw: Draw) -> Evolved | None:
-    """One more step to the result, else a further question."""
     return _go_on(task, draw, ()) or deepen(task, draw)
 
 
@@ -279,9 +273,5 @@ def _grown(task: Task, value: Value, draw: Draw) -> Value:
 
 
 METHODS: dict[str, Method] = {
-    "add_constraint": add_constraint,
-    "deepen": deepen,
-    "concretise": concretise,
-    "increase_reasoning": increase_reasoning,
-    "complicate_input": complicate_input,
+    way.__name__: way for way in (add_constraint, deepen, concretise, increase_reasoning, complicate_input)
 }

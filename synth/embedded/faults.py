@@ -20,8 +20,8 @@ from typing import Any, Literal, TextIO
 from synth.embedded import defects, wire
 from synth.embedded.defects import GRADE, Context, Item, around, edit, put, renumber
 from synth.embedded.recognise import Prompt, recognise, wants_answers
-from synth.errors import UsageError
-from synth.models.base import ChatRequest, Completion, FinishReason
+from synth.errors import SynthError, UsageError
+from synth.models.base import ChatModel, ChatRequest, Completion, FinishReason
 from synth.records import digest
 
 Stage = Literal["transport", "envelope", "list", "proposal", "input", "output", "evolution", "judging"]
@@ -43,7 +43,6 @@ class Fault:
 
     retried: asked again, then good · recovered: read as if it were clean · rejected: thrown away with a reason ·
     judged: plausible, only a judge or a verifier can tell · stopped: the run ends. Exactly one function is set.
-    `sampling`: it strikes only requests with this setting.
     """
 
     stage: Stage
@@ -53,7 +52,6 @@ class Fault:
     envelope: EnvelopeFault | None = None
     reply: defects.ReplyDefect | None = None
     item: defects.ItemDefect | None = None
-    sampling: str = ""
 
     @property
     def group(self) -> str:
@@ -78,10 +76,6 @@ def _kind(prompt: Prompt) -> str:
         return "full_tasks"
     kind = _KINDS.get(prompt.kind, prompt.kind)
     return kind if kind in ALL else "answer"
-
-
-def _has(request: ChatRequest, setting: str) -> bool:
-    return not setting or request.sampling.to_dict().get(setting) is not None
 
 
 def request_digest(model: str, request: ChatRequest) -> str:
@@ -149,26 +143,17 @@ class Faults:
         self._labels: TextIO | None = label_path.open("a", encoding="utf-8") if label_path and self.rates else None
 
     def close(self) -> None:
-        """Close the label file."""
         if self._labels:
             self._labels.close()
 
-    def wire_fault(
-        self, request: ChatRequest, identity: str, attempt: int
-    ) -> tuple[str, wire.WireFault, Random] | None:
+    def wire_fault(self, request: ChatRequest, identity: str, attempt: int) -> tuple[wire.WireFault, Random] | None:
         """The fault that the transport of this attempt suffers, with its randomness."""
-        if not self.rates:
-            return None
-        kind = prompt_kind(request.messages)
-        for group, parts in (("wire", (identity,)), ("wire once", (identity, attempt))):
-            name = self._pick(group, kind, *parts)
-            if name and (function := FAULTS[name].wire) and _has(request, FAULTS[name].sampling):
-                self._note(name, kind, identity, attempt)
-                return name, function, self._rng(name, *parts)
-        return None
+        kind = prompt_kind(request.messages) if self.rates else ""
+        name, rng = self._struck("wire", kind, identity, attempt)
+        function = FAULTS[name].wire if name else None
+        return (function, rng) if function else None
 
     def spoil(self, answer: Completion, request: ChatRequest, identity: str, attempt: int) -> Completion:
-        """`answer` with the faults of its items, its text and its envelope."""
         if not self.rates:
             return answer
         prompt = recognise(request.messages)
@@ -178,13 +163,19 @@ class Faults:
             for choice, text in enumerate(answer.choices or (answer.text,))
         ]
         answer = replace(answer, text=texts[0], choices=tuple(texts) if answer.choices else ())
-        for group, parts in (("envelope", (identity,)), ("envelope once", (identity, attempt))):
-            name = self._pick(group, kind, *parts)
-            if name and (function := FAULTS[name].envelope):
+        name, rng = self._struck("envelope", kind, identity, attempt)
+        function = FAULTS[name].envelope if name else None
+        spoiled = function(answer, rng) if function else answer
+        return replace(spoiled, choices=(spoiled.text, *answer.choices[1:]) if answer.choices else ())
+
+    def _struck(self, group: str, kind: str, identity: str, attempt: int) -> tuple[str, Random]:
+        """The fault of a group that strikes a request, or this attempt of it, and its randomness; "" if there is none."""
+        for own, parts in ((group, (identity,)), (f"{group} once", (identity, attempt))):
+            name = self._pick(own, kind, *parts)
+            if name:
                 self._note(name, kind, identity, attempt)
-                spoiled = function(answer, self._rng(name, *parts))
-                return replace(spoiled, choices=(spoiled.text, *answer.choices[1:]) if answer.choices else ())
-        return answer
+                return name, self._rng(name, *parts)
+        return "", self._rng()
 
     def _spoil_reply(self, text: str, prompt: Prompt, kind: str, identity: str, choice: int) -> str:
         name = self._pick("reply", kind, identity, choice)
@@ -249,6 +240,32 @@ class Faults:
             self._labels.flush()
 
 
+class FaultyModel:
+    """A ChatModel that spoils another's texts and envelopes without a socket: what a client would have read comes back."""
+
+    def __init__(self, model: ChatModel, faults: Faults) -> None:
+        self.name, self.endpoint = model.name, model.endpoint
+        self._model, self._faults = model, faults
+        self._attempts: Counter[str] = Counter()
+
+    async def complete(self, request: ChatRequest) -> Completion:
+        from synth.models.openai_replies import Asked, read_reply
+
+        identity = request_digest(self.name, request)
+        attempt = self._attempts[identity]
+        self._attempts[identity] += 1
+        answer = self._faults.spoil(await self._model.complete(request), request, identity, attempt)
+        body = json.dumps(wire.chat_body(answer, request, self.name, identity)).encode()
+        outcome = read_reply(body, request, Asked("embedded", "embedded", "OPENAI_API_KEY"))
+        if isinstance(outcome, SynthError):
+            raise outcome
+        return outcome
+
+    async def close(self) -> None:
+        """Close the model; the label file stays open for its owner."""
+        await self._model.close()
+
+
 LISTS, EVOLVE = frozenset({"list"}), frozenset({"evolve"})
 ANSWERED = frozenset({"full_tasks", "instances"})
 TALKING = PROPOSE | SECTIONS | EVOLVE
@@ -258,9 +275,6 @@ THOUGHTS = "First I look at what is asked."
 FAULTS: dict[str, Fault] = {
     **{name: Fault("transport", "retried", wire=fault) for name, fault in wire.RETRIED.items()},
     **{name: Fault("transport", "recovered", wire=fault) for name, fault in wire.RECOVERED.items()},
-    "refused_field": Fault(
-        "transport", "recovered", wire=wire.RECOVERED["refused_field"], sampling="temperature"
-    ),
     **{name: Fault("transport", "rejected", wire=fault) for name, fault in wire.REJECTED.items()},
     **{name: Fault("transport", "stopped", wire=fault) for name, fault in wire.STOPPED.items()},
     "empty": Fault("envelope", "retried", envelope=_text("")),
@@ -350,7 +364,7 @@ FAULTS: dict[str, Fault] = {
 # fmt: on
 
 _TOO_SLOW_FOR_ALL = {"hang", "slow_bytes", "huge_body", "gzip_bomb", "unauthorized", "no_quota"}
-_ODD = ("gzip_in_gzip", "silent", "tool_calls", "abort", "open_thoughts", "odd_usage", "refused_field")
+_ODD = ("gzip_in_gzip", "silent", "tool_calls", "abort", "open_thoughts", "odd_usage")
 
 PROFILES: dict[str, dict[str, float]] = {
     "light": {name: 0.01 for name in FAULTS if name not in {*_TOO_SLOW_FOR_ALL, *_ODD, "redirect"}},

@@ -97,7 +97,6 @@ SETTINGS = {"place": (*SCENES, *ONE_SCENES), "purpose": PURPOSES}
 
 @functools.cache
 def pattern(text: str) -> Pattern:
-    """The compiled pattern of a frame."""
     return Pattern(text)
 
 
@@ -110,7 +109,6 @@ def worded(texts: tuple[str, ...] | str, draw: Draw, said: str = "") -> str:
 
 @functools.cache
 def openings(*texts: str) -> tuple[str, ...]:
-    """All wordings of the patterns, the longest first."""
     return tuple(sorted({w for text in texts for w in pattern(text).wordings}, key=lambda w: (-len(w), w)))
 
 
@@ -122,13 +120,11 @@ def fixed_sentences() -> dict[str, str]:
 
 
 def without_reason(body: str) -> str:
-    """The sentence without the reason at its end."""
     reasons = openings(*REASONS)
     return next((body.removesuffix(reason) for reason in reasons if body.endswith(reason)), body)
 
 
 def stripped(text: str, *texts: str) -> list[str]:
-    """What is left of `text` after each of the openings that it has."""
     starts = openings(*texts)
     return [text[len(start) :] for start in starts if text.startswith(start)] if text.startswith(starts) else []
 
@@ -141,7 +137,6 @@ def write_scene(domain: Domain, noun: str, draw: Draw, *, is_one: bool = False) 
 
 
 def write_purpose(purpose: str, draw: Draw) -> str:
-    """A sentence, without its full stop, about what the answer is for."""
     return pattern(draw.pick(PURPOSES)).write(draw, {"purpose": purpose}.get) or ""
 
 

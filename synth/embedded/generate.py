@@ -27,7 +27,7 @@ class Wish:
 
     `max_steps` bounds the chain, `steps` wishes for a length. `kinds` of material. `operations` allowed, all if empty;
     `prefer`: those to start from if that can be. `classification`: the answer is a label. `avoid`: skeletons not wanted.
-    `style`: question, order or format. `scene`: how likely a setting is, 0 to 1. `short`: small material, plain words.
+    `scene`: how likely a setting is, 0 to 1. `short`: small material, plain words.
     """
 
     domain: Domain | None = None
@@ -38,7 +38,6 @@ class Wish:
     prefer: tuple[str, ...] = ()
     classification: bool = False
     avoid: frozenset[str] = frozenset()
-    style: str = ""
     scene: float = 0.5
     short: bool = False
 
@@ -77,18 +76,18 @@ def _try(draw: Draw, wish: Wish) -> Task:
 def over(
     material: Value, noun: str, domain: Domain | None, draw: Draw, wish: Wish, first: Operation | None = None
 ) -> Task:
-    """A task over this material. Raises Unfit where the steps drawn do not lead to one."""
+    """A task over this material. Raises Unfit where the steps drawn lead to none, or a filter changes nothing."""
     count = min(wish.steps or draw.pick((1, 2, 2, 3, 3, 3, 3)), wish.max_steps)
     plan = Plan(kind_of(material), noun, normal(tuple(_steps(material, count, first, draw, wish))))
     plan = _adorned(plan, run(plan, material, OPERATIONS), domain.key if domain else "", draw, wish)
-    return told(plan, material, domain, draw, wish.style)
+    return told(plan, material, domain, draw)
 
 
-def told(plan: Plan, material: Value, domain: Domain | None, draw: Draw, style: str = "") -> Task:
+def told(plan: Plan, material: Value, domain: Domain | None, draw: Draw) -> Task:
     """The task in words. Raises Unfit where the plan has no clear answer or a filter changes nothing."""
     outcome = run(plan, material, OPERATIONS)
     must_bind(plan, material, outcome)
-    text = Writer(plan, outcome, domain, draw, style).instruction()
+    text = Writer(plan, outcome, domain, draw).instruction()
     if len(text.split()) < FEWEST_WORDS:
         raise Unfit("too few words to stand alone")
     return Task(plan, material, outcome, text, write(material, form_for(material, draw)))
@@ -134,7 +133,6 @@ def _steps(material: Value, count: int, first: Operation | None, draw: Draw, wis
 
 
 def next_step(value: Value, allowed: Iterable[Operation], draw: Draw) -> Step | None:
-    """A step by one of the operations that changes the value."""
     for operation in draw.some(list(allowed), 6):
         args = operation.draw(value, draw)
         try:
@@ -175,13 +173,12 @@ def _adorned(plan: Plan, outcome: Outcome, domain_key: str, draw: Draw, wish: Wi
         if extra is None:
             break
         plan = replace(plan, also=(*plan.also, extra))
-    if can_be_bare(outcome.result) and draw.chance(1.0 if wish.style == "format" else 0.1 if plan.also else 0.3):
+    if can_be_bare(outcome.result) and draw.chance(0.1 if plan.also else 0.3):
         plan = replace(plan, bare=True)
     return _set(plan, domain_key, draw, wish)
 
 
 def _set(plan: Plan, domain_key: str, draw: Draw, wish: Wish) -> Plan:
-    """The plan in a setting, maybe."""
     likely = wish.scene * (0.4 if plan.source in SINGLE and wish.scene < 1 else 1)
     place = domain_key if draw.chance(likely) else ""
     purpose = draw.pick(frames.PURPOSE_WORDS) if not wish.short and draw.chance(wish.scene * 0.5) else ""
@@ -189,7 +186,6 @@ def _set(plan: Plan, domain_key: str, draw: Draw, wish: Wish) -> Plan:
 
 
 def can_be_bare(result: Value) -> bool:
-    """Has the result a unit that can be left out?"""
     return isinstance(result, Quantity) and bool(result.unit)
 
 
@@ -216,5 +212,4 @@ def _can_be_asked(operation: Operation) -> bool:
 
 
 def form_for(material: Value, draw: Draw) -> str:
-    """A way to write the material."""
     return draw.pick(("csv", *TABLE_FORMS)) if isinstance(material, Table) else ""

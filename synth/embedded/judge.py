@@ -60,7 +60,6 @@ GRADES = {"right": (5, 5, 5), "form": (5, 3, 4), "part": (2, 3, 2), "wrong": (1,
 
 
 def grade(prompt: Prompt) -> str:
-    """Three grades."""
     kind, reason = verdict(prompt)
     correct, following, complete = GRADES[kind]
     return f"Reason: {reason}\nCorrectness: {correct}\nInstruction-following: {following}\nCompleteness: {complete}"
@@ -73,7 +72,6 @@ def criticise(prompt: Prompt) -> str:
 
 
 def revise(prompt: Prompt) -> str:
-    """The right answer."""
     return answer(_understood(prompt))
 
 
@@ -87,7 +85,6 @@ def prefer(prompt: Prompt) -> str:
 
 
 def rate(prompt: Prompt) -> str:
-    """A grade from 1 to 10 that grows with the steps, filters, further questions and the material."""
     task = _understood(prompt)
     return f"Difficulty: {difficulty(task)}"
 

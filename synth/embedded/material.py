@@ -53,7 +53,6 @@ def read(kind: str, text: str) -> Value:
 
 @functools.lru_cache(maxsize=256)
 def read_table(text: str) -> Table:
-    """A table in either form."""
     lines = text.split("\n")
     if text.startswith("["):
         rows = _json_rows(text)

@@ -82,7 +82,6 @@ class Pattern:
 
     @functools.cached_property
     def regex(self) -> re.Pattern[str]:
-        """What `read` matches."""
         return re.compile(_regex(self.nodes, [0]), re.DOTALL)
 
     @functools.cached_property
@@ -97,12 +96,10 @@ class Pattern:
         return frozenset("" if "\0" in first else first for first in firsts)
 
     def write(self, draw: Draw, fill: Fill) -> str | None:
-        """The phrase, or None if a slot that is needed cannot be filled."""
         parts: list[str] = []
         return "".join(parts) if _write(self.nodes, draw, fill, parts) else None
 
     def read(self, text: str) -> dict[str, str] | None:
-        """The slots of `text`, or None if it is not this phrase."""
         match = self.regex.fullmatch(text)
         if match is None:
             return None
@@ -171,7 +168,7 @@ def _write(nodes: Iterable[Node], draw: Draw, fill: Fill, parts: list[str]) -> b
 
 def _write_one(choice: Choice, draw: Draw, fill: Fill, parts: list[str]) -> bool:
     """One of the options, the first from a random place on whose slots can be filled."""
-    first = draw.below(len(choice.options))
+    first = draw.between(0, len(choice.options) - 1)
     for turn in range(len(choice.options)):
         trial: list[str] = []
         if _write(choice.options[(first + turn) % len(choice.options)], draw, fill, trial):

@@ -15,19 +15,16 @@ from typing import Any
 from synth.embedded.draws import Draw
 from synth.embedded.material import write
 from synth.embedded.patterns import Pattern
-from synth.embedded.values import CENT, Label, Name, Quantity, Table, Text, Unfit, Value
+from synth.embedded.values import CENT, Quantity, Table, Unfit, Value
 
 Args = dict[str, str]
-KINDS: dict[type[Any], str] = {
-    Table: "table", Text: "text", Quantity: "quantity", Label: "label", Name: "name",
-}  # fmt: skip
 _MOST = {"desc": "highest", "asc": "lowest", "": ""}
 _PHRASE = re.compile(r"(\w+)(?:\((.*?)\))?: (.+)")
 
 
 def kind_of(value: Value) -> str:
-    """The type of a value, as operations name it."""
-    return KINDS[type(value)]
+    """How operations name the type of a value."""
+    return type(value).__name__.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +36,10 @@ class Step:
 
     @property
     def args(self) -> Args:
-        """The arguments as a dict."""
         return dict(self.pairs)
 
 
 def step(op: str, args: Args) -> Step:
-    """A Step from a dict."""
     return Step(op, tuple(sorted(args.items())))
 
 
@@ -84,7 +79,6 @@ class Operation:
 
     @functools.cached_property
     def phrases(self) -> tuple[Phrase, ...]:
-        """The phrases of `wording`."""
         found = []
         for line in self.wording.strip().splitlines():
             match = _PHRASE.fullmatch(line.strip())
@@ -95,7 +89,6 @@ class Operation:
         return tuple(found)
 
     def named(self, args: Args) -> str:
-        """What the result is called: "total price"."""
         return self.title.format(most=_MOST[args.get("order", "")], **args)
 
 
@@ -123,8 +116,6 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One step as it was worked out."""
-
     step: Step
     before: Value
     after: Value
@@ -139,7 +130,6 @@ class Outcome:
 
     @property
     def result(self) -> Value:
-        """The answer to the main request."""
         return self.links[-1].after
 
 

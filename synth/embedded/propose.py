@@ -48,14 +48,14 @@ def propose(prompt: Prompt, draw: Draw, base: Wish, schema: dict[str, Any] | Non
         _require_english(prompt)
     shown = _skeletons(prompt)
     topic = prompt.block("topic")
-    with_output = wants_answers(prompt) or _wants_output(schema)
+    with_output = wants_answers(prompt) or '"output"' in json.dumps(schema)
     tasks: list[Task] = []
-    for line in _wanted(prompt):
+    lines = [line for line in prompt.text.split("\n") if _WANTED.search(line)]
+    for line in lines or [""] * count(prompt, "tasks?", 5):
         wish = _wish(line, topic, base)
         if wish is None:
             continue
-        seen = shown | {task.plan.skeleton for task in tasks}
-        avoid = frozenset(seen) if not base.operations else frozenset()
+        avoid = frozenset() if base.operations else frozenset(shown | {task.plan.skeleton for task in tasks})
         tasks.append(_drawn(draw, wish, base, avoid))
     if not tasks:
         raise RequestRefused("none of the wanted tasks is within the teacher's grammar", "unsupported")
@@ -75,25 +75,13 @@ def _drawn(draw: Draw, wish: Wish, base: Wish, avoid: frozenset[str]) -> Task:
 
 
 def _skeletons(prompt: Prompt) -> set[str]:
-    """The skeletons of the examples that are tasks of this grammar."""
-    return {plan.skeleton for shown in examples(prompt) for plan in read(shown.instruction)[:1]}
-
-
-def _wanted(prompt: Prompt) -> list[str]:
-    """What is said of each task wanted; empty lines where only a number is given."""
-    lines = [line for line in prompt.text.split("\n") if _WANTED.search(line)]
-    return lines or [""] * count(prompt, "tasks?", 5)
-
-
-def _attributes(line: str) -> dict[str, str]:
-    """Category, topic and language of a line such as "about a ferry: the assistant is to summarise a text."."""
-    found = _WANTED.search(line.lower())
-    return {"category": "", "topic": "", "language": ""} | (found.groupdict("") if found else {})
+    return {plan.skeleton for shown in examples(prompt) for plan in read(shown)[:1]}
 
 
 def _wish(line: str, topic: str, base: Wish) -> Wish | None:
-    """What a line of attributes comes to; None if it asks for another language."""
-    wanted = _attributes(line)
+    """What a line such as "about a ferry: the assistant is to summarise a text." asks for; None in another language."""
+    said = _WANTED.search(line.lower())
+    wanted = said.groupdict("") if said else {"category": "", "topic": "", "language": ""}
     if wanted["language"] not in ENGLISH:
         return None
     category = wanted["category"]
@@ -121,10 +109,6 @@ def find_domain(text: str) -> Domain | None:
 def _stems(text: str) -> set[str]:
     """The first six letters of the words that say something."""
     return {word[:6].rstrip("s") for word in re.findall(r"[a-z]{3,}", text.lower())} - _PLAIN
-
-
-def _wants_output(schema: dict[str, Any] | None) -> bool:
-    return '"output"' in json.dumps(schema) if schema else False
 
 
 def _sections(tasks: list[Task], with_output: bool) -> str:
@@ -166,7 +150,6 @@ def go_on(prompt: Prompt, draw: Draw, base: Wish, *, as_chat: bool) -> str:
 
 
 def instances(prompt: Prompt, draw: Draw) -> str:
-    """The reply to `# Inputs and outputs`."""
     wanted = count(prompt, "examples?|instances?|inputs?", 1)
     for plan in plans_of(_task_named(prompt)):
         try:
@@ -218,7 +201,6 @@ def _examples(rows: list[tuple[str, str, str, str]]) -> str:
 
 
 def _task_named(prompt: Prompt) -> str:
-    """What stands behind "Task: " in the last message."""
     return prompt.text.partition("Task: ")[2].strip()
 
 

@@ -46,7 +46,6 @@ class Understood:
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of an instruction, as they are."""
     return _SENTENCES.split(text.strip())
 
 
@@ -57,53 +56,40 @@ def read(instruction: str) -> tuple[Plan, ...]:
         return ()
     understood = Understood()
     for sentence in sentences(plain_articles(instruction)):
-        if not _sentence(sentence, understood):
+        if _sentence(sentence, understood) is None:
             return ()
     return tuple(_plans(understood)) if understood.chain else ()
 
 
-def _sentence(sentence: str, understood: Understood) -> bool:
-    text = _lowered(sentence)
+def _sentence(sentence: str, understood: Understood) -> int | None:
+    """Note what a sentence says; its kind (see `kind_of_sentence`), None where it is outside the grammar."""
+    text = sentence if sentence.startswith(("I ", "I'")) else sentence[:1].lower() + sentence[1:]
     what = frames.fixed_sentences().get(text)
     if what:
         understood.bare |= what == "bare"
-        return True
+        return 6 if what == "remark" else 4
     body, end = frames.without_reason(text[:-1]), text[-1:]
     setting = frames.read_setting(body) if end == "." else None
     if setting:
         setattr(understood, *setting)
-        return True
+        return 0 if setting[0] == "place" else 5
+    if understood.chain and _also(body, end, understood):
+        return 3
+    if understood.chain and end == "." and _later(body, understood):
+        return 1
     if understood.chain:
-        if _also(body, end, understood) or (end == "." and _later(body, understood)):
-            return True
-        note = _framed(body, frames.NOTE) if end == "." else []
-        understood.front.append(note)
-        return bool(note)
+        understood.front.append(_framed(body, frames.NOTE) if end == "." else [])
+        return 2 if understood.front[-1] else None
     clauses = _clauses(body, end, is_first=True) if end in (".", "?") else []
     understood.chain += clauses
-    return bool(clauses)
-
-
-def _lowered(sentence: str) -> str:
-    return sentence if sentence.startswith(("I ", "I'")) else sentence[:1].lower() + sentence[1:]
+    return 1 if clauses else None
 
 
 @functools.lru_cache(maxsize=2048)
 def kind_of_sentence(sentence: str) -> int:
     """What a sentence of a task does: 0 sets the scene, 1 requests, 2 filters, 3 asks further, 4 is about the form, 5 and 6 close."""
-    text = _lowered(plain_articles(sentence))
-    what = frames.fixed_sentences().get(text)
-    if what:
-        return 6 if what == "remark" else 4
-    body, end = frames.without_reason(text[:-1]), text[-1:]
-    setting = frames.read_setting(body)
-    if setting:
-        return 0 if setting[0] == "place" else 5
-    if _also(body, end, Understood()):
-        return 3
-    return (
-        2 if end == "." and _framed(body, frames.NOTE) and not frames.stripped(body, frames.THEN, frames.FINALLY) else 1
-    )
+    kind = _sentence(plain_articles(sentence), Understood(chain=[[]]))
+    return 1 if kind is None else kind
 
 
 def _also(body: str, end: str, understood: Understood) -> bool:
@@ -117,7 +103,6 @@ def _also(body: str, end: str, understood: Understood) -> bool:
 
 
 def _later(body: str, understood: Understood) -> bool:
-    """A sentence that goes on with the request."""
     for rest in frames.stripped(body, frames.THEN, frames.FINALLY):
         clauses = _clauses(rest, ".", is_first=False)
         if clauses:
@@ -193,7 +178,6 @@ def _index(form: str) -> dict[str, list[tuple[Operation, Phrase]]]:
 
 
 def _match(text: str, forms: tuple[str, ...]) -> list[Said]:
-    """All readings of a clause as a phrase of one of the forms."""
     head = text.split(" ", 1)[0]
     found = []
     for form in forms:
@@ -268,7 +252,6 @@ def _where_index() -> dict[str, list[tuple[re.Pattern[str], Column]]]:
 
 
 def read_where(text: str) -> list[Args]:
-    """The column and the value of a qualifying phrase such as "paid by card"."""
     matches = ((regex.fullmatch(text), column) for regex, column in _where_index().get(text.split(" ", 1)[0], ()))
     found = {(column.name, match[1]) for match, column in matches if match and match[1] in column.pool}
     return [{"col": name, "val": value} for name, value in sorted(found)]

@@ -39,21 +39,12 @@ _ASKED = re.compile(r"^(?:Rewrite this task|Write a new task), ([\w ]+): (.*)\Z"
 _FIELD = re.compile(r"\n### (Instruction|Input|Output|Label)\n")
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A fenced text and the line before it: "Example 2, input:"."""
-
-    label: str
-    text: str
-
-
 @dataclass
 class Section:
-    """What stands under one heading."""
+    """A heading and the fenced texts under it."""
 
     title: str
-    lines: list[str] = field(default_factory=list)
-    blocks: list[Block] = field(default_factory=list)
+    blocks: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -69,25 +60,18 @@ class Prompt:
     sections: tuple[Section, ...]
     shown: tuple[str, ...] = ()
 
-    def section(self, title: str) -> Section:
-        """The first section whose title begins so (case does not matter); an empty one if there is none."""
-        wanted = title.lower()
-        return next((one for one in self.sections if one.title.lower().startswith(wanted)), Section(title))
-
     def block(self, title: str, number: int = 0) -> str:
-        """The n-th fenced text under a heading, "" where it says that there is no input."""
-        blocks = self.section(title).blocks
-        text = blocks[number].text if number < len(blocks) else ""
+        """The n-th fenced text under the heading that begins so, "" where it says that there is no input."""
+        found = next((one.blocks for one in self.sections if one.title.lower().startswith(title)), [])
+        text = found[number] if number < len(found) else ""
         return "" if text.strip().lower() == _NO_INPUT else text
 
     @property
     def operator(self) -> str:
-        """What the evolution is called, with underscores."""
         return self._asked()[0].replace(" ", "_")
 
     @property
     def method(self) -> str:
-        """What the evolution is to do."""
         return self._asked()[1]
 
     @property
@@ -117,45 +101,34 @@ def recognise(messages: Sequence[dict[str, str]]) -> Prompt:
 
 def _read(text: str) -> Prompt:
     """The heading, sections and fenced blocks of a text."""
-    kind, fence, label = "answer", "", ""
+    kind, fence = "answer", ""
     preface: list[str] = []
     inside: list[str] = []
     sections: list[Section] = []
     for line in text.split("\n"):
-        if fence:
-            if line.strip() == fence:
-                (sections[-1] if sections else Section("")).blocks.append(Block(label, "\n".join(inside)))
-                fence = ""
-            else:
-                inside.append(line)
-            continue
         opening = _FENCE.fullmatch(line.strip())
-        if opening:
+        if fence and line.strip() == fence:
+            (sections[-1] if sections else Section("")).blocks.append("\n".join(inside))
+            fence = ""
+        elif fence:
+            inside.append(line)
+        elif opening:
             fence, inside = opening[1], []
-            label = _last_line(sections[-1].lines if sections else preface)
         elif kind == "answer" and line.startswith("# "):
             kind = HEADINGS.get(line[2:].strip().lower(), "answer")
             sections = [Section("")]
         elif line.startswith("## "):
             sections.append(Section(line[3:].strip()))
-        elif sections:
-            sections[-1].lines.append(line)
-        else:
+        elif len(sections) <= 1:
             preface.append(line)
-    intro = "\n".join(preface + (sections[0].lines if sections else []))
-    return Prompt(kind, text, intro, tuple(sections))
+    return Prompt(kind, text, "\n".join(preface), tuple(sections))
 
 
 @functools.lru_cache(maxsize=512)
 def fields(text: str) -> dict[str, str]:
-    """The texts under `### Instruction` and its like, by name in lower case."""
     parts = _FIELD.split(f"\n{text}")
     pairs = zip(parts[1::2], parts[2::2], strict=True)
     return {name.lower(): "" if body.strip().lower() == NO_TEXT else body.strip("\n") for name, body in pairs}
-
-
-def _last_line(lines: list[str]) -> str:
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 def count(prompt: Prompt, words: str, default: int) -> int:
@@ -170,20 +143,12 @@ def wants_answers(prompt: Prompt) -> bool:
     return shows or re.search(r"\bwith (?:its answer|their answers)\b", prompt.text) is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A task shown as an example."""
-
-    instruction: str
-    input: str
-
-
-def examples(prompt: Prompt) -> list[Shown]:
-    """The tasks that the worked examples of a prompt show: numbered lines, JSON or headed sections."""
+def examples(prompt: Prompt) -> list[str]:
+    """The instructions that the worked examples of a prompt show: numbered lines, JSON or headed sections."""
     if prompt.kind == "list":
         lines = [re.fullmatch(r"\d+\. (.+)", line.strip()) for reply in prompt.shown for line in reply.split("\n")]
-        return [Shown(line[1], "") for line in lines if line]
-    return [Shown(task["instruction"], task.get("input", "")) for reply in prompt.shown for task in _tasks(reply)]
+        return [line[1] for line in lines if line]
+    return [task["instruction"] for reply in prompt.shown for task in _tasks(reply)]
 
 
 def _tasks(reply: str) -> list[dict[str, str]]:

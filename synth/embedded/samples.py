@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from synth.embedded import words as vocabulary
+from synth.embedded import domains as vocabulary
 from synth.embedded.domains import Domain
 from synth.embedded.draws import Draw
 from synth.embedded.values import Cell, Column, Quantity, Table, Text, Value
 
 
 def number(column: Column, draw: Draw) -> Decimal:
-    """A number in the column's range, in its steps."""
     scale = 10**column.places
     low, high = int(column.low * scale), int(column.high * scale)
     value = draw.between(low, high)
@@ -38,7 +37,6 @@ def table(
 
 
 def more_rows(old: Table, domain: Domain, count: int, draw: Draw) -> Table:
-    """The table with new rows of the domain, which have the categories that it has."""
     taken, known = {row[0] for row in old.rows}, {column.name: column for column in domain.columns}
     pools = {c.name: sorted(set(old.texts(c.name))) for c in old.columns if c.kind == "category"}
     columns = tuple(known[column.name] for column in old.columns[1:])
@@ -57,24 +55,21 @@ def _some_with(pool: tuple[str, ...], count: int, wanted: tuple[str, ...], draw:
 
 
 def plain_quantity(draw: Draw, high: int = 9999) -> Quantity:
-    """A whole number of nothing in particular."""
     return Quantity(Decimal(draw.between(12, high)))
 
 
 def review(draw: Draw, lean: str = "") -> Text:
-    """Two to four sentences that are mostly of one mind: "good" or "bad"."""
     lean = lean or draw.pick(("good", "bad"))
     own, other = (vocabulary.GOOD, vocabulary.BAD)[:: 1 if lean == "good" else -1]
     count = draw.between(2, 3)
     said = draw.some(own, count) + (draw.some(other, 1) if count == 3 and draw.chance(0.3) else [])
     things, forms = draw.some(vocabulary.THINGS, len(said)), draw.some(vocabulary.REVIEW, len(said))
     parts = [form.format(thing=thing, word=word) for form, thing, word in zip(forms, things, said, strict=True)]
-    parts += draw.some(vocabulary.NEUTRAL, draw.below(2))
+    parts += draw.some(vocabulary.NEUTRAL, draw.between(0, 1))
     return Text("review", _articles(" ".join(draw.shuffled(parts))))
 
 
 def news(draw: Draw, topic: str = "") -> Text:
-    """Two or three sentences with words of one topic."""
     count = draw.between(2, 3)
     own = draw.some(vocabulary.TOPICS[topic or draw.pick(tuple(vocabulary.TOPICS))], 2 * count)
     forms = draw.some(vocabulary.NEWS, count)

@@ -9,26 +9,24 @@ Not for production: one process, one thread, loopback only. Plain aiohttp, since
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hmac
 import json
 import signal
 import socket
 import struct
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any, ClassVar, Literal
 
-from synth.embedded.batches import Batches, parse_batch_faults
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from synth.embedded.batches import Batches, parse_batch_faults, refusal
 from synth.embedded.faults import Faults, request_digest
 from synth.embedded.wire import Wire, chat_body, error_body
 from synth.errors import RequestRefused
 from synth.models.base import ChatRequest, Completion, Sampling
-
-if TYPE_CHECKING:
-    from aiohttp import web
 
 Answer = Callable[[ChatRequest], Completion]
 JSON = "application/json"
@@ -49,7 +47,6 @@ class ServeSettings:
     capacity: int | None = None
     queue: bool = False
     api_key: str | None = None
-    max_model_len: int = 32768
     hang_s: float = 3600.0
     drip_s: float = 1.0
     late_s: float = 1.0
@@ -57,38 +54,27 @@ class ServeSettings:
     batch_faults: str = ""
 
 
-class BadBody(Exception):
-    """The request cannot be understood (status 400)."""
-
-    def __init__(self, message: str, param: str) -> None:
-        super().__init__(message)
-        self.param = param
-
-
 class TeacherServer:
     """Handles HTTP requests for a model called `model` that answers by `answer`."""
 
     def __init__(self, model: str, answer: Answer, faults: Faults, settings: ServeSettings) -> None:
         self._model, self._answer, self._faults, self._settings = model, answer, faults, settings
-        self._places = asyncio.Semaphore(settings.capacity) if settings.capacity else None
         self._counts: Counter[str] = Counter()
         self._asked: Counter[str] = Counter()
         self._answered: set[str] = set()
         self._in_flight = self._peak = 0
+        self._places = asyncio.Semaphore(settings.capacity or 10**6)
         self.batches = Batches(self._row, parse_batch_faults(settings.batch_faults), settings.batch_s)
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """The one handler; unknown paths get a 404 of the shape that vLLM uses."""
-        from aiohttp import web
-
         if (request.url.host or "").strip("[]") not in ("127.0.0.1", "localhost", "::1"):
-            return _error(403, "This server answers to loopback addresses alone", "Forbidden", "host")
+            return refusal(403, "This server answers to loopback addresses alone", "Forbidden", "host")
         path = request.path.removeprefix("/v1")
         if path in ("/chat/completions", "/completions") and request.method == "POST":
             return await self._complete(request, path)
         if path == "/models":
             row = {"id": self._model, "object": "model", "created": 0, "owned_by": "synth"}
-            row |= {"max_model_len": self._settings.max_model_len}
             return self._refused(request) or web.json_response({"object": "list", "data": [row]})
         if path.startswith(("/files", "/batches")):
             return self._refused(request) or await self.batches(request, path)
@@ -107,22 +93,19 @@ class TeacherServer:
         """
         asked = self._asked
         names = ("requests", "admitted", "answered", "declined", "throttled", "answered_again")
-        row = {name: self._counts[name] for name in names}
+        row: dict[str, Any] = {name: self._counts[name] for name in names}
         row |= {"distinct": len(asked), "asked_again": sum(asked.values()) - len(asked)}
         row |= {"in_flight": self._in_flight, "peak_in_flight": self._peak}
-        rest = {"faults": dict(self._faults.counts), "cpu_s": time.process_time()}
-        return row | rest | ({"digests": dict(asked)} if digests else {})
+        row |= {"faults": dict(self._faults.counts)}
+        return row | ({"digests": dict(asked)} if digests else {})
 
     def _refused(self, request: web.BaseRequest) -> web.Response | None:
         """A 401 for a wrong key. Like some real servers it repeats the key: a client has to hide it."""
-        from aiohttp import web
-
         wanted = self._settings.api_key
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if wanted is None or hmac.compare_digest(given.encode(), wanted.encode()):
             return None
-        body = error_body(f"Incorrect API key provided: {given}", "invalid_request_error", "invalid_api_key")
-        return web.Response(body=body, status=401, content_type=JSON)
+        return refusal(401, f"Incorrect API key provided: {given}", code="invalid_api_key")
 
     async def _complete(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
         self._counts["requests"] += 1
@@ -131,25 +114,23 @@ class TeacherServer:
             return refused
         try:
             async with asyncio.timeout(READ_S):
-                data = json.loads(await request.read())
-            asked = read_request(data, path, request.headers.get("x-draw", "0"))
+                body = BODIES[path].model_validate_json(await request.read())
         except TimeoutError:
-            return _error(408, f"The body did not come within {READ_S:g} s", "Request Timeout", "body")
-        except (ValueError, RecursionError, TypeError, KeyError, AttributeError, OverflowError):
-            return _error(400, "The body is not JSON of a request", "Bad Request", "body")
-        except BadBody as error:
-            return _error(400, str(error), "BadRequestError", error.param)
-        if data.get("model") != self._model:
-            message = f"The model `{data.get('model')}` does not exist. Valid names: {self._model}."
-            return _error(404, message, "NotFoundError", "model")
-        if self._places and self._places.locked() and not self._settings.queue:
+            return refusal(408, f"The body did not come within {READ_S:g} s", "Request Timeout", "body")
+        except ValidationError as problem:
+            wrong = problem.errors()[0]
+            return refusal(400, wrong["msg"], "BadRequestError", str(*wrong["loc"][:1]) or "body")
+        if body.model != self._model:
+            message = f"The model `{body.model}` does not exist. Valid names: {self._model}."
+            return refusal(404, message, "NotFoundError", "model")
+        if self._places.locked() and not self._settings.queue:
             self._counts["throttled"] += 1
-            return _error(429, "Too many requests", "requests", None, "rate_limit_exceeded")
-        async with self._places or contextlib.nullcontext():
+            return refusal(429, "Too many requests", "requests", None, "rate_limit_exceeded")
+        async with self._places:
             self._in_flight += 1
             self._peak = max(self._peak, self._in_flight)
             try:
-                return await self._admitted(request, asked)
+                return await self._admitted(request, read_request(body, request.headers.get("x-draw", "0")))
             finally:
                 self._in_flight -= 1
 
@@ -170,13 +151,9 @@ class TeacherServer:
         answer = self._answer_or_decline(asked)
         if answer.finish_reason != "unsupported":
             answer = self._faults.spoil(answer, asked, identity, attempt)
-        tokens, limit = answer.usage.prompt_tokens or 0, self._settings.max_model_len
-        if tokens > limit:
-            message = f"This model's maximum context length is {limit} tokens. However, your prompt contains {tokens}."
-            return Wire(error_body(message, "BadRequestError", 400, "input_tokens"), 400), False
         body = json.dumps(chat_body(answer, asked, self._model, identity)).encode()
         if broken:
-            _, function, rng = broken
+            function, rng = broken
             return function(body, rng), False
         if answer.finish_reason != "unsupported":
             self._answered.add(identity)
@@ -186,8 +163,8 @@ class TeacherServer:
         """Status and body of a request in a batch; what breaks a connection is an error 500 there."""
         self._counts["requests"] += 1
         try:
-            asked = read_request(data, path, draw)
-        except (BadBody, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+            asked = read_request(BODIES[path].model_validate(data), draw)
+        except (KeyError, ValidationError) as error:
             return 400, dict(json.loads(error_body(str(error), "BadRequestError", 400)))
         sent, is_good = self._worked_out(asked)
         self._counts["answered"] += is_good
@@ -209,9 +186,6 @@ class TeacherServer:
             return Completion("", "unsupported", reasoning=error.message)
 
     async def _play(self, request: web.BaseRequest, wire: Wire) -> web.StreamResponse:
-        """Send a spoiled answer in its own manner."""
-        from aiohttp import web
-
         if wire.manner == "hang":
             await asyncio.sleep(self._settings.hang_s)
         if wire.manner == "late":
@@ -241,97 +215,72 @@ def _reset(request: web.BaseRequest) -> None:
         request.transport.abort()
 
 
-def _error(status: int, message: str, kind: str, param: str | None, code: str | int | None = None) -> web.Response:
-    from aiohttp import web
+class Body(BaseModel):
+    """What both kinds of request have. Fields that are not of the API become `extra_body`."""
 
-    body = error_body(message, kind, code if code is not None else status, param)
-    return web.Response(body=body, status=status, content_type=JSON)
+    model_config = ConfigDict(extra="allow", strict=True)
+    model: str = ""
+    temperature: int | float | None = Field(None, ge=0, le=2)
+    top_p: int | float | None = Field(None, ge=0, le=1)
+    max_tokens: int | None = Field(None, ge=1)
+    max_completion_tokens: int | None = Field(None, ge=1)
+    presence_penalty: int | float | None = Field(None, ge=-2, le=2)
+    frequency_penalty: int | float | None = Field(None, ge=-2, le=2)
+    seed: int | None = Field(None, ge=-(2**63), le=2**64)
+    stop: str | list[str] | None = None
+    n: int | None = Field(None, ge=1, le=128)
+    response_format: dict[str, Any] | None = None
 
 
-_SAMPLING = {
-    "temperature": (float, 0.0, 2.0),
-    "top_p": (float, 0.0, 1.0),
-    "max_tokens": (int, 1, 10**9),
-    "presence_penalty": (float, -2.0, 2.0),
-    "frequency_penalty": (float, -2.0, 2.0),
-    "seed": (int, -(2**63), 2**64),
-}
-_KNOWN = {"model", "messages", "prompt", "stop", "n", "response_format", *_SAMPLING}
+class Message(BaseModel):
+    model_config = ConfigDict(strict=True)
+    role: str
+    content: str | None = None
 
 
-def read_request(data: Any, path: str, draw: str) -> ChatRequest:
+class ChatBody(Body):
+    kind: ClassVar[Literal["chat", "completion"]] = "chat"
+    messages: list[Message] = Field(min_length=1)
+
+    def asked(self) -> tuple[dict[str, str], ...]:
+        return tuple({"role": one.role, "content": one.content or ""} for one in self.messages)
+
+
+class TextBody(Body):
+    kind: ClassVar[Literal["chat", "completion"]] = "completion"
+    prompt: Annotated[str, Field(min_length=1)] | Annotated[list[str], Field(min_length=1, max_length=1)]
+
+    def asked(self) -> tuple[dict[str, str], ...]:
+        return ({"role": "user", "content": self.prompt if isinstance(self.prompt, str) else self.prompt[0]},)
+
+
+BODIES: dict[str, type[ChatBody | TextBody]] = {"/chat/completions": ChatBody, "/completions": TextBody}
+
+
+def read_request(body: ChatBody | TextBody, draw: str) -> ChatRequest:
     """The ChatRequest that our client made this body of, so that served and embedded teacher answer alike.
 
-    Fields that are not of the API become `extra_body`. The client adds the draw to the seed; it is taken off again.
+    The client adds the draw to the seed; it is taken off again.
     """
-    if not isinstance(data, dict):
-        raise BadBody("The body is not an object", "body")
-    if data.get("max_tokens") is None and data.get("max_completion_tokens") is not None:
-        data["max_tokens"] = data.pop("max_completion_tokens")
-    values = {name: _value(data, name, *bounds) for name, bounds in _SAMPLING.items()}
     ordinal = int(draw) if draw.isascii() and draw.isdigit() else 0
-    if ordinal and values["seed"] is not None:
-        values["seed"] -= ordinal
-    stop = data.get("stop") or ()
-    stops = (stop,) if isinstance(stop, str) else tuple(stop)
-    count = _value(data, "n", int, 1, 128) or 1
-    schema = ((data.get("response_format") or {}).get("json_schema") or {}).get("schema")
+    sampling = body.model_dump(include=set(Sampling.__slots__))
+    sampling["stop"] = (body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ())
+    sampling["max_tokens"] = body.max_tokens or body.max_completion_tokens
+    sampling["seed"] = None if body.seed is None else body.seed - ordinal
+    schema = (body.response_format or {}).get("json_schema")
     return ChatRequest(
-        messages=_messages(data) if path == "/chat/completions" else _prompt(data),
-        sampling=Sampling(stop=stops, **values),
-        schema=schema,
+        messages=body.asked(),
+        sampling=Sampling(**sampling),
+        schema=schema.get("schema") if isinstance(schema, dict) else None,
         draw=ordinal,
-        kind="chat" if path == "/chat/completions" else "completion",
-        num_choices=count,
-        extra_body={name: value for name, value in data.items() if name not in _KNOWN},
+        kind=body.kind,
+        num_choices=body.n or 1,
+        extra_body=body.model_extra or {},
     )
 
 
-def _value(data: dict[str, Any], name: str, kind: type, least: float, most: float) -> Any:
-    value = data.get(name)
-    if value is None:
-        return None
-    fits = isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= most
-    if not fits or (kind is int and not isinstance(value, int)):
-        raise BadBody(f"{name} must be a number from {least:g} to {most:g}, got {str(value)[:20]}", name)
-    return value
-
-
-def _messages(data: dict[str, Any]) -> tuple[dict[str, str], ...]:
-    messages = data.get("messages")
-    if not isinstance(messages, list) or not messages:
-        raise BadBody("messages must be a list of at least one message", "messages")
-    found = []
-    for message in messages:
-        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-            raise BadBody("a message is an object with a role and a content", "messages")
-        content = message.get("content") or ""
-        if isinstance(content, list):
-            content = "".join(part.get("text", "") for part in content if isinstance(part, dict))
-        found.append({"role": message["role"], "content": str(content)})
-    return tuple(found)
-
-
-def _prompt(data: dict[str, Any]) -> tuple[dict[str, str], ...]:
-    prompt = data.get("prompt")
-    if isinstance(prompt, list) and len(prompt) == 1:
-        prompt = prompt[0]
-    if not isinstance(prompt, str) or not prompt:
-        raise BadBody("prompt must be one text that is not empty", "prompt")
-    return ({"role": "user", "content": prompt},)
-
-
-def serve(model: str, answer: Answer, on_ready: Callable[[str], None], faults: Faults, settings: ServeSettings) -> None:
+async def serve(handler: TeacherServer, port: int, on_ready: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM. `on_ready` gets the base URL once requests are taken. OSError: the port is taken."""
-    try:
-        asyncio.run(_serve(TeacherServer(model, answer, faults, settings), settings.port, on_ready))
-    finally:
-        faults.close()
-
-
-async def _serve(handler: TeacherServer, port: int, on_ready: Callable[[str], None]) -> None:
-    from aiohttp import web
-
     runner = web.ServerRunner(web.Server(handler, handler_cancellation=True, access_log=None), shutdown_timeout=1.0)
     await runner.setup()
     stopped = asyncio.Event()

@@ -20,7 +20,6 @@ _TURN = re.compile(r"\n\n(?=(?:User|Assistant): )")
 
 
 def turns(text: str) -> list[tuple[str, str]]:
-    """(user or assistant, text) of each turn of a transcript."""
     parts = [turn.partition(": ") for turn in _TURN.split(text.strip()) if turn]
     return [(role.lower(), said) for role, _, said in parts]
 
@@ -47,7 +46,6 @@ def reply(turns: Sequence[tuple[str, str]], write: Callable[[Task], str] = answe
 
 
 def written(task: Task) -> str:
-    """The task as a user would type it."""
     return f"{task.instruction}\n\n{task.input}".strip()
 
 

@@ -33,17 +33,14 @@ def understand(instruction: str, material: str) -> Task | None:
 
 
 def plans_of(instruction: str) -> tuple[Plan, ...]:
-    """What an instruction without material can ask for: plans for which there is a domain."""
     return tuple(plan for plan in read(instruction) if fitting_domains(plan))
 
 
 def columns_of(plan: Plan) -> tuple[str, ...]:
-    """The columns that the material must have."""
     return tuple(dict.fromkeys(one.args["col"] for one in (*plan.steps, *plan.also) if "col" in one.args))
 
 
 def fitting_domains(plan: Plan) -> list[Domain]:
-    """The domains whose tables have all that the plan needs."""
     wanted = set(columns_of(plan))
     place = plan.setting[0] if plan.setting else ""
     found = [d for d in domains() if wanted <= {column.name for column in d.columns}]
@@ -51,7 +48,6 @@ def fitting_domains(plan: Plan) -> list[Domain]:
 
 
 def domain_of(task: Task) -> Domain | None:
-    """The domain that the task lives in, if it can be told."""
     place = task.plan.setting[0] if task.plan.setting else ""
     named = next((domain for domain in domains() if domain.key == place), None)
     if named is None and isinstance(task.material, Table):
@@ -93,7 +89,6 @@ def _draw_material(plan: Plan, draw: Draw, label: str) -> Value:
 
 
 def _measures(plan: Plan) -> tuple[Column, ...]:
-    """The columns whose values the plan's noun can mean; any measure with a unit where only the unit matters."""
     known = columns_by_name()
     if any(one.op == "convert_unit" for one in plan.steps) and plan.noun not in known:
         return tuple(column for columns in known.values() for column in columns if column.unit)
@@ -110,7 +105,6 @@ def _draw_text(plan: Plan, first: str, draw: Draw, label: str) -> Value:
 
 
 def variants(plan: Plan, draw: Draw, count: int) -> Iterator[Task]:
-    """Up to `count` tasks of the plan with different material."""
     seen: set[str] = set()
     for _ in range(3 * count):
         task = new_material(plan, draw)

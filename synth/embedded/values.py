@@ -38,7 +38,6 @@ class Column:
 
     @property
     def label(self) -> str:
-        """How a sentence names it: "price", "number of pages"."""
         return f"number of {self.name}" if self.kind == "count" else self.name
 
     @property
@@ -48,7 +47,6 @@ class Column:
 
     @property
     def is_number(self) -> bool:
-        """Does it hold numbers?"""
         return self.kind in ("measure", "count")
 
     @property
@@ -66,30 +64,25 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
 
     def at(self, name: str) -> int:
-        """Position of the column `name`."""
         for place, column in enumerate(self.columns):
             if column.name == name:
                 return place
         raise Unfit(f"no column {name}")
 
     def column(self, name: str) -> Column:
-        """The column `name`."""
         return self.columns[self.at(name)]
 
     def numbers(self, name: str) -> list[Decimal]:
-        """The cells of a column of numbers."""
         place = self.at(name)
         if not self.columns[place].is_number or not self.rows:
             raise Unfit(f"no numbers in {name}")
         return [cell for row in self.rows if isinstance(cell := row[place], Decimal)]
 
     def texts(self, name: str) -> list[str]:
-        """The cells of a column as written."""
         place = self.at(name)
         return [show_cell(row[place], self.columns[place].places) for row in self.rows]
 
     def with_rows(self, rows: list[tuple[Cell, ...]]) -> Table:
-        """The same table with other rows."""
         return replace(self, rows=tuple(rows))
 
 
@@ -168,7 +161,6 @@ def show_number(value: Decimal, places: int = 0) -> str:
 
 
 def show_cell(cell: Cell, places: int = 0) -> str:
-    """A cell as a table has it."""
     return cell if isinstance(cell, str) else show_number(cell, places)
 
 

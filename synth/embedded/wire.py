@@ -60,7 +60,6 @@ def chat_body(answer: Completion, request: ChatRequest, model: str, identity: st
 
 
 def error_body(message: str, kind: str, code: str | int | None = None, param: str | None = None) -> bytes:
-    """The error object of the OpenAI API."""
     return json.dumps({"error": {"message": message, "type": kind, "param": param, "code": code}}).encode()
 
 
@@ -76,7 +75,6 @@ def _rate_limited(body: bytes, rng: Random) -> Wire:
 
 
 def _wrong_charset(body: bytes, rng: Random) -> Wire:
-    """Latin-1 bytes in what should be UTF-8."""
     head, mark, rest = body.partition(b'"choices"')
     spoiled = head + mark + rest.replace(b'": "', b'": "caf\xe9 ', 1)
     return Wire(spoiled, headers={"content-type": "application/json; charset=iso-8859-1"})
@@ -138,9 +136,6 @@ RECOVERED: dict[str, WireFault] = {
     "late": _sent("late"),
     "wrong_usage": _edited(lambda data: data.update(usage={"prompt_tokens": -1, "completion_tokens": "many"})),
     "odd_usage": _edited(lambda data: data.update(usage={"prompt_tokens": 10**30, "completion_tokens": True})),
-    "refused_field": _error(
-        400, "Unsupported value: 'temperature'", "invalid_request_error", "unsupported_value", "temperature"
-    ),
 }
 REJECTED: dict[str, WireFault] = {
     "bad_request": _error(400, "The request cannot be processed", "BadRequestError", 400, "messages"),

@@ -34,7 +34,6 @@ class Writer:
     outcome: Outcome
     domain: Domain | None
     draw: Draw
-    style: str = ""
     mentioned: bool = False
     further: bool = False
     reasons: bool = False
@@ -42,7 +41,6 @@ class Writer:
     nested: Link | None = None
 
     def instruction(self) -> str:
-        """All sentences of the task."""
         sentences = self._request()
         sentences += [self.also(link) for link in self.outcome.also]
         if self.plan.bare:
@@ -65,7 +63,7 @@ class Writer:
         while len(queue) > 1 and _is_filter(queue[0]) and not (_is_filter(queue[1]) and self.nested):
             link = queue[0]
             manner = self.draw.pick(("nested", "nested", "note", "command"))
-            if manner == "nested" and not self.nested and not _is_filter(queue[1]) and self._takes_rows(queue[1]):
+            if manner == "nested" and not self.nested and any(map(_names_rows, self._usable(queue[1]))):
                 self.nested = link
             elif manner == "note" and any(not _is_filter(one) for one in queue[1:]):
                 notes.append(link)
@@ -75,7 +73,6 @@ class Writer:
         return [*self._sentences(queue), *map(self.note, notes)]
 
     def note(self, link: Link) -> str:
-        """A filter in a sentence of its own."""
         sign = self.draw.pick(("yes", "no"))
         text = frames.worded(frames.NOTE[sign], self.draw) + self._filtered(link, sign)
         return text + self._reason() + "."
@@ -91,9 +88,6 @@ class Writer:
     def _condition(self, link: Link, sign: str = "yes") -> str:
         args = link.step.args if sign == "yes" else opposite(link.step.args)
         return self._say(Link(step(link.step.op, args), link.before, link.after), "cond")
-
-    def _takes_rows(self, link: Link) -> bool:
-        return any(map(_names_rows, self._phrases(link, ("np", "nps", "do", "ask"))))
 
     def _sentences(self, queue: list[Link]) -> list[str]:
         current, end = self._opening(queue[0])
@@ -114,17 +108,16 @@ class Writer:
     def _opening(self, link: Link) -> tuple[str, str]:
         """The first clause and the mark that ends its sentence."""
         forms = {phrase.form for phrase in self._usable(link)} | ({"do"} if _is_filter(link) else set())
-        question = self.style == "question" or (self.style != "order" and self.draw.chance(0.5))
-        if "ask" in forms and (forms == {"ask"} or (question and (self.style or self.draw.chance(0.6)))):
+        question = self.draw.chance(0.5)
+        if "ask" in forms and (forms == {"ask"} or (question and self.draw.chance(0.6))):
             return self._say(link, "ask"), "?"
         wanted = "?" if question else "."
         for form in ("np", "nps"):
             if form in forms and self.draw.chance(0.6 if question else 0.25):
                 opening, _, end = self.draw.pick([one for one in frames.REQUEST if one[1] == form and one[2] == wanted])
                 return frames.worded(opening, self.draw) + self._say(link, form), end
-        likely = 0.6 if self.style != "question" else 0.0
-        commands = [one for one in frames.REQUEST if one[1] == "do" and (one[2] == wanted or not self.style)]
-        opening, _, end = frames.REQUEST[0] if self.draw.chance(likely) else self.draw.pick(commands)
+        commands = [one for one in frames.REQUEST if one[1] == "do"]
+        opening, _, end = frames.REQUEST[0] if self.draw.chance(0.6) else self.draw.pick(commands)
         return frames.worded(opening, self.draw) + self.command(link), end
 
     def command(self, link: Link) -> str:
@@ -143,7 +136,6 @@ class Writer:
         return frames.worded(frames.NPS_COMMANDS if form == "nps" else single, self.draw) + self._say(link, form)
 
     def also(self, link: Link) -> str:
-        """A further question as a sentence."""
         forms = {phrase.form for phrase in self._usable(link)}
         self.mentioned = self.further = True
         if "ask" in forms and (self.draw.chance(0.4) or not forms & {"np", "nps"}):
@@ -152,7 +144,6 @@ class Writer:
         return text + self._reason() + "."
 
     def going_on(self, link: Link) -> str:
-        """One more step of the chain as a sentence."""
         text = self._next(len(self.plan.steps) > 1) + self.command(link)
         return text + self._reason() + "."
 

@@ -5,7 +5,6 @@ import json
 from collections import Counter
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -17,12 +16,12 @@ from synth.embedded.faults import (
     FAULTS,
     PROFILES,
     Faults,
+    FaultyModel,
     parse_faults,
     prompt_kind,
     request_digest,
 )
-from synth.embedded.faulty import FaultyModel
-from synth.errors import CredentialsError, RequestRefused, RetryableError, UsageError
+from synth.errors import RetryableError, UsageError
 from synth.models.base import ChatRequest, Completion
 
 PROMPTS = {
@@ -209,43 +208,25 @@ def test_misspelt_faults_are_refused(text: str) -> None:
     assert raised.value.hint
 
 
-class StandIn:
-    """The stand-in teacher as a ChatModel."""
+def test_a_faulty_model_without_a_socket_gives_what_a_client_would_have_read() -> None:
+    class StandIn:
+        name, endpoint = "embedded", "here"
 
-    name, endpoint = "embedded", "here"
+        async def complete(self, asked: ChatRequest) -> Completion:
+            return stand_in(asked)
 
-    async def complete(self, asked: ChatRequest) -> Completion:
-        return stand_in(asked)
+        async def close(self) -> None:
+            pass
 
-    async def close(self) -> None:
-        pass
-
-
-@pytest.mark.parametrize(
-    ("fault", "error"),
-    [
-        ("server_error", RetryableError),
-        ("reset", RetryableError),
-        ("null_content", RetryableError),
-        ("gzip_bomb", RetryableError),
-        ("bad_request", RequestRefused),
-        ("no_quota", CredentialsError),
-    ],
-)
-def test_transport_faults_are_felt_without_a_socket(fault: str, error: type[Exception]) -> None:
-    with pytest.raises(error):
-        asyncio.run(FaultyModel(StandIn(), Faults(f"{fault}=1")).complete(request("answer")))
-
-
-def test_a_faulty_model_heals_on_retry() -> None:
-    async def run() -> list[Any]:
-        model = FaultyModel(StandIn(), Faults("server_error=0.5", 2))
-        seen: list[Any] = []
+    async def run() -> tuple[set[str], Completion]:
+        model, seen = FaultyModel(StandIn(), Faults("empty=0.5", 2)), set()
         for _ in range(12):
             try:
-                seen.append((await model.complete(request("answer"))).text)
+                seen.add((await model.complete(request("answer"))).text)
             except RetryableError as error:
-                seen.append(error.reason)
-        return seen
+                seen.add(error.reason)
+        return seen, await FaultyModel(StandIn(), Faults("think_block=1")).complete(request("answer"))
 
-    assert set(asyncio.run(run())) == {"server_error", REPLIES["answer"]}
+    healed, thinking = asyncio.run(run())
+    assert healed == {"empty_answer", REPLIES["answer"]}
+    assert thinking.text == REPLIES["answer"] and thinking.reasoning

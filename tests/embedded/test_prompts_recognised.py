@@ -78,9 +78,7 @@ def test_a_reworded_prompt_hands_over_the_same(kind: str) -> None:
         after = recognise(changed.messages)
         assert changed != PROMPTS[kind]
         assert after.kind == kind and after.operator == before.operator
-        assert [[b.text for b in s.blocks] for s in after.sections] == [
-            [b.text for b in s.blocks] for s in before.sections
-        ]
+        assert [one.blocks for one in after.sections] == [one.blocks for one in before.sections]
         assert kind in ("instances", "labels") or examples(after) == examples(before)
         assert readable(kind, ask(changed))
 

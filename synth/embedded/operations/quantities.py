@@ -38,7 +38,6 @@ def divided(total: Decimal, count: Decimal | int) -> Decimal:
 
 
 def decimal(exact: Fraction) -> Decimal:
-    """A fraction as a Decimal."""
     return Decimal(exact.numerator) / Decimal(exact.denominator)
 
 

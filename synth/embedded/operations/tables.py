@@ -1,20 +1,44 @@
 """Tables: filters, order, one figure or name of them, and JSON.
 
-The second derivation is a query in sqlite wherever one can say it.
+The second derivation is a query in sqlite wherever one can say it; there numbers are whole hundredths, so that nothing
+is rounded.
 """
 
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 from synth.embedded.draws import Draw
 from synth.embedded.material import write_table
-from synth.embedded.operations import sql
 from synth.embedded.operations.quantities import COMPARE, decimal, divided
 from synth.embedded.plan import Args, Operation
 from synth.embedded.values import Cell, Column, Name, Quantity, Table, Text, Unfit, show_cell, show_number
+
+
+def _query(table: Table, text: str, *values: Any, **names: str) -> list[tuple[Any, ...]]:
+    """The rows of a query over the table `t`, which has columns c0, c1, ... and `n`, the number of the row.
+
+    `{name}` in the text stands for the column `names[name]`.
+    """
+    columns = [f"c{place}" for place in range(len(table.columns))]
+    places = {name: columns[[c.name for c in table.columns].index(column)] for name, column in names.items()}
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute(f"create table t(n integer primary key, {', '.join(columns)})")
+        stored = [[cell if isinstance(cell, str) else int(cell * 100) for cell in row] for row in table.rows]
+        connection.executemany(
+            f"insert into t values ({', '.join('?' * (len(columns) + 1))})", [(n, *row) for n, row in enumerate(stored)]
+        )
+        return connection.execute(text.format(**places), values).fetchall()
+
+
+def _rows(table: Table, text: str, *values: Any, **names: str) -> Table:
+    """The table with the rows whose numbers a query gives, in its order."""
+    return table.with_rows([table.rows[row[0]] for row in _query(table, text, *values, **names)])
 
 
 def _number(table: Table, draw: Draw, least: int, *, summable: bool = False) -> Column | None:
@@ -119,8 +143,8 @@ def _lookup(table: Table, args: Args) -> Quantity | Name:
 
 
 def _lookup_again(table: Table, args: Args) -> Quantity | Name:
-    found = sql.query(table, "select {col} from t where c0 = ?", args["name"], col=args["col"])[0][0]
-    return Name(found) if isinstance(found, str) else _in_unit(table, args, sql.number(found))
+    found = _query(table, "select {col} from t where c0 = ?", args["name"], col=args["col"])[0][0]
+    return Name(found) if isinstance(found, str) else _in_unit(table, args, Decimal(found) / 100)
 
 
 def _figure(name: str, word: str, wording: str) -> Operation:
@@ -138,20 +162,17 @@ def _figure(name: str, word: str, wording: str) -> Operation:
         return _in_unit(table, args, total if word == "total" else divided(total, len(numbers)))
 
     def check(table: Table, args: Args) -> Quantity:
-        total, count = sql.query(table, "select sum({col}), count(*) from t", col=args["col"])[0]
+        total, count = _query(table, "select sum({col}), count(*) from t", col=args["col"])[0]
         return _in_unit(table, args, decimal(Fraction(total, 100 * (1 if word == "total" else count))))
 
     return Operation(name, "table", "quantity", "reduce", wording, draw_column, solve, check, f"{word} {{col}}")
 
 
-def _cells(table: Table) -> list[list[str]]:
-    return [[show_cell(cell, c.places) for cell, c in zip(row, table.columns, strict=True)] for row in table.rows]
-
-
 def _json_again(table: Table) -> str:
     """By the JSON module, with the quotes taken off the numbers."""
     lines = []
-    for row in _cells(table):
+    for cells in table.rows:
+        row = [show_cell(cell, column.places) for cell, column in zip(cells, table.columns, strict=True)]
         text = json.dumps({c.header: cell for c, cell in zip(table.columns, row, strict=True)}, ensure_ascii=False)
         for column, cell in zip(table.columns, row, strict=True):
             if column.is_number:
@@ -179,7 +200,7 @@ OPERATIONS = (
         cond(cmp=>=): {_WITH} [at least {{x}}|{{x}} or more] {{count}}
         cond(cmp=<=): [{_HAS} of [at most {_X}|no more than {_X}|{_X} or less]|{_IS} [at most|no more than] {_X}]
         cond(cmp=<=): {_WITH} [at most|no more than] {{x}} {{count}}
-    """, _draw_by_number, _by_number, lambda table, args: sql.rows(
+    """, _draw_by_number, _by_number, lambda table, args: _rows(
         table, f"select n from t where {{col}} {args['cmp']} ? order by n", int(Decimal(args["x"]) * 100), col=args["col"]), "rows kept"),
     Operation("keep_by_category", "table", "table", "filter", """
         cond(is_=yes): {where}
@@ -187,7 +208,7 @@ OPERATIONS = (
         cond(is_=no): not {where}
         cond(is_=no): [whose|where the] {cat} is not {val}
         cond(is_=no): with a {cat} other than {val}
-    """, _draw_by_category, _by_category, lambda table, args: sql.rows(
+    """, _draw_by_category, _by_category, lambda table, args: _rows(
         table, f"select n from t where {{col}} {'=' if args['is_'] == 'yes' else '<>'} ? order by n", args["val"], col=args["col"]), "rows kept"),
     Operation("sort_rows", "table", "table", "order", f"""
         do(order=desc): [sort|order|arrange|rank] {{them}} by {{col}} {_DOWN}
@@ -195,7 +216,7 @@ OPERATIONS = (
         do(order=asc): [sort|order|arrange|rank] {{them}} by {{col}} {_UP}
         do(order=asc): put {{them}} in order of {{col}} {_UP}
     """, _draw_sort, _sort,
-        lambda table, args: sql.rows(table, f"select n from t order by {{col}} {args['order']}", col=args["col"]), "sorted by {col}"),
+        lambda table, args: _rows(table, f"select n from t order by {{col}} {args['order']}", col=args["col"]), "sorted by {col}"),
     _figure("total", "total", f"""
         np: the [total|overall|combined] {{col}}{_OF}
         np: the sum of the {{measures}}{_OF}
@@ -219,7 +240,7 @@ OPERATIONS = (
         ask: how many {noun} [are there|are listed|does the table have]
         ask: how many of {them} are there
     """, _draw_two, _count,
-        lambda table, args: Quantity(Decimal(sql.query(table, "select count(*) from t")[0][0]), table.noun), "number"),
+        lambda table, args: Quantity(Decimal(_query(table, "select count(*) from t")[0][0]), table.noun), "number"),
     Operation("extreme_row", "table", "name", "reduce", f"""
         np(order=desc): the {{row}} with the [{BEST} {{col}}|most {{count}}]
         ask(order=desc): which {{row}} has the [{BEST} {{col}}|most {{count}}]
@@ -227,7 +248,7 @@ OPERATIONS = (
         np(order=asc): the {{row}} with the [{WORST} {{col}}|fewest {{count}}]
         ask(order=asc): which {{row}} has the [{WORST} {{col}}|fewest {{count}}]
         ask(order=asc): which of {{them}} has the {WORST} {{col}}
-    """, _draw_extreme, _extreme, lambda table, args: Name(sql.query(
+    """, _draw_extreme, _extreme, lambda table, args: Name(_query(
         table, f"select c0 from t order by {{col}} {args['order']} limit 1", col=args["col"])[0][0]), "{most} {col}"),
     Operation("lookup", "table", "cell", "reduce", """
         np: the {col} [of|for|given for|listed for|stated for] {name}

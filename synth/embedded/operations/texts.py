@@ -6,10 +6,10 @@ import re
 from collections import Counter
 from decimal import Decimal
 
+from synth.embedded.domains import BAD, GOOD, TOPICS
 from synth.embedded.draws import Draw
 from synth.embedded.plan import Args, Operation
 from synth.embedded.values import Label, Quantity, Text, Unfit
-from synth.embedded.words import BAD, GOOD, TOPICS
 
 _GOOD, _BAD = frozenset(GOOD), frozenset(BAD)
 _TOPIC_OF = {word: topic for topic, words in TOPICS.items() for word in words}
@@ -18,16 +18,6 @@ _TOPIC_OF = {word: topic for topic, words in TOPICS.items() for word in words}
 def tokens(text: str) -> list[str]:
     """The words of a text, without punctuation, as written."""
     return re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", text)
-
-
-def _word(word: str) -> str:
-    return rf"(?<![\w'’-]){re.escape(word)}(?![\w'’-])"
-
-
-def _with(text: Text, changed: str) -> Text:
-    if changed == text.text:
-        raise Unfit("a change without effect")
-    return Text(text.genre, changed)
 
 
 LEANING = {
@@ -123,7 +113,7 @@ OPERATIONS = (
         do: answer yes or no to whether the word {quoted} occurs in {it}
     """, _draw_mentions,
         lambda text, args: Label("yes" if args["quoted"][1:-1].lower() in tokens(text.text.lower()) else "no"),
-        lambda text, args: Label("yes" if re.search(_word(args["quoted"][1:-1]), text.text, re.IGNORECASE) else "no"), "mentioned", ("yes", "no")),
+        lambda text, args: Label("yes" if re.search(rf"(?<![\w'’-]){re.escape(args['quoted'][1:-1])}(?![\w'’-])", text.text, re.IGNORECASE) else "no"), "mentioned", ("yes", "no")),
     Operation("count_words", "text", "quantity", "reduce", """
         np: the number of words in {it}
         np: the [word count|length] of {it} in words
