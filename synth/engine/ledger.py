@@ -166,7 +166,7 @@ class LedgerReader:
         return [dict(zip((*keys, "first", "last"), row, strict=True)) for row in rows]
 
     def server_totals(self) -> list[dict[str, Any]]:
-        """One row per server of models that have several: `server`, `asked` and `answered`; see `engine.lane`."""
+        """One row per server of models that have several: `server`, `asked` and `answered`; see `engine.throttle`."""
         rows = self.query(
             "SELECT detail, sum(value * (kind='asked')), sum(value * (kind='answered')) FROM events"
             " WHERE kind IN ('asked', 'answered') GROUP BY 1 ORDER BY 1"

@@ -15,10 +15,9 @@ from synth.engine.budget import NOTHING, Reservation
 from synth.engine.crash import crash_point
 from synth.engine.entries import Entry
 from synth.engine.health import Health
-from synth.engine.lane import Lane, prefix_of
 from synth.engine.progress import StageProgress
 from synth.engine.retry import with_retries
-from synth.engine.throttle import Throttle
+from synth.engine.throttle import Lane, Throttle, prefix_of
 from synth.errors import CredentialsError, RequestFailed, RequestRefused, RetryableError, SynthError
 from synth.models.base import ChatModel, ChatRequest, Completion, Usage
 

@@ -20,12 +20,11 @@ from synth.engine.budget import Budget
 from synth.engine.crash import crash_point
 from synth.engine.entries import Entry, question_of, request_key
 from synth.engine.health import FIRST_ANSWER_S
-from synth.engine.lane import Lane
 from synth.engine.ledger import NOTE, Ledger, Result
 from synth.engine.payment import Payment, RoleModel
 from synth.engine.progress import RunProgress
 from synth.engine.stage_run import StageRun, Started, asker, retrieve
-from synth.engine.throttle import Throttle
+from synth.engine.throttle import Lane, Throttle
 from synth.engine.work import (
     NO_STORED_ANSWER,
     Ask,

@@ -17,9 +17,8 @@ from runs import FaultServer
 from virtual_time import FakeServer, VirtualLoop, flood_two, run_virtual
 from workshop import Scripted, answer_all, client, engine_over, tasks
 
-from synth.engine.lane import FAILURES, prefix_of
 from synth.engine.ledger import LedgerReader
-from synth.engine.throttle import AFFINE, WINDOW, Throttle
+from synth.engine.throttle import AFFINE, FAILURES, WINDOW, Throttle, prefix_of
 from synth.errors import CredentialsError, RetryableError, SynthError, UsageError
 from synth.models.base import ChatModel, ChatRequest, Completion, Usage
 from synth.models.openai import Settings

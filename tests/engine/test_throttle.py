@@ -10,8 +10,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from virtual_time import FakeServer, VirtualLoop, flood, run_virtual
 
-from synth.engine.adaptive import MAX, MAX_LED, AdaptiveLimit
-from synth.engine.load import LoadFollower
+from synth.engine.limits import MAX, MAX_LED, AdaptiveLimit, LoadFollower
 from synth.engine.throttle import Throttle
 from synth.models.vllm.metrics import Load
 
