@@ -124,7 +124,8 @@ def lineage(
             name = step["lineage"]["parents"][0] if step["lineage"]["origin"] == "seed" else step["id"]
             head = f"[{name}] {step['lineage']['origin']}"
             head += f", generation {step['lineage']['generation']}, {step['lineage']['operator'] or 'as given'}"
-            say(head)
+            shown = step["lineage"]["parents"] or step["lineage"]["origin"] != "bootstrap"
+            say(head if shown else f"{head}, with no task of the pool shown")
             say("  " + step["instruction"].replace("\n", "\n  "))
             if step["input"]:
                 say("  input:\n    " + step["input"].replace("\n", "\n    "))

@@ -73,12 +73,13 @@ def _bars(progress: RunProgress, stop: threading.Event) -> None:
     with Live(console=Console(stderr=True), refresh_per_second=4, transient=True) as live:
         live.console.show_cursor(True)  # also where a second Ctrl-C ends the process at once
         while not stop.wait(DRAW_EVERY_S):
-            live.update(_table(progress))
-        live.update(_table(progress))
+            live.update(table(progress))
+        live.update(table(progress))
     _tell(progress, 0)
 
 
-def _table(progress: RunProgress) -> Any:
+def table(progress: RunProgress) -> Any:
+    """The live table: a row for each stage, and the slots below it."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -115,11 +116,11 @@ def cells(stage: StageProgress, total: int | None) -> list[str]:
 
     A cost and a time are told from the rate of this process, once there is one.
     """
-    done = f"{stage.done}/{total}" if total is not None else str(stage.done)
+    done = short(stage.done) + (f"/{short(total)}" if total is not None else "")
     speed = f"{stage.tokens_per_s:,.0f}" if stage.tokens_per_s is not None else ""
     left = stage.seconds_left(total) if total is not None and not stage.ended else None
     flies = str(stage.in_flight) if not stage.ended else "done"
-    counts = [done, str(stage.kept), str(stage.rejected.total()), flies, speed]
+    counts = [done, short(stage.kept), short(stage.rejected.total()), flies, speed]
     return [stage.name, *counts, _cost(stage, total), "" if left is None else time_words(left)]
 
 
@@ -129,7 +130,16 @@ def _cost(stage: StageProgress, total: int | None) -> str:
 
         return UNKNOWN if stage.num_unpriced else ""
     share = stage.share_left(total) if total is not None and not stage.ended else None
-    return f"{stage.cost:.4f}" + (f"/{stage.cost * (1 + share):.2f}" if share is not None else "")
+    return _money(stage.cost) + (f"/{_money(stage.cost * (1 + share))}" if share is not None else "")
+
+
+def _money(cost: float) -> str:
+    return f"{cost:.{3 if cost < 1 else 2 if cost < 10 else 1}f}"
+
+
+def short(count: int) -> str:
+    """A count in at most five characters, so that a line fits 80 columns."""
+    return str(count) if count < 100_000 else f"{count / 1e3:,.0f}k" if count < 10**6 else f"{count / 1e6:,.1f}M"
 
 
 def time_words(seconds: float) -> str:

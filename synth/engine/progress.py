@@ -149,9 +149,10 @@ class RunProgress:
         count.completion_tokens += usage.completion_tokens or 0
 
     def ordered(self) -> list[StageProgress]:
-        """The stages, first to last; the names that ask on behalf of others come first."""
+        """The stages, first to last; before them the names that ask on behalf of others, while they do."""
         place = {name: number for number, name in enumerate(self.order)}
-        return sorted(self.stages.values(), key=lambda stage: place.get(stage.name, -1))
+        seen = [stage for stage in self.stages.values() if not place or stage.name in place or stage.in_flight]
+        return sorted(seen, key=lambda stage: place.get(stage.name, -1))
 
     def total(self, stage: StageProgress) -> int | None:
         """How much a stage is to do; None where what comes before it does not tell yet."""

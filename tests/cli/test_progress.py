@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -9,9 +10,10 @@ import sys
 import time
 from pathlib import Path
 
+from rich.console import Console
 from served import ServedTeacher
 
-from synth.cli.progress import cells, changed_lines, describe
+from synth.cli.progress import cells, changed_lines, describe, table
 from synth.engine.progress import RunProgress
 from synth.records import Record
 
@@ -29,7 +31,7 @@ def test_neither_a_rate_nor_a_time_is_shown_before_it_was_measured() -> None:
     stage.committed([Record("a new task")] * 2)
     name, done, *_, speed, cost, left = cells(stage, 10)
     assert (name, done) == ("bootstrap", "6/10") and speed and left
-    assert cost == "1.0000/3.00"  # two records cost 1, four are left
+    assert cost == "1.00/3.00"  # two records cost 1, four are left
 
 
 def test_a_cost_at_an_unknown_price_is_said_to_be_unknown() -> None:
@@ -47,6 +49,29 @@ def test_a_stage_expects_what_the_stage_before_it_kept() -> None:
     bootstrap.finish()
     assert progress.total(respond) == 3
     assert [stage.name for stage in progress.ordered()] == ["bootstrap", "respond"]
+
+
+def test_the_live_table_fits_80_columns_however_large_a_run_is() -> None:
+    progress = RunProgress(order=("bootstrap", "respond"))
+    stage = progress.stage("bootstrap", 99_999)
+    stage.items = stage.kept = stage.in_flight = 12_345
+    stage.rejected["check: reason"] = 1_234_567
+    stage.answered(10, 10, 6.0)
+    stage.answered(10, 10, 6.0)
+    stage.items = stage.kept = 45_678
+    console = Console(width=200, file=io.StringIO())
+    console.print(table(progress))
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert "45678/99999" in lines[1] and "1.2M" in lines[1] and max(len(line.rstrip()) for line in lines) <= 80
+
+
+def test_a_stage_that_only_asks_for_others_is_shown_while_it_does() -> None:
+    progress = RunProgress(order=("bootstrap",))
+    progress.stage("bootstrap")
+    progress.stage("probe").in_flight = 1
+    assert [stage.name for stage in progress.ordered()] == ["probe", "bootstrap"]
+    progress.stage("probe").in_flight = 0
+    assert [stage.name for stage in progress.ordered()] == ["bootstrap"]
 
 
 def test_only_stages_that_changed_are_told_again() -> None:
