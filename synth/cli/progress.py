@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import threading
 import time
@@ -14,6 +15,8 @@ from synth.engine.progress import RunProgress, StageProgress
 
 PLAIN_EVERY_S = 30.0
 DRAW_EVERY_S = 0.25
+NOTHING_YET = str((0, 0, 0, None))
+"""The counts of a stage that has done nothing."""
 
 
 @contextmanager
@@ -53,7 +56,7 @@ def changed_lines(progress: RunProgress, said: dict[str, str]) -> list[str]:
     lines = []
     for stage in progress.ordered():
         counts = str((stage.items, stage.kept, stage.requests, stage.ended))
-        if said.get(stage.name) != counts:
+        if said.get(stage.name, NOTHING_YET) != counts:
             said[stage.name] = counts
             lines.append(describe(stage, progress.total(stage)))
     return lines
@@ -108,7 +111,8 @@ class Line:
             return
         self._last = -PLAIN_EVERY_S if is_over else time.monotonic()
         end = "\n" if is_over or not self._is_terminal else ""
-        print(f"\r\x1b[K{text}" if self._is_terminal else text, end=end, file=sys.stderr, flush=True)
+        shown = f"\r\x1b[K{text[: shutil.get_terminal_size().columns - 1]}" if self._is_terminal else text
+        print(shown, end=end, file=sys.stderr, flush=True)
 
 
 def cells(stage: StageProgress, total: int | None) -> list[str]:

@@ -261,7 +261,7 @@ class Crew:
     def _in_flight(self, member: _Member, now: dict[str, int]) -> None:
         for stage in {*member.in_flight, *now}:
             change = now.get(stage, 0) - member.in_flight.get(stage, 0)
-            self.engine.progress.stage(stage).in_flight += change
+            self.engine.progress.stage(stage).flies(change)
         member.in_flight = now
 
     def _on_read(self, _member: _Member, shard: str) -> None:

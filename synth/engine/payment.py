@@ -128,7 +128,7 @@ class Payment:
 
     @_in_flight.setter
     def _in_flight(self, flies: bool) -> None:
-        self.progress.in_flight += flies - self._flies
+        self.progress.flies(flies - self._flies)
         self._flies = flies
 
     async def result(self) -> Completion:

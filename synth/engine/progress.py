@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @dataclass(slots=True)
 class StageProgress:
     """One stage. `expected`: kept records it aims at, None where it takes what comes. `done_before`: what was done when
-    its first answer of this process came; rates are measured from then on.
+    its first request of this process was sent; rates are measured from then on.
     """
 
     name: str
@@ -37,7 +37,7 @@ class StageProgress:
     done_before: int = 0
     started: float = field(default_factory=time.monotonic)
     ended: float | None = None
-    first_request: float | None = None
+    asks_since: float | None = None
 
     def committed(self, results: Sequence[Record | Rejection]) -> None:
         """Count the results of one item."""
@@ -48,10 +48,14 @@ class StageProgress:
             else:
                 self.rejected[f"{result.check}: {result.reason}"] += 1
 
+    def flies(self, change: int) -> None:
+        """So many more requests are in flight."""
+        if change > 0 and self.asks_since is None:
+            self.asks_since, self.done_before = time.monotonic(), self.done
+        self.in_flight += change
+
     def answered(self, prompt_tokens: int, completion_tokens: int, cost: float, is_priced: bool = True) -> None:
         """Count one new answer of a model."""
-        if self.first_request is None:
-            self.first_request, self.done_before = time.monotonic(), self.done
         self.requests += 1
         self.prompt_tokens += prompt_tokens
         self.completion_tokens += completion_tokens
@@ -69,25 +73,25 @@ class StageProgress:
 
     @property
     def tokens_per_s(self) -> float | None:
-        """Answer tokens per second since the first answer; None before there is a rate."""
+        """Answer tokens per second since the first request; None before there is a rate."""
         return self.completion_tokens / asking if (asking := self._asking_s) else None
 
     def share_left(self, total: int) -> float | None:
-        """How many times what was done since the first answer is still to do; None before there is a rate."""
+        """How many times what was done since the first request is still to do; None before there is a rate."""
         now = self.done - self.done_before
         return (total - self.done) / now if self._asking_s and now > 0 and total > self.done else None
 
     def seconds_left(self, total: int) -> float | None:
-        """By the rate since the first answer; None before there is one."""
+        """By the rate since the first request; None before there is one."""
         share = self.share_left(total)
         return None if share is None else share * self._asking_s
 
     @property
     def _asking_s(self) -> float:
-        """Seconds since the first answer, 0 before there are two."""
-        if self.first_request is None or self.requests < 2:
+        """Seconds since the first request was sent, 0 before there are two answers."""
+        if self.asks_since is None or self.requests < 2:
             return 0.0
-        return max((self.ended or time.monotonic()) - self.first_request, 1e-6)
+        return max((self.ended or time.monotonic()) - self.asks_since, 1e-6)
 
     @property
     def seconds(self) -> float:

@@ -43,7 +43,7 @@ class Progress:
 
     def __str__(self) -> str:
         loss = "" if self.loss is None else f", loss {self.loss:.3f}"
-        left = "" if self.is_over or not self.step else f", about {self.seconds_left:.0f} s left"
+        left = "" if self.is_over or not self.step else f", {self.seconds_left:.0f} s left"
         return f"step {self.step} of {self.steps}{loss}, {self.tokens_per_second:.0f} tokens/s{left}"
 
 
