@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import resource
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 
 from commands import Command
 
+from synth.__main__ import main
 from synth.engine.ledger import LedgerReader
 
 HERE = Path(__file__).parent
@@ -81,6 +83,12 @@ def finish(child: Command) -> tuple[int, str]:
 def run(recipe: Path, run_dir: Path, *flags: str, env: dict[str, str] | None = None) -> tuple[int, str]:
     """`synth run` to its end."""
     return finish(start(recipe, run_dir, *flags, env=env))
+
+
+def on_a_small_disk() -> None:
+    """`synth` where no file may be longer than 200 kB."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+    main()
 
 
 def kill_when(child: Command, server: FaultServer, requests: int, number: int = signal.SIGKILL) -> bool:
