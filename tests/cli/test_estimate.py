@@ -47,7 +47,7 @@ def bill(recipe: Recipe, folder: Path) -> tuple[int, float]:
     return requests, Price(1, 4).cost(prompt, answer)
 
 
-@pytest.mark.parametrize(("tasks", "share"), [(320, "0.1"), pytest.param(800, "0.05", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("tasks", "share"), [(160, "0.2"), pytest.param(800, "0.05", marks=pytest.mark.slow)])
 def test_a_pilot_of_more_than_thirty_tasks_tells_the_bill_to_a_fifth(tasks: int, share: str, tmp_path: Path) -> None:
     """Fewer do not hold each of the 27 kinds, whose lengths differ."""
     path = tmp_path / "recipe.yaml"

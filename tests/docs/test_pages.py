@@ -79,7 +79,7 @@ def follow(command: str, only_checked: bool, server: ServedTeacher, where: str) 
     elif only_checked:
         check_flags(given[1:], where)
     else:
-        done = CliRunner().invoke(app, prepared(given[1:], server.url))
+        done = CliRunner().invoke(app, [*prepared(given[1:], server.url), *in_small(given[1:])])
         assert done.exit_code == 0, f"{where}: {command}\n{done.output[-3000:]}\n{done.exception!r}"
 
 
@@ -89,6 +89,15 @@ def prepared(given: list[str], url: str) -> list[str]:
     swapped = [url if word.startswith("http") else word for word in swapped]
     has_service = swapped != given and "--base-url" not in swapped
     return [*swapped, "--base-url", url] if has_service else swapped
+
+
+def in_small(given: list[str]) -> list[str]:
+    """Flags that let a recipe train and examine its student in a few steps: a page shows that it works, not how well."""
+    if given[0] != "run" or not Path(given[1]).is_file():
+        return []
+    recipe = read_recipe(Path(given[1]))
+    small = {"train": "max_steps=4", "align": "max_steps=2", "evaluate": "max_tasks=6"}
+    return [word for name, size in small.items() if getattr(recipe, name) for word in ("--set", f"{name}.{size}")]
 
 
 def check_flags(given: list[str], where: str) -> None:
