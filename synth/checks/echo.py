@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from synth.checks.base import Check
 from synth.records import Record
@@ -29,20 +30,22 @@ class Echo:
     """
 
     def __init__(self, messages: Sequence[Mapping[str, str]], given: Iterable[str] = ()) -> None:
-        allowed = {words for text in given for words in _repeatable(text)}
-        texts = [text for one in messages for text in _texts(one["content"])]
-        self._known = {words for text in texts for words in _repeatable(text)} - allowed
+        self._allowed = {words for text in given for words in _repeatable(text)}
+        self._asked = [_parts(one["content"]) for one in messages]
 
     def find(self, text: str, min_words: int = 1) -> str | None:
         """What `text` repeats, at most 80 characters of it; None where it is no echo, or has fewer words."""
         whole = tuple(unicode_tokens(text))
         if len(whole) < min_words:
             return None
-        if whole in self._known:
+        if self._knows(whole):
             return " ".join(whole)[:80]
-        repeated = [words for words in _pieces(text) if words in self._known]
+        repeated = [words for words in _pieces(text) if self._knows(words)]
         is_echo = whole and sum(map(len, repeated)) >= SHARE * len(whole)
         return " / ".join(map(" ".join, repeated))[:80] if is_echo else None
+
+    def _knows(self, words: Words) -> bool:
+        return words not in self._allowed and any(words in parts for parts in self._asked)
 
 
 def repeats_request(messages: Sequence[Mapping[str, str]], given: Iterable[str] = ()) -> Check:
@@ -61,6 +64,12 @@ def repeats_request(messages: Sequence[Mapping[str, str]], given: Iterable[str] 
         return None
 
     return check
+
+
+@lru_cache(64)
+def _parts(content: str) -> frozenset[Words]:
+    """What a reply might repeat of a message; cached, since the requests of a stage begin with the same messages."""
+    return frozenset(words for text in _texts(content) for words in _repeatable(text))
 
 
 def _texts(content: str) -> list[str]:

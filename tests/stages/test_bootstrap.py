@@ -53,7 +53,7 @@ def tasks(results: Results) -> list[str]:
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("num_tasks", [1, 37, 120])
+@pytest.mark.parametrize("num_tasks", [1, 37, 80])
 def test_exactly_as_many_tasks_are_accepted_as_wanted(tmp_path: Path, method: str, num_tasks: int) -> None:
     assert len(tasks(run(tmp_path, Scripted(inventive), method=method, num_tasks=num_tasks))) == num_tasks
 
@@ -62,10 +62,10 @@ def test_exactly_as_many_tasks_are_accepted_as_wanted(tmp_path: Path, method: st
 def test_neither_concurrency_nor_the_order_of_answers_changes_anything(tmp_path: Path, method: str) -> None:
     def all_of(concurrency: int) -> Results:
         model = Scripted(repetitive, jitter)
-        return run(tmp_path / str(concurrency), model, method=method, num_tasks=80, concurrency=concurrency)
+        return run(tmp_path / str(concurrency), model, method=method, num_tasks=60, concurrency=concurrency)
 
     alone = all_of(1)
-    assert rejected(alone)["too_similar"] > 5
+    assert rejected(alone)["too_similar"] > 2
     assert alone == all_of(8) == all_of(64)
 
 
@@ -86,12 +86,12 @@ def swapped(text: str, other: Callable[[str], str]) -> str:
 @pytest.mark.parametrize("method", METHODS)
 def test_a_run_broken_off_and_continued_ends_like_one_that_never_was(tmp_path: Path, method: str) -> None:
     whole = Scripted(repetitive)
-    wanted = run(tmp_path / "whole", whole, method=method, num_tasks=80)
+    wanted = run(tmp_path / "whole", whole, method=method, num_tasks=50)
     paid: list[ChatRequest] = []
-    for limit in (3, 9, 40, 10_000):
+    for limit in (3, 9, 30, 10_000):
         with contextlib.suppress(CredentialsError):
             model = Scripted(with_quota(limit, paid), jitter)
-            results = run(tmp_path / "broken", model, method=method, num_tasks=80)
+            results = run(tmp_path / "broken", model, method=method, num_tasks=50)
     assert results == wanted
     assert Counter(map(repr, paid)) == Counter(map(repr, whole.requests))
 
@@ -110,32 +110,27 @@ def with_quota(limit: int, paid: list[ChatRequest]) -> Reply:
 
 
 @pytest.mark.parametrize(
-    ("method", "good"),
-    [
-        ("diverse", 0.6),
-        *(pytest.param(m, g, marks=pytest.mark.slow) for m in METHODS for g in (1, 0.6) if (m, g) != ("diverse", 0.6)),
-    ],
+    ("method", "good", "num_tasks"),
+    [("diverse", 0.6, 300), *(pytest.param(m, g, 1000, marks=pytest.mark.slow) for m in METHODS for g in (1, 0.6))],
 )
-def test_a_thousand_tasks_cost_little_more_than_the_ideal(tmp_path: Path, method: str, good: float) -> None:
+def test_many_tasks_cost_little_more_than_the_ideal(tmp_path: Path, method: str, good: float, num_tasks: int) -> None:
     def some(request: ChatRequest) -> str:
         text, rng = inventive(request), draw_for(request, "good")
         bad = new_task(random.Random(0))
         proposes = kind_of(request) in ("list", "tasks", "full_tasks")
         return swapped(text, lambda task: bad if rng.random() > good else task) if proposes else text
 
-    model = Scripted(some)
-    results = run(
-        tmp_path, model, method=method, num_tasks=1000, instances_per_task=2 if method == "self_instruct" else 1
-    )
+    model, num_instances = Scripted(some), 2 if method == "self_instruct" else 1
+    results = run(tmp_path, model, method=method, num_tasks=num_tasks, instances_per_task=num_instances)
     needed = 0
     accepted = 0
     for batch in results:
         needed += 1
         accepted += len({one.instruction for one in batch if isinstance(one, Record)})
-        if accepted == 1000:
+        if accepted == num_tasks:
             break
-    ideal = needed + (2000 if method == "self_instruct" else 0)
-    assert accepted == 1000
+    ideal = needed + (2 * num_tasks if method == "self_instruct" else 0)
+    assert accepted == num_tasks
     assert len(model.requests) <= ideal / 0.9
 
 
