@@ -96,7 +96,7 @@ def _line(mistake: tuple[list[str], str, str], where: str, lines: Mapping[str, i
 
 def _flag(loc: Sequence[str]) -> str:
     """The flag by which a value of a recipe is given."""
-    names = [part for part in loc if not part.isdigit()][:2]
+    names = [part for part in loc if not part.isdigit() and part != "tune"][:2]  # `synth evolve tune` has its own flags
     name = names[0] if names[0] in ("seeds", "judge") or names[-1] in ("model", "backend") else names[-1]
     return "--" + OTHER_FLAGS.get(name, name).replace("_", "-")
 

@@ -177,15 +177,15 @@ def test_the_user_ends_the_talk_by_thanks_or_by_having_nothing_to_say(tmp_path: 
 
 
 def test_no_talk_ends_before_its_least_number_of_turns_and_thanks_come_last(tmp_path: Path) -> None:
-    drawn = turns_of(tmp_path, 50, num_turns=6, min_turns=3)
+    drawn = turns_of(tmp_path, 25, num_turns=6, min_turns=3)
     assert drawn and all(len(kinds) >= 3 and "thanks" not in kinds[:-1] for kinds in drawn)
     assert any(kinds[-1] == "thanks" for kinds in drawn)
 
 
 def test_the_kinds_are_drawn_with_their_shares(tmp_path: Path) -> None:
-    drawn = turns_of(tmp_path, 200, num_turns=1, shares={"follow up": 3, "unclear": 1})
+    drawn = turns_of(tmp_path, 80, num_turns=1, shares={"follow up": 3, "unclear": 1})
     counts = Counter(kind for kinds in drawn for kind in kinds)
-    assert set(counts) == {"follow up", "unclear"} and counts.total() == 200 and 120 < counts["follow up"] < 180
+    assert set(counts) == {"follow up", "unclear"} and counts.total() == 80 and 45 < counts["follow up"] < 75
 
 
 def test_a_talk_that_fills_the_context_ends_between_turns_and_says_so(tmp_path: Path) -> None:
@@ -273,7 +273,7 @@ def check(folder: Path, num_tasks: int) -> None:
 def test_every_answer_of_the_embedded_teacher_is_right_given_the_talk_and_killed_runs_give_the_same(
     tmp_path: Path,
 ) -> None:
-    check(tmp_path, 60)
+    check(tmp_path, 40)
 
 
 @pytest.mark.slow

@@ -148,10 +148,10 @@ def test_the_same_operator_on_the_same_parent_asks_for_another_answer(tmp_path: 
 
 @pytest.mark.parametrize("material", ["", "Roses along the wall, a pond, two old pear trees."])
 def test_operator_shares_are_uniform_by_chi_square(tmp_path: Path, material: str) -> None:
-    results, _ = run(tmp_path, good, count=600, material=material, rounds=1, judge=False, answer=False, checks=[])
+    results, _ = run(tmp_path, good, count=240, material=material, rounds=1, judge=False, answer=False, checks=[])
     counts = Counter(r.lineage.operator for r in children(results) if isinstance(r, Record))
     names = {name for name in OPERATOR_SETS["default"] if material or name != "complicate_input"}
-    expected = 600 / len(names)
+    expected = 240 / len(names)
     assert set(counts) == names, "there is no input to complicate without one"
     assert sum((counts[name] - expected) ** 2 / expected for name in names) < 20.5  # 5 degrees of freedom, p = 0.001
 
