@@ -223,7 +223,9 @@ def test_no_task_left_is_refused(student: Path) -> None:
 def test_an_ablation_trains_all_arms_from_one_base_for_equal_steps_and_tokens(tmp_path: Path) -> None:
     pytest.importorskip("peft", reason="the extra [train] is not installed")
     arms = {"base": [], "few": colours(0, 8), "many": colours(0, 80)}
-    result = ablation(arms, colours(79, 111), tmp_path, train, settings(max_steps=40), SHORT.model_copy(update={"seeds": (0, 1)}))
+    result = ablation(
+        arms, colours(79, 111), tmp_path, train, settings(max_steps=40), SHORT.model_copy(update={"seeds": (0, 1)})
+    )
     assert [arm.name for arm in result.arms] == list(arms)
     base, few, many = result.arms
     assert base.value == 0.0 and base.steps == 0 and base.against_last is None
