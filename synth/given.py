@@ -8,19 +8,23 @@ import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
+from pydantic import BaseModel, ConfigDict
 
 from synth.errors import UsageError
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
 
 MAX_RECIPE_BYTES, MAX_NODES, MAX_DEPTH = 1_000_000, 20_000, 32
 """Bounds of a recipe; nodes are counted with every alias written out."""
 _SECRET_NAME = re.compile(r"[A-Z][A-Z0-9_]*(KEY|TOKEN|SECRET|PASSWORD|AUTH)[A-Z0-9_]*")
 USUAL_SECRETS = ("OPENAI_API_KEY", "HF_TOKEN")
+
+
+class StrictSettings(BaseModel):
+    """Settings: a name that is not known is a mistake, and nothing changes them afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def check_file(path: Path) -> Path:

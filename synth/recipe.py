@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from synth.engine.batches import BatchSettings
 from synth.engine.budget import Price
 from synth.errors import InputError, UsageError
-from synth.given import check_file, contents_of, load_env, parse_yaml, placed, read_text, with_files
+from synth.given import StrictSettings, check_file, contents_of, load_env, parse_yaml, placed, read_text, with_files
 from synth.mistakes import FLAGS, NAME, PLACE, mistakes_of
 from synth.models import not_shaping
 from synth.plugins import is_reference
@@ -31,11 +31,7 @@ from synth.version import RECIPE_SCHEMA
 Settings = TypeVar("Settings", bound=BaseModel)
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SeedsSettings(_Section):
+class SeedsSettings(StrictSettings):
     """Where the seed tasks are, and what is done with them beside bootstrap."""
 
     path: Path = Field(
@@ -97,14 +93,14 @@ class ModelSettings(BaseModel):
         return self
 
 
-class PriceSettings(_Section):
+class PriceSettings(StrictSettings):
     """Money per million tokens."""
 
     prompt: float = Field(ge=0, description="Price of a million prompt tokens.")
     completion: float = Field(ge=0, description="Price of a million answer tokens.")
 
 
-class EngineSettings(_Section):
+class EngineSettings(StrictSettings):
     """How requests are made. Nothing here changes the result."""
 
     max_attempts: int = Field(
@@ -146,7 +142,7 @@ class EngineSettings(_Section):
         return {name: Price(price.prompt, price.completion) for name, price in self.prices.items()}
 
 
-class Recipe(_Section):
+class Recipe(StrictSettings):
     """A whole run. Each stage has a section of its name; one that is null is left out, the others run in order.
 
     Recipes are made by `build_recipe`, whose model has the sections of all stages.
@@ -195,7 +191,7 @@ class Recipe(_Section):
     def plan(self) -> list[Planned]:
         """The stages of this run in order, with their settings."""
         found = ((name, getattr(self, name, None)) for name in self.order)
-        return [Planned(name, find_stage(_kind(name, it)), it) for name, it in found if it is not None]
+        return [Planned(name, find_stage(str(getattr(it, "kind", name))), it) for name, it in found if it is not None]
 
     @property
     def needs_teacher(self) -> bool:
@@ -261,10 +257,6 @@ def _further_section(entry: str, name: str, section: Any) -> Any:
 def _section(entry: str) -> str:
     """The name of a stage in `stages:`; of `module:name` the stage's own."""
     return find_stage(entry).name if is_reference(entry) else entry
-
-
-def _kind(name: str, settings: Any) -> str:
-    return str(getattr(settings, "kind", name))
 
 
 def shaping(dump: Mapping[str, Any]) -> dict[str, Any]:

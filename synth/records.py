@@ -85,6 +85,11 @@ class Lineage:
     prompt: str | None = None
     completion_keys: tuple[str, ...] = ()
 
+    @property
+    def is_reference(self) -> bool:
+        """Was it made by the embedded teacher? Such records are a reference bench and no instruction data."""
+        return (self.model or "").split(":")[0].startswith("embedded")
+
 
 AS_GOOD, WORSE = 0.5, 0.0
 """Grades of a further answer that neither wins nor loses against the record's own, and of one that loses."""

@@ -121,15 +121,12 @@ def empty(run_dir: Path, forget: bool) -> None:
             made |= {name for planned in read_run_recipe(run_dir).plan() for name in planned.files}
     if (run_dir / FILE_NAME).is_file() and not forget:
         drop_results(run_dir)
-    for path in [*(run_dir / name for name in made), *(_paid(run_dir) if forget else ())]:
+    paid = [*run_dir.glob(f"{FILE_NAME}*"), run_dir / SHARDS] if forget else []
+    for path in [*(run_dir / name for name in made), *paid]:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
-
-
-def _paid(run_dir: Path) -> list[Path]:
-    return [*run_dir.glob(f"{FILE_NAME}*"), run_dir / SHARDS]
 
 
 def read_timings(run_dir: Path) -> dict[str, float]:

@@ -13,9 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from synth.errors import InputError, UsageError
+from synth.given import StrictSettings
 from synth.parsing.finals import with_final
 from synth.records import Lineage, Record, Rejection, digest
 from synth.sources import read_source
@@ -33,12 +34,10 @@ CHUNK = 500
 Result = Record | Rejection
 
 
-class AnnotatedSource(BaseModel):
+class AnnotatedSource(StrictSettings):
     """One set of labelled data, and how its rows are told. With `kind` in FLAN's way, with `templates_path` in T0's;
     else it is a file in a known format: superni, unifiedqa, dolly, alpaca ...
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     path: Path = Field(description="JSON lines, CSV, Parquet, a dataset saved to disk by `datasets`, or a task file.")
     format: str | None = Field(None, description="Of a file in a known format; recognised where it is not given.")

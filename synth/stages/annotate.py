@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from synth.engine.forecast import Flow
 from synth.engine.run import Engine, Item, StagePlan
-from synth.given import contents_of
+from synth.given import StrictSettings, contents_of
 from synth.records import Record, Rejection, SeedTask, digest
 from synth.sources.annotated import STAGE, AnnotatedSource, annotated
 from synth.stages.stage import Stage
 
 
-class AnnotateSettings(BaseModel):
+class AnnotateSettings(StrictSettings):
     """Labelled data that is told as instructions, by name."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     sources: dict[str, AnnotatedSource] = Field(min_length=1, description="Name of a set of data to where it is.")
 

@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from synth.checks.echo import Echo
 from synth.checks.talk import answer_echo, drifts, user_echo
 from synth.engine.forecast import ANSWER_TOKENS, Flow
 from synth.engine.run import Ask, Engine
 from synth.errors import RequestRefused
+from synth.given import StrictSettings
 from synth.models.base import Sampling
 from synth.prompts import Prompt, render, version
 from synth.prompts.answering import answering
@@ -68,10 +69,8 @@ EXAMPLES = (
 SHOWN = tuple(f"{question} {answer}" for _, _, question, answer, _ in EXAMPLES)
 
 
-class ConverseSettings(BaseModel):
+class ConverseSettings(StrictSettings):
     """How records are made conversations: further questions of a user whom the teacher plays, each answered."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     num_turns: int = Field(2, ge=1, le=50, description="Further questions of a talk, at most.")
     min_turns: int = Field(1, ge=1, description="Further questions that a talk must have; the user thanks after them.")

@@ -12,9 +12,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from synth.engine.run import Engine, Item, StagePlan
+from synth.given import StrictSettings
 from synth.records import Record, Rejection, digest
 from synth.stages.stage import Stage
 from synth.student.mix import allocate, drawn_order, easy_to_hard
@@ -27,10 +28,8 @@ By = Literal["source", "task", "cluster", "category", "language", "origin", "ste
 Result = Record | Rejection
 
 
-class MixSettings(BaseModel):
+class MixSettings(StrictSettings):
     """Shares of a mixture, and its order."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     by: By = Field(
         "source", description="What shares are of: source (a set of data, else where a record comes from), task, "

@@ -9,11 +9,12 @@ import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from synth.engine.forecast import ANSWER_TOKENS, SURVIVAL, Flow
 from synth.engine.run import Ask, Engine, request_failure
 from synth.errors import RequestFailed
+from synth.given import StrictSettings
 from synth.models.base import Sampling
 from synth.parsing import parse_choice, parse_numbered
 from synth.prompts import render, version
@@ -37,10 +38,8 @@ JUDGED = [
 """Worked examples of the two prompts."""
 
 
-class RephraseSettings(BaseModel):
+class RephraseSettings(StrictSettings):
     """How instructions are worded anew."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     num_wordings: int = Field(3, ge=1, le=20, description="New wordings of each instruction, at most.")
     judge: bool = Field(

@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from synth.engine.forecast import ANSWER_TOKENS, Flow
 from synth.engine.run import Ask, Engine
+from synth.given import StrictSettings
 from synth.metrics import exact_match
 from synth.models.base import Sampling
 from synth.parsing.finals import split_final
@@ -25,10 +26,8 @@ STAGE = "respond"
 Result = Record | Rejection
 
 
-class RespondSettings(BaseModel):
+class RespondSettings(StrictSettings):
     """How tasks are answered."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     sampling: Sampling = Field(Sampling(temperature=0.7, max_tokens=2048), description="How an answer is drawn.")
     reanswer: bool = Field(

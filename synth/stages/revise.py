@@ -13,12 +13,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from synth.engine.forecast import ANSWER_TOKENS, Flow
 from synth.engine.run import Ask, Engine, request_failure
 from synth.errors import InputError, RequestFailed
-from synth.given import parse_yaml, read_text
+from synth.given import StrictSettings, parse_yaml, read_text
 from synth.judge import JUDGING, rank
 from synth.models.base import Completion, Sampling
 from synth.parsing import parse_choice, parse_reason
@@ -29,10 +29,8 @@ from synth.stages.stage import Stage, each_record
 STAGE = "revise"
 
 
-class ReviseSettings(BaseModel):
+class ReviseSettings(StrictSettings):
     """How answers are criticised and revised by principles."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     principles_path: str | None = Field(
         None, description="A YAML file of principles, name: sentence. None: the twelve of data/principles.yaml."

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from synth.given import StrictSettings
 from synth.records import Record, digest
 
 
-class HoldOutSettings(BaseModel):
+class HoldOutSettings(StrictSettings):
     """What is kept back to examine a student on."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     num_inputs: int = Field(
         0, ge=0, description="Instances kept out of the export and of training, at most one of a task."

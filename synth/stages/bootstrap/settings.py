@@ -9,8 +9,9 @@ from __future__ import annotations
 import difflib
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from synth.given import StrictSettings
 from synth.models.base import Sampling
 from synth.sources.languages import check_code
 
@@ -44,10 +45,8 @@ OUTPUT_FIRST_EXAMPLES = 16
 PROMPT_NAMES = ("diverse", "alpaca", "self_instruct", "is_classification", "instances", "instances_output_first")
 
 
-class BootstrapSettings(BaseModel):
+class BootstrapSettings(StrictSettings):
     """How new tasks are made. null takes the default of the method."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     method: Literal["diverse", "alpaca", "self_instruct", "magpie"] = Field(
         "diverse",

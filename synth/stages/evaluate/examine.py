@@ -12,10 +12,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from synth.errors import UsageError
 from synth.fileio import atomic_write
+from synth.given import StrictSettings
 from synth.metrics import mean
 from synth.records import Record, SeedTask, digest
 from synth.student.items import EvalItem, given_away, items_from
@@ -25,10 +26,8 @@ Source = Sequence[SeedTask | Record | EvalItem]
 Progress = Callable[[str, int, int], None]  # (student, answers so far, of how many)
 
 
-class EvaluateSettings(BaseModel):
+class EvaluateSettings(StrictSettings):
     """How students are examined."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     tasks: tuple[Literal["held out", "exam", "safety"], ...] = Field(
         ("held out",), description="held out: the run's held-out inputs, else the 120 held-out tasks; exam: 400 "

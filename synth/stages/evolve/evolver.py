@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from synth.checks import TASK_CHECKS, build_checks, build_pair_checks
 from synth.checks.base import Check, PairCheck, split_reason
@@ -22,6 +22,7 @@ from synth.checks.echo import repeats_request
 from synth.checks.evolution import evolved_input
 from synth.engine.run import Ask, request_failure
 from synth.errors import RequestFailed, UsageError
+from synth.given import StrictSettings
 from synth.models.base import Sampling
 from synth.parsing import parse_rewrite, parse_score
 from synth.prompts import render, version
@@ -39,10 +40,8 @@ TUNED = "auto"
 """Name of the one operator of a tuned method."""
 
 
-class TuneSettings(BaseModel):
+class TuneSettings(StrictSettings):
     """How the method is tuned."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     steps: int = Field(3, ge=1, le=20, description="Steps of optimisation at most.")
     num_candidates: int = Field(3, ge=1, le=16, description="Methods tried in each step.")
@@ -51,10 +50,8 @@ class TuneSettings(BaseModel):
     num_held_out: int = Field(20, ge=1, description="Tasks that score a method.")
 
 
-class EvolveSettings(BaseModel):
+class EvolveSettings(StrictSettings):
     """How tasks are evolved. Sampling as in the paper."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     rounds: int = Field(4, ge=1, le=50, description="Generations (4 in the paper).")
     method: Literal["operators", "auto"] = Field(

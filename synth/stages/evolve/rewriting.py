@@ -21,7 +21,7 @@ def rewriting(parent: Record, name: str, operator: Operator, template: str, *, a
             "given": task_reply([one.before], with_outputs=False, as_json=as_json),
             "operator": _words(one.operator),
             "method": OPERATORS[one.operator].method,
-            "reply": rewrite_reply(one.after, with_input, as_json=as_json),
+            "reply": task_reply([one.after], with_inputs=with_input, with_outputs=False, as_json=as_json),
         }
 
     worked = BREADTH if operator.is_breadth else RICHER_INPUT if operator.changes_input else DEPTH
@@ -44,13 +44,8 @@ def gives_input(parent: Record, operator: Operator) -> bool:
     return operator.changes_input and (bool(parent.input) or not operator.is_breadth)
 
 
-def rewrite_reply(task: Any, with_input: bool, *, as_json: bool) -> str:
-    """A reply with the new instruction, and the new input where the operator may change it."""
-    return task_reply([task], with_inputs=with_input, with_outputs=False, as_json=as_json)
-
-
 def rewrite_schema(with_input: bool) -> dict[str, Any]:
-    """The JSON schema of such a reply."""
+    """The JSON schema of a reply: the new instruction, and the new input where the operator may change it."""
     names = ["instruction", "input"] if with_input else ["instruction"]
     properties = {name: {"type": "string"} for name in names}
     return {"type": "object", "properties": properties, "required": names, "additionalProperties": False}

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from synth.errors import UsageError
+from synth.given import StrictSettings
 from synth.stages.export.formats import find_format
 
 
-class Splits(BaseModel):
+class Splits(StrictSettings):
     """Shares of the records, 0 to 1; the rest is for training. Families of tasks stay together."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     validation: float = Field(0.0, ge=0, lt=1, description="Share for validation.")
     test: float = Field(0.0, ge=0, lt=1, description="Share for testing.")
@@ -23,10 +22,8 @@ class Splits(BaseModel):
         return self
 
 
-class ExportSettings(BaseModel):
+class ExportSettings(StrictSettings):
     """Which files are made and what the card says."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     formats: list[str] = Field(
         default=["alpaca"],

@@ -49,7 +49,7 @@ class Families:
         members: dict[int, list[int]] = {}
         for index, number in enumerate(self._records):
             members.setdefault(self._find(number), []).append(index)
-        names = self._names()
+        names = list(self._numbers)
         order = sorted(members.values(), key=lambda family: int(digest(seed, names[self._records[family[0]]])[:15], 16))
         splits = [TRAIN] * self.num_records
         for split, share in ((TEST, test), (VALIDATION, validation)):
@@ -60,9 +60,6 @@ class Families:
                     for index in family:
                         splits[index] = split
         return splits
-
-    def _names(self) -> list[str]:
-        return list(self._numbers)
 
     def _number(self, name: str) -> int:
         number = self._numbers.setdefault(name, len(self._parent))

@@ -10,8 +10,6 @@ from synth.metrics import count_words
 from synth.records import Record
 from synth.stages.export.pairs import margin_of
 
-REFERENCE_TEACHER = "embedded"
-"""The embedded teacher. Its records are a reference bench and no instruction data, and are called so everywhere."""
 MOST_KINDS = 2_000
 """Different categories, languages and so on that are told apart; the rest is counted as one."""
 
@@ -32,7 +30,7 @@ class Totals:
     def add(self, record: Record) -> None:
         """Count one record."""
         self.records += 1
-        self.from_reference_teacher += is_from_reference_teacher(record)
+        self.from_reference_teacher += record.lineage.is_reference
         self.multi_turn += bool(record.history)
         self.with_system += bool(record.system)
         self.with_margin += margin_of(record) is not None
@@ -60,11 +58,6 @@ class Totals:
         ranked = sorted(self.counts.get(name, Counter()).items(), key=lambda pair: (-pair[1], pair[0]))
         rest = sum(count for _, count in ranked[most:])
         return ranked[:most] + ([(f"({len(ranked) - most} others)", rest)] if rest else [])
-
-
-def is_from_reference_teacher(record: Record) -> bool:
-    """Was this record made by the embedded teacher?"""
-    return (record.lineage.model or "").split(":")[0].startswith(REFERENCE_TEACHER)
 
 
 def length_summary(words: Mapping[int, int]) -> dict[str, float]:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from synth.engine.batches import BatchSettings
 from synth.errors import UsageError
+from synth.given import StrictSettings
 from synth.models import check_options, connect
 from synth.models.base import ChatModel
 from synth.prompts.systems import PRINCIPLES
@@ -58,10 +59,8 @@ class PoolTeacher(PoolModel):
     max_tokens: int = Field(2048, ge=1, description="Longest answer in tokens.")
 
 
-class PreferSettings(BaseModel):
+class PreferSettings(StrictSettings):
     """How answers to one record are drawn and ranked; the best becomes its own, the others make pairs with it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     num_answers: int = Field(
         0, ge=0, le=16, description="Answers that a record is to have; those it lacks are drawn. 0: those it came with."

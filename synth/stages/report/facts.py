@@ -35,7 +35,6 @@ MAX_TEXTS = 60_000
 DISTINCT_SAMPLE = 5_000
 NUM_ROWS = 10
 """Rows shown of those kept and of those rejected."""
-REFERENCE_TEACHER = "embedded"
 
 
 @dataclass(slots=True)
@@ -54,7 +53,7 @@ class RecordFacts:
         """Count one record and keep its instruction, or let chance decide where there are too many."""
         self.total += 1
         line = record.lineage
-        self.from_reference_teacher += (line.model or "").split(":")[0].startswith(REFERENCE_TEACHER)
+        self.from_reference_teacher += line.is_reference
         noted = {"origin": line.origin, "operator or method": line.operator, "teacher": line.model}
         noted |= {"category": record.meta.get("category"), "language": record.meta.get("language")}
         noted["requested category"] = record.meta.get("requested_category")

@@ -244,21 +244,6 @@ def _lineage(number: int, chain: Sequence[Record]) -> Steps:
     return Steps(f"Lineage {number}", steps)
 
 
-def quality(facts: RunFacts) -> list[Block]:
-    """Grades of the answers."""
-    return quality_blocks(facts.quality)
-
-
-def people(facts: RunFacts) -> list[Block]:
-    """What people said of the rows."""
-    return people_blocks(facts.people)
-
-
-def student(facts: RunFacts) -> list[Block]:
-    """The trained student against its bases."""
-    return student_blocks(facts.evaluation, facts.ablation, facts.student)
-
-
 def requests(facts: RunFacts) -> list[Block]:
     """Requests, tokens, cost, and how they went over time."""
     traffic = facts.traffic
@@ -344,9 +329,9 @@ SECTIONS: tuple[tuple[str, str, Callable[[RunFacts], list[Block]]], ...] = (
     ("kinds", "Categories, languages, origins", kinds),
     ("diversity", "Diversity", diversity),
     ("evolution", "Evolution", evolution),
-    ("quality", "Quality", quality),
-    ("people", "What people say", people),
-    ("student", "The student", student),
+    ("quality", "Quality", lambda facts: quality_blocks(facts.quality)),
+    ("people", "What people say", lambda facts: people_blocks(facts.people)),
+    ("student", "The student", lambda facts: student_blocks(facts.evaluation, facts.ablation, facts.student)),
     ("requests", "Requests, tokens, cost and time", requests),
     ("origin", "Recipe, versions, hashes", origin),
 )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from synth.fileio import atomic_write
+from synth.given import StrictSettings
 from synth.stages.report.blocks import Section
 from synth.stages.report.compare import differences
 from synth.stages.report.facts import RunFacts, collect
@@ -18,10 +19,8 @@ from synth.stages.stage import RunFolder, Stage
 FILE_NAME = "report.html"
 
 
-class ReportSettings(BaseModel):
+class ReportSettings(StrictSettings):
     """What the page tells beyond the run's own numbers."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     embeddings_path: str | None = Field(
         None, description="A .npy file of vectors of the final records, for the Vendi score; else words are hashed."

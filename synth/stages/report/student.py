@@ -17,7 +17,10 @@ def student_blocks(
 ) -> list[Block]:
     """Scores with intervals, what the data did, the evaluation's notes and the facts of each training."""
     blocks: list[Block] = []
-    scores = [_renamed(row, {"student": "name", "num_items": "n"}) for row in _rows(evaluation.get("scores"))]
+    scores = [
+        row | {"name": row.get("student", "?"), "n": row.get("num_items", "")}
+        for row in _rows(evaluation.get("scores"))
+    ]
     scores += _rows(evaluation.get("arms"))
     for metric in dict.fromkeys(str(row.get("metric", "value")) for row in scores):
         blocks.append(_metric(metric, [row for row in scores if str(row.get("metric", "value")) == metric]))
@@ -27,7 +30,8 @@ def student_blocks(
     blocks += _ablation(ablation)
     blocks += [Note(show(str(note), 1000)) for note in _list(evaluation.get("notes"))[:MAX_ROWS]]
     blocks += _side_by_side(evaluation)
-    blocks += _curves(trained)
+    for key in CURVES:
+        blocks += _curve(key, trained)
     for path, facts in trained.items():
         rows = [
             (show(str(key), 60), _cell(value)) for key, value in facts.items() if isinstance(value, str | int | float)
@@ -81,11 +85,6 @@ CURVES = {
     "reward_accuracy": ("Reward accuracy", "by step: share of pairs whose better answer gained more"),
     "reward_margin": ("Reward margin", "by step: beta times by how much more it gained"),
 }
-
-
-def _curves(trained: Mapping[str, Mapping[str, Any]]) -> list[Block]:
-    """The curves of every student, step by step."""
-    return [block for key in CURVES for block in _curve(key, trained)]
 
 
 def _curve(key: str, trained: Mapping[str, Mapping[str, Any]]) -> list[Block]:
@@ -157,10 +156,6 @@ def _three(row: Mapping[str, Any], form: str) -> tuple[str, str, str]:
 
 def _verdict(row: Mapping[str, Any]) -> str:
     return show(str(row.get("verdict", "")), 80)
-
-
-def _renamed(row: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    return {names.get(key, key): value for key, value in row.items()}
 
 
 def _rows(value: Any) -> list[dict[str, Any]]:

@@ -79,14 +79,11 @@ def _score(record: Record, settings: KeepSettings) -> float | None:
         ifd = record.meta.get("ifd")
         return float(ifd) if isinstance(ifd, int | float) else None
     quality = grade_of(record, "overall")
+    ranks = settings.share is not None or settings.top_k is not None
     if settings.by == "grade":
-        return quality if quality is not None or settings.bounds or _ranks(settings) else 0.0
+        return quality if quality is not None or settings.bounds or ranks else 0.0
     complexity = record.meta.get("complexity")
     return None if quality is None or not isinstance(complexity, int | float) else quality * complexity
-
-
-def _ranks(settings: KeepSettings) -> bool:
-    return settings.share is not None or settings.top_k is not None
 
 
 def _rank(record: Record, settings: KeepSettings) -> tuple[float, float, str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from synth.checks import build_checks
 from synth.engine.batches import BatchSettings
 from synth.errors import UsageError
+from synth.given import StrictSettings
 
 DEFAULT_CHECKS: tuple[str | dict[str, dict[str, Any]], ...] = (
     "empty_output",
@@ -47,11 +48,7 @@ as they come, and instances of one task, or a task and its evolved form, may be 
 Criterion = Literal["overall", "correctness", "following", "completeness"]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class EmbeddingSettings(_Section):
+class EmbeddingSettings(StrictSettings):
     """Where vectors come from."""
 
     model: str = Field(description="A model2vec folder on this machine, or with `base_url` the server's model.")
@@ -63,7 +60,7 @@ class EmbeddingSettings(_Section):
     )
 
 
-class GradeSettings(_Section):
+class GradeSettings(StrictSettings):
     """A model grades each answer from 1 to 5: the recipe's judge, or the teacher where none is named."""
 
     num_draws: int = Field(
@@ -91,7 +88,7 @@ class GradeSettings(_Section):
     prompt_path: str | None = Field(None, description="A .jinja file of your own in place of the prompt grade.")
 
 
-class IfdSettings(_Section):
+class IfdSettings(StrictSettings):
     """Instruction-following difficulty by a causal language model; see `ifd.py`."""
 
     model: str = Field(description="A folder, or a name of the hub.")
@@ -103,7 +100,7 @@ class IfdSettings(_Section):
     num_threads: int | None = Field(None, description="Threads of torch on the CPU.")
 
 
-class ValiditySettings(_Section):
+class ValiditySettings(StrictSettings):
     """A judge's yes or no to Self-Instruct's three questions about each row that passed all checks."""
 
     min_auc: float = Field(
@@ -117,7 +114,7 @@ class ValiditySettings(_Section):
     )
 
 
-class KeepSettings(_Section):
+class KeepSettings(StrictSettings):
     """Which graded records to keep. Grades are read by their order, so a generous grader does no harm; ties fall
     by a hash of the record.
     """
@@ -162,7 +159,7 @@ class KeepSettings(_Section):
         return 0.1 if self.min_distance is None and self.by == "deita" else self.min_distance
 
 
-class SelectSettings(_Section):
+class SelectSettings(StrictSettings):
     """Which records are kept: by checks and, where wanted, by meaning and by grades."""
 
     checks: list[str | dict[str, dict[str, Any]]] = Field(
