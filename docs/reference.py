@@ -13,7 +13,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 import synth
-from synth.checks import CHECKS, EVOLUTION_CHECKS
+from synth.checks import CHECKS, EVOLUTION_CHECKS, SUBJECTS
 from synth.cli.app import app
 from synth.models import backend_settings, list_backends
 from synth.recipe import recipe_schema
@@ -178,7 +178,8 @@ def checks_page() -> str:
 
 
 def _check(name: str, make: Any) -> str:
-    options = ", ".join(_parameter(one, with_type=False) for one in inspect.signature(make).parameters.values())
+    parameters = inspect.signature(make).parameters
+    options = ", ".join(_parameter(one, with_type=False) for key, one in parameters.items() if key not in SUBJECTS)
     about = _plain(inspect.cleandoc(make.__doc__ or ""))
     return f"### {name}\n\n{about}\n" + (f"\nOptions: `{options}`\n" if options else "")
 

@@ -8,5 +8,5 @@ from synth.records import Record
 
 def said(name: str, instruction: str, given: str = "") -> str | None:
     """The reason of a check with its defaults, without its detail."""
-    verdict = CHECKS[name]()(Record(instruction, given))
+    verdict = CHECKS[name](Record(instruction, given))
     return None if verdict is None else verdict.partition(":")[0]

@@ -1,14 +1,16 @@
-"""All checks by name. Each is made by a function of its options; `build_checks` makes those a recipe names.
+"""All checks by name, functions of a record and options; `build_checks` sets the options of those a recipe names.
 
     build_checks(["refusal", {"instruction_length": {"max_words": 300}}])
 
 To add one: write the function in a file of this folder, and name it in that file's CHECKS; or anywhere else, and name
-it as `module:name`.
+it as `module:name`. One that keeps something, or prepares something once, is a function of its options alone that gives
+a check.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from inspect import signature
 from typing import Any
 
@@ -29,7 +31,10 @@ from synth.plugins import find, nearest
 
 Spec = str | Mapping[str, Mapping[str, Any] | None]
 
-CHECKS: dict[str, Callable[..., Check]] = {
+SUBJECTS = {"record", "parent", "child"}
+"""What a check looks at; its other parameters are options."""
+
+CHECKS: dict[str, Callable[..., Any]] = {
     **heuristics.CHECKS,
     **tasks.CHECKS,
     **answers.CHECKS,
@@ -60,7 +65,7 @@ TASK_CHECKS = (
 )
 """What every task that a model wrote is checked for, new or evolved: small models made it necessary."""
 
-EVOLUTION_CHECKS: dict[str, Callable[..., PairCheck]] = evolution.EVOLUTION_CHECKS
+EVOLUTION_CHECKS: dict[str, Callable[..., Any]] = evolution.EVOLUTION_CHECKS
 
 
 def build_checks(specs: Sequence[Spec]) -> list[tuple[str, Check]]:
@@ -90,11 +95,11 @@ def _named(spec: Spec) -> tuple[str, dict[str, Any]]:
 
 def _make(known: Mapping[str, Callable[..., Any]], name: str, options: dict[str, Any]) -> Any:
     make: Callable[..., Any] = find(known, name, "check")
-    parameters = list(signature(make).parameters)
+    parameters = [one for one in signature(make).parameters if one not in SUBJECTS]
     for option in options:
         if option not in parameters:
             raise UsageError(f'checks: "{name}" has no option "{option}"', nearest(option, parameters))
     try:
-        return make(**options)
+        return partial(make, **options) if SUBJECTS & {*signature(make).parameters} else make(**options)
     except (TypeError, ValueError) as error:
         raise UsageError(f'checks: the options of "{name}" cannot be used: {error}') from error

@@ -12,9 +12,10 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from synth.checks import phrases
-from synth.checks.base import Check, full_text
+from synth.checks.base import full_text
 from synth.metrics import count_words
 from synth.records import Record
 from synth.tokens import unicode_tokens
@@ -40,30 +41,26 @@ _ABOUT_BROKEN = re.compile(
 )
 _FENCED_JSON = re.compile(r"^[ \t]*```[ \t]*json[ \t]*\n(.*?)^[ \t]*```", re.IGNORECASE | re.MULTILINE | re.DOTALL)
 
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ue000-\uf8ff\ufff9-\uffff\u202a-\u202e\u2066-\u2069]"
+)
+
 _ALL_FUNCTION_WORDS = frozenset().union(*FUNCTION_WORDS.values())
 
 
-def empty_output() -> Check:
+def empty_output(record: Record) -> str | None:
     """Refuses records without an answer."""
-
-    def check(record: Record) -> str | None:
-        return None if record.output.strip() else "empty_output"
-
-    return check
+    return None if record.output.strip() else "empty_output"
 
 
-def refusal(first_chars: int = 200, on_principle: bool = False) -> Check:
+def refusal(record: Record, first_chars: int = 200, on_principle: bool = False) -> str | None:
     """Refuses answers that begin by saying that they cannot (looked for in the first characters), in six languages.
 
     Left alone are tasks that can call for one, such as a letter or an excuse, and refusals on principle: those that
     speak of harm or law are what a model should learn, unless `on_principle` is true.
     """
-
-    def check(record: Record) -> str | None:
-        found = _found("refusal", phrases.REFUSAL, record.output[:first_chars])
-        return None if found and _may_refuse(record, on_principle) else found
-
-    return check
+    found = _found("refusal", phrases.REFUSAL, record.output[:first_chars])
+    return None if found and _may_refuse(record, on_principle) else found
 
 
 def _may_refuse(record: Record, on_principle: bool) -> bool:
@@ -75,98 +72,70 @@ def _may_refuse(record: Record, on_principle: bool) -> bool:
     return bool(phrases.ABOUT_APOLOGY.search(f"{record.instruction} {record.input}"))
 
 
-def as_an_ai() -> Check:
+def as_an_ai(record: Record) -> str | None:
     """Refuses answers in which a model speaks of itself as one."""
-
-    def check(record: Record) -> str | None:
-        return _found("as_an_ai", phrases.AS_AN_AI, record.output)
-
-    return check
+    return _found("as_an_ai", phrases.AS_AN_AI, record.output)
 
 
-def short_apology(max_words: int = 80) -> Check:
+def short_apology(record: Record, max_words: int = 80) -> str | None:
     """Refuses short answers that say sorry (WizardLM: fewer than 80 words).
 
     Left alone are tasks that can call for an apology, and refusals on principle.
     """
-
-    def check(record: Record) -> str | None:
-        found = _found("short_apology", phrases.APOLOGY, record.output)
-        return found if found and count_words(record.output) < max_words and not _may_refuse(record, False) else None
-
-    return check
+    found = _found("short_apology", phrases.APOLOGY, record.output)
+    return found if found and count_words(record.output) < max_words and not _may_refuse(record, False) else None
 
 
-def asks_back(max_words: int = 60) -> Check:
+def asks_back(record: Record, max_words: int = 60) -> str | None:
     """Refuses short answers that ask for what the task should have given, where the task has no input."""
-
-    def check(record: Record) -> str | None:
-        if record.input.strip() or count_words(record.output) > max_words:
-            return None
-        return _found("asks_back", phrases.ASKS_BACK, record.output)
-
-    return check
-
-
-def acknowledges(max_words: int = 25) -> Check:
-    """Refuses short answers that only say that the task was understood (Auto Evol-Instruct: "Understood", "Thanks")."""
-
-    def check(record: Record) -> str | None:
-        found = _found("acknowledges", phrases.ACKNOWLEDGES, record.output)
-        return found if found and count_words(record.output) <= max_words else None
-
-    return check
-
-
-def no_content() -> Check:
-    """Refuses answers of one punctuation mark repeated, or of four and more words, all function words (WizardLM)."""
-
-    def check(record: Record) -> str | None:
-        marks = {c for c in record.output if not c.isspace()}
-        if len(marks) == 1 and unicodedata.category(min(marks))[0] == "P" and not _SYMBOLS.search(record.instruction):
-            return "no_content: punctuation only"
-        words = unicode_tokens(record.output)
-        if len(words) >= 4 and all(word in _ALL_FUNCTION_WORDS for word in words):
-            stops = FUNCTION_WORDS.get(detect_language(record.output) or "", frozenset())
-            if all(word in stops for word in words):
-                return "no_content: function words only"
+    if record.input.strip() or count_words(record.output) > max_words:
         return None
+    return _found("asks_back", phrases.ASKS_BACK, record.output)
 
-    return check
+
+def acknowledges(record: Record, max_words: int = 25) -> str | None:
+    """Refuses short answers that only say that the task was understood (Auto Evol-Instruct: "Understood", "Thanks")."""
+    found = _found("acknowledges", phrases.ACKNOWLEDGES, record.output)
+    return found if found and count_words(record.output) <= max_words else None
 
 
-def prompt_leak() -> Check:
+def no_content(record: Record) -> str | None:
+    """Refuses answers of one punctuation mark repeated, or of four and more words, all function words (WizardLM)."""
+    marks = {c for c in record.output if not c.isspace()}
+    if len(marks) == 1 and unicodedata.category(min(marks))[0] == "P" and not _SYMBOLS.search(record.instruction):
+        return "no_content: punctuation only"
+    words = unicode_tokens(record.output)
+    if len(words) >= 4 and all(word in _ALL_FUNCTION_WORDS for word in words):
+        stops = FUNCTION_WORDS.get(detect_language(record.output) or "", frozenset())
+        if all(word in stops for word in words):
+            return "no_content: function words only"
+    return None
+
+
+def prompt_leak(record: Record) -> str | None:
     """Refuses records that carry the frame of a prompt: section heads, chat tokens, or a second task in the answer.
 
     A task about such tokens may name them.
     """
-
-    def check(record: Record) -> str | None:
-        merged = _found("merged_tasks", phrases.MERGED, record.output)
-        text = full_text(record)
-        if phrases.ABOUT_TOKENS.search(record.instruction):
-            text = phrases.CHAT_TOKEN.sub("", text)
-        return merged or _found("prompt_leak", phrases.LEAK, text)
-
-    return check
+    merged = _found("merged_tasks", phrases.MERGED, record.output)
+    text = full_text(record)
+    if phrases.ABOUT_TOKENS.search(record.instruction):
+        text = phrases.CHAT_TOKEN.sub("", text)
+    return merged or _found("prompt_leak", phrases.LEAK, text)
 
 
-def truncated() -> Check:
+def truncated(record: Record) -> str | None:
     """Refuses answers that stop in the middle of a sentence, or of a word that is no end: "the", "of", a comma.
 
     A sentence is known to be one by those before it: in the same line, or in all the other lines. Tables, verse and
     lists without full stops are left alone, so not every cut is seen; the teacher's finish reason is the surer sign.
     """
-
-    def check(record: Record) -> str | None:
-        lines = [line.strip() for line in record.output.splitlines() if line.strip()]
-        if not lines or "```" in lines[-1] or "|" in lines[-1] or _ENDED.search(lines[-1]):
-            return None
-        words = lines[-1].split()
-        cut = len(words) >= 4 and (words[-1] in _DANGLING or words[-1][-1] in ",–")
-        return f"truncated: …{lines[-1][-40:]}" if cut or _breaks_off(lines) else None
-
-    return check
+    lines = [line.strip() for line in record.output.splitlines() if line.strip()]
+    if not lines or "```" in lines[-1] or "|" in lines[-1] or _ENDED.search(lines[-1]):
+        return None
+    words = lines[-1].split()
+    cut = len(words) >= 4 and (words[-1] in _DANGLING or words[-1][-1] in ",–")
+    return f"truncated: …{lines[-1][-40:]}" if cut or _breaks_off(lines) else None
 
 
 def _breaks_off(lines: list[str]) -> bool:
@@ -181,45 +150,37 @@ def _breaks_off(lines: list[str]) -> bool:
     return len(words) >= 4 and len(prose) >= 3 and all(_ENDED.search(line) for line in prose)
 
 
-def repeats_instruction(min_words: int = 8) -> Check:
+def repeats_instruction(record: Record, min_words: int = 8) -> str | None:
     """Refuses answers that are, or begin with, the whole instruction or input (of at least `min_words` words)."""
-
-    def check(record: Record) -> str | None:
-        given, output = record.input.strip(), record.output.strip()
-        if given and given in (output, output.partition("\n\n")[2].strip()):  # the second: after "Here it is:"
-            return "echoes_input"
-        answer = unicode_tokens(record.output)
-        task = unicode_tokens(record.instruction)
-        if answer == task and task:
-            return "repeats_instruction"
-        if len(task) >= min_words and answer[: len(task)] == task:
-            return "repeats_instruction"
-        return None
-
-    return check
+    given, output = record.input.strip(), record.output.strip()
+    if given and given in (output, output.partition("\n\n")[2].strip()):  # the second: after "Here it is:"
+        return "echoes_input"
+    answer = unicode_tokens(record.output)
+    task = unicode_tokens(record.instruction)
+    if answer == task and task:
+        return "repeats_instruction"
+    if len(task) >= min_words and answer[: len(task)] == task:
+        return "repeats_instruction"
+    return None
 
 
-def repetition(min_words: int = 30, share: float = 0.5) -> Check:
+def repetition(record: Record, min_words: int = 30, share: float = 0.5) -> str | None:
     """Refuses answers caught in a loop: a run of up to 40 words that, repeated on end, is more than `share` of them.
 
     A run counts from four times on; a line from five. A task that asks for repetition is left alone.
     """
-
-    def check(record: Record) -> str | None:
-        words = unicode_tokens(record.output)
-        if len(words) < min_words or _REPEATING.search(record.instruction):
-            return None
-        # Four times the same in more than this share of the words leaves room for so many different runs of three.
-        may_loop = len(set(zip(words, words[1:], words[2:], strict=False))) <= (1 - 0.75 * share) * len(words)
-        for period in range(1, 41) if may_loop else ():
-            longest = _longest_period(words, period)
-            if longest >= 4 * period and longest > max(share * len(words), min_words * share):
-                return f"repetition: {longest // period} times {' '.join(words[-period:])[:60]}"
-        lines = Counter(line.strip() for line in record.output.splitlines() if len(line.split()) >= 4)
-        line, times = lines.most_common(1)[0] if lines else ("", 0)
-        return f"repetition: {times} times {line[:60]}" if times >= 5 and times > share * lines.total() else None
-
-    return check
+    words = unicode_tokens(record.output)
+    if len(words) < min_words or _REPEATING.search(record.instruction):
+        return None
+    # Four times the same in more than this share of the words leaves room for so many different runs of three.
+    may_loop = len(set(zip(words, words[1:], words[2:], strict=False))) <= (1 - 0.75 * share) * len(words)
+    for period in range(1, 41) if may_loop else ():
+        longest = _longest_period(words, period)
+        if longest >= 4 * period and longest > max(share * len(words), min_words * share):
+            return f"repetition: {longest // period} times {' '.join(words[-period:])[:60]}"
+    lines = Counter(line.strip() for line in record.output.splitlines() if len(line.split()) >= 4)
+    line, times = lines.most_common(1)[0] if lines else ("", 0)
+    return f"repetition: {times} times {line[:60]}" if times >= 5 and times > share * lines.total() else None
 
 
 def _longest_period(words: Sequence[str], period: int) -> int:
@@ -231,101 +192,69 @@ def _longest_period(words: Sequence[str], period: int) -> int:
     return best + period if best else 0
 
 
-def broken_fence() -> Check:
+def broken_fence(record: Record) -> str | None:
     """Refuses answers with a code fence that is opened and never closed."""
-
-    def check(record: Record) -> str | None:
-        fences = re.findall(r"^[ \t]*(?:[*-][ \t]+|\d+[.)][ \t]+)?(```+|~~~+)", record.output, re.MULTILINE)
-        return "broken_fence" if len(fences) % 2 else None
-
-    return check
+    fences = re.findall(r"^[ \t]*(?:[*-][ \t]+|\d+[.)][ \t]+)?(```+|~~~+)", record.output, re.MULTILINE)
+    return "broken_fence" if len(fences) % 2 else None
 
 
-def broken_json() -> Check:
+def broken_json(record: Record) -> str | None:
     """Where the task speaks of JSON: refuses answers whose JSON (all of it, or each ```json block) does not parse."""
-
-    def check(record: Record) -> str | None:
-        if not _WANTS_JSON.search(record.instruction) or _ABOUT_BROKEN.search(record.instruction):
-            return None
-        answer = record.output.strip()
-        for text in _FENCED_JSON.findall(answer) or (
-            [answer] if answer[:1] in ("{", "[") and answer[-1:] in "}],;'" else []
-        ):
-            try:
-                json.loads(text)
-            except ValueError as error:
-                return f"broken_json: {error}"
-            except RecursionError:
-                return "broken_json: nested too deeply"
+    if not _WANTS_JSON.search(record.instruction) or _ABOUT_BROKEN.search(record.instruction):
         return None
+    answer = record.output.strip()
+    for text in _FENCED_JSON.findall(answer) or (
+        [answer] if answer[:1] in ("{", "[") and answer[-1:] in "}],;'" else []
+    ):
+        try:
+            json.loads(text)
+        except ValueError as error:
+            return f"broken_json: {error}"
+        except RecursionError:
+            return "broken_json: nested too deeply"
+    return None
 
-    return check
 
-
-def url_input() -> Check:
+def url_input(record: Record) -> str | None:
     """Refuses inputs that are nothing but the address of a page, unless the task is about addresses."""
-
-    def check(record: Record) -> str | None:
-        if not _URL_ONLY.fullmatch(record.input):
-            return None
-        about = _ABOUT_ADDRESSES.search(record.instruction) and not _READS_PAGES.search(record.instruction)
-        return None if about else f"url_input: {record.input.strip()[:80]}"
-
-    return check
-
-
-def invented_source() -> Check:
-    """Refuses answers that cite a page ("according to https://...") the task does not name: models make them up."""
-
-    def check(record: Record) -> str | None:
-        found = phrases.CITED_PAGE.search(record.output)
-        if found and found[1].rstrip(".,)") not in f"{record.instruction} {record.input}":
-            return f"invented_source: {found[1][:80]}"
+    if not _URL_ONLY.fullmatch(record.input):
         return None
+    about = _ABOUT_ADDRESSES.search(record.instruction) and not _READS_PAGES.search(record.instruction)
+    return None if about else f"url_input: {record.input.strip()[:80]}"
 
-    return check
+
+def invented_source(record: Record) -> str | None:
+    """Refuses answers that cite a page ("according to https://...") the task does not name: models make them up."""
+    found = phrases.CITED_PAGE.search(record.output)
+    if found and found[1].rstrip(".,)") not in f"{record.instruction} {record.input}":
+        return f"invented_source: {found[1][:80]}"
+    return None
 
 
-def agreement(min_share: float = 0.5) -> Check:
+def agreement(record: Record, min_share: float = 0.5) -> str | None:
     """Refuses answers on which fewer of several draws agreed (self-consistency, arXiv 2203.11171; `respond.num_draws`).
 
     It reads the share that respond noted, so thresholds can be tried without a call; without a note a record passes.
     """
-
-    def check(record: Record) -> str | None:
-        share = record.meta.get("agreement")
-        if isinstance(share, int | float) and share < min_share:
-            return f"draws_disagree: {share:.0%} agree"
-        return None
-
-    return check
+    share = record.meta.get("agreement")
+    if isinstance(share, int | float) and share < min_share:
+        return f"draws_disagree: {share:.0%} agree"
+    return None
 
 
-def control_characters() -> Check:
+def control_characters(record: Record) -> str | None:
     """Refuses text with control characters, lone surrogates, private-use characters or overrides of direction."""
-    bad = re.compile(
-        r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ue000-\uf8ff\ufff9-\uffff\u202a-\u202e\u2066-\u2069]"
-    )
-
-    def check(record: Record) -> str | None:
-        found = bad.search(full_text(record))
-        return f"control_characters: U+{ord(found[0]):04X}" if found else None
-
-    return check
+    found = _CONTROL.search(full_text(record))
+    return f"control_characters: U+{ord(found[0]):04X}" if found else None
 
 
-def mojibake() -> Check:
+def mojibake(record: Record) -> str | None:
     """Refuses text decoded with the wrong table: runs of odd letters that are UTF-8 read as Windows-1252 or 1251."""
-    runs = re.compile(r"[^\x00-\x7f]{2,}")
-
-    def check(record: Record) -> str | None:
-        for run in runs.findall(full_text(record)):
-            for table in ("cp1252", "cp1251", "latin-1"):
-                if _misread(run, table):
-                    return f"mojibake: {run[:20]}"
-        return None
-
-    return check
+    for run in re.findall(r"[^\x00-\x7f]{2,}", full_text(record)):
+        for table in ("cp1252", "cp1251", "latin-1"):
+            if _misread(run, table):
+                return f"mojibake: {run[:20]}"
+    return None
 
 
 def _misread(run: str, table: str) -> bool:
@@ -337,15 +266,11 @@ def _misread(run: str, table: str) -> bool:
     return all(unicodedata.category(c)[0] in "LPSNMZ" for c in meant)
 
 
-def self_identity() -> Check:
+def self_identity(record: Record) -> str | None:
     """Refuses answers in which a model names its maker or the end of its knowledge."""
-
-    def check(record: Record) -> str | None:
-        return _found("vendor_identity", phrases.IDENTITY, record.output) or _found(
-            "knowledge_cutoff", phrases.CUTOFF, record.output
-        )
-
-    return check
+    return _found("vendor_identity", phrases.IDENTITY, record.output) or _found(
+        "knowledge_cutoff", phrases.CUTOFF, record.output
+    )
 
 
 def _found(reason: str, pattern: re.Pattern[str], text: str) -> str | None:
@@ -353,7 +278,7 @@ def _found(reason: str, pattern: re.Pattern[str], text: str) -> str | None:
     return f"{reason}: {' '.join(found[0].split())[:80]}" if found else None
 
 
-CHECKS: dict[str, Callable[..., Check]] = {
+CHECKS: dict[str, Callable[..., Any]] = {
     "empty_output": empty_output,
     "refusal": refusal,
     "as_an_ai": as_an_ai,

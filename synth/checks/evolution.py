@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
-from synth.checks.base import PairCheck
 from synth.metrics import count_words, rouge_l_tokens
 from synth.records import Record
 from synth.tokens import unicode_tokens
@@ -71,117 +71,90 @@ def evolved_input(parent: str, given: str, may_change: bool) -> str:
     return "" if refers else given
 
 
-def unchanged(max_changed: int = 2, min_score: float = 0.9) -> PairCheck:
+def unchanged(parent: Record, child: Record, max_changed: int = 2, min_score: float = 0.9) -> str | None:
     """Refuses a child with the parent's words, or one that differs in so few words and scores so high in ROUGE-L."""
-
-    def check(parent: Record, child: Record) -> str | None:
-        old, new = unicode_tokens(_task(parent)), unicode_tokens(_task(child))
-        if old == new:
-            return "unchanged"
-        score = rouge_l_tokens(old, new)
-        changed = (len(old) + len(new)) * (1 - score)
-        return f"near_copy: ROUGE-L {score:.3f}" if score >= min_score and changed <= max_changed + 0.5 else None
-
-    return check
+    old, new = unicode_tokens(_task(parent)), unicode_tokens(_task(child))
+    if old == new:
+        return "unchanged"
+    score = rouge_l_tokens(old, new)
+    changed = (len(old) + len(new)) * (1 - score)
+    return f"near_copy: ROUGE-L {score:.3f}" if score >= min_score and changed <= max_changed + 0.5 else None
 
 
-def lost_input(min_share: float = 0.6) -> PairCheck:
+def lost_input(parent: Record, child: Record, min_share: float = 0.6) -> str | None:
     """Refuses a child without the parent's material: its input, or quotations, code and addresses in its instruction.
 
     At least `min_share` of that material's words must be found in the child, and all of it where the child's input has
     a line of dots that the parent's has not. A task in breadth brings its own.
     """
-
-    def check(parent: Record, child: Record) -> str | None:
-        if _in_breadth(child):
-            return None
-        words = set(unicode_tokens(_task(child)))
-        share = _kept(parent.input, words)
-        if share < min_share:
-            return f"lost_input: {share:.0%} of its words kept"
-        if share < 1 and _CUT.search(child.input) and not _CUT.search(parent.input):
-            return f"cut_input: {share:.0%} of its words kept"
-        for material in _MATERIAL.findall(parent.instruction):
-            if _kept(material, words) < min_share:
-                return f"lost_material: {' '.join(material.split())[:60]}"
+    if _in_breadth(child):
         return None
+    words = set(unicode_tokens(_task(child)))
+    share = _kept(parent.input, words)
+    if share < min_share:
+        return f"lost_input: {share:.0%} of its words kept"
+    if share < 1 and _CUT.search(child.input) and not _CUT.search(parent.input):
+        return f"cut_input: {share:.0%} of its words kept"
+    for material in _MATERIAL.findall(parent.instruction):
+        if _kept(material, words) < min_share:
+            return f"lost_material: {' '.join(material.split())[:60]}"
+    return None
 
-    return check
 
-
-def answered(max_overlap: float = 0.9) -> PairCheck:
+def answered(parent: Record, child: Record, max_overlap: float = 0.9) -> str | None:
     """Refuses a child that answers the parent: it opens like an answer, or it is the parent's answer."""
-
-    def check(parent: Record, child: Record) -> str | None:
-        found = _ANSWER.search(child.instruction)
-        if found and not _ANSWER.search(parent.instruction):
-            return f"answered: {found[0].strip()}"
-        known = unicode_tokens(parent.output)
-        same = len(known) >= 4 and rouge_l_tokens(known, unicode_tokens(child.instruction)) >= max_overlap
-        return "answered: the parent's answer" if same else None
-
-    return check
+    found = _ANSWER.search(child.instruction)
+    if found and not _ANSWER.search(parent.instruction):
+        return f"answered: {found[0].strip()}"
+    known = unicode_tokens(parent.output)
+    same = len(known) >= 4 and rouge_l_tokens(known, unicode_tokens(child.instruction)) >= max_overlap
+    return "answered: the parent's answer" if same else None
 
 
-def grew(max_added: int = 80) -> PairCheck:
+def grew(parent: Record, child: Record, max_added: int = 80) -> str | None:
     """Refuses an instruction that got longer by more words. The prompts ask for 10 to 20 more."""
-
-    def check(parent: Record, child: Record) -> str | None:
-        added = count_words(child.instruction) - count_words(parent.instruction)
-        return f"grew: {added} words more" if added > max_added else None
-
-    return check
+    added = count_words(child.instruction) - count_words(parent.instruction)
+    return f"grew: {added} words more" if added > max_added else None
 
 
-def drift(min_share: float = 0.12, min_words: int = 4) -> PairCheck:
+def drift(parent: Record, child: Record, min_share: float = 0.12, min_words: int = 4) -> str | None:
     """Refuses a child in depth that keeps too small a share of the parent's content words, or changes the language.
 
     Words count as kept when their first five letters are found. Parents with few content words are left alone.
     """
-
-    def check(parent: Record, child: Record) -> str | None:
-        if _in_breadth(child):
-            return None
-        language, other = detect_language(parent.instruction), detect_language(child.instruction)
-        asked = "translat" in f"{parent.instruction} {child.instruction}".lower()
-        if language and other and language != other and not asked and count_words(child.instruction) >= 8:
-            return f"language_changed: {language} to {other}"
-        stops = FUNCTION_WORDS.get(language or "", frozenset())
-        words = {word[:5] for word in unicode_tokens(parent.instruction) if word not in stops}
-        if len(words) < min_words:
-            return None
-        kept = words & {word[:5] for word in unicode_tokens(child.instruction)}
-        return f"drift: {len(kept)} of {len(words)} words kept" if len(kept) < min_share * len(words) else None
-
-    return check
+    if _in_breadth(child):
+        return None
+    language, other = detect_language(parent.instruction), detect_language(child.instruction)
+    asked = "translat" in f"{parent.instruction} {child.instruction}".lower()
+    if language and other and language != other and not asked and count_words(child.instruction) >= 8:
+        return f"language_changed: {language} to {other}"
+    stops = FUNCTION_WORDS.get(language or "", frozenset())
+    words = {word[:5] for word in unicode_tokens(parent.instruction) if word not in stops}
+    if len(words) < min_words:
+        return None
+    kept = words & {word[:5] for word in unicode_tokens(child.instruction)}
+    return f"drift: {len(kept)} of {len(words)} words kept" if len(kept) < min_share * len(words) else None
 
 
-def asks_back() -> PairCheck:
+def asks_back(parent: Record, child: Record) -> str | None:
     """Refuses a child that asks for more information, or thanks, where the parent does not."""
-    return _new_phrase("asks_back", _ASKS_BACK)
+    return _new_phrase("asks_back", _ASKS_BACK, parent, child)
 
 
-def merged(max_heads: int = 1) -> PairCheck:
+def merged(parent: Record, child: Record, max_heads: int = 1) -> str | None:
     """Refuses a child of several tasks: more heads such as "Task 1:" than this, and than the parent has."""
-
-    def check(parent: Record, child: Record) -> str | None:
-        heads = len(_TASK_HEAD.findall(child.instruction))
-        return f"merged: {heads} tasks" if heads > max(max_heads, len(_TASK_HEAD.findall(parent.instruction))) else None
-
-    return check
+    heads = len(_TASK_HEAD.findall(child.instruction))
+    return f"merged: {heads} tasks" if heads > max(max_heads, len(_TASK_HEAD.findall(parent.instruction))) else None
 
 
-def prompt_words() -> PairCheck:
+def prompt_words(parent: Record, child: Record) -> str | None:
     """Refuses a child that speaks of the rewriting ("#Rewritten Prompt#") where the parent does not."""
-    return _new_phrase("prompt_words", _PROMPT_WORDS)
+    return _new_phrase("prompt_words", _PROMPT_WORDS, parent, child)
 
 
-def _new_phrase(reason: str, pattern: re.Pattern[str]) -> PairCheck:
-    def check(parent: Record, child: Record) -> str | None:
-        found = pattern.search(_task(child))
-        return f"{reason}: {found[0]}" if found and not pattern.search(_task(parent)) else None
-
-    return check
+def _new_phrase(reason: str, pattern: re.Pattern[str], parent: Record, child: Record) -> str | None:
+    found = pattern.search(_task(child))
+    return f"{reason}: {found[0]}" if found and not pattern.search(_task(parent)) else None
 
 
 def _task(record: Record) -> str:
@@ -198,7 +171,7 @@ def _kept(material: str, found: set[str]) -> float:
     return len(words & found) / len(words) if words else 1.0
 
 
-EVOLUTION_CHECKS: dict[str, Callable[..., PairCheck]] = {
+EVOLUTION_CHECKS: dict[str, Callable[..., Any]] = {
     "unchanged": unchanged,
     "prompt_words": prompt_words,
     "answered": answered,

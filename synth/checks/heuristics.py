@@ -10,7 +10,7 @@ import re
 import string
 import unicodedata
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from synth.checks.base import Check, full_text
 from synth.metrics import count_words
@@ -110,107 +110,73 @@ def _word_check(words: Sequence[str], reason: str, text: Callable[[Record], str]
     return check
 
 
-def write_a_program(prefix: str = "Write a program") -> Check:
+def write_a_program(record: Record, prefix: str = "Write a program") -> str | None:
     """Refuses instructions that start so (Self-Instruct: its model answered them badly)."""
-
-    def check(record: Record) -> str | None:
-        return "write_a_program" if record.instruction.startswith(prefix) else None
-
-    return check
+    return "write_a_program" if record.instruction.startswith(prefix) else None
 
 
-def starts_with_punctuation() -> Check:
+def starts_with_punctuation(record: Record) -> str | None:
     """Refuses instructions whose first character is ASCII punctuation, as published: even a quote (see `odd_start`)."""
-
-    def check(record: Record) -> str | None:
-        return (
-            "starts_with_punctuation" if record.instruction[:1] in string.punctuation and record.instruction else None
-        )
-
-    return check
+    return "starts_with_punctuation" if record.instruction[:1] in string.punctuation and record.instruction else None
 
 
-def non_ascii_start(languages: Sequence[str] = ("en",)) -> Check:
+def non_ascii_start(record: Record, languages: Sequence[str] = ("en",)) -> str | None:
     """Refuses instructions whose first character is not ASCII, as published, but only in these languages.
 
     An empty list means every language, as the published code has it.
     """
-
-    def check(record: Record) -> str | None:
-        if record.instruction[:1].isascii():
-            return None
-        return "non_ascii_start" if not languages or detect_language(record.instruction) in languages else None
-
-    return check
+    if record.instruction[:1].isascii():
+        return None
+    return "non_ascii_start" if not languages or detect_language(record.instruction) in languages else None
 
 
-def odd_start() -> Check:
+def odd_start(record: Record) -> str | None:
     """Refuses instructions that start with a sign no sentence starts with: arrows, bullets, commas, closing brackets.
 
     Letters, numbers, opening quotes and brackets, ¿ and ¡, currency signs and names such as .NET, #tag or -5 are fine.
     """
-
-    def check(record: Record) -> str | None:
-        text = record.instruction
-        kind = unicodedata.category(text[0]) if text else "L"
-        if (
-            kind[0] in "LNM"
-            or kind in ("Ps", "Pi", "Pf", "Sc")
-            or (text[0] in "\"'`¿¡#@$/\\.-+<~=*_&%" and text[1:2].strip())
-        ):
-            return None
-        return f"odd_start: U+{ord(text[0]):04X}"
-
-    return check
+    text = record.instruction
+    kind = unicodedata.category(text[0]) if text else "L"
+    if (
+        kind[0] in "LNM"
+        or kind in ("Ps", "Pi", "Pf", "Sc")
+        or (text[0] in "\"'`¿¡#@$/\\.-+<~=*_&%" and text[1:2].strip())
+    ):
+        return None
+    return f"odd_start: U+{ord(text[0]):04X}"
 
 
-def needs_media() -> Check:
+def needs_media(record: Record) -> str | None:
     """Refuses tasks about a picture, sound or file that no text model sees or makes.
 
     With an input, which may stand for it, only those that say to look at it, watch it or listen to it.
     """
-
-    def check(record: Record) -> str | None:
-        found = (_SHOWN if record.input.strip() else _MEDIA).search(record.instruction)
-        return f"needs_media: {found[0].strip()}" if found else None
-
-    return check
+    found = (_SHOWN if record.input.strip() else _MEDIA).search(record.instruction)
+    return f"needs_media: {found[0].strip()}" if found else None
 
 
-def needs_web() -> Check:
+def needs_web(record: Record) -> str | None:
     """Refuses tasks that send the model to a web page. Tasks about the spelling of an address are fine."""
-
-    def check(record: Record) -> str | None:
-        found = _VISIT.search(record.instruction)
-        if found and not _ABOUT_URLS.search(record.instruction):
-            return f"needs_web: {found[0][-80:]}"
-        return None
-
-    return check
+    found = _VISIT.search(record.instruction)
+    if found and not _ABOUT_URLS.search(record.instruction):
+        return f"needs_web: {found[0][-80:]}"
+    return None
 
 
-def needs_person() -> Check:
+def needs_person(record: Record) -> str | None:
     """Refuses tasks that ask the model for a life of its own: its feelings, its day, what it has read. English only.
 
     Models of 1.5 B write about one such task in twenty after the published Self-Instruct seeds.
     """
-
-    def check(record: Record) -> str | None:
-        found = _OWN_LIFE.search(record.instruction[:2000])
-        return f"needs_person: {found[0]}" if found and not _PRETEND.search(record.instruction[:2000]) else None
-
-    return check
+    found = _OWN_LIFE.search(record.instruction[:2000])
+    return f"needs_person: {found[0]}" if found and not _PRETEND.search(record.instruction[:2000]) else None
 
 
-def ends_with_colon(fields: Sequence[Literal["input", "output"]] = ("input", "output")) -> Check:
+def ends_with_colon(record: Record, fields: Sequence[Literal["input", "output"]] = ("input", "output")) -> str | None:
     """Refuses inputs and outputs that end with a colon: something should have followed (Self-Instruct)."""
-
-    def check(record: Record) -> str | None:
-        ending = (name for name in fields if getattr(record, name).rstrip().endswith((":", "：")))
-        name = next(ending, None)
-        return f"ends_with_colon: {name}" if name else None
-
-    return check
+    ending = (name for name in fields if getattr(record, name).rstrip().endswith((":", "：")))
+    name = next(ending, None)
+    return f"ends_with_colon: {name}" if name else None
 
 
 class RepeatedTask:
@@ -236,7 +202,7 @@ class RepeatedTask:
         return None
 
 
-CHECKS: dict[str, Callable[..., Check]] = {
+CHECKS: dict[str, Callable[..., Any]] = {
     "instruction_length": instruction_length,
     "banned_words": banned_words,
     "toxic_words": toxic_words,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from synth.checks.base import Check
 from synth.metrics import count_words
@@ -47,28 +48,24 @@ def language(languages: Sequence[str] = ("en",)) -> Check:
     return check
 
 
-def answer_language(min_words: int = 12, min_share: float = 0.15) -> Check:
+def answer_language(record: Record, min_words: int = 12, min_share: float = 0.15) -> str | None:
     """Refuses answers surely in another language than instruction and input, where the task names no language.
 
     Sure is another script, or the same script with at least `min_share` of all words function words of the other
     language, and three times as many as of the task's. Code and answers of fewer words are believed.
     """
-
-    def check(record: Record) -> str | None:
-        task = f"{record.instruction}\n{record.input}"
-        if count_words(record.output) < min_words or _OTHER_LANGUAGE.search(task) or _CODE.search(record.output):
-            return None
-        answered = detect_language(record.output)
-        asked = {detect_language(part) for part in (record.instruction, record.input, task)} - {None}
-        if answered is None or not asked or answered in asked:
-            return None
-        other = _num_function_words(record.output, answered)
-        foreign_script = not any(set(SCRIPTS[main_script(record.output) or ""]) & {code} for code in asked)
-        own = max(_num_function_words(record.output, code) for code in asked if code)
-        sure = other >= max(min_share * len(unicode_tokens(record.output)), 3 * own)
-        return f"wrong_answer_language: {answered}" if foreign_script or sure else None
-
-    return check
+    task = f"{record.instruction}\n{record.input}"
+    if count_words(record.output) < min_words or _OTHER_LANGUAGE.search(task) or _CODE.search(record.output):
+        return None
+    answered = detect_language(record.output)
+    asked = {detect_language(part) for part in (record.instruction, record.input, task)} - {None}
+    if answered is None or not asked or answered in asked:
+        return None
+    other = _num_function_words(record.output, answered)
+    foreign_script = not any(set(SCRIPTS[main_script(record.output) or ""]) & {code} for code in asked)
+    own = max(_num_function_words(record.output, code) for code in asked if code)
+    sure = other >= max(min_share * len(unicode_tokens(record.output)), 3 * own)
+    return f"wrong_answer_language: {answered}" if foreign_script or sure else None
 
 
 def _num_function_words(text: str, language: str) -> int:
@@ -77,4 +74,4 @@ def _num_function_words(text: str, language: str) -> int:
     return sum(word in known for word in unicode_tokens(text))
 
 
-CHECKS: dict[str, Callable[..., Check]] = {"language": language, "answer_language": answer_language}
+CHECKS: dict[str, Callable[..., Any]] = {"language": language, "answer_language": answer_language}

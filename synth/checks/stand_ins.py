@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
-from synth.checks.base import Check
 from synth.parsing import NO_INPUT
 from synth.records import Record
 
@@ -43,43 +43,31 @@ _COPIES = re.compile(
 _CELLS = re.compile(r"\||\t|\S,\S|\S;\S")
 
 
-def placeholder() -> Check:
+def placeholder(record: Record) -> str | None:
     """Refuses inputs that stand for an input: "[insert text here]", "your paragraph". Templates in answers are fine."""
-
-    def check(record: Record) -> str | None:
-        found = PLACEHOLDER.search(record.input) if len(record.input) < 400 else None
-        return f"placeholder: {' '.join(found[0].split())[:80]}" if found else None
-
-    return check
+    found = PLACEHOLDER.search(record.input) if len(record.input) < 400 else None
+    return f"placeholder: {' '.join(found[0].split())[:80]}" if found else None
 
 
-def no_input_spelling() -> Check:
+def no_input_spelling(record: Record) -> str | None:
     """Refuses inputs that spell out that there is none: "N/A", "<noinput>", "None"."""
-
-    def check(record: Record) -> str | None:
-        found = NO_INPUT.search(record.input) if record.input.strip() else None
-        return f"no_input_spelling: {' '.join(found[0].split())[:80]}" if found else None
-
-    return check
+    found = NO_INPUT.search(record.input) if record.input.strip() else None
+    return f"no_input_spelling: {' '.join(found[0].split())[:80]}" if found else None
 
 
-def stand_in() -> Check:
+def stand_in(record: Record) -> str | None:
     """Refuses answers that are none: "N/A", "<nooutput>", "<web page with ...>", or the task's own table once more.
 
     Left alone are answers that the task names ("say none if there is none"), and tasks about code or about copying.
     """
-
-    def check(record: Record) -> str | None:
-        answer = record.output.strip()
-        task = record.asked()
-        said = _NOTHING.fullmatch(answer) if len(answer) < 60 else None
-        if said and not _names(task, said["word"]):
-            return f"stand_in: {answer}"
-        if len(answer) < 300 and _DESCRIBED.fullmatch(answer) and not _OF_CODE.search(record.instruction):
-            return f"stand_in: {' '.join(answer.split())[:80]}"
-        return "echoes_table" if _is_table_of(answer, task) and not _COPIES.search(record.instruction) else None
-
-    return check
+    answer = record.output.strip()
+    task = record.asked()
+    said = _NOTHING.fullmatch(answer) if len(answer) < 60 else None
+    if said and not _names(task, said["word"]):
+        return f"stand_in: {answer}"
+    if len(answer) < 300 and _DESCRIBED.fullmatch(answer) and not _OF_CODE.search(record.instruction):
+        return f"stand_in: {' '.join(answer.split())[:80]}"
+    return "echoes_table" if _is_table_of(answer, task) and not _COPIES.search(record.instruction) else None
 
 
 def _names(task: str, word: str) -> bool:
@@ -97,7 +85,7 @@ def _is_table_of(answer: str, task: str) -> bool:
     return rows == given
 
 
-CHECKS: dict[str, Callable[..., Check]] = {
+CHECKS: dict[str, Callable[..., Any]] = {
     "placeholder": placeholder,
     "no_input_spelling": no_input_spelling,
     "stand_in": stand_in,

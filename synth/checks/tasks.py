@@ -10,8 +10,8 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
-from synth.checks.base import Check
 from synth.diversity import asks
 from synth.records import Record
 from synth.tokens import unicode_tokens
@@ -84,24 +84,20 @@ _USES = re.compile(
 _QUOTED_LAST = re.compile(r":\s*[\"'“«„`]([^\"“”«»„`]+)[\"'”»“`]\s*[.!?]?$")
 
 
-def not_a_task() -> Check:
+def not_a_task(record: Record) -> str | None:
     """Refuses instructions that ask for nothing: a label, a topic, a bare noun phrase, talk about the task.
 
     Whether a sentence asks is told in English only; texts in other languages pass unless they are a label.
     """
-
-    def check(record: Record) -> str | None:
-        text = record.instruction[:MAX_CHARS]
-        if not any(map(str.isalpha, text)):
-            return "not_a_task: no words"
-        talk = _TALK.match(text)
-        if talk:
-            return f"not_a_task: {talk[0].strip()[:60]}"
-        if _LABELLED.match(text) or _is_label(text):
-            return "not_a_task: a label"
-        return None if not _is_english(text) or asks(text) else "not_a_task: it asks for nothing"
-
-    return check
+    text = record.instruction[:MAX_CHARS]
+    if not any(map(str.isalpha, text)):
+        return "not_a_task: no words"
+    talk = _TALK.match(text)
+    if talk:
+        return f"not_a_task: {talk[0].strip()[:60]}"
+    if _LABELLED.match(text) or _is_label(text):
+        return "not_a_task: a label"
+    return None if not _is_english(text) or asks(text) else "not_a_task: it asks for nothing"
 
 
 def _is_label(text: str) -> bool:
@@ -115,64 +111,52 @@ def _is_english(text: str) -> bool:
     return only_latin and (detect_language(text) == "en" or (text.isascii() and detect_language(text) is None))
 
 
-def missing_input() -> Check:
+def missing_input(record: Record) -> str | None:
     """Refuses tasks that point at material which is not there, and inputs that describe material instead of being it.
 
     `Summarise the passage.` without an input; `(pass a list)`, `The material`, `A table with three columns` as one.
     """
-
-    def check(record: Record) -> str | None:
-        given = record.input.strip()
-        if not given:
-            found = _POINTS.search(record.instruction[:MAX_CHARS])
-            if record.instruction.rstrip().endswith(":") and not record.history:
-                return "missing_input: what the colon announces"
-            is_there = (
-                found is None or record.history or has_material(record.instruction) or _CODE.search(record.instruction)
-            )
-            return None if is_there else f"missing_input: {found[0].strip()[:60]}" if found else None
-        if stands_for_input(given) or _FILE_NAME.fullmatch(given):
-            return f"missing_input: {given[:60]}"
-        return None
-
-    return check
+    given = record.input.strip()
+    if not given:
+        found = _POINTS.search(record.instruction[:MAX_CHARS])
+        if record.instruction.rstrip().endswith(":") and not record.history:
+            return "missing_input: what the colon announces"
+        is_there = (
+            found is None or record.history or has_material(record.instruction) or _CODE.search(record.instruction)
+        )
+        return None if is_there else f"missing_input: {found[0].strip()[:60]}" if found else None
+    if stands_for_input(given) or _FILE_NAME.fullmatch(given):
+        return f"missing_input: {given[:60]}"
+    return None
 
 
-def double_input() -> Check:
+def double_input(record: Record) -> str | None:
     """Refuses tasks whose instruction ends on a quotation to work on although they have an input that is another one.
 
     `Translate this into French: "Il pleut."` with the input `It rains.`: one of the two is the answer.
     """
-
-    def check(record: Record) -> str | None:
-        found = _QUOTED_LAST.search(record.instruction[:MAX_CHARS].rstrip()) if record.input.strip() else None
-        quoted = found[1] if found else ""
-        is_one = len(unicode_tokens(quoted)) < MIN_WORDS or stands_in(quoted, record.input)
-        return None if is_one else f"double_input: {quoted[:60]}"
-
-    return check
+    found = _QUOTED_LAST.search(record.instruction[:MAX_CHARS].rstrip()) if record.input.strip() else None
+    quoted = found[1] if found else ""
+    is_one = len(unicode_tokens(quoted)) < MIN_WORDS or stands_in(quoted, record.input)
+    return None if is_one else f"double_input: {quoted[:60]}"
 
 
-def answering_input(min_share: float = 0.65) -> Check:
+def answering_input(record: Record, min_share: float = 0.65) -> str | None:
     """Refuses tasks whose input is their answer: code for a program to be written, a sentence that answers a question.
 
     `What is the largest planet?` with the input `The largest planet is Jupiter.`: the sentence holds `min_share` of the
     question's words (function words apart), and of the output's. English only.
     """
-
-    def check(record: Record) -> str | None:
-        question, given = record.instruction[:MAX_CHARS].strip(), record.input.strip()
-        if _WRITE_CODE.match(question) and _IS_CODE.match(given) and not _USES.search(question):
-            return "answering_input: code"
-        is_sentence = given and len(given) < MAX_CHARS and len(re.findall(r"[.!?](?:\s|$)|\n", given)) <= 1
-        if not is_sentence or not question.endswith("?") or _POINTS.search(question) or not _is_english(question):
-            return None
-        there = {*unicode_tokens(given)}
-        parts = [_telling(question), _telling(record.output[:MAX_CHARS])]
-        shares = [len(words & there) / len(words) for words in parts if words]
-        return "answering_input" if len(parts[0]) > 1 and min(shares) >= min_share else None
-
-    return check
+    question, given = record.instruction[:MAX_CHARS].strip(), record.input.strip()
+    if _WRITE_CODE.match(question) and _IS_CODE.match(given) and not _USES.search(question):
+        return "answering_input: code"
+    is_sentence = given and len(given) < MAX_CHARS and len(re.findall(r"[.!?](?:\s|$)|\n", given)) <= 1
+    if not is_sentence or not question.endswith("?") or _POINTS.search(question) or not _is_english(question):
+        return None
+    there = {*unicode_tokens(given)}
+    parts = [_telling(question), _telling(record.output[:MAX_CHARS])]
+    shares = [len(words & there) / len(words) for words in parts if words]
+    return "answering_input" if len(parts[0]) > 1 and min(shares) >= min_share else None
 
 
 def _telling(text: str) -> set[str]:
@@ -200,21 +184,17 @@ def stands_for_input(text: str) -> bool:
     return bool(bracketed or (_DESCRIBES.fullmatch(text) and not _FINITE.search(text) and ":" not in text))
 
 
-def mixed_language(min_words: int = 4, min_share: float = 0.2) -> Check:
+def mixed_language(record: Record, min_words: int = 4, min_share: float = 0.2) -> str | None:
     """Refuses instructions that change script or language within a sentence. Quotations and brackets are left out.
 
     The second script or language must hold `min_words` words and `min_share` of the words that tell.
     """
-
-    def check(record: Record) -> str | None:
-        text = _QUOTED.sub(" ", record.instruction[:MAX_CHARS])
-        for counts in (_scripts(text), _languages(text)):
-            ranked = counts.most_common(2)
-            if len(ranked) == 2 and ranked[1][1] >= min_words and ranked[1][1] >= min_share * counts.total():
-                return f"mixed_language: {ranked[0][0].lower()} and {ranked[1][0].lower()}"
-        return None
-
-    return check
+    text = _QUOTED.sub(" ", record.instruction[:MAX_CHARS])
+    for counts in (_scripts(text), _languages(text)):
+        ranked = counts.most_common(2)
+        if len(ranked) == 2 and ranked[1][1] >= min_words and ranked[1][1] >= min_share * counts.total():
+            return f"mixed_language: {ranked[0][0].lower()} and {ranked[1][0].lower()}"
+    return None
 
 
 _SPACELESS = {"HIRAGANA": "CJK", "KATAKANA": "CJK", "CJK": "CJK", "THAI": "THAI"}
@@ -246,44 +226,40 @@ def _languages(text: str) -> Counter[str]:
     return found
 
 
-def gibberish(max_share: float = 0.3) -> Check:
+def gibberish(record: Record, max_share: float = 0.3) -> str | None:
     """Refuses tasks that are no language.
 
     In the instruction symbols or mangled words make up more than `max_share`, words are repeated, punctuation marks
     follow each other, or 12 and more words hold no function word of any language; the input holds a word twice in a
     row; either breaks off, or closes a bracket that was not opened.
     """
-
-    def check(record: Record) -> str | None:
-        text = _QUOTED.sub(" ", record.instruction[:MAX_CHARS])
-        letters = sum(char.isalnum() or unicodedata.category(char)[0] == "M" for char in text)
-        visible = sum(not char.isspace() for char in text)
-        words = unicode_tokens(text)
-        if visible >= 8 and letters < (1 - 2 * max_share) * visible:
-            return "gibberish: symbols"
-        if words and sum(map(_is_mangled, words)) > max_share * len(words):
-            return "gibberish: no words"
-        if len(words) >= 8 and Counter(words).most_common(1)[0][1] > 0.5 * len(words):
-            return "gibberish: one word repeated"
-        sentences = [] if "\n" in record.instruction else re.split(r"[.!?]\s", text)
-        if any(_repeats(unicode_tokens(sentence)) for sentence in sentences):
-            return "gibberish: words repeated"
-        spoken = _QUOTED.sub("Q", record.instruction[:MAX_CHARS])
-        broken = next((detail for detail, pattern in _BROKEN if pattern.search(spoken)), None)
-        if broken:
-            return f"gibberish: {broken}"
-        if any(_is_crossed(given[:MAX_CHARS]) for given in (record.instruction, record.input)):
-            return "gibberish: brackets"
-        if _CUT_INPUT.search(record.input[:MAX_CHARS]) and len(record.input) < MAX_CHARS:
-            return "gibberish: the input breaks off"
-        if _TWICE.search(record.input[:MAX_CHARS]):
-            return "gibberish: words repeated"
-        known = {word for code in SCRIPTS.get(main_script(text) or "", ()) for word in FUNCTION_WORDS.get(code, ())}
-        if known and set(_scripts(text)) <= {"LATIN"} and len(words) >= 12 and not any(word in known for word in words):
-            return "gibberish: no sentence"
-        return None
-
-    return check
+    text = _QUOTED.sub(" ", record.instruction[:MAX_CHARS])
+    letters = sum(char.isalnum() or unicodedata.category(char)[0] == "M" for char in text)
+    visible = sum(not char.isspace() for char in text)
+    words = unicode_tokens(text)
+    if visible >= 8 and letters < (1 - 2 * max_share) * visible:
+        return "gibberish: symbols"
+    if words and sum(map(_is_mangled, words)) > max_share * len(words):
+        return "gibberish: no words"
+    if len(words) >= 8 and Counter(words).most_common(1)[0][1] > 0.5 * len(words):
+        return "gibberish: one word repeated"
+    sentences = [] if "\n" in record.instruction else re.split(r"[.!?]\s", text)
+    if any(_repeats(unicode_tokens(sentence)) for sentence in sentences):
+        return "gibberish: words repeated"
+    spoken = _QUOTED.sub("Q", record.instruction[:MAX_CHARS])
+    broken = next((detail for detail, pattern in _BROKEN if pattern.search(spoken)), None)
+    if broken:
+        return f"gibberish: {broken}"
+    if any(_is_crossed(given[:MAX_CHARS]) for given in (record.instruction, record.input)):
+        return "gibberish: brackets"
+    if _CUT_INPUT.search(record.input[:MAX_CHARS]) and len(record.input) < MAX_CHARS:
+        return "gibberish: the input breaks off"
+    if _TWICE.search(record.input[:MAX_CHARS]):
+        return "gibberish: words repeated"
+    known = {word for code in SCRIPTS.get(main_script(text) or "", ()) for word in FUNCTION_WORDS.get(code, ())}
+    if known and set(_scripts(text)) <= {"LATIN"} and len(words) >= 12 and not any(word in known for word in words):
+        return "gibberish: no sentence"
+    return None
 
 
 _OPENED_BY = {")": "(", "]": "[", "}": "{"}
@@ -329,7 +305,7 @@ def _is_mangled(word: str) -> bool:
     return len(word) > 30 or bool(re.search(r"[a-z]\d+[a-z]|[bcdfghjklmnpqrstvwxz]{6}|(.)\1{3}", word))
 
 
-CHECKS: dict[str, Callable[..., Check]] = {
+CHECKS: dict[str, Callable[..., Any]] = {
     "not_a_task": not_a_task,
     "missing_input": missing_input,
     "double_input": double_input,

@@ -176,14 +176,14 @@ def test_a_quotation_a_term_and_a_name_of_another_language_are_left_alone(text: 
 @pytest.mark.parametrize("name", CHECKS)
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_any_text_gets_a_verdict_that_begins_with_the_reason(name: str, instruction: str, given: str) -> None:
-    verdict = CHECKS[name]()(Record(instruction, given))
+    verdict = CHECKS[name](Record(instruction, given))
     assert verdict is None or verdict.startswith(f"{name}: ")
 
 
 @pytest.mark.parametrize("name", CHECKS)
 @pytest.mark.parametrize("piece", ["the ", "following ", "a, ", "[(", "< ", "\"' ", "list of ", "a b: "])
 def test_long_texts_are_judged_at_once(name: str, piece: str) -> None:
-    check, text, started = CHECKS[name](), piece * 20_000, time.thread_time()
+    check, text, started = CHECKS[name], piece * 20_000, time.thread_time()
     check(Record(text, text))
     check(Record("a " + text[:1900] + "!"))
     assert time.thread_time() - started < 1
@@ -237,7 +237,7 @@ def good(source: str) -> list[Record]:
 def test_at_most_one_good_task_in_two_hundred_is_refused(name: str, source: str) -> None:
     if (source, name) == ("instructions", "double_input"):
         pytest.skip("the file has no inputs; with any input at all its quotations would be refused rightly")
-    check, records = CHECKS[name](), good(source)
+    check, records = CHECKS[name], good(source)
     refused = [record.instruction[:80] for record in records if check(record)]
     assert len(records) >= 100
     assert len(refused) <= 0.005 * len(records), refused[:20]
@@ -257,7 +257,7 @@ def test_at_most_one_good_task_in_two_hundred_is_refused(name: str, source: str)
     ],
 )
 def test_a_broken_sentence_is_gibberish_and_says_why(text: str, detail: str) -> None:
-    assert CHECKS["gibberish"]()(Record(text)) == f"gibberish: {detail}"
+    assert CHECKS["gibberish"](Record(text)) == f"gibberish: {detail}"
 
 
 @pytest.mark.parametrize(

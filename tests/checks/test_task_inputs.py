@@ -97,7 +97,7 @@ def test_an_input_that_is_material_is_left_alone(given: str) -> None:
 
 def test_what_was_said_before_may_be_pointed_at() -> None:
     record = Record("Translate this sentence too.", history=(("Translate: Guten Tag", "Good day"),))
-    assert CHECKS["missing_input"]()(record) is None
+    assert CHECKS["missing_input"](record) is None
 
 
 def test_the_name_of_a_file_is_not_its_text() -> None:
@@ -131,7 +131,7 @@ def test_a_short_quotation_names_something_and_is_no_material() -> None:
 )
 def test_a_sentence_that_answers_the_question_is_no_input(question: str, given: str, output: str) -> None:
     record = Record(question, given, output)
-    assert CHECKS["answering_input"]()(record) == "answering_input"
+    assert CHECKS["answering_input"](record) == "answering_input"
 
 
 def test_code_is_no_input_of_a_task_to_write_it() -> None:

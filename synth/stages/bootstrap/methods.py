@@ -252,9 +252,6 @@ class Diverse(Method):
         return bool(kind_of(category).material) or sum(own) > len(own) / 2
 
 
-_repetition = repetition()
-
-
 class Magpie(Method):
     """No example and no seed: an aligned model that is given the header of a user's turn writes one (arXiv 2406.08464).
 
@@ -280,7 +277,7 @@ class Magpie(Method):
         ends = replace(sampling, stop=(*sampling.stop, self.settings.header_end))
         answer = await ask.ask(request.prompt, ends, draw=request.number, keep_cut=True, kind="completion")
         text = answer.text.strip()
-        problem = "cut_off" if answer.finish_reason == "length" else _repetition(Record("", "", text))
+        problem = "cut_off" if answer.finish_reason == "length" else repetition(Record("", "", text))
         return self.results([ParsedTask(text, problem=problem and problem.partition(":")[0])], request, answer)
 
 
