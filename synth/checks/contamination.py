@@ -54,7 +54,7 @@ class Hit:
 
 
 class Contamination:
-    """The benchmark items, indexed. As a check it refuses a record at the first hit, and names it."""
+    """The benchmark items, indexed when the first record comes. A check that refuses a record at its first hit."""
 
     def __init__(self, items: Iterable[Item], *, task_run: int, text_run: int, rouge_l: float) -> None:
         self._items = list(items)
@@ -63,13 +63,15 @@ class Contamination:
         self._exact: dict[tuple[str, ...], int] = {}
         self._task_grams: dict[tuple[str, ...], int] = {}
         self._text_grams: dict[tuple[str, ...], int] = {}
+
+    def _read(self) -> None:
         for number, item in enumerate(self._items):
             words = unicode_tokens(item.task)
             self._index.add(item.task)
             self._exact.setdefault(tuple(words), number)
-            for gram in _grams(words, task_run):
+            for gram in _grams(words, self._task_run):
                 self._task_grams.setdefault(gram, number)
-            for gram in _grams(unicode_tokens(item.text), text_run):
+            for gram in _grams(unicode_tokens(item.text), self._text_run):
                 self._text_grams.setdefault(gram, number)
 
     def __call__(self, record: Record) -> str | None:
@@ -79,6 +81,8 @@ class Contamination:
     def hits(self, record: Record) -> list[Hit]:
         """All ways in which the record repeats an item, the surest first; each question of a talk
         is compared, of each kind with the first or closest item."""
+        if not self._exact:
+            self._read()
         tasks = [f"{one.instruction}\n{one.input}".strip() for one in record.exchanges()]
         words = [unicode_tokens(task) for task in tasks]
         found = [*map(self._same, words), *(self._run(one, self._task_grams, self._task_run) for one in words)]

@@ -138,6 +138,7 @@ def open_server(url: str, model: str, key: str, access: Access) -> Server:
         timeout=httpx2.Timeout(None, connect=access.connect_timeout_s),
         follow_redirects=False,
         trust_env=not is_loopback(url),
+        verify=url.startswith("https:") or not is_loopback(url),  # to load certificates takes a while
         event_hooks={"response": [_bounded(access.max_answer_bytes)]},
     )
     client = AsyncOpenAI(
