@@ -6,7 +6,6 @@ import json
 import resource
 import socket
 import zlib
-from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import chain, repeat
 from typing import Any
@@ -108,60 +107,6 @@ def test_a_server_that_is_not_there_is_worth_another_try() -> None:
         url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
     error = asyncio.run(outcome(client(url), ask()))
     assert isinstance(error, RetryableError) and error.reason == "connection" and url in error.message
-
-
-def test_requests_go_where_the_fewest_are_in_flight() -> None:
-    """Of two servers one answers nothing for long: it gets its half of the 16 requests in flight, and no more."""
-    seen: Counter[str] = Counter()
-
-    async def run() -> None:
-        released = asyncio.Event()
-
-        def came(to: str) -> None:
-            seen[to] += 1
-            if seen.total() == 160:
-                released.set()
-
-        async def quick(data: dict[str, Any], _: web.BaseRequest) -> web.Response:
-            came("quick")
-            return web.json_response(BODY)
-
-        async def stuck(data: dict[str, Any], _: web.BaseRequest) -> web.Response:
-            came("stuck")
-            await released.wait()
-            return web.json_response(BODY)
-
-        async with scripted(quick) as first, scripted(stuck) as second:
-            model, slots = client(first, second), asyncio.Semaphore(16)
-
-            async def one_request(number: int) -> None:
-                async with slots:
-                    await model.complete(ask(f"number {number}"))
-
-            await asyncio.gather(*(one_request(number) for number in range(160)))
-            await model.close()
-
-    asyncio.run(run())
-    assert seen.total() == 160 and 1 <= seen["stuck"] <= 9
-
-
-def test_a_dead_server_among_several_costs_one_request() -> None:
-    async def run() -> tuple[int, int]:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            dead = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
-        async with serving(stand_in) as (alive, server):
-            model = client(dead, alive)
-            failed = 0
-            for number in range(10):
-                try:
-                    await model.complete(ask(f"number {number}"))
-                except RetryableError:
-                    failed += 1
-            await model.close()
-            return failed, server.stats()["answered"]
-
-    assert asyncio.run(run()) == (1, 9)
 
 
 def packed(times: int, num_mb: int) -> bytes:
