@@ -158,7 +158,7 @@ def run(folder: RunFolder, settings: TrainSettings) -> bool:
 
 def told(folder: RunFolder, name: str) -> Told:
     """Shows how far the training of the student `name` is."""
-    return lambda now: folder.show(f"training {name}: {now}", now.is_over)
+    return lambda now: folder.show(f"{name}: {now}", now.is_over)
 
 
 def with_base(folder: RunFolder, settings: TrainSettings, records: Sequence[Record]) -> TrainSettings:
