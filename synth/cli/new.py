@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +14,7 @@ import typer
 from synth.cli.common import Debug, Json, guard, log, print_json, say
 from synth.cli.next import then
 from synth.cli.teacher import BaseUrl, Prices, Teacher, model_section, no_teacher
-from synth.errors import UsageError
+from synth.errors import InputError, UsageError
 
 QUESTIONS: dict[str, tuple[str, Any]] = {
     "seeds": ("Your own seed tasks, a file (empty: the 175 that come along)", ""),
@@ -54,7 +56,43 @@ def _answer(name: str, given: Any, json: bool) -> Any:
     question, default = QUESTIONS[name]
     if given is not None or json:
         return default if given is None else given
-    return typer.prompt(question, default=default, err=True, show_default=bool(default))
+    try:
+        return typer.prompt(question, default, err=True, show_default=bool(default), value_proc=CHECKS.get(name))
+    except typer.Abort:
+        if sys.stdin.isatty():
+            raise
+        return default  # nobody is there to ask
+
+
+def _file(text: str) -> str:
+    """An answer that names a file or is empty; else it is asked for again."""
+    if text and not Path(text).expanduser().is_file():
+        raise typer.BadParameter(f"there is no file {text}")
+    return text
+
+
+def _teacher(text: str) -> str:
+    """An answer that names a model of a backend; else it is asked for again."""
+    from synth.recipe import ModelSettings, validated
+
+    try:
+        validated(ModelSettings, model_section(text, None, None), "teacher")
+    except InputError as error:
+        raise typer.BadParameter("; ".join(error.mistakes)) from None
+    except UsageError as error:
+        raise typer.BadParameter(f"{error.message}; {error.hint}") from None
+    return text
+
+
+def _count(text: str, least: int) -> int:
+    """An answer that is a whole number of at least `least`; else it is asked for again."""
+    if not re.fullmatch(r"\d{1,9}", str(text).strip()) or int(text) < least:
+        raise typer.BadParameter(f"it must be a whole number of at least {least}")
+    return int(text)
+
+
+CHECKS: dict[str, Callable[[str], Any]] = {"seeds": _file, "teacher": _teacher}
+CHECKS |= {"num_tasks": lambda text: _count(text, 1), "rounds": lambda text: _count(text, 0)}
 
 
 def _write(path: Path, answers: dict[str, Any], base_url: str | None, prices: tuple[str, ...], json: bool) -> None:

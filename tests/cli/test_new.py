@@ -28,6 +28,15 @@ def test_five_answers_make_a_recipe_that_runs(tmp_path: Path) -> None:
     assert synth("run", path, "--run", tmp_path / "run", "--set", "bootstrap.topic=null").exit_code == 0
 
 
+def test_an_answer_that_cannot_be_is_asked_for_again_and_nobody_there_takes_the_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    done = synth("new", path, typed="nowhere.jsonl\n\n\nopnai:x\nembedded\nmany\n7\n")
+    assert done.exit_code == 0, done.output
+    assert "there is no file nowhere.jsonl" in done.stderr and "it must be a whole number" in done.stderr
+    recipe = read_recipe(path)
+    assert (recipe.teacher.backend, recipe.bootstrap.num_tasks, recipe.evolve.rounds) == ("embedded", 7, 1)
+
+
 def test_flags_answer_without_a_question_and_a_known_price_sets_the_cap(tmp_path: Path) -> None:
     seeds = tmp_path / "seeds.jsonl"
     seeds.write_text("{}\n")
