@@ -34,10 +34,7 @@ from synth.__main__ import main as synth_main
 ROOT = Path(__file__).parent.parent
 PLAIN = {"PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "300"}
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(
-    "synth.cli.app synth.recipe synth.pipeline synth.embedded synth.models.openai synth.checks commands"
-    " openai aiohttp jinja2 pandas pyarrow starlette uvicorn".split()
-)
+CONTEXT.set_forkserver_preload(["commands", "warm"])
 
 
 class Done(NamedTuple):
