@@ -13,6 +13,8 @@ BENCHES := teacher novelty dedup_corpus engine bench_checks bootstrap_faults evo
 
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
+# Compiled modules are kept, or each of the hundreds of processes that the tests start compiles its own.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test test-slow lint docs bench clean
 .DELETE_ON_ERROR:

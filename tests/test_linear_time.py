@@ -25,7 +25,7 @@ from synth.parsing import (
 from synth.records import Record
 from synth.verify import verify
 
-MEGABYTE, LONG, SHORT = 1_000_000, 100_000, 5_000
+MEGABYTE, LONG, SHORT = 1_000_000, 60_000, 3_000
 SHAPES = (
     *(
         " ",
