@@ -277,11 +277,12 @@ def shaping(dump: Mapping[str, Any]) -> dict[str, Any]:
     return with_files(rest, lambda path: contents_of(path) or path)
 
 
-def read_recipe(path: Path, overrides: Sequence[str] = (), sections: Mapping[str, Any] | None = None) -> Recipe:
+def read_recipe(path: str | Path, overrides: Sequence[str] = (), sections: Mapping[str, Any] | None = None) -> Recipe:
     """The recipe in a YAML file, with whole `sections` in place of its own and `a.b=value` overrides on top.
 
     Raises InputError with every mistake, its line and what to do; UsageError for a file that cannot be read.
     """
+    path = Path(path)
     try:
         text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from synth.engine.budget import Price
+from synth.engine.budget import FREE, Price
 from synth.engine.forecast import Load
 from synth.engine.ledger import LedgerReader
 from synth.engine.prices import cost_words
 from synth.errors import UsageError
 from synth.models import check_options
-from synth.pipeline.money import role_prices
+from synth.pipeline.money import role_prices, unpriced
 from synth.recipe import Recipe
 from synth.stages.stage import Planned
 
@@ -119,7 +119,7 @@ def refusal(
 ) -> UsageError:
     """The error that says what changed, what stays, and what would be asked anew (`rows`) at what price."""
     lines = "\n  ".join([f"{run_dir} was made by another recipe:", *changes.told()])
-    table = "\n  ".join(_table(changes, remade, list(rows.values()), role_prices(changes.recipe)))
+    table = "\n  ".join(_table(changes, remade, list(rows.values()), _prices(changes.recipe)))
     moved = "; `synth run` takes --same-teacher for a server that only moved" if changes.moved else ""
     return UsageError(
         f"{lines}\n\n  {table}\n\nEqual requests are answered from the ledger and not counted; figures are estimates.",
@@ -141,13 +141,20 @@ def _table(
     return ["  ".join(_cell(cell, widths[n], n) for n, cell in enumerate(line)).rstrip() for line in lines]
 
 
+def _prices(recipe: Recipe) -> Mapping[str, Price]:
+    """The prices of the roles that are known; nobody asks for money for a model of one's own."""
+    own = {} if unpriced(recipe) else dict.fromkeys(("teacher", "judge"), FREE)
+    return own | role_prices(recipe)
+
+
 def _cell(text: str, width: int, column: int) -> str:
     return text.ljust(width) if column < 2 else text.rjust(width)
 
 
 def _sums(loads: Sequence[Load], prices: Mapping[str, Price]) -> tuple[str, str, str]:
-    """Requests, tokens and cost at the prices of the roles."""
-    costs = [prices[x.role].cost(round(x.prompt_tokens), round(x.completion_tokens)) for x in loads if x.role in prices]
-    cost = sum(costs) if len(costs) == len(loads) else None
+    """Requests, tokens and cost at the prices of the roles; unknown where one of them has none."""
+    known = [x for x in loads if x.role in prices]
+    cost = sum(prices[x.role].cost(round(x.prompt_tokens), round(x.completion_tokens)) for x in known)
     tokens = sum(load.prompt_tokens + load.completion_tokens for load in loads)
-    return f"{sum(load.requests for load in loads):,.0f}", f"{tokens:,.0f}", cost_words(cost)
+    price = cost_words(cost if len(known) == len(loads) else None)
+    return f"{sum(load.requests for load in loads):,.0f}", f"{tokens:,.0f}", price
