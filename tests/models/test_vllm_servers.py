@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from synth.models import connect
 from synth.models.base import ChatRequest
 from synth.models.replicas import servers_of
 from synth.models.vllm import VllmModel, managed, traces
-from synth.models.vllm.server import Server
+from synth.models.vllm.server import PORTS, Server, free_port
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +99,18 @@ def test_a_server_that_cannot_start_tells_why_and_what_to_do(vllm: str) -> None:
         using({"executable": vllm, "env": {"FAKE_START": "no_memory"}}, pid_of)
     assert raised.value.exit_code == 1 and "CUDA out of memory" in raised.value.message
     assert "exit code 1" in raised.value.message and "gpu_memory_utilization" in raised.value.hint
+
+
+def test_a_port_that_was_taken_meanwhile_is_replaced_a_few_times(vllm: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        ports = [taken.getsockname()[1]] * 2 + [free_port()]
+        monkeypatch.setattr("synth.models.vllm.server.free_port", lambda: ports.pop(0))
+        using({"executable": vllm}, pid_of)
+        ports += [taken.getsockname()[1]] * 9
+        with pytest.raises(SynthError, match="Address already in use"):
+            using({"executable": vllm}, pid_of)
+        assert len(ports) == 9 - PORTS
 
 
 def test_the_cause_is_picked_from_a_long_log_and_what_followed_from_it_is_not(tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ from synth.models.vllm.settings import Settings, command_line, fingerprint, is_c
 POLL_S, SAY_EVERY_S = 0.25, 10.0
 UNREADY_TERM_S = 1.0
 """Seconds for a server that never answered to end by itself: it has nothing to finish."""
+PORTS = 3
+"""Ports tried for a server, as one that is free may be taken by another process before vLLM listens there."""
 TAIL_LINES, TAIL_BYTES = 15, 64 * 1024
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _ADVICE = {
@@ -144,10 +146,11 @@ def say_on_stderr(text: str) -> None:
     print(f"vllm: {text}", file=sys.stderr, flush=True)
 
 
-async def start(settings: Settings, say: Callable[[str], None] = say_on_stderr) -> Server:
+async def start(settings: Settings, say: Callable[[str], None] = say_on_stderr, ports: int = PORTS) -> Server:
     """A server for `settings` that answers: an orphan with the same arguments, or a new one. Other orphans are ended.
 
-    Raises UsageError and ServerEnded; nothing is left running then, nor when the wait is cancelled.
+    `ports`: how many to try, where another process takes them before vLLM does. Raises UsageError and ServerEnded;
+    nothing is left running then, nor when the wait is cancelled.
     """
     server = await asyncio.to_thread(_take_over, settings, say)
     if server is None:
@@ -158,6 +161,8 @@ async def start(settings: Settings, say: Callable[[str], None] = say_on_stderr) 
         await server.wait_ready(settings.start_timeout_s, say)
     except BaseException as error:
         await server.end(keep_log=isinstance(error, ServerEnded), term_s=UNREADY_TERM_S)
+        if ports > 1 and isinstance(error, ServerEnded) and "address already in use" in error.message.lower():
+            return await start(settings, say, ports - 1)
         raise
     say(f"{settings.model} is ready after {time.monotonic() - started:.0f} s")
     return server
