@@ -15,6 +15,7 @@ import os
 import shutil
 import socket
 import uuid
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Collection, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -72,8 +73,11 @@ class RayWorker:
         self._read: list[Path] = []
         self._reading: asyncio.Task[None] | None = None
 
-    async def open(self) -> SynthError | None:
-        """Connect the models, begin a shard, and start to read those left behind here; or why that cannot be."""
+    async def open(self) -> list[SynthError]:
+        """Connect the models, begin a shard, and start to read those left behind here; or why that cannot be.
+
+        In a list, as Ray's client raises what is returned where that is an error.
+        """
         try:
             if self.spec.code != code_digest():
                 raise UsageError(
@@ -82,9 +86,9 @@ class RayWorker:
                 )
             await self._open()
         except Exception as error:
-            return portable(error)
+            return [portable(error)]
         self._reading = asyncio.create_task(self._read_left_behind())
-        return None
+        return []
 
     async def node(self) -> str:
         """The node of the cluster that this is."""
@@ -203,14 +207,14 @@ class Hiring:
         options = worker_options(self._recipe, self._nodes.get(place))
         actor = ray.remote(**options)(RayWorker).remote(spec)
         try:
-            refusal = await asyncio.wait_for(alive(actor.open.remote()), START_S)
+            refusals = await asyncio.wait_for(alive(actor.open.remote()), START_S)
         except TimeoutError:
             wanted = f"1 CPU and {self._recipe.engine.worker_gpus:g} GPUs"
             raise UsageError(
                 f"Ray has had no room for a worker of {wanted} for {START_S:.0f} s",
                 "lower engine.workers or engine.worker_gpus, or add nodes",
             ) from None
-        if refusal is not None:
+        for refusal in refusals:
             raise UsageError(f"a worker cannot start: {refusal.message}", refusal.hint)
         self._nodes[place] = await alive(actor.node.remote())
         self._actors[place] = actor
@@ -252,8 +256,10 @@ def connected(recipe: Recipe) -> Iterator[None]:
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     logging.getLogger("ray").setLevel(logging.ERROR)
+    wanted = connection(recipe)
     try:
-        ray.init(**connection(recipe), log_to_driver=False, logging_level=logging.ERROR)
+        with warnings.catch_warnings(action="ignore"):
+            ray.init(**wanted, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:
         said = (str(error).strip() or type(error).__name__).splitlines()
         raise UsageError(

@@ -47,8 +47,7 @@ class Hiring:
         self.workers += 1
         share = (place, self.spec.share[1])
         worker = RayWorker(replace(self.spec, shard=name, share=share, after=after, skip=tuple(read)))
-        refusal = await worker.open()
-        if refusal is not None:
+        for refusal in await worker.open():
             raise refusal
         return name, worker
 
@@ -239,7 +238,7 @@ async def refusal_of(recipe: Recipe, run_dir: Path, /, **about: Any) -> Any:
     ledger = Ledger(run_dir)
     spec = await spec_of(recipe, run_dir, Engine(ledger, {}, None, None))  # type: ignore[arg-type]
     await ledger.aclose()
-    return await RayWorker(replace(spec, shard="abc-0", **about)).open()
+    return (await RayWorker(replace(spec, shard="abc-0", **about)).open())[0]
 
 
 def test_a_worker_with_another_synth_says_so(server: FaultServer, tmp_path: Path) -> None:
