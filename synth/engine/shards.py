@@ -97,11 +97,12 @@ async def left_behind(
 ) -> AsyncIterator[tuple[Path, Iterator[Entry]]]:
     """Each shard that earlier processes left here, with its rows; held until the next one is asked for.
 
-    Those held by workers of this `session` are in use, except that of the dead worker `after`; those in `skip` have
-    been read. Raises UsageError for one that belongs to another run, or that another process does not release.
+    Those of this `session` are left to its workers, which may not have locked theirs yet, except that of the dead
+    worker `after`; those in `skip` have been read. Raises UsageError for one that belongs to another run, or that
+    another process does not release.
     """
     for folder in sorted(path for path in (run_dir / FOLDER).glob("*") if path.name not in skip):
-        if folder.name.startswith(f"{session}-") and folder.name != after and is_held(folder):
+        if session and folder.name.startswith(f"{session}-") and folder.name != after:
             continue
         await _released(folder)
         with run_lock(folder):

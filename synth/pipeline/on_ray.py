@@ -264,7 +264,7 @@ def connected(recipe: Recipe) -> Iterator[None]:
         said = (str(error).strip() or type(error).__name__).splitlines()
         raise UsageError(
             f"Ray at {recipe.engine.on} cannot be used: {' '.join(said)[:300]}",
-            "a cluster must have the same Ray and Python as this machine; the same command tries again",
+            "a cluster must have this machine's Ray and Python, and may want RAY_AUTH_MODE=token and its token here",
         ) from error
     try:
         yield

@@ -190,9 +190,11 @@ def test_a_shard_of_another_run_is_refused_and_left_alone(tmp_path: Path) -> Non
     ]
 
 
-def test_shards_of_living_workers_are_left_to_them(tmp_path: Path) -> None:
-    async def found() -> list[str]:
-        return [folder.name async for folder, _ in left_behind(tmp_path, "ours", "abc", skip=["old-1"])]
+def test_shards_of_workers_that_live_or_are_about_to_start_are_left_to_them(tmp_path: Path) -> None:
+    async def found(after: str = "") -> list[str]:
+        return [folder.name async for folder, _ in left_behind(tmp_path, "ours", "abc", after, skip=["old-1"])]
+
+    (tmp_path / FOLDER / "abc-1").mkdir(parents=True)  # as a worker has it before it holds the lock
 
     for name in ("abc-0", "old-0", "old-1"):
         (tmp_path / FOLDER / name).mkdir(parents=True)
@@ -203,6 +205,8 @@ def test_shards_of_living_workers_are_left_to_them(tmp_path: Path) -> None:
         asyncio.run(fill())
     with run_lock(tmp_path / FOLDER / "abc-0"):
         assert asyncio.run(found()) == ["old-0"]
+    assert (tmp_path / FOLDER / "abc-1").is_dir()
+    assert asyncio.run(found(after="abc-0")) == ["abc-0", "old-0"]
 
 
 @pytest.mark.parametrize(
