@@ -17,6 +17,7 @@ from synth.errors import UsageError
 
 MAX_RECIPE_BYTES, MAX_NODES, MAX_DEPTH = 1_000_000, 20_000, 32
 """Bounds of a recipe; nodes are counted with every alias written out."""
+MAX_DATA_BYTES = 2**30
 _SECRET_NAME = re.compile(r"[A-Z][A-Z0-9_]*(KEY|TOKEN|SECRET|PASSWORD|AUTH)[A-Z0-9_]*")
 USUAL_SECRETS = ("OPENAI_API_KEY", "HF_TOKEN")
 
@@ -45,6 +46,15 @@ def read_text(path: Path, most: int = MAX_RECIPE_BYTES) -> str:
     if len(data) > most:
         raise UsageError(f"{path} is bigger than {most:,} bytes", "is it the right file?")
     return data.decode("utf-8-sig")
+
+
+def read_named(path: Path, hint: str, what: str = "", most: int = MAX_RECIPE_BYTES) -> str:
+    """The text of a file that a user names (`what` it is). Raises UsageError, with `hint`, where it cannot be read."""
+    try:
+        return read_text(path, most)
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no text in UTF-8"
+        raise UsageError(f"{what or path} cannot be read: {why}", hint) from error
 
 
 class PlainKeys(yaml.SafeLoader):

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from synth.engine.batches import BatchSettings
 from synth.engine.budget import Price
 from synth.errors import InputError, UsageError
-from synth.given import StrictSettings, check_file, contents_of, load_env, parse_yaml, placed, read_text, with_files
+from synth.given import StrictSettings, check_file, contents_of, load_env, parse_yaml, placed, read_named, with_files
 from synth.mistakes import FLAGS, NAME, PLACE, mistakes_of
 from synth.models import not_shaping
 from synth.plugins import is_reference
@@ -283,11 +283,7 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = (), sections: Mappi
     Raises InputError with every mistake, its line and what to do; UsageError for a file that cannot be read.
     """
     path = Path(path)
-    try:
-        text = read_text(path)
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise UsageError(f"recipe {path} cannot be read: {why}", "`synth init DIR` writes one to start from") from error
+    text = read_named(path, "`synth init DIR` writes one to start from", f"recipe {path}")
     data, lines = _parse(text, path)
     data |= sections or {}
     for override in overrides:

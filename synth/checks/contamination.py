@@ -20,6 +20,7 @@ from typing import Any
 from synth.checks.base import Check, full_text
 from synth.checks.novelty import NoveltyIndex
 from synth.errors import InputError, UsageError
+from synth.given import MAX_DATA_BYTES, read_named
 from synth.records import Record
 from synth.shipped import EVAL_FILE
 from synth.sources.evaluation import question_of
@@ -134,12 +135,7 @@ def contamination(
 
 def read_items(path: Path) -> Iterator[Item]:
     """The items of a benchmark file. Raises UsageError if it cannot be read, InputError for lines without a task."""
-    try:
-        text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"contamination: {path} cannot be read: {error}", "Name a JSON, JSON lines or text file."
-        ) from error
+    text = read_named(path, "Name a JSON, JSON lines or text file.", f"contamination: {path}", MAX_DATA_BYTES)
     rows = list(_rows(path, text))
     bad = [f"{path.name}:{number}: no task in it" for number, row in enumerate(rows, 1) if not _texts(row, TASK_FIELDS)]
     if bad:

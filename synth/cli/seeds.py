@@ -54,20 +54,16 @@ def stats(
         measures = measure(read_seed_tasks(file), read_seed_tasks(against) if against else ())
         if card:
             from synth.fileio import atomic_write
+            from synth.given import read_named
 
-            atomic_write(card, put_in_card(_read(card), file.name, card_block(measures)))
+            atomic_write(
+                card, put_in_card(read_named(card, "Name an existing Markdown file."), file.name, card_block(measures))
+            )
             log(f"{card}: the tables of {file.name} are current.")
         if json:
             print_json({"file": str(file), **measures})
         else:
             _print_stats(measures)
-
-
-def _read(card: Path) -> str:
-    try:
-        return card.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{card} cannot be read ({error})", "Name an existing Markdown file.") from None
 
 
 def _print_stats(measures: dict[str, Any]) -> None:

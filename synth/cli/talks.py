@@ -73,12 +73,9 @@ def import_(
 def _phrases(path: Path | None) -> tuple[str, ...]:
     if path is None:
         return ()
-    from synth.given import read_text
+    from synth.given import read_named
 
-    try:
-        lines = read_text(path).splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read ({error})", "Name a text file with one phrase a line.") from None
+    lines = read_named(path, "Name a text file with one phrase a line.").splitlines()
     return tuple(line.strip() for line in lines if line.strip())
 
 

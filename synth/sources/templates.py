@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from synth.errors import InputError, UsageError
-from synth.given import parse_yaml, read_text
+from synth.given import parse_yaml, read_named
 
 SEPARATOR = "|||"
 TAGS = ("!Template", "!TemplateMetadata")
@@ -87,12 +87,7 @@ for _kind in (_Tagged, _Notes):
 
 def read_templates(path: Path) -> TemplateFile:
     """The templates of a file. Raises UsageError where it cannot be read, InputError with every template at fault."""
-    try:
-        text = read_text(path, MAX_FILE_BYTES)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"templates {path} cannot be read: {error}", "name a YAML file in promptsource's form"
-        ) from None
+    text = read_named(path, "name a YAML file in promptsource's form", f"templates {path}", MAX_FILE_BYTES)
     data, _ = parse_yaml(text, f"templates {path}", _Loader)
     listed = data.get("templates") if isinstance(data, dict) else None
     if not isinstance(listed, dict) or not listed:

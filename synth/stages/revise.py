@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 from synth.engine.forecast import ANSWER_TOKENS, Flow
 from synth.engine.run import Ask, Engine, request_failure
 from synth.errors import InputError, RequestFailed
-from synth.given import StrictSettings, parse_yaml, read_text
+from synth.given import StrictSettings, parse_yaml, read_named
 from synth.judge import JUDGING, rank
 from synth.models.base import Completion, Sampling
 from synth.parsing import parse_choice, parse_reason
@@ -80,7 +80,8 @@ REVISE = Stage(STAGE, ReviseSettings, revise, forecast=forecast)
 def read_principles(path: str | None) -> dict[str, str]:
     """Name → sentence. Raises InputError for a file that is no mapping of texts, UsageError for one not readable."""
     shipped = resources.files("synth").joinpath("data/principles.yaml")
-    data, _ = parse_yaml(shipped.read_text("utf-8") if path is None else read_text(Path(path)), str(path or shipped))
+    text = read_named(Path(path), "name a YAML file of principles") if path else shipped.read_text("utf-8")
+    data, _ = parse_yaml(text, str(path or shipped))
     if not isinstance(data, dict) or not data:
         raise InputError(f"{path}: principles are a mapping, name: sentence", [], "see synth/data/principles.yaml")
     wrong = [f"{path}: {name}: the principle is no text" for name, text in data.items() if not _is_text(text)]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from synth.errors import InputError, UsageError
+from synth.given import MAX_DATA_BYTES, read_named
 from synth.sources.evaluation import question_of
 from synth.student.items import EvalItem, items_from
 from synth.student.superni import is_task_file, superni_items
@@ -32,10 +33,7 @@ def read_tasks(path: Path) -> list[EvalItem]:
     """
     if is_task_file(path):
         return superni_items(path)
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: the tasks cannot be read ({error})", "name a JSON Lines file in UTF-8") from error
+    text = read_named(path, "name a JSON Lines file in UTF-8", most=MAX_DATA_BYTES)
     is_array = text.lstrip().startswith("[")
     lines = [json.dumps(row) for row in _parsed(text, path)] if is_array else text.splitlines()
     items: list[EvalItem] = []

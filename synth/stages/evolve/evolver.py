@@ -22,7 +22,7 @@ from synth.checks.echo import repeats_request
 from synth.checks.evolution import evolved_input
 from synth.engine.run import Ask, request_failure
 from synth.errors import RequestFailed, UsageError
-from synth.given import StrictSettings
+from synth.given import StrictSettings, read_named
 from synth.models.base import Sampling
 from synth.parsing import parse_rewrite, parse_score
 from synth.prompts import render, version
@@ -123,10 +123,7 @@ class EvolveSettings(StrictSettings):
         if self.method_path is None:
             return find_operators(self.weights)
         where, hint = f"evolve.method_path {self.method_path}", "`synth evolve tune` writes one"
-        try:
-            text = self.method_path.read_text("utf-8-sig").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{where}: {getattr(error, 'strerror', None) or 'not UTF-8'}", hint) from error
+        text = read_named(self.method_path, hint, where).strip()
         if not text:
             raise UsageError(f"{where} is empty", hint)
         return {TUNED: Operator(text, changes_input=True)}
