@@ -12,6 +12,7 @@ import unicodedata
 import zlib
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -19,6 +20,11 @@ from synth.tokens import NO_SPACES, unicode_tokens
 
 tokens = unicode_tokens  # the words that all measures here count
 _SPACELESS = re.compile(f"[{NO_SPACES}]")
+
+
+def is_number(value: Any) -> TypeGuard[float]:
+    """Is it a finite number, and no truth value?"""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def count_words(text: str) -> int:

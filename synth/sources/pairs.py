@@ -6,12 +6,11 @@ worst last. A row in which no answer is better than another is a mistake of that
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from synth.metrics import mean
+from synth.metrics import is_number, mean
 from synth.records import AS_GOOD, WORSE, OtherAnswer, Record
 from synth.sources.alpaca import prompt_completion
 from synth.sources.chat import conversation, human_turns, message, transcript_turns
@@ -36,7 +35,7 @@ def preference(fields: Fields, _require_output: bool) -> list[Record]:
     if all(isinstance(score, int | float) for score in scores) and scores[0] <= scores[1]:
         fields.bad("score_chosen is not above score_rejected, so no answer is better; remove the row")
     margin = fields.get("margin")
-    note = {"prefer": {"by": "given", "margins": [float(margin)]}} if _is_number(margin) else {}
+    note = {"prefer": {"by": "given", "margins": [float(margin)]}} if is_number(margin) else {}
     return [replace(one, meta=note) for one in _paired(fields, talks, fields.text("system", may_be_empty=True))]
 
 
@@ -163,9 +162,7 @@ def _scored(completion: Any) -> _Scored | None:
     if not isinstance(completion, dict) or not isinstance(text := completion.get("response"), str) or not text.strip():
         return None
     fine, overall = completion.get("fine-grained_score"), completion.get("overall_score")
-    score = next(
-        (value for value in (fine, overall, _rating(completion.get("annotations"))) if _is_number(value)), None
-    )
+    score = next((value for value in (fine, overall, _rating(completion.get("annotations"))) if is_number(value)), None)
     return None if score is None else (text, float(score), str(completion.get("model") or ""))
 
 
@@ -178,10 +175,6 @@ def _rating(annotations: Any) -> float | None:
     )
     numbers = [float(one) for one in rated if isinstance(one, str) and one.isdecimal()]
     return mean(numbers) if numbers else None
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 # --- labels of single answers ----------------------------------------------------------------------------------------

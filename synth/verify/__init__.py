@@ -14,7 +14,6 @@ Nothing of an answer is ever run as code. A pattern comes from a seed file and i
 from __future__ import annotations
 
 import json
-import math
 import re
 import unicodedata
 from collections import Counter
@@ -22,6 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from synth.metrics import is_number
 from synth.verify.ifeval import constraint_mistakes, follows
 from synth.verify.numbers import last_number as last_number
 from synth.verify.numbers import number_readings
@@ -90,14 +90,10 @@ def _verify_numeric(answer: str, check: Check) -> Verdict:
     return Verdict(passed, "" if passed else f"the last number is {readings[0]:g}, not {wanted:g}")
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
 def _numeric_mistakes(check: Check) -> list[str]:
-    mistakes = [] if _is_number(check.get("answer")) else ["`check.answer` must be a number"]
+    mistakes = [] if is_number(check.get("answer")) else ["`check.answer` must be a number"]
     tolerance = check.get("tolerance", 0)
-    if not _is_number(tolerance) or tolerance < 0:
+    if not is_number(tolerance) or tolerance < 0:
         mistakes.append("`check.tolerance` must be a number, 0 or more")
     return mistakes
 

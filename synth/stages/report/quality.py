@@ -14,9 +14,10 @@ from typing import Any
 from synth.engine.ledger import LedgerReader
 from synth.judge import flat_grades
 from synth.metrics import bootstrap_interval, mean
-from synth.records import Record, Rejection, digest
+from synth.records import Record, Rejection
 from synth.stages.report import charts
 from synth.stages.report.blocks import Block, Cell, Figure, Note, Table, show
+from synth.verdicts import row_key
 
 STAGE = "grade"
 GRADE_WORDS = (
@@ -73,7 +74,7 @@ class QualityCollector:
     def see(self, record: Record) -> None:
         """Take note of a final record."""
         if self._has_stage:
-            self._stayed.add(_key(record))
+            self._stayed.add(row_key(record))
         else:
             self._facts.add(record, True)
 
@@ -84,12 +85,8 @@ class QualityCollector:
                 self._facts.total += 1
                 self._facts.reasons[result.reason] += 1
             else:
-                self._facts.add(result, _key(result) in self._stayed)
+                self._facts.add(result, row_key(result) in self._stayed)
         return self._facts
-
-
-def _key(record: Record) -> str:
-    return digest(record.id, record.output)[:16]
 
 
 def grades_of(meta: Mapping[str, Any]) -> dict[str, float]:

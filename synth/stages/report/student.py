@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from synth.metrics import is_number
 from synth.stages.report import charts
 from synth.stages.report.blocks import Block, Cell, Figure, Note, Samples, Table, show
 
@@ -89,7 +90,7 @@ CURVES = {
 
 def _curve(key: str, trained: Mapping[str, Mapping[str, Any]]) -> list[Block]:
     series = {
-        show(path.removesuffix("/train.json"), 60): [float(v) for v in _list(facts.get(key)) if _is_number(v)]
+        show(path.removesuffix("/train.json"), 60): [float(v) for v in _list(facts.get(key)) if is_number(v)]
         for path, facts in trained.items()
     }
     series = {name: values for name, values in series.items() if len(values) > 1}
@@ -150,7 +151,7 @@ def _contamination(sets: Any) -> list[Block]:
 
 
 def _three(row: Mapping[str, Any], form: str) -> tuple[str, str, str]:
-    value, low, high = (format(row[key], form) if _is_number(row.get(key)) else "" for key in ("value", "low", "high"))
+    value, low, high = (format(row[key], form) if is_number(row.get(key)) else "" for key in ("value", "low", "high"))
     return value, low, high
 
 
@@ -160,15 +161,15 @@ def _verdict(row: Mapping[str, Any]) -> str:
 
 def _rows(value: Any) -> list[dict[str, Any]]:
     """The objects of a list that carry a number."""
-    return [row for row in _list(value) if isinstance(row, dict) and _is_number(row.get("value"))]
+    return [row for row in _list(value) if isinstance(row, dict) and is_number(row.get("value"))]
 
 
 def _metric(metric: str, arms: list[dict[str, Any]]) -> Figure:
     rows = []
     for arm in arms[:MAX_ROWS]:
         value = float(arm["value"])
-        low = float(arm["low"]) if _is_number(arm.get("low")) else value
-        high = float(arm["high"]) if _is_number(arm.get("high")) else value
+        low = float(arm["low"]) if is_number(arm.get("low")) else value
+        high = float(arm["high"]) if is_number(arm.get("high")) else value
         rows.append((str(arm.get("name", "?")), value, low, high))
     is_share = all(low >= 0 and high <= 1 for _, _, low, high in rows)
     form = ".3f" if is_share else ".4g"
@@ -187,10 +188,6 @@ def _metric(metric: str, arms: list[dict[str, Any]]) -> Figure:
     return Figure(
         title, charts.intervals(title, rows, bottom, top), table, "Dots are values, lines their 95 % intervals."
     )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _list(value: Any) -> list[Any]:
