@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from synth.errors import UsageError
 from synth.metrics import mean
 from synth.records import Record
-from synth.stages.evaluate.examine import EvaluateSettings, Progress, Source, examine
+from synth.stages.evaluate.examine import EvaluateSettings, Source, examine
 from synth.student.items import EvalItem, given_away, items_from
 from synth.student.presets import TrainSettings
 from synth.student.scores import Difference, as_row, difference_of_tables, two_level_interval
@@ -104,7 +104,6 @@ def ablation(
     fit: Fit,
     training: TrainSettings,
     settings: EvaluateSettings | None = None,
-    progress: Progress | None = None,
 ) -> AblationResult:
     """Train every arm from one and the same base, for equal steps and tokens, with each of the seeds, and compare.
 
@@ -133,7 +132,7 @@ def ablation(
             trained.setdefault(name, []).append(result)
             folders.append((f"{name}, seed {seed}", result.path))
         template = settings.model_copy(update={"template": settings.template or training.template})
-        tables[name] = [_correct(label, path, items, template, progress) for label, path in folders]
+        tables[name] = [_correct(label, path, items, template) for label, path in folders]
     tokens = [mean([one.tokens for one in results]) for results in trained.values()]
     made = _arms(arms, trained, tables, settings.seed)
     return AblationResult(made, len(items), max(tokens) / min(tokens) if tokens else 1.0, away)
@@ -149,10 +148,8 @@ def _shared_base(everything: Sequence[Record], out_dir: Path, training: TrainSet
         return str(make_base(everything, out_dir / "base", training))
 
 
-def _correct(
-    label: str, path: Path | str, items: Sequence[EvalItem], settings: EvaluateSettings, progress: Progress | None
-) -> dict[str, float]:
-    answers, _ = examine(label, str(path), items, (), settings, progress)
+def _correct(label: str, path: Path | str, items: Sequence[EvalItem], settings: EvaluateSettings) -> dict[str, float]:
+    answers, _ = examine(label, str(path), items, (), settings, None)
     return {one.item: one.marks["correct"] for one in answers if "correct" in one.marks}
 
 

@@ -40,17 +40,17 @@ class Families:
             for parent in record.lineage.parents:
                 self._unite(number, self._number(parent))
 
-    def assign(self, validation: float, test: float, seed: int = 0) -> list[str]:
+    def assign(self, validation: float, test: float) -> list[str]:
         """The split of each added record, in order. Shares are met to within the size of one family.
 
-        Families are drawn in the order of a hash of `seed` and their first record, so the same records in the same
-        order always fall the same way.
+        Families are drawn in the order of a hash of their first record, so the same records in the same order always
+        fall the same way.
         """
         members: dict[int, list[int]] = {}
         for index, number in enumerate(self._records):
             members.setdefault(self._find(number), []).append(index)
         names = list(self._numbers)
-        order = sorted(members.values(), key=lambda family: int(digest(seed, names[self._records[family[0]]])[:15], 16))
+        order = sorted(members.values(), key=lambda family: int(digest(0, names[self._records[family[0]]])[:15], 16))
         splits = [TRAIN] * self.num_records
         for split, share in ((TEST, test), (VALIDATION, validation)):
             room = round(share * self.num_records)

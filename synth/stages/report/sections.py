@@ -26,6 +26,7 @@ from synth.version import __version__
 
 MAX_REASONS = 40
 MAX_KINDS = 20
+NUM_BINS = 20
 PACKAGES = ("openai", "pydantic", "rapidfuzz", "pyarrow", "jinja2", "torch", "transformers", "trl", "peft", "datasets")
 NO_DATA = "This run has none."
 
@@ -147,21 +148,21 @@ def lengths(facts: RunFacts) -> list[Block]:
     return blocks or [Note(NO_DATA)]
 
 
-def length_bins(words: Counter[int], num_bins: int = 20) -> list[tuple[str, int]]:
-    """Counts in bins of equal width that hold 99 % of the texts; the longest are in one last bin."""
+def length_bins(words: Counter[int]) -> list[tuple[str, int]]:
+    """Counts in NUM_BINS of equal width that hold 99 % of the texts; the longest are in one last bin."""
     total, seen, top = sum(words.values()), 0, 0
     for length in sorted(words):
         seen += words[length]
         top = length
         if seen >= 0.99 * total:
             break
-    width = max(1, -(-(top + 1) // num_bins))
+    width = max(1, -(-(top + 1) // NUM_BINS))
     grouped: Counter[int] = Counter()
     for length, count in words.items():
-        grouped[min(length // width, num_bins)] += count
+        grouped[min(length // width, NUM_BINS)] += count
     last = max(grouped)
-    named = [f"{n * width}–{n * width + width - 1}" if width > 1 else str(n) for n in range(num_bins)]
-    return [([*named, f"{num_bins * width}+"][n], grouped[n]) for n in range(last + 1)]
+    named = [f"{n * width}–{n * width + width - 1}" if width > 1 else str(n) for n in range(NUM_BINS)]
+    return [([*named, f"{NUM_BINS * width}+"][n], grouped[n]) for n in range(last + 1)]
 
 
 def kinds(facts: RunFacts) -> list[Block]:

@@ -38,13 +38,13 @@ def nearest(texts: Sequence[str], others: Sequence[str], codes: dict[str, int]) 
     )
 
 
-def nearest_within(texts: Sequence[str], codes: dict[str, int], seed: int = 0) -> list[float]:
+def nearest_within(texts: Sequence[str], codes: dict[str, int]) -> list[float]:
     """For each text, or for a sample of them, the highest ROUGE-L F1 to any other of the texts."""
     rows = coded(texts, codes)
     if len(rows) < 2:
         return []
     wanted = max(1, min(len(rows), MAX_PAIRS // len(rows)))
-    chosen = list(range(len(rows))) if wanted == len(rows) else random.Random(seed).sample(range(len(rows)), wanted)
+    chosen = list(range(len(rows))) if wanted == len(rows) else random.Random(0).sample(range(len(rows)), wanted)
     found: list[float] = []
     for start, chunk in zip(range(0, wanted, CHUNK), _scores([rows[i] for i in chosen], rows), strict=True):
         for place, index in enumerate(chosen[start : start + CHUNK]):
