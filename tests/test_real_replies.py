@@ -1,4 +1,4 @@
-"""Replies of a real model, each with the verdict of a reader: what parsers and checks make of them.
+"""Replies of two real models, each with the verdict of a reader: what parsers and checks make of them.
 
 `usable`: s strictly, b after a small change, n not. `refused_as`: the reason that a reply must be refused with; null for
 an n is a fault that no check sees. The file says which model and which version of which prompt each reply answers.
@@ -54,6 +54,7 @@ def test_there_are_more_than_sixty_replies_good_and_bad() -> None:
     assert {row["form"] for row in FORMED} == {"alpaca", "list", "instance", "evolve"}
     assert sum(row["refused_as"] is not None for row in SINGLE) >= 20
     assert {row["usable"] for row in SINGLE} == {"s", "b", "n"}
+    assert {row["model"] for row in REPLIES} == {"qwen2.5-coder-1.5b-instruct", "smollm2-135m-instruct"}
 
 
 @pytest.mark.parametrize("row", [row for row in TASKS if row["finish"] == "stop"], ids=lambda row: row["reply"][:40])
