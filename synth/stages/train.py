@@ -152,7 +152,7 @@ def run(folder: RunFolder, settings: TrainSettings) -> bool:
     out_dir = folder.path / STUDENT
     folder.paths.append(out_dir)
     records, _ = folder.records()
-    trained = train(records, out_dir, with_base(folder, settings, records), told(folder, "the student"))
+    trained = train(records, out_dir, with_base(folder, settings, records), told(folder, "training the student"))
     return (trained.path / MANIFEST).stat().st_mtime >= folder.started
 
 
