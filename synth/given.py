@@ -7,6 +7,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,15 @@ class StrictSettings(BaseModel):
     """Settings: a name that is not known is a mistake, and nothing changes them afterwards."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@contextmanager
+def as_mistake() -> Iterator[None]:
+    """In a validator of settings: what a UsageError says becomes one of the mistakes that are told together."""
+    try:
+        yield
+    except UsageError as error:
+        raise ValueError(f"{error.message}; {error.hint}") from error
 
 
 def check_file(path: Path) -> Path:

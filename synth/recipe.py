@@ -17,7 +17,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from synth.engine.batches import BatchSettings
 from synth.engine.budget import Price
 from synth.errors import InputError, UsageError
-from synth.given import StrictSettings, check_file, contents_of, load_env, parse_yaml, placed, read_named, with_files
+from synth.given import (
+    StrictSettings,
+    as_mistake,
+    check_file,
+    contents_of,
+    load_env,
+    parse_yaml,
+    placed,
+    read_named,
+    with_files,
+)
 from synth.mistakes import FLAGS, NAME, PLACE, mistakes_of
 from synth.models import not_shaping
 from synth.plugins import is_reference
@@ -86,10 +96,8 @@ class ModelSettings(BaseModel):
 
         if self.api == "batch" and self.backend != "openai" and not is_reference(self.backend):
             raise ValueError(f"the backend {self.backend} has no batch API; `api: batch` goes with `backend: openai`")
-        try:
+        with as_mistake():
             check_options(self.backend, self.options)
-        except UsageError as error:
-            raise ValueError(f"{error.message}; {error.hint}") from error
         return self
 
 

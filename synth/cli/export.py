@@ -113,8 +113,7 @@ def _export(folder: Path, out: Path, given: dict[str, Any]) -> dict[str, Any]:
 
     base, recipe = _recipe_settings(folder)
     settings = validated(ExportSettings, base | given, FLAGS)
-    ledger = LedgerReader(folder)
-    try:
+    with LedgerReader(folder) as ledger:
         facts = run_facts(folder) | {"recipe_hash": recipe.hash if recipe else ""}
         links = family_links(ledger) if settings.splits else ()
         held_out = held_out_ids(folder)
@@ -122,8 +121,6 @@ def _export(folder: Path, out: Path, given: dict[str, Any]) -> dict[str, Any]:
             facts |= spoiled_facts(recipe, (one for one in final_records(ledger) if one.id not in held_out))
         records = (record for record in final_records(ledger) if record.id not in held_out)
         return export(records, out, settings, facts, links).to_dict()
-    finally:
-        ledger.close()
 
 
 def _refuse_empty(folder: Path, manifest: dict[str, Any]) -> None:

@@ -24,14 +24,11 @@ TABLES = {
 def ledger_problems(run_dir: Path) -> list[str]:
     """One line for each damaged place; empty when the ledger is as it was written."""
     try:
-        reader = LedgerReader(run_dir)
-        try:
+        with LedgerReader(run_dir) as reader:
             if reader.query("PRAGMA user_version")[0][0] < len(MIGRATIONS):
                 return ["ledger: it is of an older synth, which kept fewer checksums; `synth run` brings it up to date"]
             found = _structure(reader) + _requests(reader) + _missing(reader)
             return found + [line for table in TABLES for line in _rows(reader, table)]
-        finally:
-            reader.close()
     except (sqlite3.Error, StorageError, ValueError) as error:
         return [f"ledger: {error}"]
 

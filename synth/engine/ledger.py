@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from synth.engine.entries import SAVE_ENTRY, SELECT_ENTRY, Entry, checksum, read_entry
 from synth.engine.outlog import OutLog, read_out
@@ -98,6 +98,12 @@ class LedgerReader:
         self.path = path
         self._db = open_database(path, read_only=True)
         read_version(self._db, path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the file."""

@@ -26,12 +26,9 @@ def adopt(recipe: Recipe, run_dir: Path, steering: Steering, tell: Callable[[str
     new = flat(shaping(recipe.model_dump(mode="json")))
     old = _identity(run_dir)
     if old is not None and (run_dir / FILE_NAME).is_file():
-        ledger = LedgerReader(run_dir)
-        try:
+        with LedgerReader(run_dir) as ledger:
             if has_produced(ledger):
                 _follow(Changes(old, new, recipe), run_dir, ledger, steering, tell)
-        finally:
-            ledger.close()
     atomic_write(run_dir / RECIPE_FILE, recipe.to_yaml())
     atomic_write(run_dir / IDENTITY, json.dumps(new, indent=1))
 

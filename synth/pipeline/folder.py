@@ -77,11 +77,8 @@ class RunResult:
 
     def rejected(self) -> list[Rejection]:
         """Everything that was rejected, stage after stage, each with its check and reason."""
-        reader = LedgerReader(self.run_dir)
-        try:
+        with LedgerReader(self.run_dir) as reader:
             return [one for name in funnel.data_stages(reader) for one in reader.rejections(name)]
-        finally:
-            reader.close()
 
     def to_pandas(self) -> Any:
         """The kept records as a `pandas.DataFrame`: texts, origin, operator, teacher; `scores` is JSON text."""
@@ -145,11 +142,8 @@ def write_timings(result: RunResult) -> None:
 
 def final_records(run_dir: Path) -> list[Record]:
     """What the last stage that makes records kept, in order."""
-    reader = LedgerReader(run_dir)
-    try:
+    with LedgerReader(run_dir) as reader:
         return list(funnel.final_records(reader))
-    finally:
-        reader.close()
 
 
 def keep_copy(run_dir: Path) -> int:
@@ -184,9 +178,6 @@ def drop_copy(run_dir: Path) -> None:
 
 def checked_records(run_dir: Path) -> list[Record]:
     """What went into the checks of a run: the records kept by the last stage before them."""
-    reader = LedgerReader(run_dir)
-    try:
+    with LedgerReader(run_dir) as reader:
         last = funnel.unchecked_stage(reader)
         return list(reader.records(last.name)) if last else []
-    finally:
-        reader.close()

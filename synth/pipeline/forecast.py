@@ -98,8 +98,7 @@ def from_pilot(recipe: Recipe, folder: Path) -> list[Load]:
     from synth.pipeline import read_run_recipe
 
     whole, small = _by_role(rough(recipe)), _by_role(rough(read_run_recipe(folder)))
-    reader = LedgerReader(folder)
-    try:
+    with LedgerReader(folder) as reader:
         kept, surplus = _bootstrap_counts(reader)
         loads = []
         for stage, role, *numbers in reader.query(
@@ -117,8 +116,6 @@ def from_pilot(recipe: Recipe, folder: Path) -> list[Load]:
             error = 0.05 + 1 / math.sqrt(max(1, items))
             loads.append(Load(stage, purpose, role, *numbers).times(factor, error))
         return loads
-    finally:
-        reader.close()
 
 
 def _by_role(loads: list[Load]) -> dict[tuple[str, str], tuple[str, float]]:

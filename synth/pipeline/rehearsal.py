@@ -96,12 +96,9 @@ def _found(
 
 def _note_models(recipe: Recipe, folder: Path, moved: Mapping[str, str]) -> None:
     """Write into the copied ledger who answers in which role by `recipe`."""
-    ledger = LedgerReader(folder)
-    try:
+    with LedgerReader(folder) as ledger:
         if moved:
             note_moved(folder, ledger, moved)
-    finally:
-        ledger.close()
     asyncio.run(_note(folder, connect_roles(recipe, {})))
 
 

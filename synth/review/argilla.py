@@ -27,19 +27,15 @@ MAX_BYTES = 2_000_000_000
 def export_rows(run_dir: Path, out: Path) -> int:
     """Write the last stage's rows, kept and rejected, with the verdicts so far; how many. Raises StorageError."""
     said = current(read_verdicts(run_dir / FILE_NAME))
-    ledger = LedgerReader(run_dir)
     count = 0
-    try:
+    with LedgerReader(run_dir) as ledger, atomic_file(out) as file:
         names = data_stages(ledger)
-        with atomic_file(out) as file:
-            for result in ledger.results(names[-1]) if names else ():
-                record = result if isinstance(result, Record) else result.record
-                row = record_form(result, said.get(row_key(record), {}))
-                file.write((",\n" if count else "[\n").encode() + json.dumps(row).encode())
-                count += 1
-            file.write(b"\n]\n" if count else b"[]\n")
-    finally:
-        ledger.close()
+        for result in ledger.results(names[-1]) if names else ():
+            record = result if isinstance(result, Record) else result.record
+            row = record_form(result, said.get(row_key(record), {}))
+            file.write((",\n" if count else "[\n").encode() + json.dumps(row).encode())
+            count += 1
+        file.write(b"\n]\n" if count else b"[]\n")
     return count
 
 

@@ -46,15 +46,12 @@ class Meaning:
 
     def _make(self) -> None:
         stages = self._desk.source.stages()
-        ledger = LedgerReader(self._desk.run_dir)
-        try:
+        with LedgerReader(self._desk.run_dir) as ledger:
             rows = self._rows(ledger, stages[-1]) if stages else iter(())
             while chunk := list(islice(rows, CHUNK)):
                 vectors = self._encode([text for _, _, text in chunk]).astype(np.float16)
                 self.places += [(ordinal, place) for ordinal, place, _ in chunk]
                 self._vectors.append(vectors)
-        finally:
-            ledger.close()
 
     def _rows(self, ledger: LedgerReader, stage: str) -> Iterator[tuple[int, int, str]]:
         sql = "SELECT ordinal, results FROM outcomes WHERE stage=? ORDER BY ordinal"

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from synth.errors import InputError, UsageError
-from synth.given import StrictSettings
+from synth.given import StrictSettings, as_mistake
 from synth.parsing.finals import with_final
 from synth.records import Lineage, Record, Rejection, digest
 from synth.sources import read_source
@@ -71,11 +71,9 @@ class AnnotatedSource(StrictSettings):
     def _one_way(self) -> AnnotatedSource:
         if self.kind and self.templates_path:
             raise ValueError("kind and templates_path are two ways to tell a row: name one of them")
-        try:
+        with as_mistake():
             if self.kind:
                 find_kind(self.kind)
-        except UsageError as error:
-            raise ValueError(f"{error.message}; {error.hint}") from error
         return self
 
     def templates(self, name: str) -> list[Template]:

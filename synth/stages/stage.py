@@ -110,11 +110,8 @@ class RunFolder:
 
     def records(self) -> tuple[list[Record], list[Record]]:
         """The finished records: those to export and train on, and the instances held out for evaluation."""
-        reader = LedgerReader(self.path)
-        try:
+        with LedgerReader(self.path) as reader:
             kept = list(final_records(reader))
-        finally:
-            reader.close()
         return hold_out_inputs(kept, self.recipe.hold_out.num_inputs, self.recipe.seed)
 
     def seeds(self) -> list[Record]:

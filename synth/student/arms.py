@@ -23,12 +23,9 @@ def answered_records(run_dir: Path) -> list[Record]:
 
     What the stages that make tasks reject themselves (those too like others, say) is no part of it.
     """
-    reader = LedgerReader(run_dir)
-    try:
+    with LedgerReader(run_dir) as reader:
         last = unchecked_stage(reader)
         results = list(reader.results(last.name)) if last else []
-    finally:
-        reader.close()
     only_answers = last is not None and last.kind == "records"
     records = [r.record if isinstance(r, Rejection) else r for r in results if only_answers or isinstance(r, Record)]
     return [replace(r, output=str(r.meta.get("first_answer", r.output))) for r in records if r.output]

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from synth.errors import UsageError
+from synth.given import as_mistake
 from synth.mistakes import HOST
 from synth.student.templates import find_template
 
@@ -119,11 +119,9 @@ class TrainSettings(BaseModel):
     @field_validator("template")
     @classmethod
     def _known_template(cls, value: str) -> str:
-        try:
+        with as_mistake():
             if value not in ("chat", "auto"):
                 find_template(value)
-        except UsageError as error:
-            raise ValueError(f"{error.message}; {error.hint}") from error
         return value
 
     @field_validator("shares")

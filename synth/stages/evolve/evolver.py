@@ -22,7 +22,7 @@ from synth.checks.echo import repeats_request
 from synth.checks.evolution import evolved_input
 from synth.engine.run import Ask, request_failure
 from synth.errors import RequestFailed, UsageError
-from synth.given import StrictSettings, read_named
+from synth.given import StrictSettings, as_mistake, read_named
 from synth.models.base import Sampling
 from synth.parsing import parse_rewrite, parse_score
 from synth.prompts import render, version
@@ -104,10 +104,8 @@ class EvolveSettings(StrictSettings):
                 sets = ", ".join(OPERATOR_SETS)
                 raise ValueError(f"unknown set of operators {value!r}; there are {sets}, or weights by operator name")
             return value
-        try:
+        with as_mistake():
             find_operators(map(str, value))
-        except UsageError as error:
-            raise ValueError(f"{error.message}; {error.hint}") from error
         return value
 
     @field_validator("operators")

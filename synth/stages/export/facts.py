@@ -12,8 +12,7 @@ from synth.engine.ledger import NOTE, LedgerReader
 
 def run_facts(run_dir: Path) -> dict[str, Any]:
     """The facts of `export` for the run in `run_dir`: see `card.FACTS`. Raises StorageError where there is no run."""
-    ledger = LedgerReader(run_dir)
-    try:
+    with LedgerReader(run_dir) as ledger:
         funnel = count_funnel(ledger, samples=0)
         begun = ledger.stages()
         stages = {name: begun[name] for name in data_stages(ledger)}
@@ -21,8 +20,6 @@ def run_facts(run_dir: Path) -> dict[str, Any]:
         models = ledger.query("SELECT DISTINCT role, model FROM requests ORDER BY role DESC, model")
         notes = ledger.query("SELECT DISTINCT detail FROM events WHERE kind=? ORDER BY detail", NOTE)
         contamination = _contamination(funnel.stages, stages)
-    finally:
-        ledger.close()
     facts: dict[str, Any] = {"name": run_dir.resolve().name, "contamination": contamination}
     facts |= {"date": datetime.fromtimestamp(max(ends), UTC).date().isoformat()} if ends else {}
     facts["models"] = {

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator, model_validator
 
-from synth.errors import UsageError
-from synth.given import StrictSettings
+from synth.given import StrictSettings, as_mistake
 from synth.stages.export.formats import find_format
 
 
@@ -54,8 +53,6 @@ class ExportSettings(StrictSettings):
     @classmethod
     def _known(cls, value: list[str]) -> list[str]:
         for name in value:
-            try:
+            with as_mistake():
                 find_format(name)
-            except UsageError as error:
-                raise ValueError(f"{error.message}; {error.hint}") from error
         return list(dict.fromkeys(value))

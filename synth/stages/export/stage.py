@@ -74,11 +74,8 @@ def run(folder: RunFolder, settings: ExportSettings) -> bool:
     records, held_out = folder.records()
     facts = run_facts(folder.path) | {"recipe_hash": folder.recipe.hash, "name": folder.recipe.name}
     facts |= spoiled_facts(folder.recipe, records)
-    reader = LedgerReader(folder.path)
-    try:
+    with LedgerReader(folder.path) as reader:
         export(records, out_dir, settings, facts, family_links(reader))
-    finally:
-        reader.close()
     if held_out:
         lines = "".join(json.dumps(record.to_dict()) + "\n" for record in held_out)
         atomic_write(folder.path / HELD_OUT, lines)

@@ -8,8 +8,7 @@ from typing import Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from synth.engine.batches import BatchSettings
-from synth.errors import UsageError
-from synth.given import StrictSettings
+from synth.given import StrictSettings, as_mistake
 from synth.models import check_options, connect
 from synth.models.base import ChatModel
 from synth.prompts.systems import PRINCIPLES
@@ -38,10 +37,8 @@ class PoolModel(BaseModel):
             raise ValueError(f"{', '.join(self.options)}: name the backend that these settings belong to")
         if self.api == "batch" and self.backend is None:
             raise ValueError("`api: batch` goes with a backend of its own; the recipe's own teacher has its api")
-        try:
+        with as_mistake():
             check_options(self.backend or "embedded", self.options)
-        except UsageError as error:
-            raise ValueError(f"{error.message}; {error.hint}") from error
         return self
 
     def role(self, name: str, usual: str) -> str:

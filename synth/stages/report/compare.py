@@ -114,11 +114,8 @@ def _rows(one: Path, other: Path, names: list[str]) -> list[Block]:
 
 
 def _final(path: Path) -> Iterator[Record]:
-    ledger = LedgerReader(path)
-    try:
+    with LedgerReader(path) as ledger:
         yield from final_records(ledger)
-    finally:
-        ledger.close()
 
 
 def _drawn(records: Iterable[Record], wanted: set[str]) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -126,8 +126,7 @@ class RunFacts:
 
 def collect(run_dir: Path, embeddings_path: str | None = None) -> RunFacts:
     """Read the whole run folder. Raises StorageError where it holds no ledger."""
-    ledger = LedgerReader(run_dir)
-    try:
+    with LedgerReader(run_dir) as ledger:
         records, talks = RecordFacts(), TalkFacts()
         rng, other_rng = random.Random(run_dir.name), random.Random(run_dir.name)
         quality = QualityCollector(ledger)
@@ -162,8 +161,6 @@ def collect(run_dir: Path, embeddings_path: str | None = None) -> RunFacts:
             talks=talks,
             pairs=pairs,
         )
-    finally:
-        ledger.close()
 
 
 def _in_order(ledger: LedgerReader) -> dict[str, Any]:

@@ -8,8 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from synth.checks import build_checks
 from synth.engine.batches import BatchSettings
-from synth.errors import UsageError
-from synth.given import StrictSettings
+from synth.given import StrictSettings, as_mistake
 
 DEFAULT_CHECKS: tuple[str | dict[str, dict[str, Any]], ...] = (
     "empty_output",
@@ -195,10 +194,8 @@ class SelectSettings(StrictSettings):
     @field_validator("checks")
     @classmethod
     def _checks_exist(cls, checks: list[str | dict[str, dict[str, Any]]]) -> list[str | dict[str, dict[str, Any]]]:
-        try:
+        with as_mistake():
             build_checks(checks)
-        except UsageError as error:
-            raise ValueError(f"{error.message}. {error.hint}") from error
         return checks
 
     @model_validator(mode="after")
