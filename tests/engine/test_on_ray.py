@@ -30,8 +30,8 @@ def server() -> Iterator[FaultServer]:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
-    """A Ray whose workers are killed when they get their 30th answer."""
-    env = KEY | {"SYNTH_CRASH_AT": "answered:30", "RAY_USAGE_STATS_ENABLED": "0"}
+    """A Ray whose workers are killed when they get their 15th answer."""
+    env = KEY | {"SYNTH_CRASH_AT": "answered:15", "RAY_USAGE_STATS_ENABLED": "0"}
     env["PYTHONPATH"] = str(Path(__file__).parents[2])
     logging.getLogger("ray").setLevel(logging.ERROR)
     quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
@@ -61,7 +61,7 @@ def test_killed_workers_cost_what_was_in_flight_and_change_nothing(
     reader = LedgerReader(tmp_path / "away")
     counted, _ = reader.maybe_paid_twice()
     reader.close()
-    kills = asked // 29 + 2  # each worker has 29 answers at least
+    kills = asked // 14 + 2  # each worker has 14 answers at least
     assert 1 <= server.stats()["again"] <= again <= counted <= kills * SLOTS
 
 
