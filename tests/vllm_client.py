@@ -1,6 +1,10 @@
 """A vLLM backend in the hands of a test. Not a test itself."""
 
 import asyncio
+import json
+import os
+import signal
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -32,6 +36,16 @@ def using(options: dict[str, Any], work: Callable[[VllmModel], Awaitable[Any]]) 
 
 async def pid_of(found: VllmModel) -> int:
     return int((await found.complete(ask())).text.split()[0])
+
+
+def ask_and_be_killed() -> None:
+    """The main function of a process that asks once, prints the server's pid and is killed; the options are its word."""
+
+    async def asked() -> None:
+        print(await pid_of(connect("vllm", json.loads(sys.argv[1]))), flush=True)  # type: ignore[arg-type]
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    asyncio.run(asked())
 
 
 def wait_for(is_true: Callable[[], bool], seconds: float = 60) -> None:

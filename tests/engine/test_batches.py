@@ -237,7 +237,7 @@ teacher: {{backend: openai, model: embedded, structured: json_schema, api: batch
 def wanted(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     """The export of the interactive run."""
     folder = tmp_path_factory.mktemp("chat")
-    recipe = write_recipe(folder, 60)
+    recipe = write_recipe(folder, 24)
     with ServedTeacher("--faults", "server_error=0.03") as teacher:
         done = synth("run", recipe, "--run", folder / "run", *at(teacher), "--set", "teacher.api=chat")
     assert done.returncode == 0, done.stderr
@@ -264,7 +264,7 @@ def teacher() -> Iterator[ServedTeacher]:
 def test_a_batch_sent_before_a_crash_is_adopted_and_nothing_is_sent_twice(
     tmp_path: Path, teacher: ServedTeacher, wanted: list[Any], where: list[str]
 ) -> None:
-    recipe = write_recipe(tmp_path, 60)
+    recipe = write_recipe(tmp_path, 24, max_requests=16)
     for point in where:
         killed = Command("run", recipe, "--run", tmp_path / "run", *at(teacher), env={"SYNTH_CRASH_AT": point})
         assert killed.wait() == -signal.SIGKILL, killed.stderr

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 import yaml
 from commands import Command
-from vllm_client import GIVEN, ask, pid_of, using, wait_for
+from vllm_client import GIVEN, ask, ask_and_be_killed, pid_of, using, wait_for
 
 from synth.errors import CredentialsError, RequestRefused, RetryableError, SynthError
 from synth.models import connect
@@ -288,24 +288,12 @@ def test_restarts_end_with_exit_1_and_the_last_lines(vllm: str, tmp_path: Path) 
 
 # -- orphans ---------------------------------------------------------------------------------------------------------
 
-KILLED = """
-import asyncio, json, os, signal, sys
-from synth.models import connect
-from synth.models.base import ChatRequest
-async def main():
-    model = connect("vllm", json.loads(sys.argv[1]))
-    print((await model.complete(ChatRequest(({"role": "user", "content": "hi"},)))).text.split()[0], flush=True)
-    os.kill(os.getpid(), signal.SIGKILL)
-asyncio.run(main())
-"""
-
 
 def left_behind(options: dict[str, Any]) -> int:
     """The server of a process that was killed with -9."""
-    given = json.dumps(GIVEN | options)
-    done = subprocess.run([sys.executable, "-c", KILLED, given], capture_output=True, text=True)
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    pid = int(done.stdout)
+    killed = Command(json.dumps(GIVEN | options), main=ask_and_be_killed)
+    assert killed.wait() == -signal.SIGKILL, killed.stderr
+    pid = int(killed.stdout)
     assert traces.group(pid)
     return pid
 
