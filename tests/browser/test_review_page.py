@@ -44,7 +44,7 @@ def press(page: Any, *keys: str) -> None:
     page.wait_for_function("before => document.querySelector('#judge')?.dataset.row !== before", arg=before)
 
 
-@pytest.mark.parametrize("verdicts", [24, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("verdicts", [12, pytest.param(100, marks=pytest.mark.slow)])
 def test_verdicts_by_keys_outlive_a_server_that_is_killed(verdicts: int, browser: Any, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     make_run(folder, roots=60, files=False)
@@ -160,19 +160,17 @@ def _is_harmless(watch: Watch, server: Review) -> None:
 
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_fits_its_window_and_axe_finds_nothing(path: str, browser: Any, server: Review, axe: str) -> None:
-    for width, scheme in ((400, "dark"), (1400, "light")):
-        with Watch(browser, server.url + path, viewport={"width": width, "height": 900}, color_scheme=scheme) as watch:
-            if path == "review":
-                watch.page.keyboard.press("e")
-                watch.page.wait_for_selector("[data-shown=output] > *")
+    with Watch(browser, server.url + path) as watch:
+        if path == "review":
+            watch.page.keyboard.press("e")
+            watch.page.wait_for_selector("[data-shown=output] > *")
+        watch.page.evaluate(axe)
+        for width, scheme in ((400, "dark"), (1400, "light")):
+            watch.page.emulate_media(color_scheme=scheme)
+            watch.page.set_viewport_size({"width": width, "height": 900})
             assert watch.page.evaluate("document.documentElement.scrollWidth") <= width
-            found = _axe(watch.page, axe)
+            found = watch.page.evaluate(WCAG)["violations"]
             assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found] == []
-
-
-def _axe(page: Any, axe: str) -> Any:
-    page.evaluate(axe)
-    return page.evaluate(WCAG)["violations"]
 
 
 def test_new_rows_appear_while_the_run_goes_on(browser: Any, tmp_path: Path) -> None:
