@@ -133,6 +133,10 @@ def test_the_embedded_teacher_has_one_door_and_reads_little_of_the_rest() -> Non
     assert wrong == []
 
 
+def test_the_embedded_teacher_has_at_most_five_thousand_lines() -> None:
+    assert sum(len(path.read_text("utf-8").splitlines()) for path in (ROOT / "embedded").rglob("*.py")) <= 5000
+
+
 def test_nothing_pickles() -> None:
     picklers = {"pickle", "dill", "joblib", "shelve", "marshal"}
     assert [str(path) for path in FILES if {name.split(".")[0] for name in code(path).modules} & picklers] == []
