@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,11 +20,29 @@ from synth.pipeline import run as run_pipeline
 from synth.pipeline.verify import run_problems
 
 
-def test_reparsing_gives_the_same_without_a_server_and_refuses_to_ask(tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    with FaultServer() as server:
-        assert run(write_recipe(tmp_path, server.url, num_tasks=9), folder)[0] == 0
-    before = made(folder)
+@pytest.fixture(scope="module")
+def server() -> Iterator[FaultServer]:
+    with FaultServer("--latency", "0.01") as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def finished(server: FaultServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finished")
+    assert run(write_recipe(folder, server.url, num_tasks=9), folder / "run")[0] == 0
+    return folder / "run"
+
+
+@pytest.fixture
+def folder(finished: Path, tmp_path: Path) -> Path:
+    """A copy of a finished run."""
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+def test_reparsing_gives_the_same_without_a_server_and_refuses_to_ask(
+    server: FaultServer, folder: Path, tmp_path: Path
+) -> None:
+    before, asked = made(folder), server.stats()["requests"]
     ledger = LedgerReader(folder)
     assert stored_models(ledger)["teacher"].structured_outputs is None  # a stored answer tells
     ledger.close()
@@ -48,12 +67,10 @@ def test_reparsing_gives_the_same_without_a_server_and_refuses_to_ask(tmp_path: 
     db.close()
     with pytest.raises(SynthError, match="no stored answer; from there on the pool differs"):
         run_pipeline(read_run_recipe(lost), lost, until="select", offline=True)
+    assert server.stats()["requests"] == asked
 
 
-def test_fewer_records_never_take_the_place_of_more_without_being_told(tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    with FaultServer() as server:
-        assert run(write_recipe(tmp_path, server.url, num_tasks=9), folder)[0] == 0
+def test_fewer_records_never_take_the_place_of_more_without_being_told(folder: Path) -> None:
     before = made(folder)
     db = sqlite3.connect(folder / FILE_NAME)
     db.execute("DELETE FROM requests WHERE key=(SELECT key FROM requests WHERE stage='respond' LIMIT 1)")
@@ -64,33 +81,28 @@ def test_fewer_records_never_take_the_place_of_more_without_being_told(tmp_path:
     assert made(folder) == before
 
 
-def test_a_killed_reparse_leaves_the_run_as_it_was(tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    with FaultServer() as server:
-        recipe = write_recipe(tmp_path, server.url, num_tasks=9)
-        assert run(recipe, folder)[0] == 0
-        before = made(folder)
-        killed = synth("reparse", folder, env={"SYNTH_CRASH_AT": "settled:9"})
-        assert killed.returncode == -signal.SIGKILL
-        asked = server.stats()["requests"]
-        assert run(recipe, folder)[0] == 0 and server.stats()["requests"] == asked
+def test_a_killed_reparse_leaves_the_run_as_it_was(server: FaultServer, folder: Path, tmp_path: Path) -> None:
+    before = made(folder)
+    killed = synth("reparse", folder, env={"SYNTH_CRASH_AT": "settled:9"})
+    assert killed.returncode == -signal.SIGKILL
+    asked = server.stats()["requests"]
+    assert run(write_recipe(tmp_path, server.url, num_tasks=9), folder)[0] == 0 and server.stats()["requests"] == asked
     assert made(folder) == before and run_problems(folder) == []
 
 
-def test_an_extended_run_is_made_again_byte_for_byte_from_its_answers(tmp_path: Path) -> None:
+def test_an_extended_run_is_made_again_byte_for_byte_from_its_answers(
+    server: FaultServer, folder: Path, tmp_path: Path
+) -> None:
     """At each extension, after a kill in one, and by a second run: the same bytes, no calls."""
-    folder = tmp_path / "run"
-    with FaultServer("--latency", "0.01") as server:
-        recipe = write_recipe(tmp_path, server.url, num_tasks=9)
-        assert run(recipe, folder)[0] == 0
-        for wanted, crash in ((20, ""), (31, "answered:9"), (31, ""), (40, "")):
-            flags = ("--set", f"bootstrap.num_tasks={wanted}")
-            code, words = run(recipe, folder, *flags, env={"SYNTH_CRASH_AT": crash} if crash else None)
-            assert code == (-signal.SIGKILL if crash else 0), words
-            if crash:
-                continue
-            before, asked = made(folder), server.stats()["requests"]
-            result = run_pipeline(read_run_recipe(folder), folder, until="export", offline=True)
-            assert result.progress.requests == 0 and made(folder) == before
-            assert run(recipe, folder, *flags)[0] == 0
-            assert server.stats()["requests"] == asked and made(folder) == before
+    recipe = write_recipe(tmp_path, server.url, num_tasks=9)
+    for wanted, crash in ((20, ""), (31, "answered:9"), (31, ""), (40, "")):
+        flags = ("--set", f"bootstrap.num_tasks={wanted}")
+        code, words = run(recipe, folder, *flags, env={"SYNTH_CRASH_AT": crash} if crash else None)
+        assert code == (-signal.SIGKILL if crash else 0), words
+        if crash:
+            continue
+        before, asked = made(folder), server.stats()["requests"]
+        result = run_pipeline(read_run_recipe(folder), folder, until="export", offline=True)
+        assert result.progress.requests == 0 and made(folder) == before
+        assert run(recipe, folder, *flags)[0] == 0
+        assert server.stats()["requests"] == asked and made(folder) == before
