@@ -205,7 +205,7 @@ def held(name: str, record: Record) -> tuple[Any, ...]:
     "name",
     ["preference", "preference_messages", "preference_implicit", "hh", "openai_preference", "kto", "ultrafeedback"],
 )
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(records=RECORDS)
 def test_pairs_that_are_exported_are_imported_equal(name: str, records: list[Record]) -> None:
     kept = [record for record in records if FORMATS[name].row(record)]
