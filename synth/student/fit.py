@@ -332,6 +332,14 @@ def _train(trainer: Any, checkpoint: Path | None, settings: TrainSettings) -> No
 
     try:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except KeyboardInterrupt:
+        last = _last_checkpoint(Path(trainer.args.output_dir))
+        since = f"the last checkpoint, {last.name}" if last else "the beginning: there is no checkpoint yet"
+        stopped = TrainingError(
+            "interrupted", f"the same command goes on from {since} (train.save_every: steps between)"
+        )
+        stopped.exit_code = 130
+        raise stopped from None
     except torch.cuda.OutOfMemoryError as error:
         micro = settings.micro_tokens or settings.max_length
         ways = [f"micro_tokens from {micro} to {micro // 2}"]

@@ -34,8 +34,8 @@ def by_datasets(kind: str, file: str, cache: Path) -> list[str]:
 
 
 READERS: dict[str, Callable[[Path], list[str]]] = {
-    "pandas, alpaca.json": lambda f: package("pandas").read_json(f / "alpaca.json", dtype=False, convert_dates=False)["output"].tolist(),
-    "pandas, alpaca.jsonl": lambda f: package("pandas").read_json(f / "alpaca.jsonl", lines=True, dtype=False, convert_dates=False)["output"].tolist(),
+    "pandas, alpaca.json": lambda f: package("pandas").read_json(f / "alpaca.json", dtype=False)["output"].tolist(),
+    "pandas, alpaca.jsonl": lambda f: package("pandas").read_json(f / "alpaca.jsonl", lines=True, dtype=False)["output"].tolist(),
     "pandas, records.parquet": lambda f: package("pandas").read_parquet(f / "records.parquet")["output"].tolist(),
     "polars, alpaca.json": lambda f: package("polars").read_json(f / "alpaca.json")["output"].to_list(),
     "polars, alpaca.jsonl": lambda f: package("polars").read_ndjson(f / "alpaca.jsonl")["output"].to_list(),
