@@ -29,6 +29,10 @@ NOT_SHAPING = (
     *("extra_headers", "extra_query", "each_address"),
 )
 """Settings that cannot change an answer."""
+RUNAWAY = ("\n\n\n", " " * 40)
+"""White space that ends a reply held to a schema, at servers other than OpenAI's own: between texts nothing needs so
+much. A small model that has closed a text too early may write white space alone, and does so up to its limit: 12 to
+44 % of the reply tokens of Qwen2.5-Coder-1.5B."""
 OPTIONAL = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "stop", "seed", "logprobs", "top_logprobs")
 """Fields of a request that are left out for the rest of the run where a server refuses them by name."""
 CHECK_S = 3.0
@@ -142,6 +146,7 @@ class OpenAIModel:
         self.endpoint = settings.endpoint
         self.address = check_url(settings.urls[0])
         own = urlsplit(self.address).hostname == OPENAI_HOST
+        self._ends = () if own else RUNAWAY
         sure = {"json_schema": True, "off": False}.get(settings.structured)
         self.structured_outputs = True if sure is None and own else sure
         self.notes: list[str] = []
@@ -233,7 +238,9 @@ class OpenAIModel:
             body["seed"] += request.draw
         if request.num_choices != 1:
             body["n"] = request.num_choices
-        if request.schema is not None and self._sends_schema:
+        if request.schema is not None and self._sends_schema and "response_format" not in left_out:
+            if self._ends:
+                body["stop"] = [*request.sampling.stop, *self._ends]
             schema = {"name": "answer", "schema": request.schema, "strict": True}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         if not left_out:

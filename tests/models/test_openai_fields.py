@@ -36,6 +36,23 @@ def test_a_schema_is_left_out_once_the_server_refuses_it() -> None:
     assert all(isinstance(one, RequestRefused) for one in asyncio.run(run("json_schema")))
 
 
+def test_a_reply_held_to_a_schema_ends_where_white_space_runs_on() -> None:
+    bodies: list[dict[str, Any]] = []
+
+    async def answer(data: dict[str, Any], _: web.BaseRequest) -> web.Response:
+        bodies.append(data)
+        return web.json_response(BODY)
+
+    async def run() -> None:
+        async with scripted(answer) as url:
+            model = client(url)
+            for request in (ask(schema={"type": "object"}), ask(schema={"type": "object"}, sampling=SAMPLING), ask()):
+                await model.complete(request)
+
+    asyncio.run(run())
+    assert [body.get("stop") for body in bodies] == [["\n\n\n", " " * 40], ["END", "\n\n\n", " " * 40], None]
+
+
 def test_max_tokens_is_renamed_where_the_server_wants_it() -> None:
     async def answer(data: dict[str, Any], _: web.BaseRequest) -> web.Response:
         if "max_tokens" in data:
