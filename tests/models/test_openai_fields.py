@@ -9,7 +9,7 @@ from openai_client import BODY, ask, client, outcome, scripted
 
 from synth.errors import RequestRefused
 from synth.models.base import Completion, Sampling
-from synth.models.openai import Settings
+from synth.models.openai import RUNAWAY, Settings
 from synth.models.openai import connect as connect_openai
 
 
@@ -50,7 +50,7 @@ def test_a_reply_held_to_a_schema_ends_where_white_space_runs_on() -> None:
                 await model.complete(request)
 
     asyncio.run(run())
-    assert [body.get("stop") for body in bodies] == [["\n\n\n", " " * 40], ["END", "\n\n\n", " " * 40], None]
+    assert [body.get("stop") for body in bodies] == [[*RUNAWAY], ["END", *RUNAWAY], None]
 
 
 def test_max_tokens_is_renamed_where_the_server_wants_it() -> None:
