@@ -7,7 +7,7 @@ ARGS   ?=
 # Where real language models are kept: `make models/gemma3-270m/config.json` makes one of examples/real_models.py.
 MODELS ?= models
 # How `make test` shares its tests among processes; with `SHARED=` it runs in one.
-SHARED ?= --numprocesses 2 --dist worksteal
+SHARED ?= --numprocesses 3 --dist worksteal
 # The claims about speed and memory; vllm_throughput needs `make test-vllm` first and is run by itself.
 BENCHES := teacher novelty dedup_corpus engine bench_checks bootstrap_faults evolve_faults export_report review training
 
@@ -23,7 +23,7 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: $(VENV)/ready
 	$(BIN)/synth run examples/quickstart.yaml --run $(RUN) $(ARGS)
 
-## Two processes share the tests; one that is done takes over half of what the other still has.
+## Three processes share the tests, since on two cores one mostly waits; one that is done takes over what others still have.
 test: $(VENV)/ready
 	$(BIN)/python -m pytest $(SHARED) $(ARGS)
 

@@ -109,8 +109,9 @@ def test_checkpoints_of_other_data_are_not_used(tmp_path: Path) -> None:
         if done.step == 5:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(TrainingError, match="interrupted") as stopped:
         train(records(), tmp_path, settings(save_every=2), stop)
+    assert stopped.value.exit_code == 130 and "checkpoint-4" in stopped.value.hint
     assert train(records(30), tmp_path, settings()).details["resumed_from"] is None
 
 
