@@ -126,8 +126,7 @@ class Replay:
     async def complete(self, request: ChatRequest) -> Completion:
         return self._answers[json.dumps(request.to_dict(), sort_keys=True)]
 
-    async def close(self) -> None:
-        pass
+    async def close(self) -> None: ...
 
 
 class Bench:

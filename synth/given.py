@@ -177,8 +177,6 @@ def with_files(dump: Mapping[str, Any], change: Callable[[str], str]) -> dict[st
 
 def placed(section: BaseModel, base: Path) -> BaseModel:
     """The same settings with their fields `path`, `..._path` and `..._paths` below `base`."""
-    from pydantic import BaseModel
-
     changes: dict[str, Any] = {}
     for name in type(section).model_fields:
         value = getattr(section, name)

@@ -30,9 +30,9 @@ NOT_SHAPING = (
 )
 """Settings that cannot change an answer."""
 RUNAWAY = ("\n\n\n", " \t", " " * 32)
-"""White space that ends a reply held to a schema, at servers other than OpenAI's own: between texts nothing needs so
-much. A small model that has closed a text too early may write white space alone, and does so up to its limit: 12 to
-44 % of the reply tokens of Qwen2.5-Coder-1.5B."""
+"""White space that ends a reply held to a schema, at servers other than OpenAI's own; such a reply is then cut, and
+refused. Between the texts of JSON nothing needs so much, and in one it is rare. A small model that has closed a text
+too early may write white space alone, up to its limit: 12 to 44 % of all reply tokens of Qwen2.5-Coder-1.5B."""
 OPTIONAL = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "stop", "seed", "logprobs", "top_logprobs")
 """Fields of a request that are left out for the rest of the run where a server refuses them by name."""
 CHECK_S = 3.0

@@ -1,4 +1,4 @@
-"""Training: what is learned from, what is reported, what stops it. Real TRL runs of a few steps on a very small model."""
+"""Training: what is learned from, what is reported, what stops it. Real runs of a few steps on a very small model."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file
 
 from synth.errors import StorageError, TrainingError, UsageError
 from synth.records import Lineage, Record
@@ -86,16 +87,16 @@ def test_a_finished_student_is_not_trained_again_unless_something_changed(tmp_pa
     assert train(records(30), tmp_path, settings()).weights_sha256 != first.weights_sha256
 
 
+def interrupt(done: Progress) -> None:
+    """A Ctrl-C in step 5."""
+    if done.step == 5:
+        raise KeyboardInterrupt
+
+
 def test_an_interrupted_run_goes_on_to_the_same_bytes(whole: TrainResult, tmp_path: Path) -> None:
-    class Stopped(Exception):
-        pass
-
-    def stop(done: Progress) -> None:
-        if done.step == 5:
-            raise Stopped
-
-    with pytest.raises(Stopped):
-        train(records(), tmp_path / "cut", settings(save_every=2), stop)
+    with pytest.raises(TrainingError, match="interrupted") as stopped:
+        train(records(), tmp_path / "cut", settings(save_every=2), interrupt)
+    assert stopped.value.exit_code == 130 and "checkpoint-4" in stopped.value.hint
     assert read_result(tmp_path / "cut") is None
     (tmp_path / "cut/checkpoints/checkpoint-4/trainer_state.json").unlink()  # as if killed while writing it
     resumed = train(records(), tmp_path / "cut", settings(save_every=2))
@@ -105,13 +106,8 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(whole: TrainResult, tmp_pa
 
 
 def test_checkpoints_of_other_data_are_not_used(tmp_path: Path) -> None:
-    def stop(done: Progress) -> None:
-        if done.step == 5:
-            raise KeyboardInterrupt
-
-    with pytest.raises(TrainingError, match="interrupted") as stopped:
-        train(records(), tmp_path, settings(save_every=2), stop)
-    assert stopped.value.exit_code == 130 and "checkpoint-4" in stopped.value.hint
+    with pytest.raises(TrainingError, match="interrupted"):
+        train(records(), tmp_path, settings(save_every=2), interrupt)
     assert train(records(30), tmp_path, settings()).details["resumed_from"] is None
 
 
@@ -192,7 +188,6 @@ def test_new_tokens_start_as_the_mean_of_the_known_ones() -> None:
 def test_lora_is_merged_and_the_merged_student_is_what_is_saved(base: Path, tmp_path: Path) -> None:
     import torch
     from peft import PeftModel
-    from safetensors.torch import load_file
     from transformers import AutoModelForCausalLM
 
     changed = {"preset": "lora", "model": str(base), "template": "short", "lora_rank": 2, "learning_rate": 0.01}
