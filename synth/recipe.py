@@ -274,15 +274,24 @@ def shaping(dump: Mapping[str, Any]) -> dict[str, Any]:
     its answers are stored: servers may join and leave.
     """
     free_sections = {stage.name for stage in STAGES if not getattr(stage.Settings, "is_shaping", True)}
-    rest = {key: value for key, value in dump.items() if key not in {"name", "engine"} | free_sections}
-    for role in ("teacher", "judge"):
-        if rest.get(role):
-            free = {"concurrency", "latency_ms", "batch"} | not_shaping(str(rest[role]["backend"]))
-            kept = {key: value for key, value in rest[role].items() if key not in free}
-            urls = kept.pop("base_urls", None)
-            rest[role] = kept | ({"base_url": urls[0]} if urls else {})
-            rest[role] |= {"api": "chat"} if kept.get("api") == "batch" else {}
+    usual = dump["teacher"]["backend"]
+    rest = {key: _shaping(value, usual) for key, value in dump.items() if key not in {"name", "engine"} | free_sections}
     return with_files(rest, lambda path: contents_of(path) or path)
+
+
+def _shaping(value: Any, usual: str) -> Any:
+    """`value` with every model in it, the teachers of a pool too, without what cannot change its answers.
+
+    `usual`: the backend of a model that names none.
+    """
+    if not isinstance(value, dict):
+        return value
+    if "backend" not in value:
+        return {key: _shaping(one, usual) for key, one in value.items()}
+    free = {"concurrency", "latency_ms", "batch", "base_urls"} | not_shaping(str(value["backend"] or usual))
+    kept = {key: one for key, one in value.items() if key not in free}
+    kept |= {"base_url": value["base_urls"][0]} if value.get("base_urls") else {}
+    return kept | ({"api": "chat"} if kept.get("api") == "batch" else {})
 
 
 def read_recipe(path: str | Path, overrides: Sequence[str] = (), sections: Mapping[str, Any] | None = None) -> Recipe:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -97,6 +98,17 @@ def test_the_hash_ignores_what_cannot_change_the_result() -> None:
     other = build_recipe({"bootstrap": {"num_tasks": 6}})
     assert one.hash == same.hash != other.hash
     assert "engine" not in shaping(one.model_dump(mode="json"))
+
+
+def test_how_a_model_of_a_pool_is_asked_shapes_nothing() -> None:
+    def shaped(**options: Any) -> dict[str, Any]:
+        pool = {"a": {"backend": "openai", "model": "m", "base_url": "http://h/v1"} | options}
+        prefer = {"num_answers": 2, "teachers": pool}
+        data = {"name": "x", "input": "tasks.jsonl", "teacher": {"backend": "embedded"}, "prefer": prefer}
+        return shaping(build_recipe(data, "here").model_dump(mode="json"))
+
+    assert shaped() == shaped(api="batch", batch={"linger_s": 1.0}) == shaped(timeout_s=5.0)
+    assert shaped() != shaped(model="n")
 
 
 def test_the_schema_names_every_section() -> None:
