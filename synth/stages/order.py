@@ -7,6 +7,7 @@ from synth.plugins import find
 from synth.stages.align import ALIGN
 from synth.stages.annotate import ANNOTATE
 from synth.stages.bootstrap.stage import BOOTSTRAP
+from synth.stages.constrain import CONSTRAIN
 from synth.stages.converse import CONVERSE
 from synth.stages.evaluate.stage import EVALUATE
 from synth.stages.evolve.stage import EVOLVE
@@ -22,8 +23,8 @@ from synth.stages.stage import Stage
 from synth.stages.train import TRAIN
 
 STAGES: tuple[Stage, ...] = (
-    BOOTSTRAP, EVOLVE, ANNOTATE, RESPOND, REPHRASE, CONVERSE, REVISE, SELECT, MIX, PREFER, EXPORT, TRAIN, ALIGN,
-    EVALUATE, REPORT,
+    BOOTSTRAP, EVOLVE, ANNOTATE, RESPOND, REPHRASE, CONVERSE, REVISE, CONSTRAIN, SELECT, MIX, PREFER, EXPORT,
+    TRAIN, ALIGN, EVALUATE, REPORT,
 )  # fmt: skip
 
 

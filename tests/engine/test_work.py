@@ -11,6 +11,7 @@ import pytest
 
 from synth.models.base import Completion
 from synth.records import Record
+from synth.stages.constrain import Constraining, ConstrainSettings
 from synth.stages.converse import ConverseSettings, Conversing
 from synth.stages.evolve.evolver import Evolver, EvolveSettings, TuneSettings
 from synth.stages.evolve.stage import Evolving
@@ -28,6 +29,7 @@ from synth.stages.select.settings import GradeSettings, SelectSettings
 
 TASK = Record("Name three rivers and say where each of them begins.")
 ANSWERED = Record("Name a river.", output="The Rhine.")
+PROSE = Record("Name a river.", output="The Rhine is a river that is known to many people in Europe and beyond.")
 CHECKED = Record("2 + 2?", output="4", meta={"check": {"kind": "numeric", "answer": 4}})
 TUNE = TuneSettings(steps=1, num_candidates=1, rounds=1, num_sample=1, num_held_out=1)
 PREFER = PreferSettings(num_answers=2, audit=0)
@@ -40,6 +42,7 @@ WORKS: dict[str, tuple[Any, Any]] = {
     "converse": (Conversing(ConverseSettings()), ANSWERED),
     "prefer": (Preferring(*PREFERRING, Trial(None, (), *PREFERRING[1:])), CHECKED),
     "rephrase": (Rewording(RephraseSettings()), ANSWERED),
+    "constrain": (Constraining(ConstrainSettings(share=1.0)), PROSE),
     "revise": (Revising(ReviseSettings(), {"short": "Be short."}), ANSWERED),
 }
 

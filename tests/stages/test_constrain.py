@@ -1,0 +1,130 @@
+"""Tasks with demands on the form of their answers: drawn for prose alone, and kept only where a program finds them met."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scripted import Scripted, collect, prompt_of
+
+from synth.errors import RequestRefused
+from synth.models.base import ChatRequest
+from synth.records import Lineage, Record, Rejection
+from synth.stages.constrain import (
+    DEMANDS,
+    ENDINGS,
+    ConstrainSettings,
+    Maker,
+    constrain,
+    demanding,
+    repeated,
+    takes_demands,
+)
+from synth.student.exam import exam
+from synth.verify import check_mistakes, verify
+
+PROSE = (
+    "Bread goes stale because the starch in the crumb slowly gives its moisture to the crust. A tight box delays this, "
+    "and warming the slices brings some of the softness back."
+)
+TASK = Record("Why does bread go stale?", "", PROSE, lineage=Lineage("bootstrap", (), "diverse"))
+
+
+async def given_(*records: Record):  # type: ignore[no-untyped-def]
+    for record in records:
+        yield record
+
+
+@given(st.integers(0, 10_000), st.integers(1, 4))
+@settings(max_examples=200, deadline=None)
+def test_every_drawn_task_can_be_checked_and_says_what_is_checked(seed: int, most: int) -> None:
+    child = demanding(TASK, random.Random(seed), most)
+    constraints = child.meta["check"]["constraints"]
+    assert 1 <= len(constraints) <= most and check_mistakes(child.meta["check"]) == []
+    assert child.instruction.startswith(TASK.instruction + " ") and child.output == ""
+    assert child.lineage.parents == (TASK.id,) and child.lineage.generation == 1
+    for value in (value for one in constraints for key, value in one.items() if key.startswith("num_")):
+        assert str(value) in child.instruction or value == 1
+
+
+WRITTEN = (
+    PROSE + PROSE,
+    "no commas at all",
+    "One. Two. Three. Four. Five. Six. Starch, starch, starch; crust, crust, crust.",
+    "IT IS THE STARCH AND THE CRUST OF THE BREAD",
+    *("\n".join(["* a"] * number) for number in range(2, 6)),
+    "<<Bread>>\nIt is so.",
+    '"It is so."',
+    "*a* and *b* and *c*",
+    *(f"It is so. {phrase}" for phrase in ENDINGS),
+    "It is so.\nP.S. There is more.",
+)
+
+
+@pytest.mark.parametrize("maker", [maker for group in DEMANDS for maker in group])
+def test_every_demand_can_be_met_and_can_be_missed(maker: Maker) -> None:
+    for seed in range(20):
+        _, constraint = maker(random.Random(seed), PROSE, ["starch", "crust"])
+        check = {"kind": "constraints", "constraints": [constraint]}
+        assert {verify(text, check).passed for text in WRITTEN} == {True, False}, constraint
+
+
+def test_only_free_prose_in_english_takes_demands() -> None:
+    assert takes_demands(TASK)
+    others = {
+        "short": Record("Why does bread go stale?", "", "It dries out."),
+        "code": Record("Explain this.", "", f"```\nx = 1\n```\n{PROSE}"),
+        "list": Record("Explain this.", "", f"- {PROSE}\n- {PROSE}"),
+        "shaped": Record("Explain in two sentences why bread goes stale.", "", PROSE),
+        "checked": Record(TASK.instruction, "", PROSE, meta={"check": {"kind": "exact", "answer": "x"}}),
+        "german": Record(
+            "Warum wird Brot alt?", "", "Die Stärke gibt ihr Wasser an die Kruste ab, und das geht schnell."
+        ),
+    }
+    assert [name for name, record in others.items() if takes_demands(record)] == []
+
+
+def test_the_first_answer_that_meets_the_demands_is_kept_and_no_other(tmp_path: Path) -> None:
+    drawn: list[str] = []
+
+    def reply(request: ChatRequest) -> str:
+        drawn.append(prompt_of(request))
+        return "Starch" if len(drawn) < 3 else "x"
+
+    wanted = ConstrainSettings(share=1.0, num_draws=2)
+    (batch,) = collect(tmp_path, Scripted(reply), lambda engine: constrain(engine, given_(TASK), wanted))
+    assert batch[0] == TASK and len(drawn) <= 2 and len(set(drawn)) == 1
+    child = batch[1].record if isinstance(batch[1], Rejection) else batch[1]
+    is_met = verify(child.output, child.meta["check"]).passed
+    assert isinstance(batch[1], Record) == is_met
+    if isinstance(batch[1], Rejection):
+        assert (batch[1].check, batch[1].reason) == ("demands", "not_followed")
+
+
+def test_each_variant_has_demands_of_its_own_and_a_failed_request_costs_one(tmp_path: Path) -> None:
+    def refuses(_request: ChatRequest) -> str:
+        raise RequestRefused("no", "unsupported")
+
+    wanted = ConstrainSettings(share=1.0, num_variants=4)
+    (batch,) = collect(tmp_path, Scripted(refuses), lambda engine: constrain(engine, given_(TASK), wanted))
+    assert batch[0] == TASK and len(batch) == 5
+    assert {(one.check, one.reason) for one in batch[1:] if isinstance(one, Rejection)} == {("request", "unsupported")}
+    assert len({one.record.instruction for one in batch[1:] if isinstance(one, Rejection)}) > 1
+
+
+def test_an_answer_that_repeats_its_demands_is_told_and_words_it_was_to_contain_are_not() -> None:
+    demands = ' "design" must occur 3 times or more. Close with the words "That covers it."'
+    assert repeated("Design must occur 3 times or more, and so it does.", demands) == "must occur 3 times"
+    assert repeated("A design of a design by design. That covers it.", demands) is None
+
+
+def test_no_demand_is_worded_as_in_the_examination() -> None:
+    examined = " ".join(item.question for item in exam() if item.group.startswith("constraints"))
+    for group in DEMANDS:
+        for maker in group:
+            for seed in range(12):
+                said, _ = maker(random.Random(seed), PROSE, ["starch", "crust"])
+                assert said not in examined
