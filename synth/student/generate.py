@@ -6,6 +6,7 @@ For evaluation on one machine. Serving is the work of vLLM or Transformers, whic
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,15 +14,20 @@ from typing import Any
 
 from synth.records import Record
 from synth.student.encode import UNLEARNED, Encoder, prepare_tokenizer
-from synth.student.templates import Conversation, template_named
+from synth.student.templates import Conversation, Template, Turn, template_named
 from synth.student.weights import fit_vocabulary, load_model, load_tokenizer, quiet, threads
 
+_MARK_WORDS = 2
+"""The name of a template's part has so many words at most; what is longer is its preamble."""
 MANIFEST = "train.json"  # written last into a student's folder: finished means that it is there
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the student wrote. `is_cut`: it had not ended after the allowed number of tokens."""
+    """What the student wrote, up to where it ended or went on with the template's next part by itself, as bases do.
+
+    `is_cut`: it had done neither after the allowed number of tokens.
+    """
 
     text: str
     num_tokens: int
@@ -42,6 +48,7 @@ class Student:
     def __init__(self, model: Any, encoder: Encoder, num_threads: int | None = None) -> None:
         self.model = model.eval()
         self.encoder = encoder
+        self._next_part = next_part(encoder.template)
         self.num_threads = num_threads
 
     @classmethod
@@ -152,7 +159,8 @@ class Student:
         is_cut = self.encoder.eos not in ids
         kept = ids if is_cut else ids[: ids.index(self.encoder.eos)]
         text = self.encoder.tokenizer.decode(kept, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return Answer(text.strip(), len(kept), is_cut)
+        found = self._next_part.search(text)
+        return Answer(text[: found.start() if found else None].strip(), len(kept), is_cut and not found)
 
     def _padded(self, rows: list[list[int]], *, is_left: bool, fill: int | None = None) -> tuple[Any, Any]:
         import torch
@@ -166,6 +174,14 @@ class Student:
             ids[number, place] = torch.tensor(row)
             mask[number, place] = 1
         return ids.to(self.model.device), mask.to(self.model.device)
+
+
+def next_part(template: Template) -> re.Pattern[str]:
+    """What a template writes before its parts ("### Response:"), at the beginning of a line."""
+    turn = Turn("a", "b", "c")
+    frames = [part.text.strip() for part in template.segments(Conversation((turn, turn))) if part.kind == "frame"]
+    marks = sorted({frame for frame in frames if frame.endswith(":") and len(frame.split()) <= _MARK_WORDS})
+    return re.compile(rf"^\s*(?:{'|'.join(map(re.escape, marks)) or '(?!)'})", re.MULTILINE)
 
 
 def batches(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:

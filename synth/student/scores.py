@@ -58,19 +58,20 @@ class Difference:
         return "better" if low > 0 else "worse" if high < 0 else "no difference is visible"
 
 
-def mark(item: EvalItem, answer: str) -> dict[str, float]:
+def mark(item: EvalItem, answer: str, *, is_cut: bool = False) -> dict[str, float]:
     """Metric -> what the answer is worth on it, 0 to 1.
 
     correct: right by the item's check, else equal to a reference (case, spacing, last full stop aside). right_answer:
     the same, for checks other than constraints. Of worked steps that end with "The answer is …" it is that answer which
     is right or not. rouge_l: to the nearest reference, as for Super-NaturalInstructions. followed_...: IFEval's four
-    figures, for checks of kind `constraints` (per prompt: all at once; per constraint: the share, see `pooled`).
+    figures, for checks of kind `constraints` (per prompt: all at once; per constraint: the share, see `pooled`). They
+    are demands on the whole answer: one that `is_cut` keeps none, or repeating a sentence without end would keep most.
     Prompts about safety have the marks of `synth.student.safety`.
     """
     marks: dict[str, float] = {}
     final = _final(answer)
     if item.check is not None and item.check["kind"] == "constraints":
-        marks["correct"] = float(verify(answer, item.check).passed)
+        marks["correct"] = float(verify(answer, item.check).passed and not is_cut)
     elif item.check is not None:
         marks["correct"] = marks["right_answer"] = float(verify(final, item.check).passed)
     elif item.reference:
@@ -83,7 +84,7 @@ def mark(item: EvalItem, answer: str) -> dict[str, float]:
         marks |= safety_marks(answer, item.scoring)
     if item.check is not None and item.check["kind"] == "constraints":
         for name, is_loose in (("strict", False), ("loose", True)):
-            held = [float(follows(answer, one, loose=is_loose)) for one in item.check["constraints"]]
+            held = [float(not is_cut and follows(answer, one, loose=is_loose)) for one in item.check["constraints"]]
             marks[f"followed_{name}"] = float(all(held))
             marks[f"followed_{name}_each"] = mean(held)
     return marks

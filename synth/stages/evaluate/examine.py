@@ -23,6 +23,8 @@ from synth.student.items import EvalItem, given_away, items_from
 from synth.student.scores import Difference, Score, as_row, by_metric, difference, mark, pooled, score
 
 Source = Sequence[SeedTask | Record | EvalItem]
+MARKING = 2
+"""How answers are read and marked; with another number all are examined anew."""
 Progress = Callable[[str, int, int], None]  # (student, answers so far, of how many)
 
 
@@ -173,9 +175,17 @@ def evaluate(
         answers,
         away,
         _by_group(items, answers),
-        [note for note in (_constant_answer(items),) if note],
+        [note for note in (_constant_answer(items), _unfinished(answers, settings.max_tokens)) if note],
         items,
     )
+
+
+def _unfinished(answers: Mapping[str, Sequence[ItemAnswer]], max_tokens: int) -> str:
+    """How many of each student's answers had no end."""
+    shares = {name: mean([float(one.is_cut) for one in given]) for name, given in answers.items() if given}
+    told = ", ".join(f"{name} {share:.1%}" for name, share in shares.items())
+    rule = "they count as keeping none of the constraints"
+    return f"Answers without an end after {max_tokens} tokens: {told}; {rule}." if any(shares.values()) else ""
 
 
 def _constant_answer(items: Sequence[EvalItem]) -> str:
@@ -215,7 +225,11 @@ def examine(
     )
     by_item = ranked | {item.id: (answer.text, answer.is_cut) for item, answer in zip(asked, written, strict=True)}
     losses = student.losses(held_out, settings.max_length, settings.batch_tokens) if held_out else {}
-    answers = [ItemAnswer(item.id, *by_item[item.id], mark(item, by_item[item.id][0])) for item in items]
+    answers = [
+        ItemAnswer(item.id, text, is_cut, mark(item, text, is_cut=is_cut))
+        for item in items
+        for text, is_cut in (by_item[item.id],)
+    ]
     if kept is not None:
         kept.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(kept, json.dumps({"examination": mark_of_all, "answers": [asdict(one) for one in answers]}))
@@ -238,7 +252,7 @@ def _examination(path: str, items: Sequence[EvalItem], settings: EvaluateSetting
         (item.id, item.question, item.conversation.system, item.reference, item.references, item.check, item.scoring)
         for item in items
     ]
-    return digest(weights, asked, settings.max_tokens, settings.template, settings.rank)
+    return digest(weights, asked, settings.max_tokens, settings.template, settings.rank, MARKING)
 
 
 def _kept_answers(path: Path, examination: str) -> list[ItemAnswer] | None:
