@@ -34,6 +34,8 @@ STAGE = "constrain"
 _FEWEST_WORDS = 10
 """A shorter answer is a fact, a label or a line, and no prose."""
 ENDINGS = ("I hope this helps.", "Ask me if you need more.", "That covers it.", "Thank you for reading.")
+_FORM = re.compile(rf"<<[^\n]*>>|\bP\.\s?S\..*|{'|'.join(map(re.escape, ENDINGS))}", re.IGNORECASE | re.DOTALL)
+"""What an answer has for its demands alone: a title, a postscript, a last sentence."""
 _RUN = 4
 """Words in a row that an answer does not have in common with the demands by chance."""
 _SHAPED = re.compile(
@@ -82,22 +84,35 @@ class Constraining:
         for _ in range(self.settings.num_variants):
             child = demanding(record, rng, self.settings.max_demands)
             try:
-                results.append(await self._answered(child, child.instruction.removeprefix(record.instruction), ask))
+                results.append(await self._answered(child, record, ask))
             except RequestFailed as error:
                 results.append(request_failure(child, STAGE, error))
         return results
 
-    async def _answered(self, child: Record, demands: str, ask: Ask) -> Record | Rejection:
-        """The child with the first answer that meets its demands and does not repeat them."""
-        prompt, answered, why = answering(child), child, ("", "")
+    async def _answered(self, child: Record, before: Record, ask: Ask) -> Record | Rejection:
+        """The child with the first answer that has no fault."""
+        prompt = answering(child)
         for draw in range(self.settings.num_draws):
             reply = await ask(prompt, self.settings.sampling, draw=draw)
             answered = child.answered(reply.text.strip(), reply.key)
-            verdict, said = verify(answered.output, child.meta["check"]), repeated(answered.output, demands)
-            if verdict.passed and said is None:
-                return answered
-            why = ("repeats_demand", said) if said else ("not_followed", verdict.reason)
-        return Rejection(answered, STAGE, "demands", *why)
+            found = fault(answered, before)
+            if found is None:
+                break
+        return Rejection(answered, STAGE, "demands", *found) if found else answered
+
+
+def fault(child: Record, before: Record) -> tuple[str, str] | None:
+    """(reason, detail) why the answer is not taken for the task `before` with demands; None where it is.
+
+    Small models often write the title or the last sentence that was asked for, and nothing else.
+    """
+    verdict = verify(child.output, child.meta["check"])
+    if not verdict.passed:
+        return "not_followed", verdict.reason
+    if said := repeated(child.output, child.instruction.removeprefix(before.instruction.rstrip())):
+        return "repeats_demand", said
+    number, least = count_words(_FORM.sub("", child.output)), min(_FEWEST_WORDS, count_words(before.output) // 2)
+    return ("too_little", f"{number} words beside the form, {least} are needed") if number < least else None
 
 
 def takes_demands(record: Record) -> bool:
@@ -209,7 +224,7 @@ def _bullets(draws: random.Random, _answer: str, _words: list[str]) -> Demand:
 
 
 def _titled(draws: random.Random, _answer: str, _words: list[str]) -> Demand:
-    said = ("Begin with a title that stands between << and >>.", "Put a heading of your own in << >> above the answer.")
+    said = ("First write a title inside << and >>, then the answer.", "Put << and >> around a title above the answer.")
     return draws.choice(said), {"type": "detectable_format:title"}
 
 

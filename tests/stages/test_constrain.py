@@ -20,6 +20,7 @@ from synth.stages.constrain import (
     Maker,
     constrain,
     demanding,
+    fault,
     repeated,
     takes_demands,
 )
@@ -113,6 +114,22 @@ def test_each_variant_has_demands_of_its_own_and_a_failed_request_costs_one(tmp_
     assert batch[0] == TASK and len(batch) == 5
     assert {(one.check, one.reason) for one in batch[1:] if isinstance(one, Rejection)} == {("request", "unsupported")}
     assert len({one.record.instruction for one in batch[1:] if isinstance(one, Rejection)}) > 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("<<Why bread goes stale>>", "too_little"),
+        ("<<Bread>>\nIts starch slowly gives the moisture in the crumb to the crust.", None),
+        ("Its starch slowly gives the moisture in the crumb to the crust.", "not_followed"),
+        ("<<Bread>>\nThe title stands above an answer that goes on and on and on.", "repeats_demand"),
+    ],
+)
+def test_a_title_alone_is_no_answer(answer: str, reason: str | None) -> None:
+    check = {"kind": "constraints", "constraints": [{"type": "detectable_format:title"}]}
+    child = Record(f"{TASK.instruction} The title stands above an answer.", "", answer, meta={"check": check})
+    found = fault(child, TASK)
+    assert (found[0] if found else None) == reason
 
 
 def test_an_answer_that_repeats_its_demands_is_told_and_words_it_was_to_contain_are_not() -> None:
