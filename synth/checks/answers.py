@@ -234,7 +234,8 @@ def invented_source(record: Record) -> str | None:
 def agreement(record: Record, min_share: float = 0.5) -> str | None:
     """Refuses answers on which fewer of several draws agreed (self-consistency, arXiv 2203.11171; `respond.num_draws`).
 
-    It reads the share that respond noted, so thresholds can be tried without a call; without a note a record passes.
+    It reads the share that respond or converse noted, so thresholds can be tried without a call; a record without a
+    note passes.
     """
     share = record.meta.get("agreement")
     if isinstance(share, int | float) and share < min_share:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
+from typing import Any
 
-from synth.diversity import asks
+from synth.checks.tasks import has_material
+from synth.diversity import asks, singular
+from synth.metrics import ngrams
 from synth.records import Record
 from synth.tokens import unicode_tokens
 from synth.verify.language import FUNCTION_WORDS, detect_language, is_language
@@ -28,6 +32,15 @@ _LONG = 40
 """A user who asks for something in one message uses fewer different words than this, or a question mark."""
 _TELLING, _MOSTLY = 5, 0.65
 """A question repeats an earlier one that holds this share of its telling words, where it has at least this number."""
+_RUN, _COPIED, _WHOLE = 8, 0.6, 20
+"""An answer of 20 words or more is a copy if 0.6 of them stand in runs of 8 that an earlier answer has too."""
+_DATA = re.compile(r"[{}|]|```")
+"""Code and tables hold the same rows again when they are sorted or written in another form."""
+_OPEN_QUESTION = re.compile(r"\W*(?:what|why|who|whom|whose|which|where|when|how)\b(?!.*\bor\b)", re.I | re.S)
+_FOLLOWING = re.compile(r"\bof the following\b(.*)", re.I | re.S)
+_LONGEST = 40
+"""Longer words are not stemmed: the stemmer calls itself for each letter of a row of y."""
+_LINKS = frozenset(("because", "these", "those", "then", "than", "also"))
 _QUESTION_MARKS = "?？؟;"
 _CLOSES = re.compile(
     r"\b(?:thanks?|thank you|sorry|(?:not|n't) (?:get|understand|follow|sure)|confus\w+|lost me)\b", re.I
@@ -50,11 +63,16 @@ def user_echo(text: str, talk: Record, language: str | None = None) -> str | Non
         return "user_repeats_question"
     if _tells(text, said):
         return "user_tells"
+    if (announced := _FOLLOWING.search(text)) and not _lists(announced[1]):
+        return "missing_input"
     return "wrong_language" if language and not is_language(text, language) else None
 
 
-def answer_echo(text: str, talk: Record, language: str | None = None) -> str | None:
-    """Why `text` cannot be the assistant's answer to the last question of `talk`; None where it can."""
+def answer_echo(text: str, talk: Record, language: str | None = None, may_copy: bool = False) -> str | None:
+    """Why `text` cannot be the assistant's answer to the last question of `talk`; None where it can.
+
+    `may_copy`: the user asked for the last answer once more, in other words.
+    """
     if not text.strip():
         return "empty_turn"
     if ROLE_LINE.search(text):
@@ -66,7 +84,55 @@ def answer_echo(text: str, talk: Record, language: str | None = None) -> str | N
     words = _same(text)
     if len(words) >= _SHORT and words in {_same(answer) for _, answer in talk.history}:
         return "assistant_repeats_answer"
+    if not may_copy and not _DATA.search(text) and _is_copy(words, (answer for _, answer in talk.history)):
+        return "assistant_copies"
+    if _is_circular(text, talk.question):
+        return "circular_answer"
     return "wrong_language" if language and not is_language(text, language) else None
+
+
+def agreement(answer: str, other: str, question: str) -> float:
+    """How far another draw of an answer says the same, 0..1: the share of their telling words that both have.
+
+    The words of the question are left out, since every answer to it has them. What a model knows it says again; what it
+    makes up differs from draw to draw (SelfCheckGPT, arXiv 2303.08896).
+    """
+    told, others = _told(answer, question), _told(other, question)
+    return len(told & others) / len(told | others) if told | others else 1.0
+
+
+def _told(text: str, question: str) -> set[str]:
+    """The telling words and numbers of an answer that its question does not hold, without their endings."""
+    return {_stem(word) for word in _about(text)} - {_stem(word) for word in _about(question)}
+
+
+def _stem(word: str) -> str:
+    return word if len(word) > _LONGEST else _stemmer().stem(singular(word))
+
+
+@cache
+def _stemmer() -> Any:
+    from nltk.stem.porter import PorterStemmer
+
+    return PorterStemmer()
+
+
+def _is_copy(words: tuple[str, ...], earlier: Iterable[str]) -> bool:
+    """Is it long, and do most of its words stand in runs that earlier answers have too?"""
+    known = {run for answer in earlier for run in ngrams(_same(answer), _RUN)}
+    starts = [n for n, run in enumerate(ngrams(words, _RUN)) if run in known]
+    return len(words) >= _WHOLE and len({n + k for n in starts for k in range(_RUN)}) >= _COPIED * len(words)
+
+
+def _is_circular(text: str, question: str) -> bool:
+    """Does an English answer to an open question hold nothing but words of the question?"""
+    may_be = len(_same(text)) > 3 and _OPEN_QUESTION.match(question) and detect_language(text) == "en"
+    return bool(may_be) and not re.search(r"\d", text) and not _told(text, question)
+
+
+def _lists(text: str) -> bool:
+    """Does anything stand after "of the following"?"""
+    return has_material(text) or text.count(",") > 1 or " or " in text
 
 
 def _asks_again(text: str, question: str) -> bool:
@@ -82,8 +148,8 @@ def _asks_again(text: str, question: str) -> bool:
 
 def _about(text: str) -> set[str]:
     """The words that tell what a text is about: no function words of its language or of English."""
-    known = FUNCTION_WORDS["en"] | FUNCTION_WORDS.get(detect_language(text) or "", frozenset())
-    return {word for word in _same(text) if len(word) > 2 and word not in known}
+    known = FUNCTION_WORDS["en"] | FUNCTION_WORDS.get(detect_language(text) or "", frozenset()) | _LINKS
+    return {word for word in _same(text) if (len(word) > 2 or word.isdigit()) and word not in known}
 
 
 def drifts(text: str, talk: Record, examples: Iterable[str]) -> bool:

@@ -10,11 +10,12 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 from synth.checks.echo import Echo
-from synth.checks.talk import answer_echo, drifts, user_echo
+from synth.checks.talk import agreement, answer_echo, drifts, user_echo
 from synth.engine.forecast import ANSWER_TOKENS, Flow
 from synth.engine.run import Ask, Engine
 from synth.errors import RequestRefused
 from synth.given import StrictSettings
+from synth.metrics import is_number
 from synth.models.base import Sampling
 from synth.prompts import Prompt, render, version
 from synth.prompts.answering import answering
@@ -42,8 +43,12 @@ WISHES = {
 """What the user may do next → how the prompt words it; one wording is drawn."""
 KINDS = tuple(WISHES)
 SHARES = {"follow up": 0.4, "correction": 0.15, "deeper": 0.2, "change of topic": 0.1, "unclear": 0.05, "thanks": 0.1}
-LAST, TOPIC = "thanks", "change of topic"
+LAST, TOPIC, AGAIN = "thanks", "change of topic", "correction"
 END = "END"
+DRAWS = 2
+"""How often a turn is drawn before its fault ends the talk."""
+WARM = 0.7
+"""The temperature at least of the draws that an answer is compared with: at 0 they would all be the same."""
 EXAMPLES = (
     ("follow up", 0, "Name three herbs that grow in shade.", "Mint, parsley and chervil grow in shade.",
      "Which of them comes back each year without sowing?"),
@@ -86,6 +91,19 @@ class ConverseSettings(StrictSettings):
         Sampling(temperature=0.6, top_p=0.9, max_tokens=200), description="How the user's turns are drawn."
     )
     sampling: Sampling = Field(Sampling(temperature=0.7, max_tokens=1024), description="How the answers are drawn.")
+    num_draws: int = Field(
+        1,
+        ge=1,
+        le=16,
+        description=(
+            "Answers drawn for each question. The first is taken; where the others say something else the talk ends "
+            "before its question, since what a model makes up differs from draw to draw (SelfCheckGPT, arXiv "
+            "2303.08896). Answers to a correction and to thanks are drawn once."
+        ),
+    )
+    min_agreement: float = Field(
+        0.2, ge=0, le=1, description="Least share of telling words that an answer has in common with each other draw."
+    )
     prompt_path: str | None = Field(None, description="A .jinja file of your own in place of the prompt user_turn.")
 
     @field_validator("language")
@@ -129,7 +147,7 @@ def forecast(settings: ConverseSettings, flow: Flow) -> None:
     reached = sum((1 - thanks) ** max(0, turn - settings.min_turns) for turn in range(settings.num_turns))
     talks = flow.records - flow.unanswered
     flow.ask("the user's turns", talks * reached, "talk", ANSWER_TOKENS["turn"])
-    flow.ask("their answers", talks * reached, "talk", ANSWER_TOKENS["answer"])
+    flow.ask("their answers", talks * reached * settings.num_draws, "talk", ANSWER_TOKENS["answer"])
 
 
 CONVERSE = Stage(STAGE, ConverseSettings, converse, forecast=forecast)
@@ -194,9 +212,28 @@ class Conversing:
         if _size(asked) > settings.max_tokens:
             raise Ended("max_tokens")
         answer, key = await _taken(
-            ask, answering(asked), settings.sampling, lambda text: answer_echo(text, asked, settings.language)
+            ask,
+            answering(asked),
+            settings.sampling,
+            lambda text: answer_echo(text, asked, settings.language, may_copy=kind == AGAIN),
         )
+        if settings.num_draws > 1 and kind not in (AGAIN, LAST):
+            asked = await self._repeated(asked, answer, ask)
         return asked.answered(answer, key)
+
+    async def _repeated(self, asked: Record, answer: str, ask: Ask) -> Record:
+        """The talk with a note of how far further draws say the same. Raises Ended at the first that does not."""
+        settings, prompt = self.settings, answering(asked)
+        warm = replace(settings.sampling, temperature=max(settings.sampling.temperature or 0.0, WARM))
+        before = asked.meta.get("agreement")
+        least = before if is_number(before) else 1.0
+        for number in range(1, settings.num_draws):
+            other = await ask(prompt, warm, draw=DRAWS + number)
+            share = round(agreement(answer, other.text, asked.question), 3)
+            if share < settings.min_agreement:
+                raise Ended("draws_disagree")
+            least = min(least, share)
+        return replace(asked, meta=asked.meta | {"agreement": least})
 
     def _prompt(self, talk: Record, kind: str, wish: str, persona: str) -> Prompt:
         examples = [
@@ -212,7 +249,7 @@ class Conversing:
 async def _taken(ask: Ask, prompt: Prompt, sampling: Sampling, fault: Any) -> tuple[str, str]:
     """(text, request key) of the first of two draws without a fault. Raises Ended with the fault of the second."""
     why = ""
-    for draw in range(2):
+    for draw in range(DRAWS):
         try:
             found = await ask(prompt, sampling, draw=draw)
         except RequestRefused as error:

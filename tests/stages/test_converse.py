@@ -15,7 +15,7 @@ from commands import synth
 from pydantic import ValidationError
 from scripted import Scripted, collect, whole
 
-from synth.checks.talk import user_echo
+from synth.checks.talk import agreement, answer_echo, user_echo
 from synth.embedded.answer import answer
 from synth.embedded.operations import OPERATIONS
 from synth.embedded.plan import prove
@@ -148,6 +148,77 @@ def test_a_user_who_asks_about_the_same_words_again_is_refused() -> None:
     again = "What are some of the major factors that influence the stock market?"
     assert user_echo(again, talk) == "user_repeats_question"
     assert user_echo("How do interest rates influence the price of a single share?", talk) is None
+
+
+def test_a_user_who_points_to_what_does_not_follow_is_refused() -> None:
+    talk = Record("Name a river.", "", "The Ebro.")
+    assert user_echo("Which of the following statements is true about fish?", talk) == "missing_input"
+    for complete in (
+        "Which of the following is longer: the Tagus or the Po?",
+        "Which of the following flow through Spain?\n- the Po\n- the Tagus",
+        "Which of these rivers flows through Spain?",
+    ):
+        assert user_echo(complete, talk) is None
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "reason"),
+    [
+        (
+            "What is the common ancestor of dogs and wolves?",
+            "The common ancestor of dogs and wolves is the wolf.",
+            True,
+        ),
+        ("Why does the woman drive her car?", "Because the woman is driving the car.", True),
+        ("Which one is longer, the Po or the Ebro?", "The longer one is the Ebro.", False),
+        ("What is 5 % of 100?", "5 % of 100 is 5.", False),
+        ("Why do dogs bark?", "Because they want to warn us.", False),
+    ],
+)
+def test_an_answer_in_the_words_of_its_question_alone_is_refused(question: str, answer: str, reason: bool) -> None:
+    found = answer_echo(answer, Record(question, "", "", "", (("Hello there", "Hello."),)))
+    assert found == ("circular_answer" if reason else None)
+
+
+def test_an_answer_that_copies_an_earlier_one_is_refused_unless_that_was_asked_for() -> None:
+    long = " ".join(f"word{n}" for n in range(30))
+    asked = Record("Why is that so?", "", "", "", (("Tell me about words.", f"{long}."), ("And then?", "Nothing.")))
+    copy = f"It is so because of this: {long}"
+    assert answer_echo(copy, asked) == "assistant_copies" and answer_echo(copy, asked, may_copy=True) is None
+    new = " ".join(f"other{n}" for n in range(30))
+    assert answer_echo(f"{new} {long}", asked) is None and answer_echo(f"{{{copy}}}", asked) is None
+
+
+def test_answers_agree_by_the_words_that_the_question_does_not_have() -> None:
+    question = "Which city was the first one in the world?"
+    rome, uruk = "The first city was Rome.", "Uruk was the first city in the world."
+    assert agreement("The first city was Uruk.", uruk, question) == 1
+    assert agreement(rome, uruk, question) == 0
+    assert agreement(rome, "The first city was Rome, or Uruk.", question) == 0.5
+    assert agreement("It has 12 digits.", "It has 9 digits.", "How many digits has it?") == 0
+    assert agreement("Yes.", "Yes.", question) == agreement("y" * 5_000, "y" * 5_000, question) == 1
+
+
+def drawn(others: str, place: Path, kind: str = "deeper", **settings: Any) -> tuple[Record | Rejection, Scripted]:
+    """A talk of three draws for each answer, of which the second and third say `others`."""
+    model = by_side(asked, lambda n: "It is the Danube." if n % 3 == 1 else others)
+    return talked(place, model, num_draws=3, shares={kind: 1}, **settings), model
+
+
+def test_a_talk_ends_before_a_turn_whose_answer_the_teacher_does_not_repeat(tmp_path: Path) -> None:
+    talk, model = drawn("The Danube, it is.", tmp_path / "a", num_turns=1, sampling={"temperature": 0})
+    assert isinstance(talk, Record) and talk.output == "It is the Danube." and talk.meta["agreement"] == 1
+    answers = [request for request in model.requests if not is_user_side(request)]
+    assert [request.sampling.temperature for request in answers] == [0, 0.7, 0.7]
+    refused, other = drawn("It is the Rhine.", tmp_path / "b", num_turns=1)
+    assert isinstance(refused, Rejection) and refused.reason == "draws_disagree" and len(other.requests) == 3
+    noted, _ = drawn("It is the Rhine.", tmp_path / "c", num_turns=1, min_agreement=0)
+    assert isinstance(noted, Record) and noted.meta["agreement"] == 0
+
+
+def test_answers_in_other_words_are_drawn_once(tmp_path: Path) -> None:
+    talk, model = drawn("It is the Rhine.", tmp_path, kind="correction", num_turns=1)
+    assert isinstance(talk, Record) and "agreement" not in talk.meta and len(model.requests) == 2
 
 
 @pytest.mark.parametrize(
