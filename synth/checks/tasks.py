@@ -48,6 +48,14 @@ _POINTS = re.compile(
     r"|\bthe following\b[^.?!:\n]{0,60}[.?!:]?\s*$",
     re.IGNORECASE,
 )
+_UNSEEN = re.compile(
+    r"^(?:(?!\b(?:and|but|so|if|when|because|which|that)\b)[^,.?!;:\n\d])*?"
+    r"(?<!\bis )(?<!\bdo )(?<!\bdoes )(?<!\bdid )\b(?:this|these) (?!(?:\w+ )?(?:time|day|week|weekend|month|year"
+    r"|season|spring|summer|autumn|fall|winter|morning|afternoon|evening|night|century|decade|world|planet|task)s?\b)[a-z]+"
+    r"|^\s*given (?:the \w+ of )?(?:an?|two|three|some|any) [^,.?!:\d]{2,60},",
+    re.IGNORECASE,
+)
+"""A first clause that says "this ..." or "given a ...,", whatever the noun. With a figure the thing may be told."""
 _INLINE = re.compile(r":\s*\S+\s+\S|\s[-–—]\s\S|[\"“”«»„`]|\n\s*\S|'[^']{8,}'|\d+\s*,\s*\d+\s*,\s*\d|\w+(?:, \w+){3,}")
 _STANDS_FOR = re.compile(
     rf"\s*(?:the |some |any |your |a |an |sample |example |insert |input |given |provided )*"
@@ -74,13 +82,15 @@ _CODE = re.compile(
 )
 """Where code is to be written, "a given list" is what will be passed to it."""
 _WRITE_CODE = re.compile(
-    r"(?i)\W*(?:please )?(?:write|create|implement|generate|develop|build)\b[^.?!\n]{0,60}"
-    r"\b(?:function|program|script|class)\b"
+    r"(?i)\W*(?:please )?(?:write|create|implement|generate|develop|build) (?:(?!of|for|to|about|on|in)[\w-]+ ){0,5}"
+    r"(?:function|program|script|class|piece of code)\b"
 )
 _IS_CODE = re.compile(r"\s*(?:```|def \w+\(|class \w+|function \w+\(|public |#include|import \w+|from \w+ import)")
 _USES = re.compile(
-    r"(?i)\b(?:this|these|given|following|below|above|provided|existing|input|tests?|refactor\w*|documentation|like)\b"
+    r"(?i)\b(?:this|these|following|below|above|existing|tests?|refactor\w*|documentation|like"
+    r"|(?:given|provided|input) (?:\w+ )?(?:code|function|program|script|class|snippet))\b"
 )
+_SENTENCE_END = re.compile(r"(?<=[.!?:])\s|\n")
 _QUOTED_LAST = re.compile(r":\s*[\"'“«„`]([^\"“”«»„`]+)[\"'”»“`]\s*[.!?]?$")
 
 
@@ -118,7 +128,7 @@ def missing_input(record: Record) -> str | None:
     """
     given = record.input.strip()
     if not given:
-        found = _POINTS.search(record.instruction[:MAX_CHARS])
+        found = _POINTS.search(record.instruction[:MAX_CHARS]) or _unseen(record.instruction[:MAX_CHARS])
         if record.instruction.rstrip().endswith(":") and not record.history:
             return "missing_input: what the colon announces"
         is_there = (
@@ -128,6 +138,10 @@ def missing_input(record: Record) -> str | None:
     if stands_for_input(given) or _FILE_NAME.fullmatch(given):
         return f"missing_input: {given[:60]}"
     return None
+
+
+def _unseen(text: str) -> re.Match[str] | None:
+    return None if re.search(r"\d", text) else _UNSEEN.match(text)
 
 
 def double_input(record: Record) -> str | None:
@@ -142,21 +156,20 @@ def double_input(record: Record) -> str | None:
 
 
 def answering_input(record: Record, min_share: float = 0.65) -> str | None:
-    """Refuses tasks whose input is their answer: code for a program to be written, a sentence that answers a question.
+    """Refuses tasks whose input is their answer: code for a program to be written, a text that answers a question.
 
-    `What is the largest planet?` with the input `The largest planet is Jupiter.`: the sentence holds `min_share` of the
-    question's words (function words apart), and of the output's. English only.
+    `What is the largest planet?` with the input `The largest planet is Jupiter. It has rings.`: the first sentence
+    holds `min_share` of the question's words (function words apart), and the question does not point at it. English
+    only.
     """
-    question, given = record.instruction[:MAX_CHARS].strip(), record.input.strip()
+    question, given = record.instruction[:MAX_CHARS].strip(), record.input[:MAX_CHARS].strip()
     if _WRITE_CODE.match(question) and _IS_CODE.match(given) and not _USES.search(question):
         return "answering_input: code"
-    is_sentence = given and len(given) < MAX_CHARS and len(re.findall(r"[.!?](?:\s|$)|\n", given)) <= 1
-    if not is_sentence or not question.endswith("?") or _POINTS.search(question) or not _is_english(question):
+    if not question.endswith("?") or _POINTS.search(question) or not _is_english(question):
         return None
-    there = {*unicode_tokens(given)}
-    parts = [_telling(question), _telling(record.output[:MAX_CHARS])]
-    shares = [len(words & there) / len(words) for words in parts if words]
-    return "answering_input" if len(parts[0]) > 1 and min(shares) >= min_share else None
+    asked, first = _telling(question), {*unicode_tokens(_SENTENCE_END.split(given, maxsplit=1)[0])}
+    answers = len(asked) > 1 and len(asked & first) >= min_share * len(asked)
+    return "answering_input: it answers the question" if answers else None
 
 
 def _telling(text: str) -> set[str]:

@@ -28,6 +28,11 @@ from synth.records import Record
         "Answer the question from the passage above.",
         "Classify the following as fruit or vegetable.",
         "Correct the following:",
+        "Generate a strong password for this user.",
+        "Find the capital of this country.",
+        "How can I use these tools to mend a chair?",
+        "Given the name of a city, say which river flows through it.",
+        "Given two numbers, add them up.",
     ],
 )
 def test_an_instruction_that_points_at_material_needs_it(text: str) -> None:
@@ -49,7 +54,14 @@ def test_an_instruction_that_points_at_material_needs_it(text: str) -> None:
         "What does the input field of a form do?",
         "What is the capital of France?",
         "Write a passage of 100 words that ends with a question.",
-        "How do I open the text editor of this system?",
+        "How do I open the text editor of Ubuntu?",
+        "Write down what you hope for this coming year.",
+        "How does this work?",
+        "A cube has an edge of 5 cm. What is the volume of this cube?",
+        "Bring this equation into its normal form: x + 2 = 3x",
+        "Explain why bread rises and name two uses of this process.",
+        "Given that it rains, what should I wear?",
+        "Given a list of words, write a function that returns the longest.",
     ],
 )
 def test_an_instruction_that_holds_its_material_or_needs_none_is_left_alone(text: str) -> None:
@@ -123,22 +135,42 @@ def test_a_short_quotation_names_something_and_is_no_material() -> None:
 
 
 @pytest.mark.parametrize(
-    ("question", "given", "output"),
+    ("question", "given"),
     [
-        ("Which planet is nearest to the sun?", "The planet nearest to the sun is Mercury.", "Mercury"),
-        ("What colour does litmus turn in acid?", "In acid litmus will turn the colour red.", ""),
+        ("Which planet is nearest to the sun?", "The planet nearest to the sun is Mercury."),
+        ("What colour does litmus turn in acid?", "In acid litmus will turn the colour red. In a base it turns blue."),
+        ("How can I sharpen a kitchen knife?", "To sharpen a kitchen knife, you need a whetstone:\n1. Wet it."),
     ],
 )
-def test_a_sentence_that_answers_the_question_is_no_input(question: str, given: str, output: str) -> None:
-    record = Record(question, given, output)
-    assert CHECKS["answering_input"](record) == "answering_input"
+def test_a_text_that_begins_as_an_answer_to_the_question_is_no_input(question: str, given: str) -> None:
+    assert said("answering_input", question, given) == "answering_input"
 
 
-def test_code_is_no_input_of_a_task_to_write_it() -> None:
-    code = "def total(a, b):\n    return a + b"
-    assert said("answering_input", "Write a Python function that adds two numbers.", code) == "answering_input"
-    assert said("answering_input", "Write a function that calls the following one twice.", code) is None
-    assert said("answering_input", "Write a Python function that adds two numbers.", "total(1, 2) == 3") is None
+@pytest.mark.parametrize(
+    "task",
+    [
+        "Write a Python function that adds two numbers.",
+        "Create a program to add up the numbers in a given list.",
+        "Write a function that takes two numbers as input and returns their sum.",
+        "Write a short piece of code that adds two numbers.",
+    ],
+)
+def test_code_is_no_input_of_a_task_to_write_it(task: str) -> None:
+    assert said("answering_input", task, "def total(a, b):\n    return a + b") == "answering_input"
+    assert said("answering_input", task, "total(1, 2) == 3") is None
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        "Write a function that calls the following one twice.",
+        "Write a test for the given function.",
+        "Write a short explanation of the function.",
+        "Create a program that uses the provided Python class.",
+    ],
+)
+def test_code_is_an_input_of_a_task_to_use_it(task: str) -> None:
+    assert said("answering_input", task, "def total(a, b):\n    return a + b") is None
 
 
 @pytest.mark.parametrize(
@@ -147,6 +179,7 @@ def test_code_is_no_input_of_a_task_to_write_it() -> None:
         ("Which planet is nearest to the sun?", ""),
         ("Which of the planets is in this sentence?", "The planet nearest to the sun is Mercury."),
         ("Who won, and by how much?", "The home team scored twice in the last minutes. The guests went home."),
+        ("When was the hall rebuilt?", "The village burned down in 1962. The hall was rebuilt four years later."),
         ("Is the review good or bad?", "I would not buy it again."),
     ],
 )

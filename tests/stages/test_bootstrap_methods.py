@@ -7,6 +7,7 @@ import random
 import re
 from collections import Counter
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,15 @@ def test_the_few_shot_examples_are_12_and_19_and_11_and_16_of_our_own_seeds(tmp_
     assert any(reply.startswith("### Input\nNone\n") for reply in instances)
     texts = {" ".join(seed.instruction.split()) for seed in SEEDS}
     assert set(re.findall(r"^Task: (.+)$", model.prompts("classify")[0], re.MULTILINE)[:-1]) <= texts
+
+
+@pytest.mark.parametrize("examples_from", ["plain", "seeds"])
+def test_neither_answer_of_the_question_for_classification_is_shown_more_than_three_times_in_a_row(
+    tmp_path: Path, examples_from: str
+) -> None:
+    model = Scripted(inventive)
+    run(tmp_path, model, method="self_instruct", num_tasks=30, examples_from=examples_from)
+    assert max(len(list(same)) for _, same in groupby(shown_replies(model, "classify"))) <= 3
 
 
 def test_all_but_the_last_turn_of_a_step_is_the_same_for_all_its_requests(tmp_path: Path) -> None:

@@ -49,3 +49,12 @@ def short(tasks: Sequence[Example]) -> list[Example]:
     """The tasks of at most MAX_WORDS words, or the shortest where those are few."""
     found = [one for one in tasks if one.num_words <= MAX_WORDS]
     return found if len(found) >= ENOUGH else sorted(tasks, key=lambda one: one.num_words)[:ENOUGH]
+
+
+def mixed(*groups: Sequence[Example]) -> list[Example]:
+    """The tasks of all `groups`, each spread evenly over the list and in its own order.
+
+    A small model that is shown one group after the other answers as the last one does.
+    """
+    placed = [((at + 0.5) / len(group), one) for group in groups for at, one in enumerate(group)]
+    return [one for _, one in sorted(placed, key=lambda pair: pair[0])]

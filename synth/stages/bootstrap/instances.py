@@ -20,6 +20,7 @@ from synth.prompts import Prompt, render
 from synth.prompts.replies import instance_reply
 from synth.records import Record, Rejection
 from synth.stages.bootstrap.asking import YES_NO, Asker, instances_form
+from synth.stages.bootstrap.examples import mixed
 from synth.stages.bootstrap.pool import STAGE, Example, Result
 from synth.stages.bootstrap.settings import SECOND_CLASSIFICATION_SAMPLING, BootstrapSettings
 
@@ -45,9 +46,8 @@ class Instances:
     async def _is_classification(self, task: Record, ask: Asker) -> bool:
         """Asked twice where need be. Raises RequestRefused where no answer can be read: never silently no."""
         yes, no = self.settings.classification_examples
-        shown = {id(seed) for seed in [s for s in self._seeds if s.is_classification][:yes]}
-        shown |= {id(seed) for seed in [s for s in self._seeds if not s.is_classification][:no]}
-        examples = [seed for seed in self._seeds if id(seed) in shown]
+        fitting = [seed for seed in self._seeds if seed.is_classification][:yes]
+        examples = mixed(fitting, [seed for seed in self._seeds if not seed.is_classification][:no])
         prompt = render(self.settings.prompt("is_classification"), instruction=task.instruction, examples=examples)
         text = ""
         for draw, sampling in enumerate((self.settings.classification_sampling, SECOND_CLASSIFICATION_SAMPLING)):
