@@ -19,9 +19,10 @@ from typing import Annotated, Any
 
 import typer
 
-from synth.cli.common import Debug, Json, guard, log, print_json, print_table, say
+from synth.cli.command import command
+from synth.cli.common import Json, log, print_json, print_table, say
 from synth.cli.progress import drawn
-from synth.cli.teacher import BaseUrl, Concurrency, Teacher, model_section
+from synth.cli.teacher import Asking
 from synth.pipeline import run as run_pipeline
 from synth.recipe import build_recipe, load_env
 from synth.shipped import SEED_FILE
@@ -44,34 +45,33 @@ CAVEAT = (
 )
 
 
+@command("teacher", "base_url", "concurrency")
 def compare_methods(
     run: Annotated[Path, typer.Option("--run", help="A folder; each method gets a run folder in it.")],
     num_tasks: Annotated[int, typer.Option(help="Accepted tasks wanted of each method.")] = 200,
     seeds: Annotated[Path | None, typer.Option(help="Seed tasks; the shipped 175 by default.")] = None,
-    teacher: Teacher = None,
-    base_url: BaseUrl = None,
-    concurrency: Concurrency = None,
+    asking: Asking = Asking(),
     seed: Annotated[int, typer.Option(help="The runs' seed.")] = 0,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")] = False,
     json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Compare the bootstrap methods with one teacher. Type it again to go on where it stopped."""
-    with guard(json=json, debug=debug):
-        section = model_section(teacher, base_url, concurrency)
-        figures = [measure(name, run, section, num_tasks, seeds, seed) for name in VARIANTS]
-        name = str(section.get("model") or section["backend"])
-        if json:
-            print_json({"teacher": name, "methods": [one.to_dict() for one in figures]})
-            return
-        title = f"Bootstrap methods, {num_tasks} tasks each, teacher {name}" + (f" at {base_url}" if base_url else "")
-        header, rows = ["", *VARIANTS], table(figures)
-        if markdown:
-            say(as_markdown(title, header, rows))
-        else:
-            print_table(title, header, rows)
-        if EMBEDDED in (name, section["backend"]):
-            say(CAVEAT)
+    section = asking.section
+    figures = [measure(name, run, section, num_tasks, seeds, seed) for name in VARIANTS]
+    name = str(section.get("model") or section["backend"])
+    if json:
+        print_json({"teacher": name, "methods": [one.to_dict() for one in figures]})
+        return
+    title = f"Bootstrap methods, {num_tasks} tasks each, teacher {name}" + (
+        f" at {asking.base_url}" if asking.base_url else ""
+    )
+    header, rows = ["", *VARIANTS], table(figures)
+    if markdown:
+        say(as_markdown(title, header, rows))
+    else:
+        print_table(title, header, rows)
+    if EMBEDDED in (name, section["backend"]):
+        say(CAVEAT)
 
 
 @dataclass(slots=True)

@@ -21,7 +21,8 @@ from typing import Annotated, Any
 
 import typer
 
-from synth.cli.common import guard, say
+from synth.cli.command import command
+from synth.cli.common import say
 from synth.engine.ledger import LedgerReader
 from synth.errors import StageStopped, UsageError
 from synth.metrics import wilson_interval
@@ -36,6 +37,7 @@ SIDES = ("left", "right")
 COLUMNS = ("number", "id", "question", *SIDES, "reader", "remark")
 
 
+@command()
 def main(
     run: Annotated[Path, typer.Option("--run", help="The run folder.")],
     file: Annotated[Path | None, typer.Argument(help="Tasks.")] = None,
@@ -51,24 +53,23 @@ def main(
     concurrency: Annotated[int, typer.Option(help="Requests in flight.")] = 4,
 ) -> None:
     """Make pairs and the sheet, or count what a reader said."""
-    with guard():
-        if read is not None:
-            _count(read, run)
-            return
-        if file is None or not model or not base_url:
-            raise UsageError("FILE, --model and --base-url are needed to make pairs", "or give --read SHEET")
-        server = {"backend": "openai", "base_url": base_url, "concurrency": concurrency, "timeout_s": 400.0}
-        data: dict[str, Any] = {"name": "pairs", "teacher": server | {"model": model}, "stages": ["prefer"]}
-        data |= {"judge": server | {"model": judge_model}} if judge_model else {}
-        prefer: dict[str, Any] = {"num_answers": num_answers, "principles": [], "judge_by": judge_by}
-        data["prefer"] = prefer | {"min_margin": min_margin, "calibrate": calibrate, "only_pairs": True}
-        data["input"] = str(_tasks(file, run, 2 * num_pairs))
-        try:
-            run_pipeline(build_recipe(data, "flags"), run)
-        except StageStopped as reason:
-            say(f"{reason.message}\nadd --no-calibrate to have pairs all the same")
-            sys.exit(reason.exit_code)
-        _tell(run, num_pairs)
+    if read is not None:
+        _count(read, run)
+        return
+    if file is None or not model or not base_url:
+        raise UsageError("FILE, --model and --base-url are needed to make pairs", "or give --read SHEET")
+    server = {"backend": "openai", "base_url": base_url, "concurrency": concurrency, "timeout_s": 400.0}
+    data: dict[str, Any] = {"name": "pairs", "teacher": server | {"model": model}, "stages": ["prefer"]}
+    data |= {"judge": server | {"model": judge_model}} if judge_model else {}
+    prefer: dict[str, Any] = {"num_answers": num_answers, "principles": [], "judge_by": judge_by}
+    data["prefer"] = prefer | {"min_margin": min_margin, "calibrate": calibrate, "only_pairs": True}
+    data["input"] = str(_tasks(file, run, 2 * num_pairs))
+    try:
+        run_pipeline(build_recipe(data, "flags"), run)
+    except StageStopped as reason:
+        say(f"{reason.message}\nadd --no-calibrate to have pairs all the same")
+        sys.exit(reason.exit_code)
+    _tell(run, num_pairs)
 
 
 def _tasks(file: Path, run: Path, count: int) -> Path:

@@ -17,7 +17,8 @@ from typing import Annotated
 
 import typer
 
-from synth.cli.common import guard, say
+from synth.cli.command import command
+from synth.cli.common import say
 from synth.engine.ledger import LedgerReader
 from synth.pipeline import run as run_pipeline
 from synth.recipe import build_recipe
@@ -25,6 +26,7 @@ from synth.records import Record
 from synth.sources import read_source
 
 
+@command()
 def main(
     file: Annotated[Path, typer.Argument(help="Answered tasks.")],
     model: Annotated[str, typer.Option(help="The model's name at the server.")],
@@ -35,28 +37,27 @@ def main(
     concurrency: Annotated[int, typer.Option(help="Requests in flight.")] = 4,
 ) -> None:
     """Make the talks, print some of them, count."""
-    with guard():
-        records = read_source(file).records
-        some = random.Random(0).sample(records, min(num_talks, len(records)))
-        tasks = run.with_name(f"{run.name}_tasks.jsonl")
-        tasks.parent.mkdir(parents=True, exist_ok=True)
-        tasks.write_text("".join(json.dumps(record.to_dict()) + "\n" for record in some))
-        teacher = {"backend": "openai", "model": model, "base_url": base_url, "concurrency": concurrency}
-        data = {"name": "talks", "input": str(tasks), "teacher": teacher | {"timeout_s": 400.0}}
-        data |= {"converse": {"num_turns": 2, "min_turns": 2}, "stages": ["converse"]}
-        before = _cache(base_url)
-        run_pipeline(build_recipe(data, "flags"), run)
-        after = _cache(base_url)
-        reader = LedgerReader(run)
-        found = list(reader.results("converse"))
-        reader.close()
-        kept = [one for one in found if isinstance(one, Record)]
-        for number, talk in enumerate(random.Random(1).sample(kept, min(num_shown, len(kept))), 1):
-            turns = "\n".join(f"[{turn['role']}] {turn['content']}" for turn in talk.messages())
-            say(f"=== {number}: {', '.join(talk.meta['turns'])}\n{turns}\n")
-        say(f"{len(found)} talks, {len(kept)} kept")
-        if before and after and after[0] > before[0]:
-            say(f"prompt tokens from the prefix cache: {(after[1] - before[1]) / (after[0] - before[0]):.1%}")
+    records = read_source(file).records
+    some = random.Random(0).sample(records, min(num_talks, len(records)))
+    tasks = run.with_name(f"{run.name}_tasks.jsonl")
+    tasks.parent.mkdir(parents=True, exist_ok=True)
+    tasks.write_text("".join(json.dumps(record.to_dict()) + "\n" for record in some))
+    teacher = {"backend": "openai", "model": model, "base_url": base_url, "concurrency": concurrency}
+    data = {"name": "talks", "input": str(tasks), "teacher": teacher | {"timeout_s": 400.0}}
+    data |= {"converse": {"num_turns": 2, "min_turns": 2}, "stages": ["converse"]}
+    before = _cache(base_url)
+    run_pipeline(build_recipe(data, "flags"), run)
+    after = _cache(base_url)
+    reader = LedgerReader(run)
+    found = list(reader.results("converse"))
+    reader.close()
+    kept = [one for one in found if isinstance(one, Record)]
+    for number, talk in enumerate(random.Random(1).sample(kept, min(num_shown, len(kept))), 1):
+        turns = "\n".join(f"[{turn['role']}] {turn['content']}" for turn in talk.messages())
+        say(f"=== {number}: {', '.join(talk.meta['turns'])}\n{turns}\n")
+    say(f"{len(found)} talks, {len(kept)} kept")
+    if before and after and after[0] > before[0]:
+        say(f"prompt tokens from the prefix cache: {(after[1] - before[1]) / (after[0] - before[0]):.1%}")
 
 
 def _cache(base_url: str) -> tuple[float, float] | None:

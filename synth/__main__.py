@@ -7,7 +7,7 @@ import gc
 
 def main() -> None:
     """Run the command line."""
-    gc.set_threshold(50_000)  # looking for garbage while modules are imported takes a tenth of the start
+    gc.set_threshold(300_000)  # to look for garbage while modules are imported takes a twentieth of the start
     from synth.cli import app
 
     app()

@@ -264,3 +264,8 @@ class Rejection:
     def from_dict(cls, row: dict[str, Any]) -> Rejection:
         """The inverse of `to_dict`."""
         return cls(Record.from_dict(row["record"]), row["stage"], row["check"], row["reason"], row["detail"])
+
+
+def record_of(result: Record | Rejection) -> Record:
+    """The record of a stage's result, kept or not."""
+    return result.record if isinstance(result, Rejection) else result

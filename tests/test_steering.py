@@ -109,6 +109,16 @@ def test_an_accepted_change_ends_with_the_bytes_of_a_new_folder(run: Path, tmp_p
     assert synth("verify", run).exit_code == 0
 
 
+def test_a_setting_that_the_version_of_the_folder_did_not_know_is_no_change(run: Path, tmp_path: Path) -> None:
+    known = json.loads((run / "identity.json").read_text())
+    del known["respond.num_draws"], known["export.title"]
+    for formats, is_told in (("alpaca", False), ("alpaca, messages", True)):
+        (run / "identity.json").write_text(json.dumps(known))
+        requests, words = made(recipe(tmp_path, formats=formats), run)
+        assert requests == 0 and ("its recipe changed" in words) == ("export.formats" in words) == is_told
+        assert "num_draws" not in words and "title" not in words
+
+
 def test_starting_over_uses_the_paid_answers_again_unless_they_are_to_be_forgotten(run: Path, tmp_path: Path) -> None:
     path, data = recipe(tmp_path), (run / "export" / "alpaca.json").read_bytes()
     assert made(path, run, "--fresh")[0] == 0

@@ -280,23 +280,10 @@ def _found(reason: str, pattern: re.Pattern[str], text: str) -> str | None:
 
 
 CHECKS: dict[str, Callable[..., Any]] = {
-    "empty_output": empty_output,
-    "refusal": refusal,
-    "as_an_ai": as_an_ai,
-    "short_apology": short_apology,
-    "asks_back": asks_back,
-    "acknowledges": acknowledges,
-    "no_content": no_content,
-    "prompt_leak": prompt_leak,
-    "truncated": truncated,
-    "repeats_instruction": repeats_instruction,
-    "repetition": repetition,
-    "broken_fence": broken_fence,
-    "broken_json": broken_json,
-    "url_input": url_input,
-    "invented_source": invented_source,
-    "agreement": agreement,
-    "control_characters": control_characters,
-    "mojibake": mojibake,
-    "self_identity": self_identity,
-}
+    check.__name__: check
+    for check in (
+        empty_output, refusal, as_an_ai, short_apology, asks_back, acknowledges, no_content, prompt_leak, truncated,
+        repeats_instruction, repetition, broken_fence, broken_json, url_input, invented_source, agreement,
+        control_characters, mojibake, self_identity,
+    )
+}  # fmt: skip

@@ -172,12 +172,5 @@ def _kept(material: str, found: set[str]) -> float:
 
 
 EVOLUTION_CHECKS: dict[str, Callable[..., Any]] = {
-    "unchanged": unchanged,
-    "prompt_words": prompt_words,
-    "answered": answered,
-    "asks_back": asks_back,
-    "lost_input": lost_input,
-    "merged": merged,
-    "grew": grew,
-    "drift": drift,
+    check.__name__: check for check in (unchanged, prompt_words, answered, asks_back, lost_input, merged, grew, drift)
 }

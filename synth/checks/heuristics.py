@@ -203,16 +203,9 @@ class RepeatedTask:
 
 
 CHECKS: dict[str, Callable[..., Any]] = {
-    "instruction_length": instruction_length,
-    "banned_words": banned_words,
-    "toxic_words": toxic_words,
-    "write_a_program": write_a_program,
-    "starts_with_punctuation": starts_with_punctuation,
-    "non_ascii_start": non_ascii_start,
-    "odd_start": odd_start,
-    "needs_media": needs_media,
-    "needs_web": needs_web,
-    "needs_person": needs_person,
-    "ends_with_colon": ends_with_colon,
-    "repeated_task": RepeatedTask,
-}
+    check.__name__: check
+    for check in (
+        instruction_length, banned_words, toxic_words, write_a_program, starts_with_punctuation, non_ascii_start,
+        odd_start, needs_media, needs_web, needs_person, ends_with_colon,
+    )
+} | {"repeated_task": RepeatedTask}  # fmt: skip

@@ -11,13 +11,15 @@ from typing import Annotated, Any
 
 import typer
 
-from synth.cli.common import Debug, Json, guard, log, print_json, say
+from synth.cli.command import command
+from synth.cli.common import Json, log, print_json, say
 from synth.errors import RequestFailed, RetryableError, UsageError
 
 MAX_QUESTION = 200_000
 """Characters of a question that are read; the contexts of students are far shorter."""
 
 
+@command()
 def chat(
     folder: Annotated[Path, typer.Argument(help="A student's folder, or the run folder it is in.", show_default=False)],
     question: Annotated[str | None, typer.Argument(help="One question; without it a conversation.")] = None,
@@ -30,35 +32,31 @@ def chat(
     max_tokens: Annotated[int, typer.Option(min=1, help="The longest answer, in tokens.")] = 512,
     seed: Annotated[int, typer.Option(help="Another number, another answer (with a temperature above 0).")] = 0,
     json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Ask a trained student. In a conversation /new starts over and /quit ends.
 
     Example: synth chat runs/quickstart "Rate the review as good or bad." --input "The soup was delicious."
     """
-    with guard(json=json, debug=debug):
-        from synth.models import connect
-        from synth.models.base import Sampling
+    from synth.models import connect
+    from synth.models.base import Sampling
 
-        options = model_options(student_folder(folder), backend, executable)
-        sampling = Sampling(temperature=temperature, max_tokens=max_tokens, seed=seed)
-        if question is None and (json or not sys.stdin.isatty()):
-            question = sys.stdin.read(MAX_QUESTION + 1).strip()
-            if len(question) > MAX_QUESTION:
-                raise UsageError(
-                    f"the question is longer than {MAX_QUESTION:,} characters", "no student reads that much"
-                )
-            if not question:
-                raise UsageError("there is no question", 'write it behind the folder: synth chat DIR "..."')
-        with asyncio.Runner() as runner:
-            talk = Conversation(connect(backend, options), sampling)
-            try:
-                if question is None:
-                    _in_turns(talk, runner)
-                else:
-                    _once(talk, runner, f"{question}\n\n{input}" if input else question, json)
-            finally:
-                runner.run(talk.model.close())
+    options = model_options(student_folder(folder), backend, executable)
+    sampling = Sampling(temperature=temperature, max_tokens=max_tokens, seed=seed)
+    if question is None and (json or not sys.stdin.isatty()):
+        question = sys.stdin.read(MAX_QUESTION + 1).strip()
+        if len(question) > MAX_QUESTION:
+            raise UsageError(f"the question is longer than {MAX_QUESTION:,} characters", "no student reads that much")
+        if not question:
+            raise UsageError("there is no question", 'write it behind the folder: synth chat DIR "..."')
+    with asyncio.Runner() as runner:
+        talk = Conversation(connect(backend, options), sampling)
+        try:
+            if question is None:
+                _in_turns(talk, runner)
+            else:
+                _once(talk, runner, f"{question}\n\n{input}" if input else question, json)
+        finally:
+            runner.run(talk.model.close())
 
 
 class Conversation:

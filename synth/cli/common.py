@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from synth.sources import Source
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout and nothing else.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 Strict = Annotated[
     bool,
@@ -145,6 +144,11 @@ def read_told(path: Path, *, strict: bool, require_output: bool = True) -> Sourc
 def say(text: str) -> None:
     """The result of a command without `--json`, on stdout."""
     print(safe(text))
+
+
+def show(json: bool, text: str, /, **value: Any) -> None:
+    """The result of a command on stdout: `value` where JSON is wanted, else `text`."""
+    print_json(value) if json else say(text)
 
 
 def print_json(value: Any) -> None:

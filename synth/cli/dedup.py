@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synth.cli.common import Debug, Json, Strict, guard, log, print_json, read_told, say
+from synth.cli.command import command
+from synth.cli.common import Json, Strict, log, read_told, show
 from synth.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from synth.records import Record
 
 
+@command()
 def dedup(
     file: Annotated[Path, typer.Argument(help="A file of records in any known format.", show_default=False)],
     out: Annotated[Path, typer.Option(help="The file of records to write, as JSON lines.", show_default=False)],
@@ -46,28 +48,22 @@ def dedup(
     ] = None,
     strict: Strict = False,
     json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Remove near-duplicate rows by ROUGE-L, or by meaning, exactly, in the file's order.
 
     Example: synth dedup data.json --out novel.jsonl
     """
-    with guard(json=json, debug=debug):
-        place = pairs or out.with_name(f"{out.name}.pairs.jsonl")
-        settings: dict[str, Any] = {"threshold": threshold, "strict": at_threshold, "tokenizer": tokenizer}
-        _check_flags(work_folder, processes, on, semantic, strict)
-        if work_folder is None:
-            counts = _in_memory(file, (out, place), with_input, strict, settings | {"semantic": semantic})
-        else:
-            counts = _through_files(
-                file, (out, place), with_input, settings | {"folder": work_folder}, _where(on, processes)
-            )
-        if json:
-            print_json({"file": str(file), "out": str(out), "pairs": str(place), **counts})
-        else:
-            say(
-                f"{file}: {counts['rows']} rows, {counts['kept']} kept in {out}, {counts['removed']} removed ({place})."
-            )
+    place = pairs or out.with_name(f"{out.name}.pairs.jsonl")
+    settings: dict[str, Any] = {"threshold": threshold, "strict": at_threshold, "tokenizer": tokenizer}
+    _check_flags(work_folder, processes, on, semantic, strict)
+    if work_folder is None:
+        counts = _in_memory(file, (out, place), with_input, strict, settings | {"semantic": semantic})
+    else:
+        counts = _through_files(
+            file, (out, place), with_input, settings | {"folder": work_folder}, _where(on, processes)
+        )
+    told = f"{counts['rows']} rows, {counts['kept']} kept in {out}, {counts['removed']} removed ({place})."
+    show(json, f"{file}: {told}", file=str(file), out=str(out), pairs=str(place), **counts)
 
 
 def _check_flags(work_folder: Path | None, processes: int, on: str | None, semantic: object, strict: bool) -> None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from synth.cli.common import Debug, Json, guard, log, print_json, print_table, say
-from synth.cli.teacher import Asking, BaseUrl, MaxCost, Prices, Teacher, model_section
+from synth.cli.command import command
+from synth.cli.common import Json, log, print_json, print_table, say
+from synth.cli.teacher import Asking
 from synth.errors import BudgetReached, UsageError
 
 if TYPE_CHECKING:
@@ -23,39 +24,34 @@ Options = Annotated[
 ]
 
 
+@command("teacher", "base_url", "max_cost", "price")
 def doctor(
     recipe: Annotated[
         Path | None, typer.Argument(help="A recipe whose teacher to look at.", show_default=False)
     ] = None,
-    teacher: Teacher = None,
-    base_url: BaseUrl = None,
+    asking: Asking = Asking(),
     option: Options = None,
     requests: Annotated[int, typer.Option(min=1, max=1024, help="Requests sent at once to measure speed.")] = 32,
     max_seconds: Annotated[float, typer.Option(min=1, help="Seconds for the whole, a server's start included.")] = 300,
-    max_cost: MaxCost = None,
-    price: Prices = None,
     json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Check a teacher: does it answer, how long is its context, does it keep to a schema, how fast is it.
 
     Example: synth doctor --teacher vllm:Qwen/Qwen3-8B --option max_model_len=8192
     """
-    with guard(json=json, debug=debug):
-        asking = Asking(teacher, None, base_url, max_cost=max_cost, prices=tuple(price or ()))
-        section, engine = _section(recipe, asking, option or ())
-        api = section.pop("api", "chat")
-        kind: Literal["chat", "completion"] = "completion" if api == "completion" else "chat"
-        backend = section.pop("backend")
-        for name in ("concurrency", "max_tokens", "batch"):
-            section.pop(name, None)
-        log(f"looking at {backend}:{section.get('model', '')}".rstrip(":"))
-        findings, cost = asyncio.run(_look(backend, section, kind, (requests, max_seconds), engine))
-        if api == "batch":
-            findings = [_needed(finding) for finding in findings]
-        show(findings, cost, json)
-        if any(finding.state == "broken" for finding in findings):
-            raise typer.Exit(1)
+    section, engine = _section(recipe, asking, option or ())
+    api = section.pop("api", "chat")
+    kind: Literal["chat", "completion"] = "completion" if api == "completion" else "chat"
+    backend = section.pop("backend")
+    for name in ("concurrency", "max_tokens", "batch"):
+        section.pop(name, None)
+    log(f"looking at {backend}:{section.get('model', '')}".rstrip(":"))
+    findings, cost = asyncio.run(_look(backend, section, kind, (requests, max_seconds), engine))
+    if api == "batch":
+        findings = [_needed(finding) for finding in findings]
+    show(findings, cost, json)
+    if any(finding.state == "broken" for finding in findings):
+        raise typer.Exit(1)
 
 
 def _section(
@@ -72,7 +68,7 @@ def _section(
     if recipe is not None:
         section = whole.teacher.model_dump(mode="json")
     else:
-        section = model_section(asking.teacher, asking.base_url, None)
+        section = asking.section
     for one in options:
         name, equals, value = one.partition("=")
         if not equals or not name.strip():

@@ -7,40 +7,35 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synth.cli.common import Debug, Json, MaybeRunDir, guard, log, print_json, print_table, say
+from synth.cli.command import command
+from synth.cli.common import Json, MaybeRunDir, log, print_json, print_table, say
 from synth.cli.progress import time_words
 from synth.cli.run import no_price, resolved
-from synth.cli.teacher import Asking, BaseUrl, Concurrency, MaxCost, Prices, Teacher
+from synth.cli.teacher import SERVER, Asking
 
 if TYPE_CHECKING:
     from synth.recipe import Recipe
 
 
+@command(*SERVER)
 def estimate(
     recipe: Annotated[Path, typer.Argument(help="A recipe (YAML).", show_default=False)],
     pilot: Annotated[float, typer.Option(min=0, max=1, help="Run this share first, paid and kept: 0.05 is 5 %.")] = 0.0,
     run: MaybeRunDir = None,
-    teacher: Teacher = None,
-    base_url: BaseUrl = None,
-    concurrency: Concurrency = None,
-    max_cost: MaxCost = None,
-    price: Prices = None,
+    asking: Asking = Asking(),
     set: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one value.")] = None,
     json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Requests, tokens, money and time of a run, by stage: low, likely and high. Without --pilot nothing is sent.
 
     Example: synth estimate examples/quickstart.yaml --pilot 0.05
     """
-    with guard(json=json, debug=debug):
-        asking = Asking(teacher, None, base_url, concurrency, max_cost, tuple(price or ()))
-        whole = resolved(recipe, set or [], asking)
-        rows, facts = estimated(whole, pilot, run or Path("runs") / f"{whole.name}-pilot")
-        if json:
-            print_json({"rows": rows, **facts})
-            return
-        show_estimate(rows, facts)
+    whole = resolved(recipe, set or [], asking)
+    rows, facts = estimated(whole, pilot, run or Path("runs") / f"{whole.name}-pilot")
+    if json:
+        print_json({"rows": rows, **facts})
+        return
+    show_estimate(rows, facts)
 
 
 def show_estimate(rows: list[dict[str, Any]], facts: dict[str, Any]) -> None:

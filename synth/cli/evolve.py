@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synth.cli.common import Debug, Json, MaybeRunDir, RunDir, Strict, guard, log, print_json, print_table, say
+from synth.cli.command import command
+from synth.cli.common import Json, MaybeRunDir, RunDir, Strict, log, print_json, print_table, say
 from synth.cli.next import Command, Group, then
-from synth.cli.stages import From, Judge, flags_recipe
-from synth.cli.teacher import Accept, Asking, BaseUrl, Concurrency, MaxCost, Prices, Teacher
+from synth.cli.stages import From, flags_recipe
+from synth.cli.teacher import SERVER, Asking
 from synth.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ MethodPath = Annotated[Path | None, typer.Option(help="A tuned method, as `synth
 
 
 @app.callback()
+@command("judge", *SERVER, "accept_changes")
 def evolve(
     context: typer.Context,
     run: MaybeRunDir = None,
@@ -33,17 +35,10 @@ def evolve(
     rounds: Annotated[str, typer.Option(help="Generations; +1 adds one to what the run folder has.")] = "4",
     operators: Operators = None,
     method_path: MethodPath = None,
-    judge: Judge = None,
-    teacher: Teacher = None,
-    base_url: BaseUrl = None,
-    concurrency: Concurrency = None,
-    max_cost: MaxCost = None,
-    price: Prices = None,
-    accept_changes: Accept = False,
+    asking: Asking = Asking(),
     seed: Seed = None,
     strict: Strict = False,
     json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Evolve tasks over several generations, of a file or of a run folder.
 
@@ -51,24 +46,21 @@ def evolve(
     """
     if context.invoked_subcommand is not None:
         return
-    with guard(json=json, debug=debug):
-        section = _section(operators, method_path)
-        asking = Asking(teacher, judge, base_url, concurrency, max_cost, tuple(price or ()), accept_changes)
-        if source is None:
-            if asking.names_models or seed is not None:
-                raise UsageError(
-                    "a run folder keeps its models and its seed", "leave out their flags, or add --from FILE"
-                )
-            _evolve_on(_wanted(run), rounds, section, asking, json)
-            return
-        section["rounds"] = _generations(rounds) if rounds.isascii() and rounds.isdigit() else rounds
-        data = {"evolve": section, "seed": seed or 0, "strict_input": strict}
-        recipe = _recipe_for(source, data, _wanted(run), asking)
-        _execute(recipe, _wanted(run), asking, json)
-        then("synth", "respond", "--run", _wanted(run))
+    section = _section(operators, method_path)
+    if source is None:
+        if asking.names_models or seed is not None:
+            raise UsageError("a run folder keeps its models and its seed", "leave out their flags, or add --from FILE")
+        _evolve_on(_wanted(run), rounds, section, asking, json)
+        return
+    section["rounds"] = _generations(rounds) if rounds.isascii() and rounds.isdigit() else rounds
+    data = {"evolve": section, "seed": seed or 0, "strict_input": strict}
+    recipe = _recipe_for(source, data, _wanted(run), asking)
+    _execute(recipe, _wanted(run), asking, json)
+    then("synth", "respond", "--run", _wanted(run))
 
 
 @app.command(cls=Command)
+@command("judge", *SERVER)
 def tune(
     source: Annotated[Path, typer.Option("--from", help="A file of records to tune on.", show_default=False)],
     run: RunDir,
@@ -78,44 +70,36 @@ def tune(
     num_sample: Annotated[int, typer.Option(help="Tasks whose evolution the optimiser reads.")] = 10,
     num_held_out: Annotated[int, typer.Option(help="Tasks that score a method.")] = 20,
     max_tokens: Annotated[int | None, typer.Option(help="Stop before more tokens than this are spent.")] = None,
-    judge: Judge = None,
-    teacher: Teacher = None,
-    base_url: BaseUrl = None,
-    concurrency: Concurrency = None,
-    max_cost: MaxCost = None,
-    price: Prices = None,
+    asking: Asking = Asking(),
     seed: Seed = None,
     strict: Strict = False,
     json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Tune the evolving method (Auto Evol-Instruct) and write it to a file that evolve.method_path can name.
 
     Example: synth evolve tune --from data.json --run runs/tuning --out tuned.txt
     """
-    with guard(json=json, debug=debug):
-        from synth.fileio import atomic_write
-        from synth.pipeline import read_input
-        from synth.pipeline.tuning import tune_method
+    from synth.fileio import atomic_write
+    from synth.pipeline import read_input
+    from synth.pipeline.tuning import tune_method
 
-        numbers = {"steps": steps, "num_candidates": num_candidates, "num_sample": num_sample}
-        section = {"method": "auto", "tune": numbers | {"num_held_out": num_held_out}}
-        asking = Asking(teacher, judge, base_url, concurrency, max_cost, tuple(price or ()))
-        data = {
-            "evolve": section,
-            "seed": seed or 0,
-            "strict_input": strict,
-            "engine": {"max_tokens_total": max_tokens},
-        }
-        recipe = _recipe_for(source, data, run, asking)
-        if not out.parent.is_dir():
-            raise UsageError(f"{out.parent} is not a folder", "make it first, or name another --out")
-        source_read = read_input(recipe)
-        for line in source_read.told(source):
-            log(line)
-        tuned = tune_method(recipe, source_read.records, run)
-        atomic_write(out, tuned.method + "\n")
-        _show(tuned, out, json)
+    numbers = {"steps": steps, "num_candidates": num_candidates, "num_sample": num_sample}
+    section = {"method": "auto", "tune": numbers | {"num_held_out": num_held_out}}
+    data = {
+        "evolve": section,
+        "seed": seed or 0,
+        "strict_input": strict,
+        "engine": {"max_tokens_total": max_tokens},
+    }
+    recipe = _recipe_for(source, data, run, asking)
+    if not out.parent.is_dir():
+        raise UsageError(f"{out.parent} is not a folder", "make it first, or name another --out")
+    source_read = read_input(recipe)
+    for line in source_read.told(source):
+        log(line)
+    tuned = tune_method(recipe, source_read.records, run)
+    atomic_write(out, tuned.method + "\n")
+    _show(tuned, out, json)
 
 
 def _section(operators: str | None, method_path: Path | None) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synth.cli.common import Debug, Json, guard, log, print_json, say
+from synth.cli.command import command
+from synth.cli.common import Json, log, print_json, say
 from synth.errors import CredentialsError, SynthError, UsageError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ FILES = (".json", ".jsonl", ".csv", ".parquet")
 """Endings of --out that name one file in place of a folder."""
 
 
+@command()
 def export(
     folder: Annotated[Path, typer.Argument(help="A run folder.", show_default=False)],
     format: Annotated[
@@ -43,25 +45,23 @@ def export(
     push_to_hub: Annotated[str | None, typer.Option(help="OWNER/NAME on the Hub; only shown unless --yes.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help=f"Really upload; the token is read from {TOKEN_ENV}.")] = False,
     json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Write the final records in formats that other tools read, with a card, Croissant and a manifest.
 
     Example: synth export runs/mine --format messages --format parquet --validation 0.05 --out data/
     """
-    with guard(json=json, debug=debug):
-        splits = {name: share for name, share in (("validation", validation), ("test", test)) if share is not None}
-        options: dict[str, Any] = {"formats": format, "provenance": provenance, "licence": licence, "title": title}
-        options |= {"splits": splits or None}
-        given = {key: value for key, value in options.items() if value is not None}
-        if out is not None and out.suffix in FILES:
-            _one_file(folder, out, given, push_to_hub, json)
-            return
-        target = out or folder / "export"
-        manifest = _made(folder, target, given)
-        pushed = _push(target, manifest, push_to_hub, yes) if push_to_hub else None
-        files = [(target / file["path"], file["rows"]) for file in manifest["files"]]
-        _tell(target, files, manifest | ({"push": pushed} if pushed else {}), json)
+    splits = {name: share for name, share in (("validation", validation), ("test", test)) if share is not None}
+    options: dict[str, Any] = {"formats": format, "provenance": provenance, "licence": licence, "title": title}
+    options |= {"splits": splits or None}
+    given = {key: value for key, value in options.items() if value is not None}
+    if out is not None and out.suffix in FILES:
+        _one_file(folder, out, given, push_to_hub, json)
+        return
+    target = out or folder / "export"
+    manifest = _made(folder, target, given)
+    pushed = _push(target, manifest, push_to_hub, yes) if push_to_hub else None
+    files = [(target / file["path"], file["rows"]) for file in manifest["files"]]
+    _tell(target, files, manifest | ({"push": pushed} if pushed else {}), json)
 
 
 def _tell(out: Path, files: list[tuple[Path, int | None]], manifest: dict[str, Any], json: bool) -> None:

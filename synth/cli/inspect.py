@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synth.cli.common import Debug, Json, guard, print_json, print_table, say
+from synth.cli.command import command
+from synth.cli.common import Json, print_json, print_table, say
 from synth.cli.next import then
 from synth.errors import UsageError
 
@@ -18,30 +19,30 @@ if TYPE_CHECKING:
 Folder = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
 
 
-def status(folder: Folder, json: Json = False, debug: Debug = False) -> None:
+@command()
+def status(folder: Folder, json: Json = False) -> None:
     """What a run has done so far: kept and rejected by stage and reason, requests, tokens, cost."""
-    with guard(json=json, debug=debug):
-        from synth.engine.prices import cost_words
+    from synth.engine.prices import cost_words
 
-        facts = _status(folder)
-        is_over = all(stage["state"] == "done" for stage in facts["stages"].values())
-        then(*(("synth", "export", folder) if is_over else ("synth", "run", folder / "recipe.yaml", "--run", folder)))
-        if json:
-            print_json(facts)
-            return
-        for name, stage in facts["stages"].items():
-            rows = [[reason, str(count)] for reason, count in stage["rejected"].items()]
-            title = f"{name} ({stage['state']}): {stage['kept']} kept, {sum(stage['rejected'].values())} rejected"
-            print_table(title, ["rejected by", "rows"], rows) if rows else say(title)
-        header = ["stage", "role", "asked", "failed", "prompt tokens", "answer tokens", "cost"]
-        print_table("Requests", header, _request_rows(facts["requests"]))
-        if servers := facts["servers"]:
-            rows = [[row["server"], f"{row['asked']:,}", f"{row['answered']:,}"] for row in servers]
-            print_table("Servers", ["server", "attempts", "answers"], rows)
-        unpriced = sum(row["unpriced"] for row in facts["requests"])
-        note = f" (no price is known for {unpriced:,} of the requests)" if unpriced else ""
-        say(f"Cost in all: {cost_words(facts['cost'], unpriced)}{note}")
-        say(f"Possibly paid twice: {facts['possibly_paid_twice']}")
+    facts = _status(folder)
+    is_over = all(stage["state"] == "done" for stage in facts["stages"].values())
+    then(*(("synth", "export", folder) if is_over else ("synth", "run", folder / "recipe.yaml", "--run", folder)))
+    if json:
+        print_json(facts)
+        return
+    for name, stage in facts["stages"].items():
+        rows = [[reason, str(count)] for reason, count in stage["rejected"].items()]
+        title = f"{name} ({stage['state']}): {stage['kept']} kept, {sum(stage['rejected'].values())} rejected"
+        print_table(title, ["rejected by", "rows"], rows) if rows else say(title)
+    header = ["stage", "role", "asked", "failed", "prompt tokens", "answer tokens", "cost"]
+    print_table("Requests", header, _request_rows(facts["requests"]))
+    if servers := facts["servers"]:
+        rows = [[row["server"], f"{row['asked']:,}", f"{row['answered']:,}"] for row in servers]
+        print_table("Servers", ["server", "attempts", "answers"], rows)
+    unpriced = sum(row["unpriced"] for row in facts["requests"])
+    note = f" (no price is known for {unpriced:,} of the requests)" if unpriced else ""
+    say(f"Cost in all: {cost_words(facts['cost'], unpriced)}{note}")
+    say(f"Possibly paid twice: {facts['possibly_paid_twice']}")
 
 
 def _request_rows(totals: list[dict[str, Any]]) -> list[list[str]]:
@@ -88,49 +89,48 @@ def _status(folder: Path) -> dict[str, Any]:
     return facts | {"possibly_paid_twice": count, "possibly_paid_twice_cost": cost}
 
 
-def verify(folder: Folder, json: Json = False, debug: Debug = False) -> None:
+@command()
+def verify(folder: Folder, json: Json = False) -> None:
     """Check every row of the ledger and every file that a run made against its checksum."""
-    with guard(json=json, debug=debug):
-        from synth.engine.ledger import LedgerReader
-        from synth.errors import StorageError
-        from synth.pipeline.verify import run_problems
+    from synth.engine.ledger import LedgerReader
+    from synth.errors import StorageError
+    from synth.pipeline.verify import run_problems
 
-        LedgerReader(folder).close()
-        problems = run_problems(folder)
-        if json:
-            print_json({"run": str(folder), "problems": problems})
-        if problems:
-            raise StorageError(
-                "\n  ".join([f"{folder}: {len(problems)} problem(s)", *problems[:50]]),
-                "run the same command again, which makes anew what it can; or restore a copy",
-            )
-        if not json:
-            say(f"{folder}: ledger and files are whole")
+    LedgerReader(folder).close()
+    problems = run_problems(folder)
+    if json:
+        print_json({"run": str(folder), "problems": problems})
+    if problems:
+        raise StorageError(
+            "\n  ".join([f"{folder}: {len(problems)} problem(s)", *problems[:50]]),
+            "run the same command again, which makes anew what it can; or restore a copy",
+        )
+    if not json:
+        say(f"{folder}: ledger and files are whole")
 
 
+@command()
 def lineage(
     folder: Folder,
     record_id: Annotated[str, typer.Argument(help="A record's id, or the beginning of one.", show_default=False)],
     json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Print the way of one record from the seeds: the tasks shown, then operator and text at each step."""
-    with guard(json=json, debug=debug):
-        steps = _lineage(folder, record_id)
-        if json:
-            print_json(steps)
-            return
-        for step in steps:
-            name = step["lineage"]["parents"][0] if step["lineage"]["origin"] == "seed" else step["id"]
-            head = f"[{name}] {step['lineage']['origin']}"
-            head += f", generation {step['lineage']['generation']}, {step['lineage']['operator'] or 'as given'}"
-            shown = step["lineage"]["parents"] or step["lineage"]["origin"] != "bootstrap"
-            say(head if shown else f"{head}, with no task of the pool shown")
-            say("  " + step["instruction"].replace("\n", "\n  "))
-            if step["input"]:
-                say("  input:\n    " + step["input"].replace("\n", "\n    "))
-            if step["output"]:
-                say("  output:\n    " + step["output"].replace("\n", "\n    "))
+    steps = _lineage(folder, record_id)
+    if json:
+        print_json(steps)
+        return
+    for step in steps:
+        name = step["lineage"]["parents"][0] if step["lineage"]["origin"] == "seed" else step["id"]
+        head = f"[{name}] {step['lineage']['origin']}"
+        head += f", generation {step['lineage']['generation']}, {step['lineage']['operator'] or 'as given'}"
+        shown = step["lineage"]["parents"] or step["lineage"]["origin"] != "bootstrap"
+        say(head if shown else f"{head}, with no task of the pool shown")
+        say("  " + step["instruction"].replace("\n", "\n  "))
+        if step["input"]:
+            say("  input:\n    " + step["input"].replace("\n", "\n    "))
+        if step["output"]:
+            say("  output:\n    " + step["output"].replace("\n", "\n    "))
 
 
 def _lineage(folder: Path, record_id: str) -> list[dict[str, Any]]:

@@ -6,14 +6,16 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from synth.cli.common import Debug, Json, guard, log, print_json, say
+from synth.cli.command import command
+from synth.cli.common import Json, log, print_json, say
 from synth.cli.next import then
-from synth.cli.teacher import BaseUrl, Prices, Teacher, model_section, no_teacher
+from synth.cli.teacher import Asking, no_teacher
 from synth.errors import InputError, UsageError
 
 QUESTIONS: dict[str, tuple[str, Any]] = {
@@ -25,31 +27,28 @@ QUESTIONS: dict[str, tuple[str, Any]] = {
 }
 
 
+@command("teacher", "base_url", "price")
 def new(
     path: Annotated[Path, typer.Argument(help="The recipe to write.")] = Path("recipe.yaml"),
     seeds: Annotated[Path | None, typer.Option(help="Seed tasks of your own; the shipped 175 without any.")] = None,
     topic: Annotated[str | None, typer.Option(help="One sentence about the domain wanted.")] = None,
-    teacher: Teacher = None,
-    base_url: BaseUrl = None,
+    asking: Asking = Asking(),
     num_tasks: Annotated[int | None, typer.Option(min=1, help="Accepted tasks wanted.")] = None,
     rounds: Annotated[int | None, typer.Option(min=0, max=50, help="Generations of evolution; 0 for none.")] = None,
-    price: Prices = None,
     json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Write a recipe from five answers, and print what it will cost. What flags do not say is asked; not with --json.
 
     Example: synth new mine.yaml --teacher openai:gpt-4.1-mini --topic "questions to a tax adviser" --num-tasks 500
     """
-    with guard(json=json, debug=debug):
-        if path.exists():
-            raise UsageError(f"{path} exists already", "name another file")
-        given = {"seeds": seeds, "topic": topic, "teacher": teacher, "num_tasks": num_tasks, "rounds": rounds}
-        answers = {name: _answer(name, value, json) for name, value in given.items()}
-        if json and teacher is None and base_url is None:
-            raise no_teacher()
-        _write(path, answers, base_url, tuple(price or ()), json)
-        then("synth", "run", path)
+    if path.exists():
+        raise UsageError(f"{path} exists already", "name another file")
+    given = {"seeds": seeds, "topic": topic, "teacher": asking.teacher, "num_tasks": num_tasks, "rounds": rounds}
+    answers = {name: _answer(name, value, json) for name, value in given.items()}
+    if json and asking.teacher is None and asking.base_url is None:
+        raise no_teacher()
+    _write(path, answers, replace(asking, teacher=answers["teacher"] or None), json)
+    then("synth", "run", path)
 
 
 def _answer(name: str, given: Any, json: bool) -> Any:
@@ -76,7 +75,7 @@ def _teacher(text: str) -> str:
     from synth.recipe import ModelSettings, validated
 
     try:
-        validated(ModelSettings, model_section(text, None, None), "teacher")
+        validated(ModelSettings, Asking(text).section, "teacher")
     except InputError as error:
         raise typer.BadParameter("; ".join(error.mistakes)) from None
     except UsageError as error:
@@ -95,20 +94,19 @@ CHECKS: dict[str, Callable[[str], Any]] = {"seeds": _file, "teacher": _teacher}
 CHECKS |= {"num_tasks": lambda text: _count(text, 1), "rounds": lambda text: _count(text, 0)}
 
 
-def _write(path: Path, answers: dict[str, Any], base_url: str | None, prices: tuple[str, ...], json: bool) -> None:
+def _write(path: Path, answers: dict[str, Any], asking: Asking, json: bool) -> None:
     """Write the recipe, unless it has mistakes, and show its estimate."""
     from synth.cli.estimate import estimated, show_estimate
     from synth.fileio import atomic_write
-    from synth.pipeline.money import with_caps
     from synth.recipe import beside, build_recipe
 
-    data = _recipe(path, answers, base_url)
-    recipe = with_caps(beside(build_recipe(data, "the answers"), path.parent.resolve()), None, prices)
+    data = _recipe(path, answers, asking)
+    recipe = asking.capped(beside(build_recipe(data, "the answers"), path.parent.resolve()))
     rows, facts = estimated(recipe)
     high = next(row["cost"] for row in rows if row["stage"] == "all" and row["case"] == "high")
     if high:
         data["engine"] = {"max_cost": round(high, 2) or 0.01}
-        data["engine"] |= {"prices": recipe.model_dump(mode="json")["engine"]["prices"]} if prices else {}
+        data["engine"] |= {"prices": recipe.model_dump(mode="json")["engine"]["prices"]} if asking.price else {}
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(path, _text(data))
     if json:
@@ -120,7 +118,7 @@ def _write(path: Path, answers: dict[str, Any], base_url: str | None, prices: tu
         log(f"the recipe stops before more than {data['engine']['max_cost']:.2f} dollars are spent (engine.max_cost)")
 
 
-def _recipe(path: Path, answers: dict[str, Any], base_url: str | None) -> dict[str, Any]:
+def _recipe(path: Path, answers: dict[str, Any], asking: Asking) -> dict[str, Any]:
     """The sections of the recipe. A service's model is shown expert seeds, a smaller one plain examples."""
     slug = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-")[:64]
     data: dict[str, Any] = {"name": slug or "mine", "seed": 1}
@@ -129,10 +127,10 @@ def _recipe(path: Path, answers: dict[str, Any], base_url: str | None) -> dict[s
         if not seeds.is_file():
             raise UsageError(f"there is no file {seeds}", "name a file of seed tasks; `synth seeds check` looks at one")
         data["seeds"] = {"path": os.path.relpath(seeds, path.absolute().parent)}
-    data["teacher"] = model_section(answers["teacher"] or None, base_url, None)
+    data["teacher"] = asking.section
     bootstrap: dict[str, Any] = {"num_tasks": int(answers["num_tasks"])}
     bootstrap |= {"topic": answers["topic"]} if answers["topic"] else {}
-    if data["teacher"]["backend"] == "openai" and base_url is None:
+    if data["teacher"]["backend"] == "openai" and asking.base_url is None:
         bootstrap["examples_from"] = "seeds"
     data["bootstrap"] = bootstrap
     data |= {"evolve": {"rounds": int(answers["rounds"])}} if int(answers["rounds"]) else {}

@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
-from synth.cli.common import Debug, Json, guard, log, print_json, say
+from synth.cli.command import command
+from synth.cli.common import Json, log, show
 
 
+@command()
 def review(
     folder: Annotated[Path, typer.Argument(help="A run folder.", show_default=False)],
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; the next free one if taken.")] = 8765,
@@ -27,27 +29,25 @@ def review(
         Path | None, typer.Option(help="Add the verdicts of such a file that came back, and serve nothing.")
     ] = None,
     json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Look at the rows of a run, also while it is running, and judge them by keys. Stops on Ctrl-C.
 
     Example: synth review runs/mine --open
     """
-    with guard(json=json, debug=debug):
-        if to_argilla or from_argilla:
-            _exchange(folder, to_argilla, from_argilla, json)
-            return
-        from synth.review.meaning import local_model
-        from synth.review.serve import serve
+    if to_argilla or from_argilla:
+        _exchange(folder, to_argilla, from_argilla, json)
+        return
+    from synth.review.meaning import local_model
+    from synth.review.serve import serve
 
-        def ready(url: str) -> None:
-            if port and not url.endswith(f":{port}/"):
-                log(f"port {port} is in use, so another one was taken")
-            print_json({"url": url}) if json else say(f"{folder} at {url} (stop with Ctrl-C)")
-            if open_:
-                typer.launch(url)
+    def ready(url: str) -> None:
+        if port and not url.endswith(f":{port}/"):
+            log(f"port {port} is in use, so another one was taken")
+        show(json, f"{folder} at {url} (stop with Ctrl-C)", url=url)
+        if open_:
+            typer.launch(url)
 
-        serve(folder, port, by or _account(), ready, str(embeddings) if embeddings else local_model(folder))
+    serve(folder, port, by or _account(), ready, str(embeddings) if embeddings else local_model(folder))
 
 
 def _exchange(folder: Path, out: Path | None, back: Path | None, json: bool) -> None:
@@ -58,7 +58,7 @@ def _exchange(folder: Path, out: Path | None, back: Path | None, json: bool) -> 
         told["verdicts"] = import_rows(folder, back)
     if out:
         told["rows"] = export_rows(folder, out)
-    print_json(told) if json else say(", ".join(f"{count:,} {what}" for what, count in told.items()))
+    show(json, ", ".join(f"{count:,} {what}" for what, count in told.items()), **told)
 
 
 def _account() -> str:

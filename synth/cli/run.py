@@ -9,19 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synth.cli.common import Debug, Json, MaybeRunDir, guard, log, print_json, print_table, say
+from synth.cli.command import command
+from synth.cli.common import Json, MaybeRunDir, log, print_json, print_table, say, show
 from synth.cli.next import then
-from synth.cli.teacher import (
-    Accept,
-    Asking,
-    BaseUrl,
-    Concurrency,
-    MaxCost,
-    Prices,
-    Teacher,
-    model_section,
-    no_teacher,
-)
+from synth.cli.teacher import SERVER, Asking, no_teacher
 from synth.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,6 +24,7 @@ SCHEMA_FILE = "recipe.schema.json"
 """What `synth init` writes beside a recipe; the recipe's first line names it for editors."""
 
 
+@command(*SERVER, "accept_changes")
 def run(
     recipe: Annotated[Path, typer.Argument(help="A recipe (YAML).", show_default=False)],
     run: MaybeRunDir = None,
@@ -40,42 +32,34 @@ def run(
     until: Annotated[str | None, typer.Option(help="The last stage to run; all when not given.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over; paid answers stay at hand for reuse.")] = False,
     forget: Annotated[bool, typer.Option("--forget", help="With --fresh: remove the paid answers as well.")] = False,
-    accept_changes: Accept = False,
     same_teacher: Annotated[
         bool, typer.Option("--same-teacher", help="The server at a new address is the one that answered before.")
     ] = False,
-    teacher: Teacher = None,
-    base_url: BaseUrl = None,
-    concurrency: Concurrency = None,
-    max_cost: MaxCost = None,
-    price: Prices = None,
+    asking: Asking = Asking(),
     on: Annotated[
         str | None, typer.Option("--on", metavar="ray[://HOST:PORT]", help="Work on records in processes of Ray.")
     ] = None,
     json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Run a recipe, or go on with it where it stopped. A finished run costs no calls.
 
     Example: synth run examples/quickstart.yaml --set bootstrap.num_tasks=60
     """
-    with guard(json=json, debug=debug):
-        from synth.pipeline import Steering
+    from synth.pipeline import Steering
 
-        if forget and not fresh:
-            raise UsageError("--forget goes with --fresh", "add --fresh to start over without the paid answers")
-        asking = Asking(teacher, None, base_url, concurrency, max_cost, tuple(price or ()))
-        whole = resolved(recipe, [*(set or ()), *([f"engine.on={on}"] if on else ())], asking)
-        steering = Steering(accept_changes, same_teacher, fresh=fresh, forget=forget)
-        folder = run or Path("runs") / whole.name
-        execute(whole, folder, until=until, steering=steering, json=json)
-        _say_next(whole, folder, until)
+    if forget and not fresh:
+        raise UsageError("--forget goes with --fresh", "add --fresh to start over without the paid answers")
+    whole = resolved(recipe, [*(set or ()), *([f"engine.on={on}"] if on else ())], asking)
+    steering = Steering(asking.accept_changes, same_teacher, fresh=fresh, forget=forget)
+    folder = run or Path("runs") / whole.name
+    execute(whole, folder, until=until, steering=steering, json=json)
+    _say_next(whole, folder, until)
 
 
 def resolved(path: Path, overrides: list[str], asking: Asking) -> Recipe:
     """The recipe with what flags change in it. Raises UsageError where it asks and names no teacher."""
     named = asking.teacher is not None
-    sections = {"teacher": model_section(asking.teacher, asking.base_url, asking.concurrency)} if named else {}
+    sections = {"teacher": asking.section} if named else {}
     recipe = read(path, [*overrides, *asking.overrides], sections)
     if recipe.needs_teacher and "teacher" not in recipe.model_fields_set:
         raise no_teacher()
@@ -194,53 +178,45 @@ def print_summary(summary: dict[str, Any]) -> None:
         say(f"read it at {path.resolve().as_uri()}")
 
 
+@command()
 def validate(
     recipe: Annotated[Path, typer.Argument(help="A recipe (YAML).", show_default=False)],
     set: Set = None,
     json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Check a recipe without running it: every mistake at once, with its line.
 
     Example: synth validate examples/quickstart.yaml
     """
-    with guard(json=json, debug=debug):
-        whole = read(recipe, set or ())
-        stages = [planned.name for planned in whole.plan()]
-        if json:
-            print_json(whole.model_dump(mode="json"))
-        else:
-            say(f"{recipe}: no mistakes. Stages: {', '.join(stages)}.")
+    whole = read(recipe, set or ())
+    stages = [planned.name for planned in whole.plan()]
+    show(json, f"{recipe}: no mistakes. Stages: {', '.join(stages)}.", **whole.model_dump(mode="json"))
 
 
-def schema(json: Json = False, debug: Debug = False) -> None:
+@command()
+def schema(json: Json = False) -> None:
     """Print the JSON Schema of recipes, for editors (it is JSON with and without --json)."""
-    with guard(json=json, debug=debug):
-        from synth.recipe import recipe_schema
+    from synth.recipe import recipe_schema
 
-        print_json(recipe_schema())
+    print_json(recipe_schema())
 
 
+@command()
 def init(
     folder: Annotated[Path, typer.Argument(help="Where to put the recipe.", show_default=False)],
     json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Write a commented recipe to start from, and the schema by which an editor completes and checks it."""
-    with guard(json=json, debug=debug):
-        from importlib.resources import files
+    from importlib.resources import files
 
-        from synth.fileio import atomic_write
-        from synth.recipe import recipe_schema
+    from synth.fileio import atomic_write
+    from synth.recipe import recipe_schema
 
-        path = folder / "recipe.yaml"
-        if path.exists():
-            raise UsageError(f"{path} exists already", "name another folder")
-        folder.mkdir(parents=True, exist_ok=True)
-        atomic_write(folder / SCHEMA_FILE, json_module.dumps(recipe_schema(), indent=1) + "\n")
-        atomic_write(path, files("synth").joinpath("data/recipe.yaml").read_text("utf-8"))
-        if json:
-            print_json({"recipe": str(path)})
-        else:
-            say(f"wrote {path}")
-        then("synth", "estimate", path)
+    path = folder / "recipe.yaml"
+    if path.exists():
+        raise UsageError(f"{path} exists already", "name another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    atomic_write(folder / SCHEMA_FILE, json_module.dumps(recipe_schema(), indent=1) + "\n")
+    atomic_write(path, files("synth").joinpath("data/recipe.yaml").read_text("utf-8"))
+    show(json, f"wrote {path}", recipe=str(path))
+    then("synth", "estimate", path)

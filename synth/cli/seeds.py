@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from synth.cli.common import Debug, Json, Strict, guard, log, print_json, print_table, say
+from synth.cli.command import command
+from synth.cli.common import Json, Strict, log, print_json, print_table, show
 from synth.cli.next import Command
 from synth.errors import UsageError
 
@@ -16,54 +17,49 @@ File = Annotated[Path, typer.Argument(help="A file of tasks.", show_default=Fals
 
 
 @app.command(cls=Command)
-def check(file: File, json: Json = False, debug: Debug = False) -> None:
+@command()
+def check(file: File, json: Json = False) -> None:
     """List every mistake of a seed file; exit code 2 where there is one."""
-    with guard(json=json, debug=debug):
-        from synth.stages.seeds import read_seed_tasks
+    from synth.stages.seeds import read_seed_tasks
 
-        tasks = read_seed_tasks(file)
-        counts = {
-            "tasks": len(tasks),
-            "classification": sum(task.is_classification for task in tasks),
-            "empty_input": sum(not any(one.input.strip() for one in task.instances) for task in tasks),
-            "with_check": sum(task.check is not None for task in tasks),
-        }
-        if json:
-            print_json({"file": str(file), **counts})
-        else:
-            say(
-                f"{file}: {counts['tasks']} tasks, {counts['classification']} of them classification, "
-                f"{counts['empty_input']} without input, {counts['with_check']} with a check. No mistakes."
-            )
+    tasks = read_seed_tasks(file)
+    counts = {
+        "tasks": len(tasks),
+        "classification": sum(task.is_classification for task in tasks),
+        "empty_input": sum(not any(one.input.strip() for one in task.instances) for task in tasks),
+        "with_check": sum(task.check is not None for task in tasks),
+    }
+    told = f"{counts['tasks']} tasks, {counts['classification']} of them classification, "
+    told += f"{counts['empty_input']} without input, {counts['with_check']} with a check. No mistakes."
+    show(json, f"{file}: {told}", file=str(file), **counts)
 
 
 @app.command(cls=Command)
+@command()
 def stats(
     file: File,
     against: Annotated[Path | None, typer.Option(help="Another seed file to compare the instructions with.")] = None,
     card: Annotated[Path | None, typer.Option(help="Write the tables into this Markdown file's marked place.")] = None,
     json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Count categories, languages, lengths and checks, and find the nearest instructions."""
-    with guard(json=json, debug=debug):
-        from synth.stages.seed_stats import card_block, put_in_card
-        from synth.stages.seed_stats import stats as measure
-        from synth.stages.seeds import read_seed_tasks
+    from synth.stages.seed_stats import card_block, put_in_card
+    from synth.stages.seed_stats import stats as measure
+    from synth.stages.seeds import read_seed_tasks
 
-        measures = measure(read_seed_tasks(file), read_seed_tasks(against) if against else ())
-        if card:
-            from synth.fileio import atomic_write
-            from synth.given import read_named
+    measures = measure(read_seed_tasks(file), read_seed_tasks(against) if against else ())
+    if card:
+        from synth.fileio import atomic_write
+        from synth.given import read_named
 
-            atomic_write(
-                card, put_in_card(read_named(card, "Name an existing Markdown file."), file.name, card_block(measures))
-            )
-            log(f"{card}: the tables of {file.name} are current.")
-        if json:
-            print_json({"file": str(file), **measures})
-        else:
-            _print_stats(measures)
+        atomic_write(
+            card, put_in_card(read_named(card, "Name an existing Markdown file."), file.name, card_block(measures))
+        )
+        log(f"{card}: the tables of {file.name} are current.")
+    if json:
+        print_json({"file": str(file), **measures})
+    else:
+        _print_stats(measures)
 
 
 def _print_stats(measures: dict[str, Any]) -> None:
@@ -77,6 +73,7 @@ def _print_stats(measures: dict[str, Any]) -> None:
 
 
 @app.command("import", cls=Command)
+@command()
 def import_(
     file: File,
     out: Annotated[Path, typer.Option(help="The seed file to write.", show_default=False)],
@@ -96,62 +93,50 @@ def import_(
     unique: Annotated[bool, typer.Option("--unique", help="Leave out tasks that repeat an instruction.")] = False,
     strict: Strict = False,
     json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Make a seed file from data in another format."""
-    with guard(json=json, debug=debug):
-        from synth.sources import Source
-        from synth.stages.seeds import import_seed_tasks, write_seed_tasks
+    from synth.sources import Source
+    from synth.stages.seeds import import_seed_tasks, write_seed_tasks
 
-        found = import_seed_tasks(file, format, columns=_columns(column), unique=unique, strict=strict)
-        write_seed_tasks(out, found.tasks)
-        told = Source([], found.skipped, found.notes)
-        for line in told.told(file):
-            log(line)
-        if json:
-            counts = {"tasks": len(found.tasks), "skipped": told.num_skipped, "notes": list(found.notes)}
-            print_json({"file": str(file), "out": str(out), **counts})
-        else:
-            say(f"{out}: {len(found.tasks)} tasks from {file}.")
+    found = import_seed_tasks(file, format, columns=_columns(column), unique=unique, strict=strict)
+    write_seed_tasks(out, found.tasks)
+    told = Source([], found.skipped, found.notes)
+    for line in told.told(file):
+        log(line)
+    counts = {"tasks": len(found.tasks), "skipped": told.num_skipped, "notes": list(found.notes)}
+    show(json, f"{out}: {len(found.tasks)} tasks from {file}.", file=str(file), out=str(out), **counts)
 
 
 @app.command("from-run", cls=Command)
+@command()
 def from_run(
     folder: Annotated[Path, typer.Argument(help="A run folder whose rows were judged.", show_default=False)],
     out: Annotated[Path, typer.Option(help="The seed file to write.", show_default=False)],
     json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Make a seed file of the rows that people accepted in `synth review`, with their edits."""
-    with guard(json=json, debug=debug):
-        from synth.review.feedback import accepted_seeds
-        from synth.stages.seeds import write_seed_tasks
+    from synth.review.feedback import accepted_seeds
+    from synth.stages.seeds import write_seed_tasks
 
-        tasks = accepted_seeds(folder)
-        write_seed_tasks(out, tasks)
-        if json:
-            print_json({"run": str(folder), "out": str(out), "tasks": len(tasks)})
-        else:
-            say(f"{out}: {len(tasks)} tasks that people accepted in {folder}.")
+    tasks = accepted_seeds(folder)
+    write_seed_tasks(out, tasks)
+    told = f"{out}: {len(tasks)} tasks that people accepted in {folder}."
+    show(json, told, run=str(folder), out=str(out), tasks=len(tasks))
 
 
 @app.command("export", cls=Command)
+@command()
 def export_(
     file: File,
     out: Annotated[Path, typer.Option(help="A folder for superni, a file for unifiedqa.", show_default=False)],
     format: Annotated[str, typer.Option(help="superni (a task file for each task) or unifiedqa (lines).")] = "superni",
     json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Write tasks or records in the form of Super-NaturalInstructions or UnifiedQA."""
-    with guard(json=json, debug=debug):
-        from synth.stages.seeds import export_tasks
+    from synth.stages.seeds import export_tasks
 
-        count = export_tasks(file, out, format)
-        if json:
-            print_json({"file": str(file), "out": str(out), "instances": count})
-        else:
-            say(f"{out}: {count} instances from {file}.")
+    count = export_tasks(file, out, format)
+    show(json, f"{out}: {count} instances from {file}.", file=str(file), out=str(out), instances=count)
 
 
 def _columns(named: list[str] | None) -> dict[str, str] | None:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synth.cli.common import Debug, Json, Strict, folder_path, guard, log, print_json, print_table, read_told, say
-from synth.cli.teacher import Accept, Asking, BaseUrl, Concurrency, MaxCost, Prices, Teacher
+from synth.cli.command import command
+from synth.cli.common import Json, Strict, folder_path, log, print_json, print_table, read_told, say
+from synth.cli.teacher import SERVER, Asking
 from synth.errors import SynthError, UsageError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 BARS = 24
 
 
+@command(*SERVER, "accept_changes")
 def select(
     source: Annotated[Path, typer.Argument(help="A file of records, or a run folder.", show_default=False)],
     check: Annotated[
@@ -50,40 +52,32 @@ def select(
         typer.Option("--run", parser=folder_path, metavar="DIR", help="The run folder in which SOURCE is graded."),
     ] = None,
     strict: Strict = False,
-    teacher: Teacher = None,
-    base_url: BaseUrl = None,
-    concurrency: Concurrency = None,
-    max_cost: MaxCost = None,
-    price: Prices = None,
-    accept_changes: Accept = False,
+    asking: Asking = Asking(),
     json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Show what the checks would reject, and keep the rest.
 
     Example: synth select data.json --check refusal --check repetition --explain
     """
-    with guard(json=json, debug=debug):
-        changes = [*(set or ())]
-        changes += [f"keep.min_grade={min_grade}"] if min_grade is not None else []
-        changes += [f"keep.top_k={top_k}"] if top_k is not None else []
-        if grade or run:
-            asking = Asking(teacher, None, base_url, concurrency, max_cost, tuple(price or ()), accept_changes)
-            _grade(source, run, _settings(source, check, ["grade={}", *changes]), asking, strict, json)
-            return
-        needs_vectors = (what_if or "").startswith(("semantic.", "keep.min_distance"))
-        given = _read(source, _settings(source, check, changes), needs_vectors, strict)
-        if what_if:
-            _what_if(given, what_if, json)
-            return
-        found = given.explained()
-        if out:
-            _write_kept(found.results, out, source)
-        if json:
-            print_json(found.to_dict() | {"grades": _histograms(found.results)})
-        else:
-            _print(found.to_dict(), explain)
-            _print_grades(found.results)
+    changes = [*(set or ())]
+    changes += [f"keep.min_grade={min_grade}"] if min_grade is not None else []
+    changes += [f"keep.top_k={top_k}"] if top_k is not None else []
+    if grade or run:
+        _grade(source, run, _settings(source, check, ["grade={}", *changes]), asking, strict, json)
+        return
+    needs_vectors = (what_if or "").startswith(("semantic.", "keep.min_distance"))
+    given = _read(source, _settings(source, check, changes), needs_vectors, strict)
+    if what_if:
+        _what_if(given, what_if, json)
+        return
+    found = given.explained()
+    if out:
+        _write_kept(found.results, out, source)
+    if json:
+        print_json(found.to_dict() | {"grades": _histograms(found.results)})
+    else:
+        _print(found.to_dict(), explain)
+        _print_grades(found.results)
 
 
 @dataclass(slots=True)
@@ -142,10 +136,9 @@ def _read(source: Path, settings: SelectSettings, needs_vectors: bool, strict: b
 
 def _selected(reader: LedgerReader) -> list[Record]:
     """What went into a run's selection, kept or not; none where it has not begun."""
-    from synth.records import Rejection
+    from synth.records import record_of
 
-    results = reader.results("select")
-    return [result.record if isinstance(result, Rejection) else result for result in results]
+    return [record_of(result) for result in reader.results("select")]
 
 
 def _vectors(settings: SelectSettings, reader: Any, wanted: bool) -> Vectors | None:
@@ -167,16 +160,14 @@ def _vectors(settings: SelectSettings, reader: Any, wanted: bool) -> Vectors | N
 
 
 def _grade(source: Path, run: Path | None, settings: SelectSettings, asking: Asking, strict: bool, json: bool) -> None:
-    from synth.cli.run import execute
-    from synth.cli.stages import flags_recipe
+    from synth.cli.stages import run_flags
 
     if run is None:
         raise UsageError("grading asks a model, and its answers are kept in a run folder", "name one with --run DIR")
     if source.is_dir():
         raise UsageError(f"{source} is a run folder", "grade it with: synth run RECIPE --set select.grade={}")
     data = {"input": str(source.absolute()), "strict_input": strict, "select": settings.model_dump(mode="json")}
-    recipe = flags_recipe(data, run, asking)
-    execute(recipe, run, until="select", steering=asking.steering(), json=json)
+    run_flags(data, run, "select", asking, json)
 
 
 def _what_if(given: _Given, question: str, json: bool) -> None:

@@ -8,12 +8,14 @@ from typing import Annotated
 
 import typer
 
-from synth.cli.common import Debug, Json, guard, log, print_json, say
+from synth.cli.command import command
+from synth.cli.common import Json, log, show
 from synth.errors import CredentialsError, UsageError
 
 Option = typer.Option
 
 
+@command()
 def serve_teacher(
     port: Annotated[int, Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 8008,
     model: Annotated[str, Option(help="The name it answers to.")] = "embedded",
@@ -29,40 +31,34 @@ def serve_teacher(
     batch_s: Annotated[float, Option(min=0, help="Seconds a batch takes.")] = 0.0,
     batch_faults: Annotated[str, Option(help="Faults of batches: shuffled,twice=0.1,missing=0.1,expired=1.")] = "",
     json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Serve the embedded teacher to any OpenAI client, for tests and trials. Stops on Ctrl-C."""
-    with guard(json=json, debug=debug):
-        from synth import embedded
+    from synth import embedded
 
-        def ready(url: str) -> None:
-            if json:
-                print_json({"url": url, "model": model, "pid": os.getpid()})
-            else:
-                say(f"{model} at {url} (stop with Ctrl-C)")
-                log("It writes reference data with known truth, not instruction data.")
+    def ready(url: str) -> None:
+        show(json, f"{model} at {url} (stop with Ctrl-C)", url=url, model=model, pid=os.getpid())
+        if not json:
+            log("It writes reference data with known truth, not instruction data.")
 
-        try:
-            embedded.serve(
-                model,
-                ready,
-                faults=faults,
-                fault_seed=fault_seed,
-                label_path=labels,
-                port=port,
-                latency_ms=latency_ms,
-                capacity=max_concurrency,
-                queue=queue,
-                api_key=_key(api_key_env),
-                hang_s=hang_s,
-                drip_s=drip_s,
-                batch_s=batch_s,
-                batch_faults=batch_faults,
-            )
-        except OSError as error:
-            raise UsageError(
-                f"port {port}: {error.strerror}", "choose another with --port, or 0 for a free one"
-            ) from None
+    try:
+        embedded.serve(
+            model,
+            ready,
+            faults=faults,
+            fault_seed=fault_seed,
+            label_path=labels,
+            port=port,
+            latency_ms=latency_ms,
+            capacity=max_concurrency,
+            queue=queue,
+            api_key=_key(api_key_env),
+            hang_s=hang_s,
+            drip_s=drip_s,
+            batch_s=batch_s,
+            batch_faults=batch_faults,
+        )
+    except OSError as error:
+        raise UsageError(f"port {port}: {error.strerror}", "choose another with --port, or 0 for a free one") from None
 
 
 def _key(name: str | None) -> str | None:

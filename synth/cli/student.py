@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synth.cli.common import Debug, Json, Strict, folder_path, guard, print_json, print_table, read_told, say
+from synth.cli.command import command
+from synth.cli.common import Json, Strict, folder_path, print_json, print_table, read_told, say, show
 from synth.cli.next import then
-from synth.cli.teacher import Asking, MaxCost, Prices
+from synth.cli.teacher import Asking
 from synth.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ Set = Annotated[
 ]
 
 
+@command()
 def train(
     source: Source = None,
     data: Annotated[Path | None, typer.Option(help="A file of records in place of a run folder.")] = None,
@@ -57,39 +59,38 @@ def train(
     set: Set = None,
     strict: Strict = False,
     json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Train a student, or write the config to train it elsewhere.
 
     Example: synth train --data alpaca.json --preset tiny --set max_steps=50 --out runs/student
     """
-    with guard(json=json, debug=debug):
-        records, recipe = _input(source, data, strict)
-        hosts = {"num_processes": num_processes, "num_hosts": num_hosts, "host_rank": host_rank}
-        settings = _settings(recipe, preset, model, hosts | {"rendezvous": rendezvous}, set or [])
-        folder = out or (source / "student" if source else Path("student"))
-        if emit:
-            from synth.student.emit import emit as write_config
+    records, recipe = _input(source, data, strict)
+    hosts = {"num_processes": num_processes, "num_hosts": num_hosts, "host_rank": host_rank}
+    settings = _settings(recipe, preset, model, hosts | {"rendezvous": rendezvous}, set or [])
+    folder = out or (source / "student" if source else Path("student"))
+    if emit:
+        from synth.student.emit import emit as write_config
 
-            paths = [str(path) for path in write_config(emit, records, folder, settings)]
-            print_json({"made": paths}) if json else say("\n".join(f"made {path}" for path in paths))
-            script = folder / "launch.sh"
-            then(*(("bash", script) if str(script) in paths else (*TRAIN_WITH[emit], folder / f"{emit}.yaml")))
-            return
-        from synth.cli.progress import Line
-        from synth.stages.train import train as fit
+        paths = [str(path) for path in write_config(emit, records, folder, settings)]
+        show(json, "\n".join(f"made {path}" for path in paths), made=paths)
+        script = folder / "launch.sh"
+        then(*(("bash", script) if str(script) in paths else (*TRAIN_WITH[emit], folder / f"{emit}.yaml")))
+        return
+    from synth.cli.progress import Line
+    from synth.stages.train import train as fit
 
-        line = Line()
-        done = fit(records, folder, settings, lambda now: line(f"training: {now}", now.is_over))
-        facts = {"student": str(done.path), "steps": done.steps, "tokens": done.tokens, "seconds": done.seconds}
-        facts |= {"loss_first": done.loss_first, "loss_last": done.loss_last, "weights_sha256": done.weights_sha256}
-        facts |= {"truncated": len(done.truncated), "left_out": len(done.unlearnable)}
-        if json:
-            print_json(facts)
-        else:
-            print_table("The student", ["what", "value"], [[name, str(value)] for name, value in facts.items()])
+    line = Line()
+    done = fit(records, folder, settings, lambda now: line(f"training: {now}", now.is_over))
+    facts = {"student": str(done.path), "steps": done.steps, "tokens": done.tokens, "seconds": done.seconds}
+    facts |= {"loss_first": done.loss_first, "loss_last": done.loss_last, "weights_sha256": done.weights_sha256}
+    facts |= {"truncated": len(done.truncated), "left_out": len(done.unlearnable)}
+    if json:
+        print_json(facts)
+    else:
+        print_table("The student", ["what", "value"], [[name, str(value)] for name, value in facts.items()])
 
 
+@command("max_cost", "price")
 def evaluate(
     source: Annotated[Path, typer.Argument(help="A run folder with a student, or a model folder.", show_default=False)],
     tasks: Annotated[
@@ -105,25 +106,22 @@ def evaluate(
         str | None, typer.Option(help="Tasks of lm-evaluation-harness, by comma; synth_held_out is our own.")
     ] = None,
     max_tasks: Annotated[int | None, typer.Option(help="Only the first tasks, this many.")] = None,
-    max_cost: MaxCost = None,
-    price: Prices = None,
+    asking: Asking = Asking(),
     json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Examine a student: the share of right answers, with 95 % intervals.
 
     Example: synth evaluate runs/quickstart --ablation
     """
-    with guard(json=json, debug=debug):
-        settings = _evaluate_settings(source, max_tasks)
-        if harness:
-            print_json(_harness(source, tasks, harness.split(","), settings))
-        elif modes:
-            _modes(source, [] if modes == "all" else modes.split(","), settings, json)
-        elif ablation:
-            _ablation(source, tasks, settings, json)
-        else:
-            _examine(source, tasks, settings, Asking(max_cost=max_cost, prices=tuple(price or ())), json)
+    settings = _evaluate_settings(source, max_tasks)
+    if harness:
+        print_json(_harness(source, tasks, harness.split(","), settings))
+    elif modes:
+        _modes(source, [] if modes == "all" else modes.split(","), settings, json)
+    elif ablation:
+        _ablation(source, tasks, settings, json)
+    else:
+        _examine(source, tasks, settings, asking, json)
 
 
 def _input(source: Path | None, data: Path | None, strict: bool) -> tuple[list[Record], Recipe | None]:

@@ -9,10 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
-from synth.cli.common import Debug, Json, guard, print_json, print_table, say
+from synth.cli.command import command
+from synth.cli.common import Json, print_json, print_table, say
 from synth.errors import UsageError
 
 
+@command()
 def import_(
     file: Annotated[
         Path, typer.Argument(help="Talks (ShareGPT, messages) or trees (OpenAssistant).", show_default=False)
@@ -32,42 +34,40 @@ def import_(
     threads: Annotated[str, typer.Option(help="Of trees: best, all, or a number N for the N best ranks.")] = "best",
     pairs: Annotated[Path | None, typer.Option(help="Of trees: write pairs of ranked answers here as well.")] = None,
     json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Clean conversations and make them a file of records.
 
     Each talk removed is listed in OUT.removed.jsonl with its reason. Example: synth import talks.json --out talks.jsonl
     """
-    with guard(json=json, debug=debug):
-        from synth.fileio import atomic_write
-        from synth.sources.cleaning import Cleaning, estimated_tokens, import_talks
-        from synth.sources.trees import pairs as pairs_of
+    from synth.fileio import atomic_write
+    from synth.sources.cleaning import Cleaning, estimated_tokens, import_talks
+    from synth.sources.trees import pairs as pairs_of
 
-        if not (threads in ("best", "all") or (threads.isdecimal() and int(threads) > 0)):
-            raise UsageError(f"--threads {threads}: there is no such choice", "Take best, all or a number from 1.")
-        count = _counter(tokenizer) if tokenizer else estimated_tokens
-        cleaning = Cleaning(min_exchanges, frozenset(language or ()), _phrases(blocked), max_tokens, count)
-        found = import_talks(file, cleaning, threads)
-        atomic_write(out, _lines(record.to_dict() for record in found.cleaned.records))
-        removed = out.with_name(f"{out.name}.removed.jsonl")
-        atomic_write(removed, _lines({"where": where, "reason": reason} for where, reason in found.cleaned.removed))
-        rows = [pair for tree in found.trees for pair in pairs_of(tree)] if pairs else []
-        if pairs:
-            atomic_write(pairs, _lines(rows))
-        counts = {"talks": found.cleaned.talks, "records": len(found.cleaned.records), "pairs": len(rows)}
-        counts |= found.counts
-        if json:
-            told = {"removed": found.cleaned.reasons, "changed": dict(found.cleaned.changed)}
-            print_json({"file": str(file), "out": str(out), **counts, **told})
-            return
-        say(f"{out}: {counts['records']:,} records of {counts['talks']:,} talks of {file}.")
-        for title, table in (
-            ("Removed", found.cleaned.reasons),
-            ("Changed", found.cleaned.changed),
-            ("Trees", found.counts),
-        ):
-            if table:
-                print_table(title, ("what", "number"), [(name, f"{number:,}") for name, number in table.items()])
+    if not (threads in ("best", "all") or (threads.isdecimal() and int(threads) > 0)):
+        raise UsageError(f"--threads {threads}: there is no such choice", "Take best, all or a number from 1.")
+    count = _counter(tokenizer) if tokenizer else estimated_tokens
+    cleaning = Cleaning(min_exchanges, frozenset(language or ()), _phrases(blocked), max_tokens, count)
+    found = import_talks(file, cleaning, threads)
+    atomic_write(out, _lines(record.to_dict() for record in found.cleaned.records))
+    removed = out.with_name(f"{out.name}.removed.jsonl")
+    atomic_write(removed, _lines({"where": where, "reason": reason} for where, reason in found.cleaned.removed))
+    rows = [pair for tree in found.trees for pair in pairs_of(tree)] if pairs else []
+    if pairs:
+        atomic_write(pairs, _lines(rows))
+    counts = {"talks": found.cleaned.talks, "records": len(found.cleaned.records), "pairs": len(rows)}
+    counts |= found.counts
+    if json:
+        told = {"removed": found.cleaned.reasons, "changed": dict(found.cleaned.changed)}
+        print_json({"file": str(file), "out": str(out), **counts, **told})
+        return
+    say(f"{out}: {counts['records']:,} records of {counts['talks']:,} talks of {file}.")
+    for title, table in (
+        ("Removed", found.cleaned.reasons),
+        ("Changed", found.cleaned.changed),
+        ("Trees", found.counts),
+    ):
+        if table:
+            print_table(title, ("what", "number"), [(name, f"{number:,}") for name, number in table.items()])
 
 
 def _phrases(path: Path | None) -> tuple[str, ...]:

@@ -13,36 +13,52 @@ if TYPE_CHECKING:
     from synth.pipeline import Steering
     from synth.recipe import Recipe
 
-Teacher = Annotated[str | None, typer.Option(help="BACKEND:MODEL, for example openai:gpt-4.1-mini or embedded.")]
-BaseUrl = Annotated[str | None, typer.Option(help="URL of an OpenAI-compatible server.")]
-Concurrency = Annotated[int | None, typer.Option(min=1, help="Requests in flight; found by itself when not given.")]
-MaxCost = Annotated[float | None, typer.Option(help="Stop before more dollars than this are spent, by known prices.")]
-Prices = Annotated[
-    list[str] | None,
-    typer.Option("--price", metavar="MODEL=PROMPT/ANSWER", help="Dollars per million tokens; once for each model."),
-]
-Accept = Annotated[
-    bool,
-    typer.Option("--accept-changes", help="Ask anew what a changed recipe or flag leaves behind in the run folder."),
-]
+
+SERVER = ("teacher", "base_url", "concurrency", "max_cost", "price")
+"""The fields of Asking that every command which asks a teacher has flags for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
     """Who is asked, what may be spent, and whether a changed recipe may cost anything, as flags say."""
 
-    teacher: str | None = None
-    judge: str | None = None
-    base_url: str | None = None
-    concurrency: int | None = None
-    max_cost: float | None = None
-    prices: tuple[str, ...] = ()
-    accept_changes: bool = False
+    teacher: Annotated[str | None, typer.Option(help="BACKEND:MODEL, for example openai:gpt-4.1-mini or embedded.")] = (
+        None
+    )
+    judge: Annotated[str | None, typer.Option(help="BACKEND:MODEL of the judge; the teacher by default.")] = None
+    base_url: Annotated[str | None, typer.Option(help="URL of an OpenAI-compatible server.")] = None
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, help="Requests in flight; found by itself when not given.")
+    ] = None
+    max_cost: Annotated[
+        float | None, typer.Option(help="Stop before more dollars than this are spent, by known prices.")
+    ] = None
+    price: Annotated[
+        list[str] | None,
+        typer.Option("--price", metavar="MODEL=PROMPT/ANSWER", help="Dollars per million tokens; once for each model."),
+    ] = None
+    accept_changes: Annotated[
+        bool,
+        typer.Option(
+            "--accept-changes", help="Ask anew what a changed recipe or flag leaves behind in the run folder."
+        ),
+    ] = False
 
     @property
     def names_models(self) -> bool:
         """Is a model or its server named?"""
         return any((self.teacher, self.judge, self.base_url, self.concurrency))
+
+    @property
+    def section(self) -> dict[str, Any]:
+        """The `teacher:` section of a recipe. Raises UsageError that lists the backends where no teacher is named."""
+        from synth.models import parse_teacher
+
+        if not self.teacher and not self.base_url:
+            raise no_teacher()
+        backend, model = parse_teacher(self.teacher or "openai")
+        own = {"model": model, "base_url": self.base_url, "concurrency": self.concurrency}
+        return {"backend": backend} | {name: value for name, value in own.items() if value}
 
     @property
     def overrides(self) -> list[str]:
@@ -56,28 +72,13 @@ class Asking:
         """`recipe` with the cap and the prices of the flags."""
         from synth.pipeline.money import with_caps
 
-        return with_caps(recipe, self.max_cost, self.prices)
+        return with_caps(recipe, self.max_cost, self.price or ())
 
     def steering(self, only_from: str | None = None) -> Steering:
         """How the run may change its folder."""
         from synth.pipeline import Steering
 
         return Steering(accept_changes=self.accept_changes, only_from=only_from)
-
-
-def model_section(teacher: str | None, base_url: str | None, concurrency: int | None) -> dict[str, Any]:
-    """The `teacher:` section of a recipe for --teacher BACKEND:MODEL and --base-url.
-
-    Raises UsageError that lists the backends where neither is given.
-    """
-    from synth.models import parse_teacher
-
-    if not teacher and not base_url:
-        raise no_teacher()
-    backend, model = parse_teacher(teacher or "openai")
-    section: dict[str, Any] = {"backend": backend} | ({"model": model} if model else {})
-    section |= {"base_url": base_url} if base_url else {}
-    return section | ({"concurrency": concurrency} if concurrency else {})
 
 
 def no_teacher() -> UsageError:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from synth.engine.between import drop_stages, has_produced, note_moved
 from synth.engine.ledger import FILE_NAME, LedgerReader
+from synth.errors import UsageError
 from synth.fileio import atomic_write
 from synth.given import flat, read_text
 from synth.pipeline.changes import Changes, endpoints, has_asked, refusal
@@ -46,10 +48,19 @@ def _follow(
         tell("looking up which stored answers can be used again; nothing is sent")
         if rows := asked_anew(read_run_recipe(run_dir), changes.recipe, run_dir, names, places):
             raise refusal(run_dir, changes, remade, rows)
-    tell("\n  ".join([f"{run_dir}: its recipe changed", *changes.told()]))
+    if said := replace(changes, old=_as_read(run_dir, changes.old)).told():
+        tell("\n  ".join([f"{run_dir}: its recipe changed", *said]))
     if places:
         note_moved(run_dir, ledger, places)
     drop_stages(run_dir, names)
+
+
+def _as_read(run_dir: Path, old: Mapping[str, Any]) -> dict[str, Any]:
+    """`old` with the settings that the version which made the folder did not know, as this one reads its recipe."""
+    try:
+        return flat(shaping(read_run_recipe(run_dir).model_dump(mode="json"))) | dict(old)
+    except UsageError:
+        return dict(old)
 
 
 def _identity(run_dir: Path) -> dict[str, Any] | None:

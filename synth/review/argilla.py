@@ -16,7 +16,7 @@ from synth.engine.funnel import data_stages
 from synth.engine.ledger import LedgerReader, Result
 from synth.errors import InputError
 from synth.fileio import atomic_file
-from synth.records import Record
+from synth.records import Record, record_of
 from synth.verdicts import FILE_NAME, QUESTIONS, TEXTS, Verdict, add_verdicts, current, read_verdicts, row_key
 
 CHECKS = "checks"
@@ -31,7 +31,7 @@ def export_rows(run_dir: Path, out: Path) -> int:
     with LedgerReader(run_dir) as ledger, atomic_file(out) as file:
         names = data_stages(ledger)
         for result in ledger.results(names[-1]) if names else ():
-            record = result if isinstance(result, Record) else result.record
+            record = record_of(result)
             row = record_form(result, said.get(row_key(record), {}))
             file.write((",\n" if count else "[\n").encode() + json.dumps(row).encode())
             count += 1
@@ -41,7 +41,7 @@ def export_rows(run_dir: Path, out: Path) -> int:
 
 def record_form(result: Result, said: Mapping[str, Verdict]) -> dict[str, Any]:
     """One row as Argilla's record."""
-    record = result if isinstance(result, Record) else result.record
+    record = record_of(result)
     fields = {name: getattr(record, name) for name in TEXTS} | ({"conversation": record.talk} if record.talk else {})
     line, meta = record.lineage, record.meta
     notes = {"operator": line.operator, "generation": line.generation, "model": line.model}

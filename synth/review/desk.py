@@ -16,7 +16,7 @@ import numpy as np
 
 from synth.engine.ledger import Result
 from synth.errors import SynthError
-from synth.records import Record, Rejection
+from synth.records import Record, Rejection, record_of
 from synth.review.index import RowIndex, signed
 from synth.review.source import Source
 from synth.review.table import VERDICTS, Found, Table, Wanted
@@ -39,7 +39,7 @@ class Row:
     @property
     def record(self) -> Record:
         """The record, kept or not."""
-        return self.result if isinstance(self.result, Record) else self.result.record
+        return record_of(self.result)
 
     @property
     def rejection(self) -> Rejection | None:
@@ -125,7 +125,7 @@ class Desk:
         result = self.source.result(stage, ordinal, place)
         if result is None:
             return None
-        record = result if isinstance(result, Record) else result.record
+        record = record_of(result)
         with self._lock:
             self._read_verdicts()
             return Row(stage, ordinal, place, result, self._said.get(row_key(record), {}))

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from synth.engine.ledger import Result, results_from_json
-from synth.records import Record, digest
+from synth.records import Record, digest, record_of
 from synth.review.source import Source
 from synth.tokens import NO_SPACES
 from synth.verdicts import row_key
@@ -100,7 +100,7 @@ class RowIndex:
                 self._add(stage, ordinal, number, result)
 
     def _add(self, stage: str, ordinal: int, place: int, result: Result) -> None:
-        record = result if isinstance(result, Record) else result.record
+        record = record_of(result)
         facets = [self._name(value) for value in facets_of(stage, result)]
         own, key = signed(record.id), signed(row_key(record))
         known = self._db.execute("SELECT text FROM rows WHERE key=? LIMIT 1", (key,)).fetchone()
@@ -184,7 +184,7 @@ def _continues(old: dict[str, Any], new: dict[str, Any]) -> bool:
 def facets_of(stage: str, result: Result) -> tuple[str, ...]:
     """The values of FACETS of a row."""
     is_kept = isinstance(result, Record)
-    record = result if isinstance(result, Record) else result.record
+    record = record_of(result)
     reason = "" if isinstance(result, Record) else f"{result.check}: {result.reason}"
     language, category = (_short(record.meta.get(name)) for name in ("language", "category"))
     line = record.lineage

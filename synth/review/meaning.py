@@ -15,7 +15,7 @@ from synth.checks.semantic import static_vectors
 from synth.engine.ledger import LedgerReader, results_from_json
 from synth.errors import SynthError
 from synth.pipeline import read_run_recipe
-from synth.records import Record
+from synth.records import record_of
 from synth.review.desk import Desk, Row
 
 CHUNK = 1024
@@ -57,8 +57,7 @@ class Meaning:
         sql = "SELECT ordinal, results FROM outcomes WHERE stage=? ORDER BY ordinal"
         for ordinal, text in ledger.rows(sql, stage):
             for place, result in enumerate(results_from_json(text)):
-                record = result if isinstance(result, Record) else result.record
-                yield ordinal, place, record.task()
+                yield ordinal, place, record_of(result).task()
 
     def nearest(self, row: Row) -> Sequence[tuple[float, Row]]:
         """The rows of the last stage that are nearest in meaning to a row's task, each task once, with cosines."""

@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 
 from synth.engine.run import Engine, Item, StagePlan
 from synth.given import StrictSettings
-from synth.records import Record, Rejection, digest
+from synth.records import Record, Rejection, digest, record_of
 from synth.stages.stage import Stage
 from synth.student.mix import allocate, drawn_order, easy_to_hard
 from synth.student.presets import Order
@@ -71,7 +71,7 @@ async def mix(engine: Engine, records: AsyncIterator[Record], settings: MixSetti
 
     async def items() -> AsyncIterator[Item]:
         for result in results:
-            yield Item((result.record if isinstance(result, Rejection) else result).id, result=result)
+            yield Item(record_of(result).id, result=result)
 
     if settings.order == "difficulty" and (bare := sum("complexity" not in one.meta for one in given)):
         engine.note(

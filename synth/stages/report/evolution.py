@@ -11,7 +11,7 @@ from itertools import chain as joined
 
 from synth.engine.funnel import begun_stages
 from synth.engine.ledger import LedgerReader
-from synth.records import Record, Rejection, digest
+from synth.records import Record, Rejection, digest, record_of
 from synth.stages.report.blocks import Piece, show
 
 NUM_LINEAGES = 3
@@ -53,7 +53,7 @@ def _chains(ledger: LedgerReader, facts: EvolutionFacts) -> Iterator[list[Record
     chain: list[Record] = []
     names = [stage.name for stage in begun_stages(ledger) if stage.kind == "children"]
     for result in joined.from_iterable(ledger.results(name) for name in names):
-        line = result.lineage if isinstance(result, Record) else result.record.lineage
+        line = record_of(result).lineage
         if line.generation == 0:
             if chain:
                 yield chain

@@ -10,7 +10,7 @@ from pathlib import Path
 from synth.engine.funnel import begun_stages
 from synth.engine.ledger import LedgerReader
 from synth.metrics import bootstrap_interval, mean, wilson_interval
-from synth.records import Rejection
+from synth.records import Rejection, record_of
 from synth.stages.report import charts
 from synth.stages.report.blocks import Block, Cell, Figure, Note, Table, show
 from synth.stages.report.quality import grades_of
@@ -44,7 +44,7 @@ def collect_people(ledger: LedgerReader, run_dir: Path) -> PeopleFacts:
     facts = PeopleFacts(verdicts, alpha(verdicts), decisions(verdicts))
     for stage in begun_stages(ledger) if facts.decided else ():
         for result in ledger.results(stage.name):
-            record = result.record if isinstance(result, Rejection) else result
+            record = record_of(result)
             verdict = facts.decided.get(row_key(record))
             if verdict is None:
                 continue

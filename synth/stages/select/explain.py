@@ -19,7 +19,7 @@ from synth.engine.entries import request_key
 from synth.engine.ledger import LedgerReader
 from synth.engine.stored import stored_models
 from synth.models.embeddings import embedding_request, read_vector
-from synth.records import Record, Rejection, canonical_json, digest
+from synth.records import Record, Rejection, canonical_json, digest, record_of
 from synth.stages.select.checking import STAGE, Result, admit, apply_checks, refusals
 from synth.stages.select.keep import CRITERIA, grade_of, keep, text_of
 from synth.stages.select.people import read_decisions, with_edit
@@ -100,7 +100,7 @@ def content_key(record: Record) -> str:
 
 def stored_grades(results: Iterable[Result]) -> dict[str, Result]:
     """The results of a run's grading stage, by what was graded."""
-    return {content_key(r.record if isinstance(r, Rejection) else r): r for r in results}
+    return {content_key(record_of(r)): r for r in results}
 
 
 def explain(
@@ -164,13 +164,12 @@ def graded_values(results: Iterable[Result]) -> dict[str, list[float]]:
     """Every grade that records carry, kept or not: criterion -> grades, those without any left out."""
     values: dict[str, list[float]] = {}
     for result in results:
-        meta = (result.record if isinstance(result, Rejection) else result).meta
-        for name in (*CRITERIA, "overall"):
-            if (grade := grade_of(result.record if isinstance(result, Rejection) else result, name)) is not None:
-                values.setdefault(name, []).append(grade)
-        for name in ("complexity", "ifd"):
-            if isinstance(meta.get(name), int | float):
-                values.setdefault(name, []).append(float(meta[name]))
+        record = record_of(result)
+        found = {name: grade_of(record, name) for name in (*CRITERIA, "overall")}
+        found |= {name: record.meta.get(name) for name in ("complexity", "ifd")}
+        for name, value in found.items():
+            if isinstance(value, int | float):
+                values.setdefault(name, []).append(float(value))
     return values
 
 
