@@ -6,12 +6,13 @@ later one stays.
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from synth.errors import StorageError
 
@@ -25,6 +26,11 @@ def atomic_write(path: str | Path, data: str | bytes) -> None:
     content = data.encode("utf-8") if isinstance(data, str) else data
     with atomic_file(path) as file:
         file.write(content)
+
+
+def json_lines(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Rows as JSON lines, ASCII only."""
+    return "".join(json.dumps(row) + "\n" for row in rows)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from synth.api.running import run
 from synth.api.teacher import TeacherLike, as_teacher
 from synth.api.watch import Progress
-from synth.fileio import atomic_write
+from synth.fileio import atomic_write, json_lines
 from synth.given import contents_of
 from synth.pipeline import RunResult
 from synth.records import Record, SeedTask, digest
@@ -39,7 +38,7 @@ def bootstrap(
     again costs nothing. `seed`: the run's. Raises SynthError, InputError where a setting is wrong.
     """
     given = SEED_FILE if seeds is None else seeds
-    rows = Path(given) if isinstance(given, str | Path) else _lines(task.to_dict() for task in given)
+    rows = Path(given) if isinstance(given, str | Path) else json_lines(task.to_dict() for task in given)
     section = {"num_tasks": num_tasks, **settings}
     return _alone("bootstrap", section, teacher, rows, run_dir, seed, progress)
 
@@ -116,7 +115,7 @@ def _rows(records: Records) -> str | Path:
         return Path(records)
     if isinstance(records, RunResult):
         records = records.records()
-    return _lines(_record(one).to_dict() for one in records)
+    return json_lines(_record(one).to_dict() for one in records)
 
 
 def _record(given: Record | Mapping[str, str] | str) -> Record:
@@ -125,7 +124,3 @@ def _record(given: Record | Mapping[str, str] | str) -> Record:
     if isinstance(given, str):
         return Record(given)
     return Record(given["instruction"], given.get("input") or "", given.get("output") or "")
-
-
-def _lines(rows: Iterable[dict[str, Any]]) -> str:
-    return "".join(json.dumps(row, ensure_ascii=True) + "\n" for row in rows)

@@ -78,13 +78,13 @@ def _in_memory(
     file: Path, out: tuple[Path, Path], with_input: bool, strict: bool, settings: dict[str, Any]
 ) -> dict[str, int]:
     from synth.checks.dedup import dedup as novel_part
-    from synth.fileio import atomic_write
+    from synth.fileio import atomic_write, json_lines
 
     source = read_told(file, strict=strict, require_output=False)
     texts = [_text(record, with_input) for record in source.records]
     found = novel_part(texts, **settings)
-    atomic_write(out[0], _lines([source.records[index].to_dict() for index in found.kept]))
-    atomic_write(out[1], _lines([_pair(texts, r.index, r.nearest, r.score) for r in found.removed]))
+    atomic_write(out[0], json_lines([source.records[index].to_dict() for index in found.kept]))
+    atomic_write(out[1], json_lines([_pair(texts, r.index, r.nearest, r.score) for r in found.removed]))
     counts = {"rows": len(texts), "kept": len(found.kept), "removed": len(found.removed)}
     return counts | {"skipped": source.num_skipped}
 
@@ -110,7 +110,7 @@ def _through_files(
 ) -> dict[str, int]:
     """The file is read twice: for what is compared, and to write each row as its verdict comes."""
     from synth.checks.corpus_join import novel_in_corpus
-    from synth.fileio import atomic_file
+    from synth.fileio import atomic_file, json_lines
     from synth.sources import Source, stream_records
     from synth.sources.rows import Reading
 
@@ -123,10 +123,10 @@ def _through_files(
             counts["rows"] += 1
             counts["kept" if verdict is None else "removed"] += 1
             if verdict is None:
-                kept.write(_lines([record.to_dict()]).encode())
+                kept.write(json_lines([record.to_dict()]).encode())
             else:
                 text = {verdict.index: _text(record, with_input)}
-                removed.write(_lines([_pair(text, verdict.index, verdict.nearest, verdict.score)]).encode())
+                removed.write(json_lines([_pair(text, verdict.index, verdict.nearest, verdict.score)]).encode())
     source = Source([], tuple(reading.mistakes), tuple(reading.notes()))
     for line in source.told(file):
         log(line)
@@ -147,9 +147,3 @@ def _pair(texts: Sequence[str] | Mapping[int, str], index: int, nearest: int | N
         return told | {"reason": "no_tokens"}
     told |= {"score": score, "nearest_row": nearest + 1}
     return told | ({} if isinstance(texts, Mapping) else {"nearest": texts[nearest]})
-
-
-def _lines(rows: list[dict[str, Any]]) -> str:
-    import json as json_module
-
-    return "".join(json_module.dumps(row, ensure_ascii=True) + "\n" for row in rows)

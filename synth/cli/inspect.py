@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -61,27 +60,22 @@ def _request_rows(totals: list[dict[str, Any]]) -> list[list[str]]:
 
 
 def _status(folder: Path) -> dict[str, Any]:
-    from synth.engine.funnel import begun_stages
+    from synth.engine.funnel import begun_stages, count_funnel
     from synth.engine.ledger import LedgerReader
     from synth.engine.lock import is_held
-    from synth.records import Record
 
     reader = LedgerReader(folder)
-    stages: dict[str, Any] = {}
-    states = reader.stages()
-    begun = begun_stages(reader)
-    unfinished = "running" if is_held(folder) else "stopped"
-    for name in (stage.name for stage in begun):
-        kept, rejected = 0, Counter[str]()
-        for result in reader.results(name):
-            if isinstance(result, Record):
-                kept += 1
-            else:
-                rejected[f"{result.check}: {result.reason}"] += 1
-        state = "done" if states[name]["state"] == "done" else unfinished
-        stages[name] = {"state": state, "kept": kept, "rejected": dict(rejected.most_common())}
+    states, unfinished = reader.stages(), "running" if is_held(folder) else "stopped"
+    stages = {
+        one.stage: {
+            "state": "done" if states[one.stage]["state"] == "done" else unfinished,
+            "kept": one.kept,
+            "rejected": one.by_reason,
+        }
+        for one in count_funnel(reader, samples=0).stages
+    }
     count, cost = reader.maybe_paid_twice()
-    order = [name for stage in begun for name in (stage.name, *stage.helpers)]
+    order = [name for stage in begun_stages(reader) for name in (stage.name, *stage.helpers)]
     place = {name: number for number, name in enumerate(order)}
     requests = sorted(reader.request_totals(), key=lambda row: place.get(row["stage"], -1))
     facts = {"run": str(folder), "stages": stages, "requests": requests, "cost": round(reader.spent()[0], 6)}

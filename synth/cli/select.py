@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from synth.cli.command import command
-from synth.cli.common import Json, Strict, folder_path, log, print_json, print_table, read_told, say
+from synth.cli.common import Json, MaybeRunDir, Strict, log, print_json, print_table, read_told, say
 from synth.cli.teacher import SERVER, Asking
 from synth.errors import SynthError, UsageError
 
@@ -44,13 +44,8 @@ def select(
         typer.Option(help="CHECK.OPTION=V1,V2,... : how many each value would refuse; keep.min_grade=3,4 for grades."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write the rows that are kept to this .jsonl file.")] = None,
-    grade: Annotated[
-        bool, typer.Option("--grade", help="Let a model grade what passes the checks; needs --run.")
-    ] = False,
-    run: Annotated[
-        Path | None,
-        typer.Option("--run", parser=folder_path, metavar="DIR", help="The run folder in which SOURCE is graded."),
-    ] = None,
+    grade: Annotated[bool, typer.Option("--grade", help="Let a model grade what passes; needs --run.")] = False,
+    run: MaybeRunDir = None,
     strict: Strict = False,
     asking: Asking = Asking(),
     json: Json = False,
@@ -67,16 +62,17 @@ def select(
         return
     needs_vectors = (what_if or "").startswith(("semantic.", "keep.min_distance"))
     given = _read(source, _settings(source, check, changes), needs_vectors, strict)
-    if what_if:
-        _what_if(given, what_if, json)
-        return
+    _what_if(given, what_if, json) if what_if else _explain(given, explain, out, source, json)
+
+
+def _explain(given: _Given, with_samples: bool, out: Path | None, source: Path, json: bool) -> None:
     found = given.explained()
     if out:
         _write_kept(found.results, out, source)
     if json:
         print_json(found.to_dict() | {"grades": _histograms(found.results)})
     else:
-        _print(found.to_dict(), explain)
+        _print(found.to_dict(), with_samples)
         _print_grades(found.results)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -41,22 +41,16 @@ def serve_teacher(
             log("It writes reference data with known truth, not instruction data.")
 
     try:
-        embedded.serve(
-            model,
-            ready,
-            faults=faults,
-            fault_seed=fault_seed,
-            label_path=labels,
-            port=port,
-            latency_ms=latency_ms,
-            capacity=max_concurrency,
-            queue=queue,
-            api_key=_key(api_key_env),
-            hang_s=hang_s,
-            drip_s=drip_s,
-            batch_s=batch_s,
-            batch_faults=batch_faults,
-        )
+        key = _key(api_key_env)
+        given: dict[str, Any] = {
+            "faults": faults,
+            "fault_seed": fault_seed,
+            "label_path": labels,
+            "hang_s": hang_s,
+            "drip_s": drip_s,
+        }
+        given |= {"latency_ms": latency_ms, "capacity": max_concurrency, "queue": queue, "batch_s": batch_s}
+        embedded.serve(model, ready, port=port, api_key=key, batch_faults=batch_faults, **given)
     except OSError as error:
         raise UsageError(f"port {port}: {error.strerror}", "choose another with --port, or 0 for a free one") from None
 

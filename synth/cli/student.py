@@ -68,14 +68,19 @@ def train(
     hosts = {"num_processes": num_processes, "num_hosts": num_hosts, "host_rank": host_rank}
     settings = _settings(recipe, preset, model, hosts | {"rendezvous": rendezvous}, set or [])
     folder = out or (source / "student" if source else Path("student"))
-    if emit:
-        from synth.student.emit import emit as write_config
+    _emit(emit, records, folder, settings, json) if emit else _train(records, folder, settings, json)
 
-        paths = [str(path) for path in write_config(emit, records, folder, settings)]
-        show(json, "\n".join(f"made {path}" for path in paths), made=paths)
-        script = folder / "launch.sh"
-        then(*(("bash", script) if str(script) in paths else (*TRAIN_WITH[emit], folder / f"{emit}.yaml")))
-        return
+
+def _emit(tool: str, records: list[Record], folder: Path, settings: TrainSettings, json: bool) -> None:
+    from synth.student.emit import emit
+
+    paths = [str(path) for path in emit(tool, records, folder, settings)]
+    show(json, "\n".join(f"made {path}" for path in paths), made=paths)
+    script = folder / "launch.sh"
+    then(*(("bash", script) if str(script) in paths else (*TRAIN_WITH[tool], folder / f"{tool}.yaml")))
+
+
+def _train(records: list[Record], folder: Path, settings: TrainSettings, json: bool) -> None:
     from synth.cli.progress import Line
     from synth.stages.train import train as fit
 

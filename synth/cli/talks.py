@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json as json_module
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from synth.cli.command import command
-from synth.cli.common import Json, print_json, print_table, say
+from synth.cli.common import Json, print_table, show
 from synth.errors import UsageError
 
 
@@ -39,7 +38,7 @@ def import_(
 
     Each talk removed is listed in OUT.removed.jsonl with its reason. Example: synth import talks.json --out talks.jsonl
     """
-    from synth.fileio import atomic_write
+    from synth.fileio import atomic_write, json_lines
     from synth.sources.cleaning import Cleaning, estimated_tokens, import_talks
     from synth.sources.trees import pairs as pairs_of
 
@@ -48,26 +47,20 @@ def import_(
     count = _counter(tokenizer) if tokenizer else estimated_tokens
     cleaning = Cleaning(min_exchanges, frozenset(language or ()), _phrases(blocked), max_tokens, count)
     found = import_talks(file, cleaning, threads)
-    atomic_write(out, _lines(record.to_dict() for record in found.cleaned.records))
+    atomic_write(out, json_lines(record.to_dict() for record in found.cleaned.records))
     removed = out.with_name(f"{out.name}.removed.jsonl")
-    atomic_write(removed, _lines({"where": where, "reason": reason} for where, reason in found.cleaned.removed))
+    atomic_write(removed, json_lines({"where": where, "reason": reason} for where, reason in found.cleaned.removed))
     rows = [pair for tree in found.trees for pair in pairs_of(tree)] if pairs else []
     if pairs:
-        atomic_write(pairs, _lines(rows))
-    counts = {"talks": found.cleaned.talks, "records": len(found.cleaned.records), "pairs": len(rows)}
-    counts |= found.counts
-    if json:
-        told = {"removed": found.cleaned.reasons, "changed": dict(found.cleaned.changed)}
-        print_json({"file": str(file), "out": str(out), **counts, **told})
-        return
-    say(f"{out}: {counts['records']:,} records of {counts['talks']:,} talks of {file}.")
-    for title, table in (
-        ("Removed", found.cleaned.reasons),
-        ("Changed", found.cleaned.changed),
-        ("Trees", found.counts),
-    ):
+        atomic_write(pairs, json_lines(rows))
+    counts = {"talks": found.cleaned.talks, "records": len(found.cleaned.records), "pairs": len(rows)} | found.counts
+    tables = {"removed": found.cleaned.reasons, "changed": dict(found.cleaned.changed)}
+    told = f"{out}: {counts['records']:,} records of {counts['talks']:,} talks of {file}."
+    show(json, told, file=str(file), out=str(out), **counts, **tables)
+    for title, table in () if json else (tables | {"trees": found.counts}).items():
         if table:
-            print_table(title, ("what", "number"), [(name, f"{number:,}") for name, number in table.items()])
+            shown = [(name, f"{number:,}") for name, number in table.items()]
+            print_table(title.capitalize(), ("what", "number"), shown)
 
 
 def _phrases(path: Path | None) -> tuple[str, ...]:
@@ -85,7 +78,3 @@ def _counter(folder: Path) -> Callable[[str], int]:
 
     tokenizer = load_tokenizer(str(folder))
     return lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
-
-
-def _lines(rows: Iterable[dict[str, Any]]) -> str:
-    return "".join(json_module.dumps(row, ensure_ascii=True) + "\n" for row in rows)

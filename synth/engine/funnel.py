@@ -69,6 +69,11 @@ class StageCount:
         """All that this stage rejected."""
         return self.reasons.total()
 
+    @property
+    def by_reason(self) -> dict[str, int]:
+        """`check: reason` → rejections, the most frequent first."""
+        return {f"{check}: {reason}": count for (check, reason), count in self.reasons.most_common()}
+
 
 @dataclass(frozen=True, slots=True)
 class Funnel:

@@ -70,9 +70,9 @@ def run(
 
     A folder follows its recipe: what a change does not concern stays; `steering` says what else may happen. `offline`:
     parse and check the stored answers anew and send nothing; where fewer records would be left than there are, only
-    with `fewer`. `show` is called with the counters and returns a context manager that draws them. `tell` is called
-    with each line about a changed recipe and about rows of the input file that were skipped or changed, before anything
-    is sent; `show_work` with how far training and examining are, and whether that was the end of it.
+    with `fewer`. `show` is called with the counters and returns a context manager that draws them; `tell` with each
+    line about a changed recipe and about rows of the input file, before anything is sent; `show_work` with how far
+    training and examining are, and whether that was the end of it.
     Raises SynthError; what was paid for is in the ledger by then.
     """
     wanted = _until(recipe, until)

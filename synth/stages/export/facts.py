@@ -33,9 +33,8 @@ def run_facts(run_dir: Path) -> dict[str, Any]:
 
 
 def _row(stage: StageCount) -> dict[str, Any]:
-    reasons = {f"{check}: {reason}": count for (check, reason), count in stage.reasons.most_common()}
     came_in = stage.received + stage.joined
-    return {"stage": stage.stage, "in": came_in, "made": stage.made, "kept": stage.kept, "reasons": reasons}
+    return {"stage": stage.stage, "in": came_in, "made": stage.made, "kept": stage.kept, "reasons": stage.by_reason}
 
 
 def _contamination(stages: list[StageCount], begun: dict[str, Any]) -> str:

@@ -15,19 +15,21 @@ NamedChecks = Sequence[tuple[str, Check]]
 
 
 def apply_checks(records: Iterable[Record], checks: NamedChecks, stage: str = STAGE) -> Iterator[Result]:
-    """One Record or Rejection for each record, in order. What was kept is shown to the checks that keep state.
+    """One Record or Rejection for each record, in order."""
+    return (decide(record, refusals(record, checks), checks, stage) for record in records)
+
+
+def decide(record: Record, refused: Sequence[tuple[str, str]], checks: NamedChecks, stage: str = STAGE) -> Result:
+    """What becomes of a record with these `refusals`. One that is kept is shown to the checks that keep state.
 
     A rejection's detail ends with the other checks that refused the record too: `... (also: refusal, truncated)`.
     """
-    for record in records:
-        refused = refusals(record, checks)
-        if not refused:
-            yield admit(record, checks)
-            continue
-        name, verdict = refused[0]
-        reason, detail = split_reason(verdict)
-        others = f"(also: {', '.join(other for other, _ in refused[1:])})" if refused[1:] else ""
-        yield Rejection(record, stage, name, reason, " ".join(filter(None, (detail, others))))
+    if not refused:
+        return admit(record, checks)
+    name, verdict = refused[0]
+    reason, detail = split_reason(verdict)
+    others = f"(also: {', '.join(other for other, _ in refused[1:])})" if refused[1:] else ""
+    return Rejection(record, stage, name, reason, " ".join(filter(None, (detail, others))))
 
 
 def refusals(record: Record, checks: NamedChecks) -> list[tuple[str, str]]:

@@ -20,7 +20,7 @@ from synth.engine.ledger import LedgerReader
 from synth.engine.stored import stored_models
 from synth.models.embeddings import embedding_request, read_vector
 from synth.records import Record, Rejection, canonical_json, digest, record_of
-from synth.stages.select.checking import STAGE, Result, admit, apply_checks, refusals
+from synth.stages.select.checking import STAGE, Result, apply_checks, decide, refusals
 from synth.stages.select.keep import CRITERIA, grade_of, keep, text_of
 from synth.stages.select.people import read_decisions, with_edit
 from synth.stages.select.settings import EmbeddingSettings, KeepSettings, SelectSettings
@@ -132,7 +132,7 @@ def explain(
         for place, (name, verdict) in enumerate(refused):
             summaries[name].add(record, verdict, place, len(refused), num_samples)
             overlaps.update((name, other) for other, _ in refused[place + 1 :])
-        result = _named(record, refused[0]) if refused else admit(record, checks)
+        result = decide(record, refused, checks)
         if isinstance(result, Record):
             result = _graded(result, grades or {})
             if isinstance(result, Record) and rows is not None:
@@ -144,11 +144,6 @@ def explain(
         if isinstance(result, Rejection) and result.check in ("grade", "keep"):
             summaries[result.check].add(result.record, f"{result.reason}: {result.detail}", 0, 1, num_samples)
     return Explanation(list(summaries.values()), overlaps, results, passed if rows is not None else None)
-
-
-def _named(record: Record, refusal: tuple[str, str]) -> Rejection:
-    reason, detail = split_reason(refusal[1])
-    return Rejection(record, STAGE, refusal[0], reason, detail)
 
 
 def _graded(record: Record, grades: Mapping[str, Result]) -> Result:
