@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import json as json_module
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from synth.cli.command import command
 from synth.cli.common import Json, log, print_json, say
 from synth.errors import RequestFailed, RetryableError, UsageError
+
+if TYPE_CHECKING:
+    import asyncio
 
 MAX_QUESTION = 200_000
 """Characters of a question that are read; the contexts of students are far shorter."""
@@ -37,6 +39,8 @@ def chat(
 
     Example: synth chat runs/quickstart "Rate the review as good or bad." --input "The soup was delicious."
     """
+    import asyncio
+
     from synth.models import connect
     from synth.models.base import Sampling
 

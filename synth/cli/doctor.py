@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -39,6 +38,8 @@ def doctor(
 
     Example: synth doctor --teacher vllm:Qwen/Qwen3-8B --option max_model_len=8192
     """
+    import asyncio
+
     section, engine = _section(recipe, asking, option or ())
     api = section.pop("api", "chat")
     kind: Literal["chat", "completion"] = "completion" if api == "completion" else "chat"

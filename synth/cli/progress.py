@@ -8,10 +8,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from synth.cli.common import log, safe
-from synth.engine.progress import RunProgress, StageProgress
+
+if TYPE_CHECKING:
+    from synth.engine.progress import RunProgress, StageProgress
 
 PLAIN_EVERY_S = 30.0
 DRAW_EVERY_S = 0.25

@@ -12,7 +12,7 @@ from synth.engine.prices import cost_words
 from synth.metrics import mean
 from synth.records import Record, Rejection
 from synth.stages.report import charts
-from synth.stages.report.blocks import Block, Cell, Figure, Listing, Note, Piece, Samples, Steps, Table, show
+from synth.stages.report.blocks import Block, Cell, Figure, Listing, Note, Piece, Samples, Section, Steps, Table, show
 from synth.stages.report.evolution import word_difference
 from synth.stages.report.facts import RunFacts
 from synth.stages.report.mixture import mixture_blocks
@@ -336,3 +336,8 @@ SECTIONS: tuple[tuple[str, str, Callable[[RunFacts], list[Block]]], ...] = (
     ("requests", "Requests, tokens, cost and time", requests),
     ("origin", "Recipe, versions, hashes", origin),
 )
+
+
+def sections(facts: RunFacts) -> list[Section]:
+    """The parts of the page."""
+    return [Section(id, title, make(facts)) for id, title, make in SECTIONS]

@@ -1,4 +1,7 @@
-"""The report: a run folder becomes one HTML file that tells what was made, what was rejected and what it cost."""
+"""The report: a run folder becomes one HTML file that tells what was made, what was rejected and what it cost.
+
+What draws the page is imported when it is drawn: a run that begins does not wait for it.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,6 @@ from pydantic import Field
 
 from synth.fileio import atomic_write
 from synth.given import StrictSettings
-from synth.stages.report.blocks import Section
-from synth.stages.report.compare import differences
-from synth.stages.report.facts import RunFacts, collect
-from synth.stages.report.page import render
-from synth.stages.report.sections import SECTIONS
 from synth.stages.stage import RunFolder, Stage
 
 FILE_NAME = "report.html"
@@ -33,6 +31,10 @@ def report(run_dir: Path, settings: ReportSettings = ReportSettings()) -> Path:
 
     Works on unfinished runs too. Raises StorageError where there is no ledger or the folder cannot be written.
     """
+    from synth.stages.report.facts import collect
+    from synth.stages.report.page import render
+    from synth.stages.report.sections import sections
+
     facts = collect(run_dir, settings.embeddings_path)
     lead = "What this run made, what it rejected and why, and what it cost."
     path = run_dir / FILE_NAME
@@ -51,12 +53,10 @@ REPORT = Stage("report", ReportSettings, run, "folder", is_default=True, files=(
 
 def compare(one: Path, other: Path, path: Path) -> Path:
     """Write a page of what differs between two runs to `path`, and return it."""
+    from synth.stages.report.compare import differences
+    from synth.stages.report.page import render
+
     names, parts = differences(one, other)
     lead = "What differs between the two runs; what is alike in both is left out."
     atomic_write(path, render(f"{names[0]} and {names[1]}", lead, parts))
     return path
-
-
-def sections(facts: RunFacts) -> list[Section]:
-    """The parts of the page."""
-    return [Section(id, title, make(facts)) for id, title, make in SECTIONS]
