@@ -19,6 +19,7 @@ from synth.checks import (
     contamination,
     evolution,
     heuristics,
+    improbable,
     language,
     novelty,
     privacy,
@@ -37,6 +38,7 @@ SUBJECTS = {"record", "parent", "child"}
 CHECKS: dict[str, Callable[..., Any]] = {
     **heuristics.CHECKS,
     **tasks.CHECKS,
+    **improbable.CHECKS,
     **answers.CHECKS,
     **stand_ins.CHECKS,
     **language.CHECKS,

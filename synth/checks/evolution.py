@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from synth.checks import improbable as improbability
 from synth.metrics import count_words, rouge_l_tokens
 from synth.records import Record
 from synth.tokens import unicode_tokens
@@ -152,6 +153,11 @@ def prompt_words(parent: Record, child: Record) -> str | None:
     return _new_phrase("prompt_words", _PROMPT_WORDS, parent, child)
 
 
+def improbable(parent: Record, child: Record, min_logprob: float = improbability.MIN_LOGPROB) -> str | None:
+    """Refuses a child whose tokens had a lower mean log-probability, in nats, when the teacher drew them."""
+    return improbability.improbable(child, min_logprob)
+
+
 def _new_phrase(reason: str, pattern: re.Pattern[str], parent: Record, child: Record) -> str | None:
     found = pattern.search(_task(child))
     return f"{reason}: {found[0]}" if found and not pattern.search(_task(parent)) else None
@@ -172,5 +178,6 @@ def _kept(material: str, found: set[str]) -> float:
 
 
 EVOLUTION_CHECKS: dict[str, Callable[..., Any]] = {
-    check.__name__: check for check in (unchanged, prompt_words, answered, asks_back, lost_input, merged, grew, drift)
+    check.__name__: check
+    for check in (unchanged, prompt_words, answered, asks_back, lost_input, merged, grew, drift, improbable)
 }

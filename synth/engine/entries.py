@@ -71,6 +71,7 @@ class Entry:
     sent_at: float | None = None
     answered_at: float | None = None
     error: str | None = None
+    mean_logprob: float | None = None
 
     @property
     def values(self) -> tuple[Any, ...]:
@@ -80,7 +81,7 @@ class Entry:
     @property
     def row(self) -> tuple[Any, ...]:
         """The columns, the checksum last."""
-        return (*self.values, checksum(*self.values))
+        return (*self.values, proof_of(self.values))
 
     def planned(self, worst: Reservation) -> Entry:
         """The entry before another try."""
@@ -100,6 +101,7 @@ class Entry:
             answered_by=answer.model,
             prompt_tokens=answer.usage.prompt_tokens,
             completion_tokens=answer.usage.completion_tokens,
+            mean_logprob=answer.mean_logprob,
         )
 
     def failed(self, why: str, spent: Reservation, attempts: int, left_at: float | None, now: float) -> Entry:
@@ -126,7 +128,8 @@ class Entry:
             return None
         usage = Usage(self.prompt_tokens, self.completion_tokens)
         texts = (self.text or "", self.finish_reason, usage, self.answered_by or "", self.reasoning or "")
-        return Completion(*texts, tuple(json.loads(self.choices or "[]")), self.key)  # type: ignore[arg-type]
+        choices = tuple(json.loads(self.choices or "[]"))
+        return Completion(*texts, choices, self.key, self.mean_logprob)  # type: ignore[arg-type]
 
     def also_answers(self, request: str) -> bool:
         """Would this answer be the same under the `max_tokens` of `request`? It ended by itself below that cap."""
@@ -148,4 +151,9 @@ SAVE_ENTRY = (
 def read_entry(row: Sequence[Any]) -> Entry | None:
     """The entry of a row of SELECT_ENTRY, None where it is damaged."""
     *values, proof = row
-    return Entry(*values) if proof == checksum(*values) else None
+    return Entry(*values) if proof == proof_of(values) else None
+
+
+def proof_of(values: Sequence[Any]) -> str:
+    """The checksum of a row. Rows from before the last column came have none over it, and no value in it."""
+    return checksum(*(values if values[-1] is not None else values[:-1]))

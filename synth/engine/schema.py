@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from synth.engine.crash import crash_point
-from synth.engine.entries import COLUMNS, checksum, question_of
+from synth.engine.entries import checksum, question_of
 from synth.errors import StorageError
 
 MIGRATIONS: tuple[str, ...] = (
@@ -49,14 +49,16 @@ MIGRATIONS: tuple[str, ...] = (
     """,
     # Every row of every table has a checksum over all its columns; requests that differ in max_tokens alone find each
     # other; what was noted as sent without an answer is counted in `resent`, and is only planned again.
-    f"""
+    """
     ALTER TABLE requests ADD COLUMN question INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE stages ADD COLUMN checksum TEXT NOT NULL DEFAULT '';
     ALTER TABLE events ADD COLUMN checksum TEXT NOT NULL DEFAULT '';
     ALTER TABLE meta ADD COLUMN checksum TEXT NOT NULL DEFAULT '';
     UPDATE requests SET resent=resent+1, state='planned' WHERE state='sent';
     UPDATE requests SET question=question_of(endpoint, model, request);
-    UPDATE requests SET checksum=checksum_of({", ".join(COLUMNS)}) WHERE state<>'answered'
+    UPDATE requests SET checksum=checksum_of(key, stage, item, role, model, endpoint, request, question, state, text,
+            reasoning, choices, finish_reason, answered_by, prompt_tokens, completion_tokens, cost, tokens,
+            reserved_cost, reserved_tokens, attempts, resent, sent_at, answered_at, error) WHERE state<>'answered'
         OR checksum=checksum_of(key, text, reasoning, choices, finish_reason, answered_by,
             prompt_tokens, completion_tokens);
     UPDATE stages SET checksum=checksum_of(stage, fingerprint, settings, state, started_at, finished_at);
@@ -64,6 +66,8 @@ MIGRATIONS: tuple[str, ...] = (
     UPDATE meta SET checksum=checksum_of(key, value);
     CREATE INDEX requests_by_question ON requests(question)
     """,
+    # How probable the words of an answer were; None for those that were stored before.
+    "ALTER TABLE requests ADD COLUMN mean_logprob REAL",
 )
 
 
@@ -84,6 +88,14 @@ def open_database(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
 def _open_to_read(path: Path) -> sqlite3.Connection:
     """Where nothing can be written (a read-only mount) SQLite must be told that the file does not change."""
+    db = _connected_to_read(path)
+    if db.execute("PRAGMA user_version").fetchone() == (2,):
+        db.execute("PRAGMA temp_store=MEMORY")
+        db.execute("CREATE TEMP VIEW requests AS SELECT *, NULL AS mean_logprob FROM main.requests")
+    return db
+
+
+def _connected_to_read(path: Path) -> sqlite3.Connection:
     address = path.absolute().as_uri()
     try:
         return _connected(f"{address}?mode=ro")

@@ -225,8 +225,10 @@ def asker(engine: Engine, stage: str, item: str) -> Ask:
         draw: int = 0,
         keep_cut: bool = False,
         kind: Literal["chat", "completion"] | None = None,
+        logprobs: bool = False,
     ) -> Completion:
-        request = ChatRequest(prompt.messages, sampling, schema, draw, kind or engine.roles[role].kind)
+        own = kind or engine.roles[role].kind
+        request = ChatRequest(prompt.messages, sampling, schema, draw, own, logprobs=logprobs)
         answer = await engine.answer(stage, item, role, request)
         if answer.finish_reason == "length" and not keep_cut:
             cap = engine.roles[role].complete_request(request).sampling.max_tokens

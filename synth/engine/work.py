@@ -32,10 +32,11 @@ class Ask(Protocol):
         draw: int = 0,
         keep_cut: bool = False,
         kind: Literal["chat", "completion"] | None = None,
+        logprobs: bool = False,
     ) -> Completion:
         """One answer. `keep_cut`: an answer cut at max_tokens is wanted as it is, not asked again with a larger cap.
 
-        `kind`: the endpoint, where it is not to be the role's own.
+        `kind`: the endpoint, where it is not to be the role's own. `logprobs`: also how probable its words were.
         """
         ...
 

@@ -34,11 +34,12 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """All that determines an answer.
+    """All that determines an answer, and whether it is to be told how probable its words were (`logprobs`).
 
     `messages`: OpenAI chat messages; a completions endpoint (`kind="completion"`) gets their `text`. `schema`: a JSON
     schema the answer must fit. `draw`: 0, 1, ... for independent answers to the same request. `num_choices`: answers
-    wanted in one reply. `extra_body`: fields of the server's own.
+    wanted in one reply. `extra_body`: fields of the server's own. `logprobs` changes no answer, so it is no part of
+    `to_dict`; a server that cannot tell them is not asked again.
     """
 
     messages: tuple[dict[str, str], ...]
@@ -48,6 +49,7 @@ class ChatRequest:
     kind: Literal["chat", "completion"] = "chat"
     num_choices: int = 1
     extra_body: dict[str, Any] = field(default_factory=dict)
+    logprobs: bool = False
 
     @property
     def text(self) -> str:
@@ -87,6 +89,8 @@ class Completion:
     """One answer. `reasoning` (a separate field or a <think> block) is never part of `text`.
 
     `key` is the request's key in the ledger; the engine fills it in. `choices` holds all texts when `num_choices` > 1.
+    `mean_logprob`: the mean log-probability that the model gave to each token it wrote, in nats; None where the server
+    does not say. vLLM tells what the model thought before temperature and the like; others (SGLang) may count them in.
     """
 
     text: str
@@ -96,6 +100,7 @@ class Completion:
     reasoning: str = ""
     choices: tuple[str, ...] = ()
     key: str = ""
+    mean_logprob: float | None = None
 
 
 class ChatModel(Protocol):

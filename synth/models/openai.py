@@ -147,12 +147,12 @@ class OpenAIModel:
         self.address = check_url(settings.urls[0])
         own = urlsplit(self.address).hostname == OPENAI_HOST
         self._ends = () if own else RUNAWAY
+        self._left_out = frozenset({"logprobs"} if own else ())  # its reasoning models refuse it, and none needs it
         sure = {"json_schema": True, "off": False}.get(settings.structured)
         self.structured_outputs = True if sure is None and own else sure
         self.notes: list[str] = []
         self._settings = settings
         self._sends_schema = settings.structured != "off"
-        self._left_out: frozenset[str] = frozenset()
         self._server = open_server(self.address, settings.model, key, settings.access())
 
     def __repr__(self) -> str:
@@ -188,9 +188,9 @@ class OpenAIModel:
         return open_batches(self, self.address, self._settings.api_key_env, self._settings.access())
 
     def batch_row(self, request: ChatRequest) -> tuple[str, dict[str, Any]]:
-        """Path and body of `request` as a row of a batch."""
+        """Path and body of `request` as a row of a batch, without what a server may refuse hours later."""
         path = "/chat/completions" if request.kind == "chat" else "/completions"
-        return path, self._body(request, self._left_out)
+        return path, self._body(request, self._left_out | {"logprobs"})
 
     def read_row(self, request: ChatRequest, status: int, said: Any, asked: Asked) -> Completion | SynthError:
         """The answer of a row of a batch, or why there is none. What may help is asked again by the next batch."""
@@ -238,6 +238,8 @@ class OpenAIModel:
             body["seed"] += request.draw
         if request.num_choices != 1:
             body["n"] = request.num_choices
+        if request.logprobs and "logprobs" not in left_out:
+            body["logprobs"] = True if request.kind == "chat" else 1
         if request.schema is not None and self._sends_schema and "response_format" not in left_out:
             if self._ends:
                 body["stop"] = [*request.sampling.stop, *self._ends]
@@ -251,10 +253,17 @@ class OpenAIModel:
         return body | self._settings.extra_body | request.extra_body
 
     def _refused_field(self, outcome: SynthError, body: dict[str, Any]) -> str | None:
-        """The field of `body` that the server refuses by its name, if one can be done without."""
+        """The field of `body` that the server refuses by its name, if one can be done without.
+
+        `logprobs` is refused in many words, and with 403 too (OpenAI's reasoning models): it is tried where no other is
+        named.
+        """
+        said = outcome.message
+        last = "logprobs" if "logprobs" in body else None
+        if isinstance(outcome, CredentialsError):
+            return last if "logprobs" in said.lower() else None
         if not isinstance(outcome, RequestRefused) or outcome.reason != "bad_request":
             return None
-        said = outcome.message
         if "max_tokens" in body and "max_completion_tokens" in said:
             return "max_tokens"
         fields = [name for name in OPTIONAL if name in body]
@@ -266,8 +275,8 @@ class OpenAIModel:
         if named in fields:
             return named
         if not _UNKNOWN_FIELD.search(said):
-            return None
-        return next((name for name in fields if re.search(rf"\b{name}\b", said)), None)
+            return last
+        return next((name for name in fields if re.search(rf"\b{name}\b", said)), last)
 
     async def _failure(self, status: int, response: Any) -> SynthError:
         try:

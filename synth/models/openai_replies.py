@@ -19,6 +19,8 @@ from synth.parsing.thoughts import split_thoughts
 
 RETRYABLE = {408: "timeout", 409: "conflict", 423: "conflict", 425: "too_early", 429: "rate_limit", 499: "timeout"}
 _FINISH: dict[str, FinishReason] = {"length": "length", "max_tokens": "length", "content_filter": "content_filter"}
+LEAST_LOGPROB = -100.0
+"""What is told to be less likely is no measurement."""
 UNKNOWN = (None, None)
 """Charged for tokens that nobody counted."""
 _BROKEN_FINISH = {"error", "abort", "cancelled"}
@@ -103,6 +105,7 @@ def _completion(
         model=_text(data.get("model"))[:200] or asked.model,
         reasoning=reasonings[0],
         choices=texts[:wanted] if wanted > 1 else (),
+        mean_logprob=_mean_logprob(choices[0].get("logprobs")),
     )
 
 
@@ -116,6 +119,19 @@ def _choice(choice: dict[str, Any]) -> tuple[str, str, bool]:
     text, inline = split_thoughts(_text(message.get("content")))
     apart = _text(message.get("reasoning_content") or message.get("reasoning"))
     return text, "\n".join(filter(None, (apart, inline))), False
+
+
+def _mean_logprob(told: Any) -> float | None:
+    """The mean over the tokens of a chat or completions choice; None where none is told, or what is told is none.
+
+    OpenAI writes -9999 for what is very unlikely, DeepSeek for every token: such numbers are left out.
+    """
+    if not isinstance(told, dict):
+        return None
+    rows = told.get("content") or told.get("token_logprobs")
+    found = [row.get("logprob") if isinstance(row, dict) else row for row in rows] if isinstance(rows, list) else []
+    known = [value for value in found if isinstance(value, int | float) and LEAST_LOGPROB <= value <= 0]
+    return round(sum(known) / len(known), 4) if known else None
 
 
 def _text(content: Any) -> str:

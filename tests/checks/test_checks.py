@@ -171,6 +171,7 @@ def test_every_check_is_tried_here_or_in_a_file_of_its_own() -> None:
         "answering_input",
         "mixed_language",
         "gibberish",
+        "improbable",
     }  # test_task_checks.py
     assert tried == set(CHECKS)
 

@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from task_checks import said
 
+from synth.checks import build_checks
+from synth.checks.improbable import improbable
 from synth.checks.tasks import CHECKS
 from synth.parsing import clean_input
 from synth.records import Record
@@ -265,3 +267,16 @@ def test_a_broken_sentence_is_gibberish_and_says_why(text: str, detail: str) -> 
 )
 def test_an_input_that_breaks_off_or_stammers_is_gibberish(given: str) -> None:
     assert said("gibberish", "Say in one sentence what this is.", given) == "gibberish"
+
+
+# -- improbable --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("noted", "reason"), [(-2.31, "improbable: -2.31 nats a token"), (-2.1, None)])
+def test_a_task_whose_words_were_improbable_to_its_teacher_is_rejected(noted: float, reason: str | None) -> None:
+    assert improbable(Record("Sail the sixth spoon.", meta={"mean_logprob": noted})) == reason
+
+
+def test_a_task_of_which_nobody_told_how_probable_it_was_is_left_alone() -> None:
+    [(_, strict)] = build_checks([{"improbable": {"min_logprob": -0.1}}])
+    assert strict(Record("Sort the list.")) is None and strict(Record("Sort.", meta={"mean_logprob": -0.2}))

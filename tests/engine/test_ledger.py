@@ -16,10 +16,10 @@ from workshop import Scripted, answer_all, engine_over, tasks
 from synth.engine import writer
 from synth.engine.audit import ledger_problems
 from synth.engine.budget import NOTHING, Reservation
-from synth.engine.entries import Entry
+from synth.engine.entries import SELECT_ENTRY, Entry, checksum, read_entry
 from synth.engine.ledger import FILE_NAME, Ledger, LedgerReader, Outcome, results_from_json, results_to_json
 from synth.engine.lock import run_lock
-from synth.engine.schema import MIGRATIONS
+from synth.engine.schema import MIGRATIONS, migrate, open_database
 from synth.errors import StorageError
 from synth.models.base import Completion, Usage
 from synth.records import Lineage, Record, Rejection
@@ -46,7 +46,7 @@ def test_an_acknowledged_answer_is_on_disk_for_any_reader(tmp_path: Path) -> Non
         assert LedgerReader(tmp_path).maybe_paid_twice() == (0, 0.0)
         ledger.out.left("k")
         assert LedgerReader(tmp_path).maybe_paid_twice() == (1, 0.5)
-        answer = Completion("text", "stop", Usage(3, 4), "m-1", "thought", ("text", "other"), "k")
+        answer = Completion("text", "stop", Usage(3, 4), "m-1", "thought", ("text", "other"), "k", -1.25)
         await ledger.save(entry.answered(answer, Reservation(3, 4, 0.25), 2, 1.0, 2.0))
         ledger.out.back("k")
         reader = LedgerReader(tmp_path)
@@ -234,13 +234,36 @@ def test_a_newer_ledger_is_refused_and_an_older_one_is_copied_and_raised(tmp_pat
     newer = (*MIGRATIONS, "CREATE TABLE extra(x); INSERT INTO extra VALUES (7)")
     asyncio.run(opened(newer))
     assert sqlite3.connect(tmp_path / FILE_NAME).execute("SELECT x FROM extra").fetchall() == [(7,)]
-    backup = tmp_path / "ledger.v2.backup"
+    version = len(MIGRATIONS)
+    backup = tmp_path / f"ledger.v{version}.backup"
     shutil.copy(backup, tmp_path / "old.sqlite")
-    assert sqlite3.connect(tmp_path / "old.sqlite").execute("PRAGMA user_version").fetchone() == (2,)
-    with pytest.raises(StorageError, match="schema 3, this synth knows up to 2"):
+    assert sqlite3.connect(tmp_path / "old.sqlite").execute("PRAGMA user_version").fetchone() == (version,)
+    with pytest.raises(StorageError, match=f"schema {version + 1}, this synth knows up to {version}"):
         LedgerReader(tmp_path)
-    with pytest.raises(StorageError, match="schema 3"):
+    with pytest.raises(StorageError, match=f"schema {version + 1}"):
         asyncio.run(opened(MIGRATIONS))
+
+
+def test_an_answer_of_a_ledger_without_logprobs_is_read_and_kept(tmp_path: Path) -> None:
+    old = open_database(tmp_path / FILE_NAME)
+    migrate(old, tmp_path / FILE_NAME, MIGRATIONS[:2])
+    answer = Completion("text", "stop", Usage(3, 4), "m-1", key="k")
+    *values, _none = ENTRY.answered(answer, NOTHING, 1, 1.0, 2.0).values
+    old.execute(f"INSERT INTO requests VALUES({', '.join('?' * 26)})", (*values[:7], *values[8:], checksum(*values), 0))
+    old.close()
+    with LedgerReader(tmp_path) as reader:
+        entry = read_entry(reader.query(SELECT_ENTRY)[0])
+        assert entry is not None and entry.answer() == answer
+
+    async def raised() -> Completion | None:
+        ledger = Ledger(tmp_path)
+        found = ledger.lookup("k")
+        await ledger.aclose()
+        return found
+
+    assert asyncio.run(raised()) == answer
+    assert (tmp_path / "ledger.v2.backup").is_file()
+    assert not [line for line in ledger_problems(tmp_path) if "damaged" in line]
 
 
 def test_a_migration_that_fails_leaves_the_ledger_as_it_was(tmp_path: Path) -> None:
@@ -250,7 +273,7 @@ def test_a_migration_that_fails_leaves_the_ledger_as_it_was(tmp_path: Path) -> N
     async def opened() -> None:
         await Ledger(tmp_path, (*MIGRATIONS, "CREATE TABLE extra(x); INSERT INTO nowhere VALUES (1)")).aclose()
 
-    with pytest.raises(StorageError, match="could not be brought to schema 3"):
+    with pytest.raises(StorageError, match="could not be brought to schema"):
         asyncio.run(opened())
     assert contents(tmp_path) == before
 

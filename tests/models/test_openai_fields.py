@@ -103,6 +103,60 @@ def test_every_field_a_server_refuses_by_name_is_left_out_and_said_once() -> Non
     assert len(notes) == len(REFUSALS) and all(any(f": {name} is" in note for note in notes) for name in REFUSALS)
 
 
+NO_LOGPROBS = {
+    "named": (400, "Unrecognized request argument supplied: logprobs"),
+    "in other words": (400, "Logprobs is not enabled for models/m"),
+    "without a name": (422, "Bad request"),
+    "as a matter of rights": (403, "You are not allowed to request logprobs from this model."),
+}
+
+
+@pytest.mark.parametrize("refusal", NO_LOGPROBS)
+def test_a_server_that_tells_no_logprobs_is_asked_for_none_from_then_on(refusal: str) -> None:
+    bodies: list[dict[str, Any]] = []
+    status, said = NO_LOGPROBS[refusal]
+
+    async def answer(data: dict[str, Any], _: web.BaseRequest) -> web.Response:
+        bodies.append(data)
+        return web.json_response(
+            {"error": {"message": said}} if "logprobs" in data else BODY,
+            status=200 if "logprobs" not in data else status,
+        )
+
+    async def run() -> list[Completion]:
+        async with scripted(answer) as url:
+            model = client(url)
+            found = [await model.complete(ask(logprobs=True)) for _ in range(2)]
+            assert "logprobs is left out" in getattr(model, "notes")[0]  # noqa: B009
+            await model.close()
+            return found
+
+    assert [one.mean_logprob for one in asyncio.run(run())] == [None, None]
+    assert [body.get("logprobs") for body in bodies] == [True, None, None]
+
+
+def test_logprobs_are_asked_for_where_they_are_wanted_and_change_no_key() -> None:
+    bodies: list[dict[str, Any]] = []
+
+    async def answer(data: dict[str, Any], _: web.BaseRequest) -> web.Response:
+        bodies.append(data)
+        told = {"logprobs": {"content": [{"token": "o", "logprob": -1.0}, {"token": "k", "logprob": -2.0}]}}
+        return web.json_response({"choices": [BODY["choices"][0] | told]})
+
+    wanted = ask(logprobs=True)
+
+    async def run() -> float | None:
+        async with scripted(answer) as url:
+            model = client(url)
+            for request in (ask(), ask(kind="completion", logprobs=True)):
+                await model.complete(request)
+            return (await model.complete(wanted)).mean_logprob
+
+    assert asyncio.run(run()) == -1.5
+    assert [body.get("logprobs") for body in bodies] == [None, 1, True]
+    assert wanted.to_dict() == ask().to_dict()
+
+
 def test_a_refusal_that_goes_on_without_the_field_changes_nothing() -> None:
     """One bad prompt whose refusal happens to name a field costs its item, not the field."""
     bodies: list[dict[str, Any]] = []

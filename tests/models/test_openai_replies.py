@@ -167,3 +167,24 @@ def test_a_servers_words_are_short_and_safe_for_a_terminal() -> None:
     error = read_failure(400, {"error": {"message": "\x1b[2J\u202eevil " + "x" * 5000}}, {}, ASKED)
     assert error.message.isprintable()
     assert len(error.message) < 400
+
+
+@pytest.mark.parametrize(
+    ("told", "mean"),
+    [
+        ({"content": [{"logprob": -1}, {"logprob": -3.0}]}, -2.0),
+        ({"tokens": ["a", "b"], "token_logprobs": [None, -0.5]}, -0.5),
+        ({"content": [{"logprob": -9999.0}, {"logprob": -0.25}]}, -0.25),
+        ({"content": [{"logprob": -9999.0}]}, None),
+        ({"content": [{"logprob": "low"}, {"logprob": float("nan")}, 7, []]}, None),
+        ({"content": "text"}, None),
+        ([-1.0], None),
+        (None, None),
+    ],
+)
+def test_the_mean_logprob_is_that_of_the_tokens_told_and_none_where_they_are_none(
+    told: Any, mean: float | None
+) -> None:
+    choice = {"message": {"content": "ok"}, "logprobs": told}
+    found = read_reply(json.dumps({"choices": [choice]}).encode(), REQUEST, ASKED)
+    assert isinstance(found, Completion) and found.mean_logprob == mean

@@ -15,10 +15,10 @@ from scripted import MATERIAL, Results, Scripted, collect, draw_for, inventive, 
 from synth.engine.ledger import LedgerReader
 from synth.engine.run import Engine
 from synth.errors import StageStopped, SynthError
-from synth.models.base import ChatRequest
+from synth.models.base import ChatRequest, Completion
 from synth.records import Record, Rejection
 from synth.stages.bootstrap import BootstrapSettings, bootstrap
-from synth.stages.bootstrap.account import ADVICE, LOOK_AFTER, Account
+from synth.stages.bootstrap.account import ADVICE, LOOK_AFTER, NONSENSE, SURE, Account
 from synth.stages.seeds import read_seed_tasks
 
 SEEDS = read_seed_tasks(Path(__file__).parents[2] / "seed_tasks" / "seed_tasks.jsonl")
@@ -59,7 +59,8 @@ def test_a_useless_teacher_is_given_up_early_with_counts_reasons_and_advice(name
     model = Scripted(reply)
     results, error = stopped(tmp_path, model, num_tasks=1000, window=16)
     reasons = Counter(one.reason for batch in results for one in batch if isinstance(one, Rejection))
-    assert error.exit_code == 3 and reasons.total() >= LOOK_AFTER and len(model.requests) <= 2 * LOOK_AFTER + 16
+    least = SURE if reason in NONSENSE else LOOK_AFTER
+    assert error.exit_code == 3 and reasons.total() >= least and len(model.requests) <= 2 * LOOK_AFTER + 16
     commonest, count = reasons.most_common(1)[0]
     assert not reason or commonest == reason
     assert re.search(r"this teacher gives too little( that makes sense)?: ", error.message)
@@ -77,6 +78,35 @@ def test_a_teacher_that_answers_with_nothing_ends_the_run_by_name(tmp_path: Path
     with pytest.raises(SynthError, match=r"this teacher gives too little.*empty_answer") as error:
         collect(tmp_path, Scripted(lambda request: ""), lambda engine: bootstrap(engine, SEEDS, chosen))
     assert error.value.exit_code == 3
+
+
+def unlikely(request: ChatRequest) -> Completion:
+    """A new task; where it is asked how probable its words were, two in three were not."""
+    mean = -3.1 if draw_for(request, "sense").random() < 2 / 3 else -1.0
+    return Completion(inventive(request), mean_logprob=mean if request.logprobs else None)
+
+
+@pytest.mark.parametrize("method", ["diverse", "alpaca", "self_instruct"])
+def test_a_teacher_that_finds_its_own_words_improbable_is_given_up_and_what_comes_later_is_not_kept(
+    method: str, tmp_path: Path
+) -> None:
+    first, again = Scripted(unlikely), Scripted(unlikely)
+    results, error = stopped(tmp_path, first, num_tasks=300, window=16, method=method)
+    flat = [one for batch in results for one in batch]
+    reasons = [one.reason if isinstance(one, Rejection) else None for one in flat]
+    assert error.exit_code == 3 and error.hint == ADVICE["improbable"] and "that makes sense" in error.message
+    assert reasons.index("improbable") < reasons.index("given_up") and None not in reasons[reasons.index("given_up") :]
+    assert all(one.detail == "-3.10 nats a token" for one in flat if getattr(one, "reason", "") == "improbable")
+    assert stopped(tmp_path, again, num_tasks=300, window=16, method=method)[0] == results and not again.requests
+
+
+def test_improbable_tasks_are_kept_where_the_check_is_not_asked_for_or_the_server_does_not_tell(tmp_path: Path) -> None:
+    for name, reply, checks in (("off", unlikely, ["instruction_length"]), ("silent", inventive, None)):
+        model = Scripted(reply)
+        chosen = BootstrapSettings(num_tasks=12, checks=checks)
+        found = collect(tmp_path / name, model, lambda engine, chosen=chosen: bootstrap(engine, SEEDS, chosen))
+        kept = [one for batch in found for one in batch if isinstance(one, Record)]
+        assert len(kept) == 12 and all(("mean_logprob" in one.meta) == (name == "off") for one in kept)
 
 
 def test_what_is_asked_again_after_the_stop_is_free(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from synth.stages.evolve import OPERATOR_SETS, OPERATORS, EvolveSettings, evolve
 from synth.stages.evolve.evolver import Evolver
 from synth.stages.evolve.rewriting import rewriting
 
-Reply = Callable[[str], str]
+Reply = Callable[[str], str | Completion]
 Result = Record | Rejection
 
 
@@ -40,7 +41,9 @@ class Teacher:
 
     async def complete(self, request: ChatRequest) -> Completion:
         self.calls += 1
-        return Completion(self.reply(told(request.messages)), model=self.name, usage=Usage(1, 1))
+        said = self.reply(told(request.messages))
+        answer = said if isinstance(said, Completion) else Completion(said)
+        return replace(answer, model=self.name, usage=Usage(1, 1))
 
     async def close(self) -> None:
         pass
@@ -192,6 +195,18 @@ def test_each_elimination_has_its_own_reason(tmp_path: Path, marker: str, reply:
     results, _ = run(tmp_path, bad, rounds=1, operators={"add_constraint": 1})
     found = children(results)
     assert found and all(isinstance(r, Rejection) and r.check == check for r in found), found[0]
+
+
+@pytest.mark.parametrize("checks", [None, ["unchanged"]])
+def test_a_child_that_was_improbable_to_the_teacher_is_eliminated_unless_that_is_switched_off(
+    checks: list[str] | None, tmp_path: Path
+) -> None:
+    def unlikely(prompt: str) -> Completion:
+        return Completion(good(prompt), mean_logprob=-2.5)
+
+    results, _ = run(tmp_path, unlikely, rounds=1, checks=checks)  # type: ignore[arg-type]
+    found = {one.reason if isinstance(one, Rejection) else "kept" for one in children(results)}
+    assert found == ({"kept"} if checks else {"improbable"})
 
 
 def test_a_judge_that_contradicts_itself_by_order_keeps_the_task_and_says_so(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ with the prompt, and is stopped where its block ends. A chat model needs neither
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from synth.engine.run import Ask
@@ -49,13 +50,21 @@ class Asker:
     completes: bool = False
 
     async def __call__(
-        self, prompt: Prompt, sampling: Sampling, form: Form, *, schema: dict[str, Any] | None = None, draw: int = 0
+        self,
+        prompt: Prompt,
+        sampling: Sampling,
+        form: Form,
+        *,
+        schema: dict[str, Any] | None = None,
+        draw: int = 0,
+        logprobs: bool = False,
     ) -> Completion:
         """One answer; where the prompt gave its first headings, they stand before it."""
+        ask = partial(self.ask, draw=draw, keep_cut=True, logprobs=logprobs)
         if not self.completes:
-            return await self.ask(prompt, sampling, schema=schema, draw=draw, keep_cut=True)
+            return await ask(prompt, sampling, schema=schema)
         led = Prompt.of(prompt.text + form.lead, prompt.version)
-        answer = await self.ask(led, replace(sampling, stop=sampling.stop or form.stop), draw=draw, keep_cut=True)
+        answer = await ask(led, replace(sampling, stop=sampling.stop or form.stop))
         head = form.lead.strip().split("\n")[0]
         repeated = answer.text.lstrip().startswith(head)
         return answer if repeated else replace(answer, text=form.lead.lstrip() + answer.text)

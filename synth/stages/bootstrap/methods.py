@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from synth.checks.answers import repetition
+from synth.checks.improbable import likeliness
 from synth.checks.tasks import has_material, stands_in
 from synth.models.base import Completion
 from synth.parsing import ParsedTask, parse_numbered, parse_tasks
@@ -101,6 +102,7 @@ class Method(ABC):
             tasks_form(size),
             schema=tasks_schema(size, self.wants_output, request.with_inputs) if as_json else None,
             draw=request.number,  # with few seeds or a topic two requests may have the same words
+            logprobs=True,
         )
         tasks = parse_tasks(answer.text, cut=answer.finish_reason == "length", wants_output=self.wants_output)
         return self.results(tasks, request, answer)
@@ -128,7 +130,7 @@ class Method(ABC):
         for task in tasks:
             meta = request.notes[task.number - 1] if 0 < task.number <= len(request.notes) else {}
             given = "" if stands_in(task.input, task.instruction) else task.input
-            record = Record(task.instruction, given, task.output, lineage=line, meta=_asked(meta))
+            record = Record(task.instruction, given, task.output, lineage=line, meta=_asked(meta) | likeliness(answer))
             problem = task.problem or _lack(record)
             results.append(Rejection(record, STAGE, "parsing", problem) if problem else record)
         return results
@@ -167,7 +169,8 @@ class SelfInstruct(Method):
         """A numbered list that goes on; never JSON."""
         settings, shown = self.settings, len(request.parents)
         form = list_form(shown, settings.per_request)
-        answer = await ask(request.prompt, settings.sampling or self.sampling, form, draw=request.number)
+        sampling = settings.sampling or self.sampling
+        answer = await ask(request.prompt, sampling, form, draw=request.number, logprobs=True)
         tasks = parse_numbered(answer.text, shown + 1, cut=answer.finish_reason == "length")
         return self.results(tasks, request, answer)
 
@@ -275,7 +278,8 @@ class Magpie(Method):
         """What the model wrote as the user's turn; one that did not end is no task."""
         sampling = self.settings.sampling or self.sampling
         ends = replace(sampling, stop=(*sampling.stop, self.settings.header_end))
-        answer = await ask.ask(request.prompt, ends, draw=request.number, keep_cut=True, kind="completion")
+        number = request.number
+        answer = await ask.ask(request.prompt, ends, draw=number, keep_cut=True, kind="completion", logprobs=True)
         text = answer.text.strip()
         problem = "cut_off" if answer.finish_reason == "length" else repetition(Record("", "", text))
         return self.results([ParsedTask(text, problem=problem and problem.partition(":")[0])], request, answer)

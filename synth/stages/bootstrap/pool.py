@@ -137,7 +137,7 @@ class Pool:
         if self._settled == self._judged:
             results = self.judge(results, self.lost)
         self._settled += 1
-        self.account.add(results)
+        results = self.account.judge(results)
         tasks: dict[str, Record | None] = {}
         for one in results:
             record = one if isinstance(one, Record) else one.record

@@ -81,7 +81,7 @@ async def _finished(method: Method, result: Result, ask: Asker) -> list[Result]:
 
 def _checks(method: Method, settings: BootstrapSettings) -> tuple[list[NamedCheck], list[NamedCheck]]:
     """The checks of a task as it is proposed, and those that need its instance, where that is made later."""
-    named = build_checks([*method.checks, *TASK_CHECKS] if settings.checks is None else settings.checks)
+    named = build_checks(["improbable", *method.checks, *TASK_CHECKS] if settings.checks is None else settings.checks)
     if method.languages and settings.language != "any":
         named += build_checks([{"language": {"languages": method.languages}}])
     late = [one for one in named if method.makes_instances and one[0] in NEED_INPUT]

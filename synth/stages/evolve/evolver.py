@@ -20,6 +20,7 @@ from synth.checks import TASK_CHECKS, build_checks, build_pair_checks
 from synth.checks.base import Check, PairCheck, split_reason
 from synth.checks.echo import repeats_request
 from synth.checks.evolution import evolved_input
+from synth.checks.improbable import likeliness
 from synth.engine.run import Ask, request_failure
 from synth.errors import RequestFailed, UsageError
 from synth.given import StrictSettings, as_mistake, read_named
@@ -210,12 +211,12 @@ class Evolver:
         template = self.settings.prompt(operator.prompt)
         prompt = rewriting(parent, name, operator, template, as_json=self.as_json)
         schema = rewrite_schema(gives_input(parent, operator)) if self.as_json else None
-        answer = await ask(prompt, self.settings.sampling, schema=schema, draw=draw)
+        answer = await ask(prompt, self.settings.sampling, schema=schema, draw=draw, logprobs=True)
         parsed = parse_rewrite(answer.text)
         given = evolved_input(parent.input, parsed.input, gives_input(parent, operator))
         line = Lineage("evolve", (parent.id,), name, generation, answer.model, prompt.version, (answer.key,))
         child = Record(parsed.instruction, given, "", parent.system, parent.history, lineage=line)
-        child = replace(child, meta=_inherited(parent, operator))
+        child = replace(child, meta=_inherited(parent, operator) | likeliness(answer))
         if parsed.problem:
             return Rejection(child, STAGE, "parsing", parsed.problem)
         echo = repeats_request(prompt.messages, [parent.instruction, parent.input])
