@@ -321,4 +321,5 @@ def test_a_table_cut_with_dots_or_exchanged_is_refused_and_a_richer_one_is_not()
 
 
 def test_all_evolution_checks_have_a_case() -> None:
-    assert {check for _, _, check, _ in CHILDREN} == set(EVOLUTION_CHECKS)
+    by_note = {"improbable"}  # tests/stages/test_evolve.py
+    assert {check for _, _, check, _ in CHILDREN} | by_note == set(EVOLUTION_CHECKS)

@@ -316,7 +316,7 @@ def test_a_task_keeps_its_input_unless_the_operator_may_change_it(tmp_path: Path
         return good(prompt)
 
     async def evolved(operator: str) -> Result:
-        parent = Record("Name the heaviest of these fruits in one word", "melon, cherry, plum and a basket of quinces")
+        parent = Record("Name the heaviest of all fruits in one word", "melon, cherry, plum and a basket of quinces")
         evolver = Evolver(EvolveSettings(rounds=1, operators={operator: 1}, judge=False, answer=False), 0)
 
         async def ask(prompt: Prompt, *_: object, **__: object) -> Completion:
