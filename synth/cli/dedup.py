@@ -22,15 +22,9 @@ if TYPE_CHECKING:
 def dedup(
     file: Annotated[Path, typer.Argument(help="A file of records in any known format.", show_default=False)],
     out: Annotated[Path, typer.Option(help="The file of records to write, as JSON lines.", show_default=False)],
-    pairs: Annotated[
-        Path | None, typer.Option(help="Where the removed rows and their nearest go; OUT.pairs.jsonl by default.")
-    ] = None,
-    threshold: Annotated[
-        float, typer.Option(min=0, max=1, help="Highest score to any row before it that is kept.")
-    ] = 0.7,
-    at_threshold: Annotated[
-        bool, typer.Option("--at-threshold", help="Remove a score of exactly the threshold too.")
-    ] = False,
+    pairs: Annotated[Path | None, typer.Option(help="Removed rows and their nearest; else OUT.pairs.jsonl.")] = None,
+    threshold: Annotated[float, typer.Option(min=0, max=1, help="Highest score to any row before that is kept.")] = 0.7,
+    at_threshold: Annotated[bool, typer.Option("--at-threshold", help="Remove exactly this score too.")] = False,
     tokenizer: Annotated[str, typer.Option(help="unicode, or rouge (a-z and 0-9 only, as published).")] = "unicode",
     semantic: Annotated[
         str | None,

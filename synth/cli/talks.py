@@ -16,20 +16,14 @@ from synth.errors import UsageError
 @command()
 def import_(
     file: Annotated[
-        Path, typer.Argument(help="Talks (ShareGPT, messages) or trees (OpenAssistant).", show_default=False)
+        Path, typer.Argument(help="Talks (ShareGPT, messages) or OpenAssistant trees.", show_default=False)
     ],
     out: Annotated[Path, typer.Option(help="The file of records to write, as JSON lines.", show_default=False)],
     language: Annotated[list[str] | None, typer.Option(help="ISO 639-1 code to keep; may be repeated.")] = None,
-    blocked: Annotated[
-        Path | None, typer.Option(help="A file of words or phrases, one a line; talks with one go.")
-    ] = None,
+    blocked: Annotated[Path | None, typer.Option(help="A file of phrases, one a line; talks with one go.")] = None,
     min_exchanges: Annotated[int, typer.Option(help="Questions with answers that a talk must have.", min=1)] = 1,
-    max_tokens: Annotated[
-        int | None, typer.Option(help="Split talks longer than this between exchanges.", min=16)
-    ] = None,
-    tokenizer: Annotated[
-        Path | None, typer.Option(help="Folder of a model whose tokens are counted; else they are estimated.")
-    ] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Split longer talks, between exchanges.", min=16)] = None,
+    tokenizer: Annotated[Path | None, typer.Option(help="A model's folder, to count tokens; else estimated.")] = None,
     threads: Annotated[str, typer.Option(help="Of trees: best, all, or a number N for the N best ranks.")] = "best",
     pairs: Annotated[Path | None, typer.Option(help="Of trees: write pairs of ranked answers here as well.")] = None,
     json: Json = False,

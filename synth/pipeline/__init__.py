@@ -83,8 +83,7 @@ def run(
             empty(run_dir, steering.forget)
         adopt(recipe, run_dir, steering, tell)
         progress = RunProgress(say=tell, order=tuple(planned.name for planned in recipe.plan()))
-        helpers = {planned.name: planned.helpers for planned in recipe.plan()}
-        result = RunResult(run_dir, progress, read_timings(run_dir), helpers)
+        result = RunResult(run_dir, progress, read_timings(run_dir), {one.name: one.helpers for one in recipe.plan()})
         given = read_input(recipe)
         result.skipped_rows = given.num_skipped
         for line in given.told(recipe.input):

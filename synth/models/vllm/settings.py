@@ -34,12 +34,6 @@ TINY_HIDDEN_SIZE = 512
 first request to a bfloat16 model of width 64, 128 or 256 on CPUs with AMX when it is not compiled."""
 OURS = ("--host", "--port", "--api-key", "--served-model-name", "--model", "--uds", "--root-path", "--config")
 """Flags that the managed server needs for itself; not to be given in `extra_args`."""
-_FLAGS = (
-    "revision", "tokenizer", "dtype", "quantization", "tensor_parallel_size", "pipeline_parallel_size",
-    "data_parallel_size", "max_model_len", "gpu_memory_utilization", "max_num_seqs", "max_num_batched_tokens",
-    "kv_cache_dtype", "enable_prefix_caching", "enable_chunked_prefill", "enforce_eager", "trust_remote_code",
-    "chat_template", "reasoning_parser", "generation_config", "seed",
-)  # fmt: skip
 _POSITIVE = (
     "tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size", "max_model_len", "max_num_seqs",
     "max_num_batched_tokens", "max_lora_rank", "start_timeout_s", "timeout_s", "num_servers",
@@ -138,6 +132,11 @@ class Settings:
             weights = {path: weights_id(path) for path in (self.model, *self.lora_modules.values())}
             shaping |= {"weights": weights} if any(weights.values()) else {}
         return f"vllm:{self.model}" + (f"#{digest(shaping)[:8]}" if shaping else "")
+
+
+_ALL = [one.name for one in fields(Settings)]
+_FLAGS = _ALL[_ALL.index("revision") : _ALL.index("seed") + 1]
+"""What goes to `vllm serve` as it is."""
 
 
 # -- checks --------------------------------------------------------------------------------------------------------
@@ -393,7 +392,6 @@ def fingerprint(settings: Settings) -> str:
     return digest(command_line(settings, 0), settings.env)
 
 
-_ALL = {one.name for one in fields(Settings)}
-assert {*_FLAGS, *_SHAPING} <= _ALL
-NOT_SHAPING = frozenset(_ALL - {*_SHAPING, "adapter"})
+assert {*_SHAPING} <= {*_ALL}
+NOT_SHAPING = frozenset({*_ALL} - {*_SHAPING, "adapter"})
 """Settings that change where and how fast answers are made, never what they are: free to differ when a run goes on."""

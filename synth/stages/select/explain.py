@@ -132,11 +132,9 @@ def explain(
         for place, (name, verdict) in enumerate(refused):
             summaries[name].add(record, verdict, place, len(refused), num_samples)
             overlaps.update((name, other) for other, _ in refused[place + 1 :])
-        result = decide(record, refused, checks)
-        if isinstance(result, Record):
-            result = _graded(result, grades or {})
-            if isinstance(result, Record) and rows is not None:
-                passed[result.id] = rows[number]
+        result = _graded(decide(record, refused, checks), grades or {})
+        if isinstance(result, Record) and rows is not None:
+            passed[result.id] = rows[number]
         results.append(result)
     if settings.keep:
         results = keep(results, settings.keep, passed if rows is not None else None)
@@ -146,8 +144,10 @@ def explain(
     return Explanation(list(summaries.values()), overlaps, results, passed if rows is not None else None)
 
 
-def _graded(record: Record, grades: Mapping[str, Result]) -> Result:
-    """The record with the grades it got in a run, or the Rejection that it got there for want of them."""
+def _graded(record: Result, grades: Mapping[str, Result]) -> Result:
+    """A kept record with the grades it got in a run, or the Rejection that it got there for want of them."""
+    if isinstance(record, Rejection):
+        return record
     found = grades.get(content_key(record))
     if isinstance(found, Record):
         noted = {name: found.meta[name] for name in ("grades", "complexity", "ifd") if name in found.meta}
