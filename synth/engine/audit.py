@@ -8,7 +8,6 @@ from pathlib import Path
 
 from synth.engine.entries import SELECT_ENTRY, checksum, read_entry, request_key
 from synth.engine.ledger import COUNT_ROWS, EVENT_COLUMNS, OUTCOME_COLUMNS, SEAL, STAGE_COLUMNS, LedgerReader
-from synth.engine.schema import MIGRATIONS
 from synth.errors import StorageError
 
 STATES = ("planned", "answered", "failed")
@@ -19,13 +18,15 @@ TABLES = {
     "meta": ("key, value", "`synth run` notes it again"),
 }
 """Tables beside the requests: their columns, and what a damaged row means."""
+FULL_CHECKSUMS = 2
+"""The version of the schema from which on every row has a checksum over all its columns."""
 
 
 def ledger_problems(run_dir: Path) -> list[str]:
     """One line for each damaged place; empty when the ledger is as it was written."""
     try:
         with LedgerReader(run_dir) as reader:
-            if reader.query("PRAGMA user_version")[0][0] < len(MIGRATIONS):
+            if reader.query("PRAGMA user_version")[0][0] < FULL_CHECKSUMS:
                 return ["ledger: it is of an older synth, which kept fewer checksums; `synth run` brings it up to date"]
             found = _structure(reader) + _requests(reader) + _missing(reader)
             return found + [line for table in TABLES for line in _rows(reader, table)]

@@ -254,6 +254,7 @@ def test_an_answer_of_a_ledger_without_logprobs_is_read_and_kept(tmp_path: Path)
     with LedgerReader(tmp_path) as reader:
         entry = read_entry(reader.query(SELECT_ENTRY)[0])
         assert entry is not None and entry.answer() == answer
+    assert [line for line in ledger_problems(tmp_path) if "its key names" not in line] == []
 
     async def raised() -> Completion | None:
         ledger = Ledger(tmp_path)
