@@ -155,6 +155,19 @@ def test_a_teacher_is_given_up_where_a_tenth_of_its_tasks_is_nonsense_that_can_b
     assert account.is_hopeless and account.why_stopped(99)[1] == ADVICE["gibberish"]
 
 
+def test_one_bad_reply_gives_no_teacher_up_however_many_tasks_it_holds() -> None:
+    bad = Rejection(Record("asd"), "bootstrap", "improbable", "improbable", "-3.00 nats a token")
+    good, account = [Record(f"Sort list {number}.") for number in range(8)], Account()
+    account.judge([bad] * 8)
+    account.judge([bad] * 8)
+    assert not account.is_hopeless and account.judge(good) == good
+    account.judge([bad] * 8)
+    assert account.is_hopeless and account.judge(good[:1])[0].reason == "given_up"  # type: ignore[union-attr]
+    flooded = Account()
+    flooded.judge([bad] * 58 + good)
+    assert not flooded.writes_nonsense
+
+
 def test_tasks_in_a_language_that_no_example_is_in_are_refused_unless_any_will_do(tmp_path: Path) -> None:
     def reply(request: ChatRequest) -> str:
         return GERMAN.format(draw_for(request).random())

@@ -13,6 +13,8 @@ NONSENSE, TOO_MUCH = ("gibberish", "improbable", "mixed_language", "wrong_langua
 """A teacher that writes this share of nonsense that checks can see writes more that they cannot: it is given up too."""
 SURE, MOSTLY = 5, 0.5
 """It is given up before LOOK_AFTER where so many of its first results, and this share, are nonsense."""
+REPLIES = 3
+"""So many replies must have some nonsense: one that runs wild may hold fifty tasks, and says little of a teacher."""
 ADVICE = {
     "prompt_echo": "it repeats its prompt: take a larger model, or set api: completion for a base model",
     "no_tasks_found": "its replies hold no task: set bootstrap.structured to json, or take a larger model",
@@ -33,14 +35,17 @@ class Account:
     def __init__(self) -> None:
         self.kept = 0
         self.reasons: Counter[str] = Counter()
+        self.bad_replies = 0
 
     def add(self, results: Iterable[Record | Rejection]) -> None:
         """Count the results of one request."""
+        before = self._nonsense
         for one in results:
             if isinstance(one, Record):
                 self.kept += 1
             elif one.reason != "surplus":
                 self.reasons[one.reason] += 1
+        self.bad_replies += self._nonsense > before
 
     @property
     def tried(self) -> int:
@@ -55,8 +60,12 @@ class Account:
     @property
     def writes_nonsense(self) -> bool:
         """Is so much nonsense that nothing it writes should be kept?"""
-        found = sum(self.reasons[reason] for reason in NONSENSE)
-        return found >= (TOO_MUCH * self.tried if self.tried >= LOOK_AFTER else max(SURE, MOSTLY * self.tried))
+        limit = TOO_MUCH * self.tried if self.tried >= LOOK_AFTER else max(SURE, MOSTLY * self.tried)
+        return self.bad_replies >= REPLIES and self._nonsense >= limit
+
+    @property
+    def _nonsense(self) -> int:
+        return sum(self.reasons[reason] for reason in NONSENSE)
 
     def judge(self, results: Iterable[Record | Rejection]) -> list[Record | Rejection]:
         """The results of one request, counted; once the teacher writes too much nonsense, nothing is kept any more."""
