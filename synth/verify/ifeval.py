@@ -107,8 +107,8 @@ def postscript(text: str, postscript_marker: str) -> bool:
 
 def number_bullet_lists(text: str, num_bullets: int) -> bool:
     """Exactly so many lines that begin with `* ` or `-`."""
-    stars = re.findall(r"^\s*\*[^*].*$", text, re.MULTILINE)
-    return len(stars) + len(re.findall(r"^\s*-.*$", text, re.MULTILINE)) == num_bullets
+    stars = re.findall(r"^[^\S\n]*\*[^*].*$", text, re.MULTILINE)
+    return len(stars) + len(re.findall(r"^[^\S\n]*-.*$", text, re.MULTILINE)) == num_bullets
 
 
 def constrained_response(text: str) -> bool:
@@ -140,7 +140,8 @@ def json_format(text: str) -> bool:
 
 def title(text: str) -> bool:
     """A title in double angular brackets, such as <<The harbour>>."""
-    return any(found.lstrip("<").rstrip(">").strip() for found in re.findall(r"<<[^\n]+>>", text))
+    titles = (line.partition("<<")[2].rpartition(">>")[0] for line in text.split("\n"))
+    return any(found.lstrip("<").rstrip(">").strip() for found in titles)
 
 
 def two_responses(text: str) -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from synth.verify import verify
 from synth.verify.ifeval import CONSTRAINTS, constraint_mistakes, follows, loose_variants
@@ -216,3 +219,21 @@ def test_loose_mode_forgives_an_opening_line_a_closing_line_and_asterisks() -> N
 )
 def test_sentences_are_counted_as_punkt_does(text: str, number: int) -> None:
     assert len(split_sentences(text)) == number
+
+
+@given(st.text("<>*- a\n\r", max_size=12))
+@settings(deadline=None)
+def test_titles_and_bullets_are_found_as_by_the_expressions_of_the_benchmark(text: str) -> None:
+    titles = re.findall(r"<<[^\n]+>>", text)
+    assert follows(text, {"type": "detectable_format:title"}) == any(
+        one.lstrip("<").rstrip(">").strip() for one in titles
+    )
+    bullets = sum(len(re.findall(rf"^\s*{mark}.*$", text, re.MULTILINE)) for mark in (r"\*[^*]", "-"))
+    wanted = {"type": "detectable_format:number_bullet_lists", "num_bullets": bullets}
+    assert follows(text, wanted) == bool(text.strip())
+
+
+def test_a_megabyte_without_a_title_or_a_bullet_is_read_in_one_pass() -> None:
+    assert not follows("<" * 1_000_000, {"type": "detectable_format:title"})
+    empty = "a" + "\n" * 1_000_000 + "b"
+    assert follows(empty, {"type": "detectable_format:number_bullet_lists", "num_bullets": 0})
