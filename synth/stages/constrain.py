@@ -34,8 +34,13 @@ STAGE = "constrain"
 _FEWEST_WORDS = 10
 """A shorter answer is a fact, a label or a line, and no prose."""
 ENDINGS = ("I hope this helps.", "Ask me if you need more.", "That covers it.", "Thank you for reading.")
-_FORM = re.compile(rf"<<[^\n]*>>|\bP\.\s?S\..*|{'|'.join(map(re.escape, ENDINGS))}", re.IGNORECASE | re.DOTALL)
-"""What an answer has for its demands alone: a title, a postscript, a last sentence."""
+_TITLE = re.compile(r"<<[^\n]*")
+"""A title and the rest of its line, which is read once: to look for `>>` after each `<<` takes quadratic time."""
+_CLOSE = re.compile(rf"\bP\.\s?S\..*|{'|'.join(map(re.escape, ENDINGS))}", re.IGNORECASE | re.DOTALL)
+"""What an answer has at its end for its demands alone: a postscript, a last sentence."""
+_LIST_OR_CODE = re.compile(r"```|^[^\S\n]*(?:[-*#|]|\d+[.)])", re.MULTILINE)
+_INHERITED = ("language", "domain", "category", "requested_category")
+"""Notes that are true of the task with demands too; grades, agreement and worked steps were those of another answer."""
 _RUN = 4
 """Words in a row that an answer does not have in common with the demands by chance."""
 _SHAPED = re.compile(
@@ -111,16 +116,19 @@ def fault(child: Record, before: Record) -> tuple[str, str] | None:
         return "not_followed", verdict.reason
     if said := repeated(child.output, child.instruction.removeprefix(before.instruction.rstrip())):
         return "repeats_demand", said
-    number, least = count_words(_FORM.sub("", child.output)), min(_FEWEST_WORDS, count_words(before.output) // 2)
+    number, least = count_words(beside_form(child.output)), min(_FEWEST_WORDS, count_words(before.output) // 2)
     return ("too_little", f"{number} words beside the form, {least} are needed") if number < least else None
+
+
+def beside_form(answer: str) -> str:
+    """An answer without its titles, postscript and last sentence."""
+    return _CLOSE.sub("", _TITLE.sub(lambda line: line[0].rpartition(">>")[2], answer))
 
 
 def takes_demands(record: Record) -> bool:
     """Is it answered in English prose, and does it say nothing of the answer's form yet?"""
     answer = record.output
-    is_prose = count_words(answer) >= _FEWEST_WORDS and not re.search(
-        r"```|^\s*(?:[-*#|]|\d+[.)])", answer, re.MULTILINE
-    )
+    is_prose = count_words(answer) >= _FEWEST_WORDS and not _LIST_OR_CODE.search(answer)
     is_free = "check" not in record.meta and not _SHAPED.search(record.instruction)
     is_english = detect_language(answer) == "en" and detect_language(record.instruction) in ("en", None)
     return is_prose and is_free and is_english
@@ -138,9 +146,8 @@ def demanding(record: Record, rng: random.Random, max_demands: int) -> Record:
     line = replace(record.lineage, origin="evolve", parents=(record.id,), operator=STAGE)
     lineage = replace(line, generation=line.generation + 1, completion_keys=())
     instruction = " ".join([asked, *(sentence for sentence, _ in demands)])
-    return replace(
-        record, instruction=instruction, output="", others=(), lineage=lineage, meta=record.meta | {"check": check}
-    )
+    meta = {name: record.meta[name] for name in _INHERITED if name in record.meta} | {"check": check}
+    return replace(record, instruction=instruction, output="", others=(), lineage=lineage, meta=meta)
 
 
 def repeated(answer: str, demands: str) -> str | None:
@@ -156,8 +163,8 @@ def repeated(answer: str, demands: str) -> str | None:
 
 
 def _telling_words(record: Record) -> list[str]:
-    """Words of the answer that are no part of the task, in order."""
-    known = FUNCTION_WORDS["en"] | set(re.findall(r"[a-z]+", record.asked().lower()))
+    """Words of the answer that are no part of the task, in order; none that a last sentence would need."""
+    known = FUNCTION_WORDS["en"] | set(re.findall(r"[a-z]+", " ".join([record.asked(), *ENDINGS]).lower()))
     return sorted({word for word in re.findall(r"\b[a-z]{5,12}\b", record.output) if word not in known})
 
 
@@ -229,7 +236,7 @@ def _titled(draws: random.Random, _answer: str, _words: list[str]) -> Demand:
 
 
 def _quoted(draws: random.Random, _answer: str, _words: list[str]) -> Demand:
-    said = ('Start and end the answer with a double quote (").', "The answer as a whole goes in double quotes.")
+    said = ("Start and end the answer with a double quotation mark.", "The answer as a whole goes in double quotes.")
     return draws.choice(said), {"type": "startend:quotation"}
 
 
@@ -265,7 +272,7 @@ DEMANDS: tuple[tuple[Maker, ...], ...] = (
 
 def forecast(settings: ConstrainSettings, flow: Flow) -> None:
     """Up to `num_draws` answers for a share of the records; the first often meets the demands."""
-    asked = settings.share * (flow.records - flow.unanswered)
+    asked = settings.share * settings.num_variants * (flow.records - flow.unanswered)
     flow.ask("answers under demands", asked * (1 + settings.num_draws) / 2, "answer", ANSWER_TOKENS["answer"])
     flow.add(SURVIVAL * asked)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted import Scripted, collect, prompt_of
 
+from synth.engine.forecast import Flow
 from synth.errors import RequestRefused
 from synth.models.base import ChatRequest
 from synth.records import Lineage, Record, Rejection
@@ -18,9 +20,11 @@ from synth.stages.constrain import (
     ENDINGS,
     ConstrainSettings,
     Maker,
+    beside_form,
     constrain,
     demanding,
     fault,
+    forecast,
     repeated,
     takes_demands,
 )
@@ -145,3 +149,41 @@ def test_no_demand_is_worded_as_in_the_examination() -> None:
             for seed in range(12):
                 said, _ = maker(random.Random(seed), PROSE, ["starch", "crust"])
                 assert said not in examined
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=300, deadline=None)
+def test_demands_drawn_together_do_not_contradict_each_other(seed: int) -> None:
+    task = Record("Why?", "", "This covers reading, and it helps people who thank others for reading out loud.")
+    child = demanding(task, random.Random(seed), 4)
+    found = {one["type"]: one for one in child.meta["check"]["constraints"]}
+    ending = found.get("startend:end_checker", {}).get("end_phrase", "")
+    words = found.get("keywords:forbidden_words", {}).get("forbidden_words", [])
+    assert not set(words) & set(ending.lower().strip(".").split())
+    assert repeated(f"It is so. {ending}", child.instruction.removeprefix(task.instruction)) is None
+
+
+def test_notes_on_the_answer_before_are_not_said_of_the_new_one() -> None:
+    notes = {"agreement": 1.0, "grades": {"overall": 5}, "rationale": "so", "first_answer": "no"}
+    task = Record(TASK.instruction, "", PROSE, meta={"language": "en", "category": "facts"} | notes)
+    child = demanding(task, random.Random(1), 2)
+    assert set(child.meta) == {"language", "category", "check"}
+
+
+@given(st.text("<>a \n", max_size=12))
+@settings(deadline=None)
+def test_what_stands_beside_titles_is_all_but_them(text: str) -> None:
+    assert beside_form(text) == re.sub(r"<<[^\n]*>>", "", text)
+
+
+def test_an_answer_of_a_megabyte_is_read_in_one_pass() -> None:
+    many = 1_000_000
+    assert not takes_demands(Record("Why?", "", f"{PROSE}{chr(10) * many}- a"))
+    assert beside_form("<" * many) == "<" * many
+
+
+def test_the_forecast_counts_every_variant() -> None:
+    one, three = (Flow(records=100, tasks=100) for _ in range(2))
+    forecast(ConstrainSettings(), one)
+    forecast(ConstrainSettings(num_variants=3), three)
+    assert three.records - 100 == pytest.approx(3 * (one.records - 100))
