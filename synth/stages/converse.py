@@ -228,7 +228,7 @@ class Conversing:
         before = asked.meta.get("agreement")
         least = before if is_number(before) else 1.0
         for number in range(1, settings.num_draws):
-            other = await ask(prompt, warm, draw=DRAWS + number)
+            other = await ask(prompt, warm, draw=DRAWS + number, keep_cut=True)
             share = round(agreement(answer, other.text, asked.question), 3)
             if share < settings.min_agreement:
                 raise Ended("draws_disagree")

@@ -23,7 +23,7 @@ from synth.embedded.recognise import split_task
 from synth.embedded.talk import AGAIN, LEADS, THANKS, UNCLEAR, WELCOME
 from synth.embedded.task import understand
 from synth.errors import RequestRefused
-from synth.models.base import ChatRequest
+from synth.models.base import ChatRequest, Completion
 from synth.records import Record, Rejection
 from synth.sources import read_records
 from synth.stages.converse import KINDS, WISHES, ConverseSettings, converse
@@ -45,11 +45,11 @@ def is_user_side(request: ChatRequest) -> bool:
     return request.messages[0]["content"].startswith("# Play the user")
 
 
-def by_side(user: Callable[[int], str], assistant: Callable[[int], str]) -> Scripted:
+def by_side(user: Callable[[int], str], assistant: Callable[[int], str | Completion]) -> Scripted:
     """A teacher whose texts depend on the side and on how many times that side was asked before."""
     counts: Counter[bool] = Counter()
 
-    def reply(request: ChatRequest) -> str:
+    def reply(request: ChatRequest) -> str | Completion:
         side = is_user_side(request)
         counts[side] += 1
         return (user if side else assistant)(counts[side])
@@ -214,6 +214,15 @@ def test_a_talk_ends_before_a_turn_whose_answer_the_teacher_does_not_repeat(tmp_
     assert isinstance(refused, Rejection) and refused.reason == "draws_disagree" and len(other.requests) == 3
     noted, _ = drawn("It is the Rhine.", tmp_path / "c", num_turns=1, min_agreement=0)
     assert isinstance(noted, Record) and noted.meta["agreement"] == 0
+
+
+def test_a_further_draw_that_is_cut_ends_the_talk_before_its_question_and_is_not_asked_again(tmp_path: Path) -> None:
+    river, cut = "It is the Danube.", Completion("The Rhine, " * 20, "length")
+    said = [river, river, "Its mouth is at Sulina.", cut]
+    model = by_side(asked, lambda n: said[n - 1])
+    talk = talked(tmp_path, model, num_draws=2, num_turns=2, shares={"deeper": 1})
+    assert isinstance(talk, Record) and talk.meta["ended"] == "draws_disagree" and len(talk.history) == 1
+    assert len(model.requests) == 6
 
 
 def test_answers_in_other_words_are_drawn_once(tmp_path: Path) -> None:
