@@ -181,7 +181,7 @@ def next_part(template: Template) -> re.Pattern[str]:
     turn = Turn("a", "b", "c")
     frames = [part.text.strip() for part in template.segments(Conversation((turn, turn))) if part.kind == "frame"]
     marks = sorted({frame for frame in frames if frame.endswith(":") and len(frame.split()) <= _MARK_WORDS})
-    return re.compile(rf"^\s*(?:{'|'.join(map(re.escape, marks)) or '(?!)'})", re.MULTILINE)
+    return re.compile(rf"^[^\S\n]*(?:{'|'.join(map(re.escape, marks)) or '(?!)'})", re.MULTILINE)
 
 
 def batches(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
