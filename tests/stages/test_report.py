@@ -216,6 +216,13 @@ def test_the_reference_teacher_is_called_by_its_name(tmp_path: Path) -> None:
     assert "reference bench" in report(tmp_path / "run").read_text()
 
 
+def test_probes_that_were_sent_while_a_stage_worked_take_no_time_of_their_own(tmp_path: Path) -> None:
+    make_run(tmp_path / "run", roots=3, rounds=0, files=False)
+    (tmp_path / "run" / "timings.json").write_text('{"train": 3600, "probe": 7200}')
+    page = report(tmp_path / "run").read_text()
+    assert "in 1 h 0 min" in page and "probe" not in page
+
+
 def test_comparing_a_run_with_itself_finds_no_difference(tmp_path: Path, run: Path) -> None:
     page = compare(run, run, tmp_path / "compare.html").read_text()
     assert page.count("No difference.") == 5 and not Tables(page).found

@@ -17,6 +17,7 @@ import numpy as np
 from synth.diversity import VerbNouns, count_verb_nouns
 from synth.engine.funnel import Funnel, count_funnel, data_stages, final_records
 from synth.engine.ledger import LedgerReader
+from synth.engine.run import PROBE
 from synth.errors import UsageError
 from synth.given import parse_yaml
 from synth.metrics import count_words, distinct_n, self_bleu, vendi_score
@@ -152,7 +153,7 @@ def collect(run_dir: Path, embeddings_path: str | None = None) -> RunFacts:
             stages=_in_order(ledger),
             meta=meta,
             recipe=shown_recipe(_text(run_dir / "recipe.yaml")),
-            timings={k: float(v) for k, v in _json(run_dir / "timings.json").items() if isinstance(v, int | float)},
+            timings=_timings(run_dir),
             manifest=_json(run_dir / "export" / "manifest.json"),
             student={str(p.relative_to(run_dir)): _json(p) for p in sorted(run_dir.glob("student*/**/train.json"))},
             evaluation=_json(run_dir / "evaluation.json"),
@@ -161,6 +162,12 @@ def collect(run_dir: Path, embeddings_path: str | None = None) -> RunFacts:
             talks=talks,
             pairs=pairs,
         )
+
+
+def _timings(run_dir: Path) -> dict[str, float]:
+    """Seconds by stage. Probes of a server are no stage: they are sent while one works."""
+    noted = _json(run_dir / "timings.json").items()
+    return {name: float(value) for name, value in noted if isinstance(value, int | float) and name != PROBE}
 
 
 def _in_order(ledger: LedgerReader) -> dict[str, Any]:
