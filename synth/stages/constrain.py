@@ -86,8 +86,8 @@ class Constraining:
         results: list[Record | Rejection] = [record]
         if not takes_demands(record) or rng.random() >= self.settings.share:
             return results
-        for _ in range(self.settings.num_variants):
-            child = demanding(record, rng, self.settings.max_demands)
+        drawn = (demanding(record, rng, self.settings.max_demands) for _ in range(self.settings.num_variants))
+        for child in {one.id: one for one in drawn}.values():
             try:
                 results.append(await self._answered(child, record, ask))
             except RequestFailed as error:

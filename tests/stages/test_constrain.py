@@ -187,3 +187,10 @@ def test_the_forecast_counts_every_variant() -> None:
     forecast(ConstrainSettings(), one)
     forecast(ConstrainSettings(num_variants=3), three)
     assert three.records - 100 == pytest.approx(3 * (one.records - 100))
+
+
+def test_no_task_is_asked_twice_with_the_same_demands(tmp_path: Path) -> None:
+    wanted = ConstrainSettings(share=1.0, num_variants=16, max_demands=1, num_draws=1)
+    (batch,) = collect(tmp_path, Scripted(lambda _: "x"), lambda engine: constrain(engine, given_(TASK), wanted))
+    asked = [one.record.instruction if isinstance(one, Rejection) else one.instruction for one in batch]
+    assert 2 < len(asked) == len(set(asked))
