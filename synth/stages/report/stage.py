@@ -53,7 +53,7 @@ REPORT = Stage("report", ReportSettings, run, "folder", is_default=True, files=(
 
 def compare(one: Path, other: Path, path: Path) -> Path:
     """Write a page of what differs between two runs to `path`, and return it."""
-    from synth.stages.report.compare import differences
+    from synth.stages.report.comparison import differences
     from synth.stages.report.page import render
 
     names, parts = differences(one, other)
