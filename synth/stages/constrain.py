@@ -68,9 +68,10 @@ async def constrain(
     engine: Engine, records: AsyncIterator[Record], settings: ConstrainSettings
 ) -> AsyncIterator[list[Record | Rejection]]:
     """Yield each record, and after some the same task with demands, answered, or its rejection, in order."""
-    sentences = digest([maker(random.Random(0), "a", ["one", "two"]) for group in DEMANDS for maker in group])
+    makers = [maker for group in DEMANDS for maker in group]
+    wordings = digest([maker(random.Random(n), "a", ["one", "two"]) for maker in makers for n in range(16)])[:8]
     async for results in each_record(
-        engine, STAGE, records, settings, Constraining(settings), version("answer"), sentences[:8]
+        engine, STAGE, records, settings, Constraining(settings), version("answer"), wordings
     ):
         yield results
 
@@ -209,35 +210,10 @@ def _word_often(draws: random.Random, _answer: str, words: list[str]) -> Demand:
     }
 
 
-def _no_comma(draws: random.Random, _answer: str, _words: list[str]) -> Demand:
-    said = ("Commas are not allowed.", "Write it without a single comma.", "Avoid commas altogether.")
-    return draws.choice(said), {"type": "punctuation:no_comma"}
-
-
-def _lower_case(draws: random.Random, _answer: str, _words: list[str]) -> Demand:
-    said = ("Everything in lower case, please.", "The whole answer must be in lowercase English letters.")
-    return draws.choice(said), {"type": "change_case:english_lowercase"}
-
-
-def _upper_case(draws: random.Random, _answer: str, _words: list[str]) -> Demand:
-    said = ("WRITE EVERYTHING IN CAPITALS.", "The whole answer must be in English and in capital letters.")
-    return draws.choice(said), {"type": "change_case:english_capital"}
-
-
 def _bullets(draws: random.Random, _answer: str, _words: list[str]) -> Demand:
     number = draws.randint(2, 5)
     said = ('Give it as {} bullets, each starting with "* ".', 'Answer in exactly {} lines that start with "* ".')
     return draws.choice(said).format(number), {"type": "detectable_format:number_bullet_lists", "num_bullets": number}
-
-
-def _titled(draws: random.Random, _answer: str, _words: list[str]) -> Demand:
-    said = ("First write a title inside << and >>, then the answer.", "Put << and >> around a title above the answer.")
-    return draws.choice(said), {"type": "detectable_format:title"}
-
-
-def _quoted(draws: random.Random, _answer: str, _words: list[str]) -> Demand:
-    said = ("Start and end the answer with a double quotation mark.", "The answer as a whole goes in double quotes.")
-    return draws.choice(said), {"type": "startend:quotation"}
 
 
 def _highlighted(draws: random.Random, _answer: str, _words: list[str]) -> Demand:
@@ -254,9 +230,35 @@ def _ending(draws: random.Random, _answer: str, _words: list[str]) -> Demand:
     return said.format(phrase), {"type": "startend:end_checker", "end_phrase": phrase}
 
 
-def _postscript(draws: random.Random, _answer: str, _words: list[str]) -> Demand:
-    said = ("After the answer add a short note that starts with P.S.", "There should be a P.S. below the answer.")
-    return draws.choice(said), {"type": "detectable_content:postscript", "postscript_marker": "P.S."}
+def _fixed(constraint: dict[str, Any], *wordings: str) -> Maker:
+    """The same demand for every task, in one of its wordings."""
+    return lambda draws, _answer, _words: (draws.choice(wordings), constraint)
+
+
+_no_comma = _fixed(
+    {"type": "punctuation:no_comma"},
+    "Commas are not allowed.", "Write it without a single comma.", "Avoid commas altogether.",
+)  # fmt: skip
+_lower_case = _fixed(
+    {"type": "change_case:english_lowercase"},
+    "Everything in lower case, please.", "The whole answer must be in lowercase English letters.",
+)  # fmt: skip
+_upper_case = _fixed(
+    {"type": "change_case:english_capital"},
+    "WRITE EVERYTHING IN CAPITALS.", "The whole answer must be in English and in capital letters.",
+)  # fmt: skip
+_titled = _fixed(
+    {"type": "detectable_format:title"},
+    "First write a title inside << and >>, then the answer.", "Put << and >> around a title above the answer.",
+)  # fmt: skip
+_quoted = _fixed(
+    {"type": "startend:quotation"},
+    "Start and end the answer with a double quotation mark.", "The answer as a whole goes in double quotes.",
+)  # fmt: skip
+_postscript = _fixed(
+    {"type": "detectable_content:postscript", "postscript_marker": "P.S."},
+    "After the answer add a short note that starts with P.S.", "There should be a P.S. below the answer.",
+)  # fmt: skip
 
 
 WORDS: tuple[Maker, ...] = (_with_word, _without_words, _word_often)

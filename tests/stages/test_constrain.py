@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import re
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,21 +94,27 @@ def test_only_free_prose_in_english_takes_demands() -> None:
     assert [name for name, record in others.items() if takes_demands(record)] == []
 
 
-def test_the_first_answer_that_meets_the_demands_is_kept_and_no_other(tmp_path: Path) -> None:
-    drawn: list[str] = []
+def test_the_first_answer_without_a_fault_is_kept_and_nothing_is_drawn_after_it(tmp_path: Path) -> None:
+    answers = ["x", PROSE.lower().replace(",", ""), PROSE.upper(), f"<<Bread>>\n{PROSE} P.S. That covers it."]
+    drawn: Counter[str] = Counter()
 
     def reply(request: ChatRequest) -> str:
-        drawn.append(prompt_of(request))
-        return "Starch" if len(drawn) < 3 else "x"
+        drawn[prompt_of(request)] += 1
+        return answers[drawn[prompt_of(request)] - 1]
 
-    wanted = ConstrainSettings(share=1.0, num_draws=2)
-    (batch,) = collect(tmp_path, Scripted(reply), lambda engine: constrain(engine, given_(TASK), wanted))
-    assert batch[0] == TASK and len(drawn) <= 2 and len(set(drawn)) == 1
-    child = batch[1].record if isinstance(batch[1], Rejection) else batch[1]
-    is_met = verify(child.output, child.meta["check"]).passed
-    assert isinstance(batch[1], Record) == is_met
-    if isinstance(batch[1], Rejection):
-        assert (batch[1].check, batch[1].reason) == ("demands", "not_followed")
+    tasks = [replace(TASK, input=f"Loaf {number}.") for number in range(30)]
+    wanted = ConstrainSettings(share=1.0, max_demands=1, num_draws=len(answers))
+    results = collect(tmp_path, Scripted(reply), lambda engine: constrain(engine, given_(*tasks), wanted))
+    kept = Counter[int | None]()
+    for task, (before, result) in zip(tasks, results, strict=True):
+        child = result.record if isinstance(result, Rejection) else result
+        tried = [fault(replace(child, output=answer), task) for answer in answers]
+        first = tried.index(None) if None in tried else None
+        assert before == task and isinstance(result, Record) == (first is not None)
+        assert child.output == answers[-1 if first is None else first]
+        assert drawn[child.question] == (len(answers) if first is None else first + 1)
+        kept[first] += 1
+    assert kept[0] == 0 and kept[1] and kept[2] + kept[3] and kept[None]
 
 
 def test_each_variant_has_demands_of_its_own_and_a_failed_request_costs_one(tmp_path: Path) -> None:
