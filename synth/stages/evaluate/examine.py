@@ -149,10 +149,7 @@ def evaluate(
     Raises UsageError where no item is left or a model cannot be loaded.
     """
     settings = settings or EvaluateSettings()
-    items = items_from(source)[: settings.max_tasks]
-    away = given_away(items, training)
-    if not settings.keep_given_away:
-        items = [item for item in items if item.id not in away]
+    items, away = _asked(source, training, settings)
     if not items and not held_out:
         raise UsageError(
             f"no task is left to examine on ({len(away)} were in the training data)" if away else "there are no tasks",
@@ -178,6 +175,15 @@ def evaluate(
         [note for note in (_constant_answer(items), _unfinished(answers, settings.max_tokens)) if note],
         items,
     )
+
+
+def _asked(
+    source: Source, training: Sequence[Record], settings: EvaluateSettings
+) -> tuple[list[EvalItem], dict[str, str]]:
+    """The items to examine on, and which the training data give away (item id -> record id)."""
+    items = items_from(source)[: settings.max_tasks]
+    away = given_away(items, training)
+    return items if settings.keep_given_away else [item for item in items if item.id not in away], away
 
 
 def _unfinished(answers: Mapping[str, Sequence[ItemAnswer]], max_tokens: int) -> str:
@@ -225,11 +231,8 @@ def examine(
     )
     by_item = ranked | {item.id: (answer.text, answer.is_cut) for item, answer in zip(asked, written, strict=True)}
     losses = student.losses(held_out, settings.max_length, settings.batch_tokens) if held_out else {}
-    answers = [
-        ItemAnswer(item.id, text, is_cut, mark(item, text, is_cut=is_cut))
-        for item in items
-        for text, is_cut in (by_item[item.id],)
-    ]
+    said = [(item, *by_item[item.id]) for item in items]
+    answers = [ItemAnswer(item.id, text, is_cut, mark(item, text, is_cut=is_cut)) for item, text, is_cut in said]
     if kept is not None:
         kept.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(kept, json.dumps({"examination": mark_of_all, "answers": [asdict(one) for one in answers]}))
