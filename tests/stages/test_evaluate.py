@@ -167,7 +167,9 @@ def test_a_trained_student_beats_its_base_and_the_table_says_so(student: Path, t
     assert verdicts["correct"] == verdicts["held_out_loss"] == "better"
     assert shown[-1] == ("student", 39, 39)
     assert result.rows()[0][:2] == ["base", "correct"]
-    assert result.notes[0].startswith("One and the same answer to every item would be correct on 0.128 of them at best")
+    same, unfinished = result.notes
+    assert same == "One and the same answer to every item would be correct on 0.128 of them at best ('blue')."
+    assert unfinished.startswith("Answers without an end after") and ", student 0.0%;" in unfinished
     save_result(result, tmp_path / "evaluation.json")
     assert json.loads((tmp_path / "evaluation.json").read_text())["scores"][0]["student"] == "base"
 
