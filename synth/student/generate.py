@@ -14,9 +14,12 @@ from typing import Any
 
 from synth.records import Record
 from synth.student.encode import UNLEARNED, Encoder, prepare_tokenizer
+from synth.student.memory import has_bfloat16
 from synth.student.templates import Conversation, Template, Turn, template_named
 from synth.student.weights import fit_vocabulary, load_model, load_tokenizer, quiet, threads
 
+PORTION = 32
+"""Tokens written at a time. Who has ended then leaves its batch, which would go on to the end of its longest answer."""
 _MARK_WORDS = 2
 """The name of a template's part has so many words at most; what is longer is its preamble."""
 MANIFEST = "train.json"  # written last into a student's folder: finished means that it is there
@@ -70,10 +73,10 @@ class Student:
         form = template_named(chosen or trained_template(path) or "auto", tokenizer)
         known = len(tokenizer)
         prepare_tokenizer(tokenizer, form)
-        is_cuda = torch.cuda.is_available()
-        model = load_model(path, dtype=torch.bfloat16 if is_cuda else torch.float32)
+        model = load_model(path, dtype="auto")
         fit_vocabulary(model, tokenizer, known)
-        return cls(model.to("cuda") if is_cuda else model, Encoder(form, tokenizer), num_threads)
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        return cls(model.to(device, _precision(model.dtype, device)), Encoder(form, tokenizer), num_threads)
 
     def answers(
         self,
@@ -87,14 +90,22 @@ class Student:
         Prompts of like length share a batch of at most `batch_tokens` tokens (answers included), so memory is bounded
         and little is padded.
         """
-        prompts = [self.encoder.prompt(conversation) for conversation in conversations]
+        rows = [self.encoder.prompt(conversation) for conversation in conversations]
+        starts = [len(row) for row in rows]
         found: dict[int, Answer] = {}
-        for batch in batches([len(prompt) + max_tokens for prompt in prompts], batch_tokens):
-            for index, answer in zip(batch, self._generate([prompts[i] for i in batch], max_tokens), strict=True):
-                found[index] = answer
-            if progress:
-                progress(len(found), len(prompts))
-        return [found[index] for index in range(len(prompts))]
+        for begun in range(0, max_tokens, PORTION):
+            portion = min(PORTION, max_tokens - begun)
+            left = [index for index in range(len(rows)) if index not in found]
+            for batch in batches([len(rows[index]) + portion for index in left], batch_tokens):
+                chosen = [left[i] for i in batch]
+                for index, ids in zip(chosen, self._generate([rows[i] for i in chosen], portion), strict=True):
+                    rows[index] = rows[index] + ids
+                    answer = self._read(rows[index][starts[index] :])
+                    if not answer.is_cut or begun + portion == max_tokens:
+                        found[index] = answer
+                if progress:
+                    progress(len(found), len(rows))
+        return [found[index] for index in range(len(rows))]
 
     def losses(self, records: Sequence[Record], max_length: int = 2048, batch_tokens: int = 16_384) -> dict[str, Loss]:
         """Record id -> the loss of its answer. Records without an answer within `max_length` tokens are left out."""
@@ -138,13 +149,13 @@ class Student:
         places = torch.arange(len(ids), device=self.model.device)[None]
         return float(self.model(input_ids=row, position_ids=places, labels=wanted))
 
-    def _generate(self, prompts: list[list[int]], max_tokens: int) -> list[Answer]:
+    def _generate(self, prompts: list[list[int]], max_tokens: int) -> list[list[int]]:
         import torch
 
         ids, mask = self._padded(prompts, is_left=True)
         end, pad = self.encoder.eos, self.encoder.tokenizer.pad_token_id
         with threads(self.num_threads), torch.no_grad():
-            written = self.model.generate(
+            written: list[list[int]] = self.model.generate(
                 input_ids=ids,
                 attention_mask=mask,
                 max_new_tokens=max_tokens,
@@ -153,7 +164,7 @@ class Student:
                 eos_token_id=end,
                 pad_token_id=pad,
             )[:, ids.shape[1] :].tolist()
-        return [self._read(row) for row in written]
+        return written
 
     def _read(self, ids: list[int]) -> Answer:
         is_cut = self.encoder.eos not in ids
@@ -174,6 +185,14 @@ class Student:
             ids[number, place] = torch.tensor(row)
             mask[number, place] = 1
         return ids.to(self.model.device), mask.to(self.model.device)
+
+
+def _precision(saved: Any, device: str) -> Any:
+    """bfloat16 where the machine is fast at it, else float32; on a CPU what was saved in float32 stays so."""
+    import torch
+
+    stays_whole = device == "cpu" and saved == torch.float32
+    return torch.bfloat16 if has_bfloat16() and not stays_whole else torch.float32
 
 
 def next_part(template: Template) -> re.Pattern[str]:

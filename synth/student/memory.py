@@ -61,11 +61,14 @@ def shape_of(model: str) -> Shape:
 
 
 def uses_bfloat16(settings: TrainSettings) -> bool:
-    """Is computed in bfloat16? With precision auto: where the GPU, or else the CPU, has instructions for it."""
+    """Is training computed in bfloat16? With precision auto: where this machine is fast at it."""
+    return has_bfloat16() if settings.precision == "auto" else settings.precision == "bfloat16"
+
+
+def has_bfloat16() -> bool:
+    """Has the GPU, or else the CPU, instructions for bfloat16?"""
     import torch
 
-    if settings.precision != "auto":
-        return settings.precision == "bfloat16"
     if torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported())
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

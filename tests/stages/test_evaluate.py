@@ -186,6 +186,20 @@ def test_answers_do_not_depend_on_the_batch_they_were_made_in(student: Path) -> 
     assert one.answers(asked[:1], max_tokens=1)[0].num_tokens == 1
 
 
+@pytest.mark.parametrize("portion", [1, 3, 8])
+def test_answers_written_in_portions_are_those_written_at_once(
+    student: Path, portion: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from synth.student import generate
+
+    asked = [found.conversation for found in items_from(colours(80, 100))]
+    trained, untrained = (generate.Student.load(str(path), "short", 1) for path in (student, student / "base"))
+    whole = [one.answers(asked, max_tokens=8) for one in (trained, untrained)]
+    assert all(answer.is_cut and answer.num_tokens == 8 for answer in whole[1])
+    monkeypatch.setattr(generate, "PORTION", portion)
+    assert [one.answers(asked, max_tokens=8) for one in (trained, untrained)] == whole
+
+
 def test_the_loss_is_taken_on_the_answer_and_its_end_only(student: Path) -> None:
     from synth.student.generate import Student
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from synth.errors import SynthError
 from synth.models.vllm import traces
-from synth.models.vllm.settings import Settings, command_line, fingerprint, is_cpu, server_cores, server_environment
+from synth.models.vllm.settings import Settings, command_line, fingerprint, is_cpu, server_environment
 
 POLL_S, SAY_EVERY_S = 0.25, 10.0
 UNREADY_TERM_S = 1.0
@@ -31,6 +31,9 @@ UNREADY_TERM_S = 1.0
 PORTS = 3
 """Ports tried for a server, as one that is free may be taken by another process before vLLM listens there."""
 TAIL_LINES, TAIL_BYTES = 15, 64 * 1024
+CPU_NICENESS = 10
+"""Added to our own niceness for a server that computes on the CPU. Its processes spin while they wait for each other;
+with the same niceness they kept the run, which asks them, waiting for a core for up to ten seconds at a time."""
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _ADVICE = {
     r"out of memory|OutOfMemory": "lower gpu_memory_utilization or max_model_len, or choose a quantized model",
@@ -195,9 +198,9 @@ def _launch(settings: Settings) -> Server:
             env=server_environment(settings, key),
             start_new_session=True,
         )
-    if is_cpu(settings) and (cores := server_cores()):
-        with suppress(OSError):  # a server on all cores is slower, not wrong
-            os.sched_setaffinity(process.pid, cores)
+    if is_cpu(settings) and hasattr(os, "setpriority"):
+        with suppress(OSError):  # without it the run waits longer for its server, no more
+            os.setpriority(os.PRIO_PROCESS, process.pid, os.getpriority(os.PRIO_PROCESS, 0) + CPU_NICENESS)
     trace = traces.leave(process.pid, port, fingerprint(settings), settings.model, log_path)
     return Server(trace, key, process)
 

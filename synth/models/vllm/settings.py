@@ -29,6 +29,8 @@ LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 CPU_MAX_MODEL_LEN = 4096
 CPU_HEAD_SIZES = (32, 64, 80, 96, 112, 128, 160, 192, 224, 256, 512)
 """Widths of attention heads that vLLM 0.32 has CPU kernels for (`cpu_attn.py`); others kill it at the first answer."""
+FEW_CORES = 2
+"""On so few cores vLLM's worker computes on all of them."""
 TINY_HIDDEN_SIZE = 512
 """Up to this width a model is computed in float32 on a CPU: vLLM 0.32 dies of an illegal instruction (SIGILL) at the
 first request to a bfloat16 model of width 64, 128 or 256 on CPUs with AMX when it is not compiled."""
@@ -370,21 +372,9 @@ def server_environment(settings: Settings, key: str) -> dict[str, str]:
     found |= {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "PYTHONUNBUFFERED": "1", "SPT_NOENV": "1"}
     if is_cpu(settings):
         found.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
-        if len(server_cores()) == 1:
-            found.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")  # it wants to keep one free of its worker
+        if hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) <= FEW_CORES:
+            found.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")  # it keeps one free of its worker otherwise
     return found | settings.env | {"VLLM_API_KEY": key}
-
-
-def server_cores() -> list[int]:
-    """The cores for a server that computes on the CPU: all that this process may use but one; [] where none can be set.
-
-    vLLM's engine and worker spin while they wait for each other. On all cores of a machine with two they kept synth
-    waiting for a core for up to ten seconds at a time, and a run had a seventh to a half of the speed it has now.
-    """
-    if not hasattr(os, "sched_getaffinity"):
-        return []
-    cores = sorted(os.sched_getaffinity(0))
-    return cores[:-1] or cores
 
 
 def fingerprint(settings: Settings) -> str:
