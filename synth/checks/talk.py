@@ -24,6 +24,12 @@ _ANSWERS = re.compile(
     r"|thank you for (?:your question|reaching out|asking))\b",
     re.I,
 )
+_SERVES = re.compile(
+    r"\b(?:would you like|do you want|are you (?:looking|trying|asking)|you(?: are|'re) (?:looking|trying) (?:for|to)"
+    r"|how do you know|have you ever|your favou?rite|you have (?:read|seen|tried))\b",
+    re.I,
+)
+"""A user who asks what the assistant wants, knows or likes. Assistants ask their users so."""
 _SHARED = 0.8
 """A message repeats another that begins with this share of its words."""
 _SHORT = 8
@@ -54,7 +60,7 @@ def user_echo(text: str, talk: Record, language: str | None = None) -> str | Non
         return "empty_turn"
     if ROLE_LINE.search(text):
         return "role_name"
-    if _ANSWERS.match(text):
+    if _ANSWERS.match(text) or _SERVES.search(text):
         return "user_answers"
     said = [turn["content"] for turn in talk.messages() if turn["role"] != "system"]
     if _repeats(text, said[1::2]):

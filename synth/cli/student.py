@@ -286,12 +286,17 @@ ABLATION = ["arm", "records", "steps", "tokens", "correct", "95 % interval", "ea
 def _ablation(source: Path, tasks: Path | None, settings: EvaluateSettings, json: bool) -> None:
     from synth.pipeline import RunFolder, read_run_recipe
     from synth.stages.evaluate.stage import ablate
+    from synth.student.scores import TASKS
 
     result = ablate(RunFolder(source, read_run_recipe(source)), tasks, settings)
     if json:
         print_json(result.to_dict())
         return
     print_table("What the data did", ABLATION, result.rows())
+    for metric in result.parts:
+        print_table(f"Of the {TASKS[metric]}", ABLATION, result.rows(metric))
+    for sentence in result.verdict():
+        say(sentence)
     arms = [arm.name for arm in result.arms if arm.num_records]
     print_table("Items that the training data give away", ["evaluation set", *arms], result.contamination_rows())
     say(f"{len(result.given_away)} items were left out for all arms; {result.num_items} were examined on.")

@@ -20,13 +20,20 @@ from synth.models.base import Sampling
 from synth.prompts import Prompt, render, version
 from synth.prompts.answering import answering
 from synth.prompts.domains import DOMAINS
-from synth.records import Record, Rejection
+from synth.records import Record, Rejection, digest
 from synth.sources.languages import check_code, language_name
 from synth.stages.stage import Stage, each_record
 
 STAGE = "converse"
 WISHES = {
-    "follow up": ("one more question about the same matter, which the last answer leads to.",),
+    "follow up": (
+        "one more question about the same matter, which the last answer leads to.",
+        "an example of what the last answer says.",
+        "the same for a case a little different, which the person names.",
+        "what one word or part of the last answer means.",
+        "how to find out whether the last answer is right.",
+        "what can go wrong with what the last answer says.",
+    ),
     "correction": (
         "the last answer once more, but shorter.",
         "the last answer once more, in simpler words.",
@@ -35,7 +42,11 @@ WISHES = {
         "the last answer once more, with one named thing added.",
         "the last answer once more, with one named thing left out.",
     ),
-    "deeper": ("why or how, about one point of the last answer.",),
+    "deeper": (
+        "why or how, about one point of the last answer.",
+        "how one part of the last answer works, step by step.",
+        "what would be different if one thing in it were changed.",
+    ),
     "change of topic": tuple(f"something quite different, to do with {domain}." for domain in DOMAINS),
     "unclear": ("short and vague, from somebody who did not understand the last answer.",),
     "thanks": ("thanks, and nothing more is asked.",),
@@ -52,11 +63,17 @@ WARM = 0.7
 EXAMPLES = (
     ("follow up", 0, "Name three herbs that grow in shade.", "Mint, parsley and chervil grow in shade.",
      "Which of them comes back each year without sowing?"),
+    ("follow up", 3, "Write Python that takes the first word of a line.", "line.split()[0]",
+     "What is the [0] at the end for?"),
+    ("follow up", 2, "How do I write 3/4 as a percentage?", "Divide 3 by 4 and multiply by 100: 75 %.", "And 5/8?"),
     ("correction", 0, "What does a notary do?",
      "A notary checks who signs a paper, watches the signing and confirms both with a seal, so that courts trust it.",
      "That is too long for my slide. Can you say it in ten words?"),
     ("deeper", 0, "Why do onions make people cry?", "Cutting an onion sets free a gas that stings the eyes.",
      "Where does that gas come from when the knife goes through?"),
+    ("follow up", 4, "How much is 17 times 23?", "17 times 23 is 391.", "How can I check that without a calculator?"),
+    ("deeper", 2, "How long does the dough rest?", "One hour in a warm place, until it is twice as high.",
+     "And if the kitchen is cold?"),
     ("change of topic", DOMAINS.index("school kitchen"),
      "Convert 3 miles to kilometres.", "3 miles are about 4.83 kilometres.",
      "OK. What can I cook tonight from rice, two eggs and a carrot?"),
@@ -136,7 +153,7 @@ async def converse(
     engine: Engine, records: AsyncIterator[Record], settings: ConverseSettings
 ) -> AsyncIterator[list[Record | Rejection]]:
     """Yield each answered record with further turns, or its rejection, in order; one without an answer as it is."""
-    versions = version(settings.prompt), version("answer")
+    versions = version(settings.prompt), version("answer"), digest(WISHES, EXAMPLES)[:8]
     async for results in each_record(engine, STAGE, records, settings, Conversing(settings), *versions):
         yield results
 

@@ -6,16 +6,23 @@ ledger, so the arm without checks needs no second run: it is all that the teache
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from synth.engine.funnel import unchecked_stage
 from synth.engine.ledger import LedgerReader
-from synth.records import Record, Rejection
+from synth.records import Lineage, Record, Rejection
 from synth.student.items import EvalItem, given_away
 
 SEEDS_ONLY, NO_CHECKS = "seeds only", "no checks"
+MAKERS: dict[str, Callable[[Lineage], bool]] = {
+    "+ imported": lambda line: line.origin == "import",
+    "+ bootstrap": lambda line: line.origin == "bootstrap",
+    "+ evolution": lambda line: line.origin == "evolve" and line.operator != "constrain",
+    "+ demands": lambda line: line.operator == "constrain",
+}
+"""Arms of an ablation that one way of making tasks is added in, and whether a record is of it."""
 
 
 def answered_records(run_dir: Path) -> list[Record]:
@@ -34,16 +41,21 @@ def answered_records(run_dir: Path) -> list[Record]:
 def arms_of_ablation(
     seeds: Sequence[Record], answered: Sequence[Record], kept: Sequence[Record], held_out: Sequence[Record]
 ) -> dict[str, list[Record]]:
-    """Arm -> its records: the untrained base (none), seeds, + bootstrap, + evolution (no checks so far), + checks.
+    """Arm -> its records: the untrained base, the seeds, what each way of making tasks adds, what the checks leave.
 
-    An arm that a run has nothing for, since it neither bootstraps nor evolves, is left out.
+    Demands are those of the stage `constrain`. Where the run exports its seeds, all later arms have them, too. An arm
+    that a run has nothing for, since it does not evolve, say, is left out.
     """
     gone = {record.id for record in held_out}
     before = [record for record in answered if record.id not in gone]
-    bootstrapped = [record for record in before if record.lineage.origin == "bootstrap"]
-    evolved = before if len(before) > len(bootstrapped) else []
-    own, left = list(seeds), list(kept)
-    arms = {"untrained": [], SEEDS_ONLY: own, "+ bootstrap": bootstrapped, "+ evolution": evolved, "+ checks": left}
+    own = [record for record in kept if record.lineage.origin == "seed"]
+    arms: dict[str, list[Record]] = {"untrained": [], SEEDS_ONLY: list(seeds)}
+    so_far: list[Callable[[Lineage], bool]] = []
+    for arm, makes in MAKERS.items():
+        so_far.append(makes)
+        if any(makes(record.lineage) for record in before):
+            arms[arm] = own + [record for record in before if any(of_arm(record.lineage) for of_arm in so_far)]
+    arms["+ checks"] = list(kept)
     return {name: records for name, records in arms.items() if records or name == "untrained"}
 
 

@@ -36,12 +36,13 @@ class ChunkedLoss(torch.autograd.Function):  # type: ignore[misc]
         for first in range(0, len(hidden), CHUNK):
             piece = hidden[first : first + CHUNK].detach().requires_grad_()
             with torch.enable_grad():
-                loss = cross_entropy(logits_of(piece).float(), targets[first : first + CHUNK], reduction="sum")
-            found = torch.autograd.grad(loss, [piece, *learned])
+                logits = logits_of(piece)
+            losses, of_logits = _with_gradient(logits.detach(), targets[first : first + CHUNK])
+            found = torch.autograd.grad(logits, [piece, *learned], of_logits)
             of_hidden[first : first + CHUNK] = found[0]
             for whole, part in zip(of_weights, found[1:], strict=True):
                 whole += part
-            total += loss.detach()
+            total += losses.sum()
         grads = iter(of_weights)
         ctx.grads = (of_hidden, [next(grads) if weight.requires_grad else None for weight in weights])
         ctx.dtypes = [weight.dtype for weight in weights]
@@ -55,6 +56,18 @@ class ChunkedLoss(torch.autograd.Function):  # type: ignore[misc]
             for grad, dtype in zip(of_weights, ctx.dtypes, strict=True)
         ]
         return (of_hidden.mul_(above[0].to(of_hidden.dtype)), None, None, *scaled)
+
+
+def _with_gradient(logits: Any, targets: Any) -> tuple[Any, Any]:
+    """(the cross-entropy of each row, the gradient of their sum): the softmax, less 1 where the target is.
+
+    Autograd would pass over the vocabulary three times more. A loss is at most 87 nats, where float32 ends.
+    """
+    shares = torch.softmax(logits, dim=-1, dtype=torch.float32)
+    rows = torch.arange(len(targets), device=targets.device)
+    losses = -shares[rows, targets].clamp_min(torch.finfo(torch.float32).tiny).log()
+    shares[rows, targets] -= 1
+    return losses, shares.to(logits.dtype)
 
 
 def log_likelihoods(hidden: Any, targets: Any, rows: Any, num_rows: int, logits_of: Callable[[Any], Any]) -> Any:

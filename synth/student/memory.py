@@ -5,6 +5,8 @@ An estimate from the model's shape: right within about a third for plain decoder
 
 from __future__ import annotations
 
+import ctypes
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import Any
 from synth.errors import UsageError
 from synth.student.presets import TrainSettings
 
-CHUNK = 128  # positions whose logits stand in memory at a time, see loss.py
+CHUNK = 64  # positions whose logits stand in memory at a time, see loss.py
 
 GB = 1e9
 _MARGIN = 1.05  # beyond the estimate, so that it is not used to the last byte
@@ -104,6 +106,16 @@ def available_bytes() -> float:
     except OSError:
         match = None
     return float(match[1]) * 1024 if match else float("inf")
+
+
+def release_freed() -> None:
+    """Give memory that was freed back to the system, where the C library is glibc, which keeps it in the heap.
+
+    Without it a training on the CPU had a peak 0.4 GB higher (gemma3-270m, LoRA).
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:
+        trim(0)
 
 
 def fitting(model: str, settings: TrainSettings, longest: int) -> TrainSettings:

@@ -21,6 +21,8 @@ from synth.verify.ifeval import follows
 
 # Metrics of which less is better; of all others more is.
 LESS_IS_BETTER = ("held_out_loss", "over_refusal")
+TASKS = {"right_answer": "tasks with one right answer", "followed_strict": "tasks with constraints to keep"}
+"""Metrics that only some items have, and what these items are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,10 @@ def difference(
 
 
 def difference_of_tables(
-    student: tuple[str, Sequence[Mapping[str, float]]], against: tuple[str, Sequence[Mapping[str, float]]], seed: int
+    student: tuple[str, Sequence[Mapping[str, float]]],
+    against: tuple[str, Sequence[Mapping[str, float]]],
+    seed: int,
+    metric: str = "correct",
 ) -> Difference:
     """Two arms (name, one row item id -> value for each training) compared, with the interval of `two_level_interval`.
 
@@ -140,7 +145,7 @@ def difference_of_tables(
     table = [[new[item] - old[item] for item in new] for old, new in pairs]
     is_flat = not any(any(row) for row in table)
     low, high = _no_difference(len(table[0])) if is_flat else two_level_interval(table, seed)
-    return Difference(name, other, "correct", mean([mean(row) for row in table]), low, high, len(table[0]))
+    return Difference(name, other, metric, mean([mean(row) for row in table]), low, high, len(table[0]))
 
 
 def _no_difference(num_items: int) -> tuple[float, float]:

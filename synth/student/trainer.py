@@ -16,6 +16,7 @@ from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, Traini
 
 from synth.errors import TrainingError, UsageError
 from synth.student.encode import UNLEARNED, Row
+from synth.student.memory import release_freed
 from synth.student.plan import Step
 from synth.student.presets import TrainSettings
 
@@ -102,6 +103,8 @@ class StepTrainer(Trainer):  # type: ignore[misc]
                 loss = self._loss(model, micro or step.rows[:1], is_empty=not micro) * scale
                 self.accelerator.backward(loss)
             total += loss.detach()
+            if self.settings.activation_checkpointing:
+                release_freed()
             self.meter.worked(self.state.global_step, sum(len(row.ids) for row in micro))
         return total
 

@@ -103,6 +103,8 @@ def test_requests_of_one_talk_begin_alike_so_that_a_prefix_cache_serves_them(tmp
     [
         ("Sure, here is more about it.", "user_answers"),
         ("How can I help you today?", "user_answers"),
+        ("Is there a river that you are looking for?", "user_answers"),
+        ("How do you know the river?", "user_answers"),
         ("User: how long is it?", "role_name"),
         ("I see.\n**Assistant:** It is long.", "role_name"),
         (FIRST.output, "user_repeats_answer"),
@@ -361,14 +363,13 @@ def test_a_thousand_talks_are_right_and_the_same_after_a_kill(tmp_path: Path) ->
     check(tmp_path, 1_060)
 
 
-def test_a_correction_names_one_change_that_is_drawn_for_each_turn(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["correction", "follow up", "deeper"])
+def test_what_the_user_wishes_is_drawn_for_each_turn(kind: str, tmp_path: Path) -> None:
     model = by_side(lambda n: asked(n), lambda n: answered(n))
     tasks = [replace(FIRST, instruction=f"{FIRST.instruction} ({n})") for n in range(30)]
-    talks(tmp_path, model, tasks, num_turns=1, shares={"correction": 1})
+    talks(tmp_path, model, tasks, num_turns=1, shares={kind: 1})
     texts = [whole(request) for request in model.requests if is_user_side(request)]
-    assert {wish for wish in WISHES["correction"] for text in texts if text.rstrip().endswith(wish)} == set(
-        WISHES["correction"]
-    )
+    assert {wish for wish in WISHES[kind] for text in texts if text.rstrip().endswith(wish)} == set(WISHES[kind])
 
 
 def test_every_kind_has_words_for_the_prompt() -> None:

@@ -252,6 +252,37 @@ def test_an_ablation_trains_all_arms_from_one_base_for_equal_steps_and_tokens(tm
     save_result(result, tmp_path / "ablation.json")
 
 
+def test_an_ablation_tells_kinds_of_tasks_apart_and_asks_nothing_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("peft", reason="the extra [train] is not installed")
+    from synth.student.generate import Student
+
+    tasks = [
+        replace(one, check={"kind": "label", "answer": one.reference, "labels": COLOURS})
+        for one in items_from(colours(80, 90))
+    ]
+    short = [
+        replace(
+            one, id=f"short {one.id}", check={"kind": "constraints", "constraints": [{"type": "punctuation:no_comma"}]}
+        )
+        for one in tasks
+    ]
+    arms = {"base": [], "many": colours(0, 80)}
+    fitting = settings(max_steps=40), SHORT.model_copy(update={"seeds": (0,)})
+    found = ablation(arms, [*tasks, *short], tmp_path, train, *fitting)
+    assert {metric: each[1].num_items for metric, each in found.parts.items()} == {
+        "right_answer": 10,
+        "followed_strict": 10,
+    }
+    right = found.parts["right_answer"][1].against_last
+    assert right is not None and right.metric == "right_answer" and right.verdict == "better"
+    assert found.verdict()[0].startswith("Of 10 tasks with one right answer, many gets ")
+    assert len(found.verdict()) == 2 and found.rows("followed_strict")[1][0] == "many"
+    monkeypatch.setattr(Student, "load", None)
+    assert ablation(arms, [*tasks, *short], tmp_path, train, *fitting).to_dict() == found.to_dict()
+
+
 def test_an_ablation_without_fixed_steps_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="equal steps and tokens"):
         ablation({"a": colours(0, 8)}, colours(8, 9), tmp_path, train, settings(max_steps=None))

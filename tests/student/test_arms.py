@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from synth.embedded.answer import is_right
 from synth.embedded.task import understand
 from synth.pipeline import RunFolder, final_records, run
 from synth.recipe import Recipe, build_recipe
-from synth.records import Record
+from synth.records import Lineage, Record
 from synth.stages.evaluate.stage import comparison_arms
 from synth.student.arms import NO_CHECKS, SEEDS_ONLY, answered_records, arms_of_ablation, contamination
 from synth.student.items import items_from
@@ -62,6 +63,30 @@ def test_no_arm_learns_a_held_out_input(faulty: tuple[Recipe, Path]) -> None:
     beside = comparison_arms(folder, recipe.evaluate, held_out)
     assert [where for where, _ in beside.values()] == ["students/seeds-only", "students/no-checks"]
     assert beside[NO_CHECKS][1] == arms["+ evolution"]
+
+
+def test_each_arm_has_what_those_before_it_have_and_exported_seeds_are_in_all() -> None:
+    def made(name: str, origin: Any, operator: str | None = None) -> Record:
+        return Record(f"Task {name}.", "", "answer", lineage=Lineage(origin, operator=operator))
+
+    seed, new, deeper, held = (
+        made("a", "seed"),
+        made("b", "bootstrap"),
+        made("c", "evolve", "deepen"),
+        made("d", "evolve"),
+    )
+    demand = made("e", "evolve", "constrain")
+    arms = arms_of_ablation([seed], [new, deeper, held, demand], [seed, new, demand], [held])
+    assert arms == {
+        "untrained": [],
+        "seeds only": [seed],
+        "+ bootstrap": [seed, new],
+        "+ evolution": [seed, new, deeper],
+        "+ demands": [seed, new, deeper, demand],
+        "+ checks": [seed, new, demand],
+    }
+    unseeded = arms_of_ablation([seed], [new], [new], [])
+    assert unseeded == {"untrained": [], "seeds only": [seed], "+ bootstrap": [new], "+ checks": [new]}
 
 
 def test_contamination_is_counted_for_every_arm_and_every_set() -> None:

@@ -72,6 +72,13 @@ def test_value_and_gradients_are_those_of_the_plain_loss(family: str, monkeypatc
     assert model(input_ids=ids).logits.shape == (1, 20, 64)  # outside it is as it was
 
 
+def test_a_target_that_is_all_but_impossible_has_a_finite_loss_and_the_whole_gradient() -> None:
+    hidden = torch.tensor([[300.0, 0.0]], requires_grad=True)
+    loss = chunked.ChunkedLoss.apply(hidden, torch.tensor([1]), lambda piece: piece)
+    loss.backward()
+    assert 87 < float(loss.detach()) < 88 and hidden.grad.tolist() == [[1.0, -1.0]]
+
+
 def test_a_head_that_is_not_known_is_asked_for_all_its_logits() -> None:
     model = make_model(64, seed=0, hidden=16, layers=1, heads=2)
     own = type(model).forward

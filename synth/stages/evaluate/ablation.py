@@ -16,7 +16,7 @@ from synth.records import Record
 from synth.stages.evaluate.examine import EvaluateSettings, Source, examine
 from synth.student.items import EvalItem, given_away, items_from
 from synth.student.presets import TrainSettings
-from synth.student.scores import Difference, as_row, difference_of_tables, two_level_interval
+from synth.student.scores import TASKS, Difference, as_row, by_metric, difference_of_tables, two_level_interval
 
 
 class Trained(Protocol):
@@ -30,6 +30,8 @@ class Trained(Protocol):
     def tokens(self) -> int: ...
 
 
+Marks = dict[str, dict[str, float]]
+"""Metric to item to what the answer is worth."""
 Fit = Callable[[Sequence[Record], Path, TrainSettings], Trained]
 
 
@@ -38,7 +40,7 @@ class Arm:
     """One arm of an ablation. `values`: the share correct of each training; `low`, `high`: over trainings and items.
 
     `steps` and `tokens` are means over the trainings. `against_first` and `against_last`: the differences to the first
-    arm and to the arm before, with intervals over trainings and items.
+    arm and to the arm before, with intervals over trainings and items. `num_items`: how many items have `metric`.
     """
 
     name: str
@@ -51,14 +53,16 @@ class Arm:
     values: list[float]
     against_first: Difference | None
     against_last: Difference | None
+    metric: str = "correct"
+    num_items: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class AblationResult:
     """The arms in their order, and how far their tokens lie apart (largest over smallest, the untrained base aside).
 
-    `given_away`: items that some arm's data gave away, left out for all arms. `contamination`: evaluation set -> arm ->
-    items given away, for every set at hand.
+    `parts`: the same arms by the kinds of tasks, where there are several. `given_away`: items that some arm's data gave
+    away, left out for all arms. `contamination`: evaluation set -> arm -> items given away, for every set at hand.
     """
 
     arms: list[Arm]
@@ -66,11 +70,17 @@ class AblationResult:
     token_ratio: float
     given_away: dict[str, str]
     contamination: dict[str, dict[str, int]] = field(default_factory=dict)
+    parts: dict[str, list[Arm]] = field(default_factory=dict)
 
-    def rows(self) -> list[list[str]]:
+    def verdict(self) -> list[str]:
+        """What each arm did beyond the one before, by kind of task, in plain sentences."""
+        arms = [arm for each in (self.parts.values() or [self.arms]) for arm in each]
+        return [_sentence(arm, arm.against_last) for arm in arms if arm.against_last is not None]
+
+    def rows(self, metric: str = "correct") -> list[list[str]]:
         """A table: arm, records, steps, tokens, correct, 95 % interval, each training, against the arm before."""
         table = []
-        for arm in self.arms:
+        for arm in self.parts.get(metric, self.arms):
             gap = arm.against_last
             told = f"{gap.value:+.3f} ({gap.low:+.3f} to {gap.high:+.3f}): {gap.verdict}" if gap else ""
             each = " ".join(f"{value:.3f}" for value in arm.values)
@@ -85,16 +95,26 @@ class AblationResult:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
-        arms = [
-            asdict(arm)
-            | {
-                "against_first": as_row(arm.against_first) if arm.against_first else None,
-                "against_last": as_row(arm.against_last) if arm.against_last else None,
-            }
-            for arm in self.arms
-        ]
-        rest = {"num_items": self.num_items, "token_ratio": self.token_ratio, "given_away": self.given_away}
-        return {"arms": arms, **rest, "contamination": self.contamination}
+        return {
+            "arms": [_as_json(arm) for arm in self.arms],
+            "parts": {metric: [_as_json(arm) for arm in arms] for metric, arms in self.parts.items()},
+            "verdict": self.verdict(),
+            "num_items": self.num_items,
+            "token_ratio": self.token_ratio,
+            "given_away": self.given_away,
+            "contamination": self.contamination,
+        }
+
+
+def _sentence(arm: Arm, gap: Difference) -> str:
+    points = f"{100 * gap.value:+.1f} points ({100 * gap.low:+.1f} to {100 * gap.high:+.1f})"
+    told = f"{arm.name} gets {arm.value:.1%} right: {points} against {gap.against}, {gap.verdict}."
+    return f"Of {arm.num_items} {TASKS.get(arm.metric, 'tasks')}, {told}"
+
+
+def _as_json(arm: Arm) -> dict[str, Any]:
+    gaps = {"against_first": arm.against_first, "against_last": arm.against_last}
+    return asdict(arm) | {name: as_row(gap) if gap else None for name, gap in gaps.items()}
 
 
 def ablation(
@@ -123,7 +143,7 @@ def ablation(
     items = [item for item in items if item.id not in away]
     base = _shared_base(everything, out_dir, training)
     trained: dict[str, list[Trained]] = {}
-    tables: dict[str, list[dict[str, float]]] = {}
+    tables: dict[str, list[Marks]] = {}
     for name, records in arms.items():
         folders: list[tuple[str, Path | str]] = [(f"{name}, base", base)] if not records else []
         for seed in settings.seeds if records else ():
@@ -132,10 +152,16 @@ def ablation(
             trained.setdefault(name, []).append(result)
             folders.append((f"{name}, seed {seed}", result.path))
         template = settings.model_copy(update={"template": settings.template or training.template})
-        tables[name] = [_correct(label, path, items, template) for label, path in folders]
+        tables[name] = [_marks(label, path, items, template, out_dir / "examination") for label, path in folders]
     tokens = [mean([one.tokens for one in results]) for results in trained.values()]
-    made = _arms(arms, trained, tables, settings.seed)
-    return AblationResult(made, len(items), max(tokens) / min(tokens) if tokens else 1.0, away)
+    made: dict[str, list[Arm]] = {}
+    for metric in ("correct", *TASKS):
+        if metric in next(iter(tables.values()))[0]:
+            of_metric = {name: [one[metric] for one in each] for name, each in tables.items()}
+            made[metric] = _arms(arms, trained, of_metric, metric, settings.seed)
+    ratio = max(tokens) / min(tokens) if tokens else 1.0
+    parts = {metric: made[metric] for metric in TASKS if metric in made}
+    return AblationResult(made["correct"], len(items), ratio, away, parts=parts if len(parts) > 1 else {})
 
 
 def _shared_base(everything: Sequence[Record], out_dir: Path, training: TrainSettings) -> str:
@@ -148,15 +174,16 @@ def _shared_base(everything: Sequence[Record], out_dir: Path, training: TrainSet
         return str(make_base(everything, out_dir / "base", training))
 
 
-def _correct(label: str, path: Path | str, items: Sequence[EvalItem], settings: EvaluateSettings) -> dict[str, float]:
-    answers, _ = examine(label, str(path), items, (), settings, None)
-    return {one.item: one.marks["correct"] for one in answers if "correct" in one.marks}
+def _marks(label: str, path: Path | str, items: Sequence[EvalItem], settings: EvaluateSettings, store: Path) -> Marks:
+    answers, _ = examine(label, str(path), items, (), settings, None, store)
+    return by_metric({one.item: one.marks for one in answers})
 
 
 def _arms(
     arms: Mapping[str, Sequence[Record]],
     trained: Mapping[str, Sequence[Trained]],
     tables: Mapping[str, list[dict[str, float]]],
+    metric: str,
     seed: int,
 ) -> list[Arm]:
     made: list[Arm] = []
@@ -166,7 +193,7 @@ def _arms(
         values = [mean(row) for row in table]
         results = trained.get(name, ())
         gaps = [
-            difference_of_tables((name, tables[name]), (other, tables[other]), seed)
+            difference_of_tables((name, tables[name]), (other, tables[other]), seed, metric)
             for other in ([names[0], names[number - 1]] * (number > 0))
         ]
         made.append(
@@ -180,6 +207,8 @@ def _arms(
                 values,
                 gaps[0] if gaps else None,
                 gaps[1] if gaps else None,
+                metric,
+                len(table[0]),
             )
         )
     return made

@@ -20,7 +20,7 @@ from synth.given import StrictSettings
 from synth.metrics import mean
 from synth.records import Record, SeedTask, digest
 from synth.student.items import EvalItem, given_away, items_from
-from synth.student.scores import Difference, Score, as_row, by_metric, difference, mark, pooled, score
+from synth.student.scores import TASKS, Difference, Score, as_row, by_metric, difference, mark, pooled, score
 
 Source = Sequence[SeedTask | Record | EvalItem]
 MARKING = 2
@@ -89,8 +89,7 @@ class EvalResult:
     def verdict(self) -> list[str]:
         """What can be said of the last student against each other one, in plain sentences."""
         found = []
-        metrics = {"right_answer": "tasks with one right answer", "followed_strict": "tasks with constraints to keep"}
-        for metric, tasks in metrics.items():
+        for metric, tasks in TASKS.items():
             for gap in (one for one in self.differences if one.metric == metric):
                 own, other = self.score(gap.student, metric), self.score(gap.against, metric)
                 if gap.student == list(self.answers)[-1]:

@@ -134,7 +134,8 @@ def _ablation(ablation: Mapping[str, Any]) -> list[Block]:
         counts = (_cell(arm.get(key, "")) for key in ("num_records", "steps", "tokens"))
         cells.append((show(str(arm.get("name", "?")), 80), *counts, *told))
     table = Table("Each arm against the one before, trained for equal steps and tokens", header, cells)
-    return [figure, table, *_contamination(ablation.get("contamination"))]
+    notes = [Note(show(str(sentence), 300)) for sentence in _list(ablation.get("verdict"))[:MAX_ROWS]]
+    return [figure, *notes, table, *_contamination(ablation.get("contamination"))]
 
 
 def _contamination(sets: Any) -> list[Block]:
