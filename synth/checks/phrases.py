@@ -79,7 +79,8 @@ ON_PRINCIPLE = re.compile(
 )
 
 ASKS_BACK = re.compile(
-    r"^\W*(?:(?:sure|certainly|of course)[!,.]? )?(?:(?:I['’]?m|I am) sorry,? but )?"
+    r"^\W*(?:(?:sure|certainly|of course)[!,.]? )?(?:I(?:['’]d| would) be (?:happy|glad) to help[!,.] )?"
+    r"(?:(?:I['’]?m|I am) sorry,? but )?"
     r"(?:(?:could|can|would) you (?:please |kindly )?|please |kindly )"
     r"(?:provide|share|give|specify|clarify|supply|tell|let me know|paste|enter|send)\b"
     r"|\bno (?:input|text|sentence|passage|article|context|code|data) (?:was|were|is|has been) (?:provided|given"

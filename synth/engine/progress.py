@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class StageProgress:
-    """One stage. `expected`: kept records it aims at, None where it takes what comes. `done_before`: what was done when
-    its first request of this process was sent; rates are measured from then on.
+    """One stage. `expected`: kept records it aims at, None where it takes what comes. `ahead`: items that are worked on
+    and wait for an earlier one, since they are settled in order. `done_before`: what was done when the first request of
+    this process was sent; rates are measured from then on.
     """
 
     name: str
     expected: int | None = None
     items: int = 0
+    ahead: int = 0
     kept: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     requests: int = 0
@@ -68,8 +70,8 @@ class StageProgress:
 
     @property
     def done(self) -> int:
-        """Kept records where a number of them is wanted, else settled items."""
-        return self.items if self.expected is None else self.kept
+        """Kept records where a number of them is wanted, else items that are worked on."""
+        return self.items + self.ahead if self.expected is None else self.kept
 
     @property
     def tokens_per_s(self) -> float | None:

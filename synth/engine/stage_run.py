@@ -122,6 +122,7 @@ class StageRun:
 
     def _done(self, task: asyncio.Task[list[Result]]) -> None:
         self._tasks.discard(task)
+        self.progress.ahead += 1
         self._item_done.set()
         retrieve(task)
 
@@ -133,6 +134,7 @@ class StageRun:
     async def commit(self, started: Started, fold: Fold | None, windowed: bool = False) -> list[Result]:
         """Wait for the item's results, settle, store and count them."""
         results = started.later if isinstance(started.later, list) else await started.later
+        self.progress.ahead -= not isinstance(started.later, list)
         await self.engine.breathe()
         if self.engine.ledger.failed:
             raise self.engine.ledger.failed

@@ -50,6 +50,7 @@ REFUSED = [
     ("as_an_ai", {"output": "作为一个人工智能语言模型，我没有房子。"}, "as_an_ai"),
     ("short_apology", {"output": "Sorry, that one is beyond me."}, "short_apology"),
     ("asks_back", {"output": "Could you please provide the text you mean?"}, "asks_back"),
+    ("asks_back", {"output": "Sure, I'd be happy to help! Please provide the line you mean."}, "asks_back"),
     ("acknowledges", {"output": "Understood! I will do so."}, "acknowledges"),
     ("no_content", {"output": "..."}, "no_content"),
     ("no_content", {"output": "It is what it is and that is that."}, "no_content"),

@@ -57,6 +57,28 @@ def test_results_come_in_item_order_and_are_not_asked_for_again(tmp_path: Path) 
     asyncio.run(main())
 
 
+def test_items_that_wait_for_an_earlier_one_are_counted_as_done(tmp_path: Path) -> None:
+    first = asyncio.Event()
+
+    async def the_first_is_slow(request: ChatRequest) -> str:
+        if request.messages[0]["content"] == "0":
+            await first.wait()
+        return "text"
+
+    async def main() -> None:
+        async with engine_over(tmp_path, Scripted(the_first_is_slow)) as engine:
+            work = asyncio.create_task(outputs(engine, items(20)))
+            stage = engine.progress.stage(PLAN.name)
+            while stage.done < 19:
+                await asyncio.sleep(0.01)
+            assert (stage.items, stage.ahead, stage.kept) == (0, 19, 0)
+            first.set()
+            await work
+            assert (stage.items, stage.ahead, stage.done) == (20, 0, 20)
+
+    asyncio.run(asyncio.wait_for(main(), 120))
+
+
 def test_equal_items_are_told_apart_and_equal_questions_asked_once(tmp_path: Path) -> None:
     async def main() -> None:
         model = Scripted(jittered)
