@@ -25,11 +25,11 @@ _ANSWERS = re.compile(
     re.I,
 )
 _SERVES = re.compile(
-    r"\b(?:would you like|do you want|are you (?:looking|trying|asking)|you(?: are|'re) (?:looking|trying) (?:for|to)"
-    r"|how do you know|have you ever|your favou?rite|you have (?:read|seen|tried))\b",
+    r"(?:^|[.!?]\s)\W*(?:(?:would you like|do you want)(?! me)|are you (?:looking|trying|asking)|have you ever"
+    r"|what(?: is|['’]s) your favou?rite|is there (?:\w+ ){1,5}you(?: are|['’]re) (?:looking|trying))\b",
     re.I,
 )
-"""A user who asks what the assistant wants, knows or likes. Assistants ask their users so."""
+"""What assistants ask their users: what they want, look for, like."""
 _SHARED = 0.8
 """A message repeats another that begins with this share of its words."""
 _SHORT = 8
@@ -65,7 +65,8 @@ def user_echo(text: str, talk: Record, language: str | None = None) -> str | Non
     said = [turn["content"] for turn in talk.messages() if turn["role"] != "system"]
     if _repeats(text, said[1::2]):
         return "user_repeats_answer"
-    if _repeats(text, said[::2]) or any(_asks_again(text, question) for question in said[::2]):
+    before = [question for question in said[::2] if not _has_other_numbers(text, question)]
+    if _repeats(text, before) or any(_asks_again(text, question) for question in before):
         return "user_repeats_question"
     if _tells(text, said):
         return "user_tells"
@@ -150,6 +151,11 @@ def _asks_again(text: str, question: str) -> bool:
         return True
     about = _about(text)
     return len(about) >= _TELLING and len(about & set(others)) >= _MOSTLY * len(about)
+
+
+def _has_other_numbers(text: str, question: str) -> bool:
+    """Has a message numbers that a question has not? Then it asks the same of another case."""
+    return bool({word for word in _same(text) if word.isdigit()} - set(_same(question)))
 
 
 def _about(text: str) -> set[str]:

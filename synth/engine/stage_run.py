@@ -122,7 +122,7 @@ class StageRun:
 
     def _done(self, task: asyncio.Task[list[Result]]) -> None:
         self._tasks.discard(task)
-        self.progress.ahead += 1
+        self.progress.ahead += not task.cancelled() and task.exception() is None
         self._item_done.set()
         retrieve(task)
 

@@ -25,11 +25,12 @@ from synth.sources.languages import check_code, language_name
 from synth.stages.stage import Stage, each_record
 
 STAGE = "converse"
+SIMILAR = "the same for a case a little different, which the person names."
 WISHES = {
     "follow up": (
         "one more question about the same matter, which the last answer leads to.",
         "an example of what the last answer says.",
-        "the same for a case a little different, which the person names.",
+        SIMILAR,
         "what one word or part of the last answer means.",
         "how to find out whether the last answer is right.",
         "what can go wrong with what the last answer says.",
@@ -232,7 +233,7 @@ class Conversing:
             ask,
             answering(asked),
             settings.sampling,
-            lambda text: answer_echo(text, asked, settings.language, may_copy=kind == AGAIN),
+            lambda text: answer_echo(text, asked, settings.language, may_copy=kind == AGAIN or wish == SIMILAR),
         )
         if settings.num_draws > 1 and kind not in (AGAIN, LAST):
             asked = await self._repeated(asked, answer, ask)

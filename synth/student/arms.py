@@ -19,7 +19,8 @@ SEEDS_ONLY, NO_CHECKS = "seeds only", "no checks"
 MAKERS: dict[str, Callable[[Lineage], bool]] = {
     "+ imported": lambda line: line.origin == "import",
     "+ bootstrap": lambda line: line.origin == "bootstrap",
-    "+ evolution": lambda line: line.origin == "evolve" and line.operator != "constrain",
+    "+ evolution": lambda line: line.origin == "evolve" and line.operator not in ("rephrase", "constrain"),
+    "+ wordings": lambda line: line.operator == "rephrase",
     "+ demands": lambda line: line.operator == "constrain",
 }
 """Arms of an ablation that one way of making tasks is added in, and whether a record is of it."""
@@ -43,8 +44,8 @@ def arms_of_ablation(
 ) -> dict[str, list[Record]]:
     """Arm -> its records: the untrained base, the seeds, what each way of making tasks adds, what the checks leave.
 
-    Demands are those of the stage `constrain`. Where the run exports its seeds, all later arms have them, too. An arm
-    that a run has nothing for, since it does not evolve, say, is left out.
+    Wordings are those of the stage `rephrase`, demands of `constrain`. Where the run exports its seeds, all later arms
+    have them, too. An arm that a run has nothing for, since it does not evolve, say, is left out.
     """
     gone = {record.id for record in held_out}
     before = [record for record in answered if record.id not in gone]

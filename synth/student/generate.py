@@ -73,10 +73,10 @@ class Student:
         form = template_named(chosen or trained_template(path) or "auto", tokenizer)
         known = len(tokenizer)
         prepare_tokenizer(tokenizer, form)
-        model = load_model(path, dtype="auto")
+        model = load_model(path, dtype=_precision(path))
         fit_vocabulary(model, tokenizer, known)
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        return cls(model.to(device, _precision(model.dtype, device)), Encoder(form, tokenizer), num_threads)
+        model = model.to("cuda") if torch.cuda.is_available() else model
+        return cls(model, Encoder(form, tokenizer), num_threads)
 
     def answers(
         self,
@@ -187,12 +187,21 @@ class Student:
         return ids.to(self.model.device), mask.to(self.model.device)
 
 
-def _precision(saved: Any, device: str) -> Any:
-    """bfloat16 where the machine is fast at it, else float32; on a CPU what was saved in float32 stays so."""
-    import torch
+def _precision(path: str) -> Any:
+    """bfloat16 where the machine is fast at it, else float32; on a CPU what was saved in float32 stays so.
 
-    stays_whole = device == "cpu" and saved == torch.float32
-    return torch.bfloat16 if has_bfloat16() and not stays_whole else torch.float32
+    It is for `from_pretrained`: a model that is converted later has its tables of positions rounded, too.
+    """
+    import torch
+    from transformers import AutoConfig
+
+    if not has_bfloat16() or torch.cuda.is_available():
+        return torch.bfloat16 if has_bfloat16() else torch.float32
+    try:
+        saved = AutoConfig.from_pretrained(path).dtype
+    except (OSError, ValueError, KeyError):
+        saved = None  # loading the model says what is wrong
+    return torch.float32 if saved in (None, torch.float32) else torch.bfloat16
 
 
 def next_part(template: Template) -> re.Pattern[str]:

@@ -6,8 +6,8 @@ An estimate from the model's shape: right within about a third for plain decoder
 from __future__ import annotations
 
 import ctypes
-import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,9 +113,8 @@ def release_freed() -> None:
 
     Without it a training on the CPU had a peak 0.4 GB higher (gemma3-270m, LoRA).
     """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
-    if trim is not None:
-        trim(0)
+    with suppress(OSError, AttributeError, TypeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def fitting(model: str, settings: TrainSettings, longest: int) -> TrainSettings:

@@ -104,7 +104,7 @@ def test_requests_of_one_talk_begin_alike_so_that_a_prefix_cache_serves_them(tmp
         ("Sure, here is more about it.", "user_answers"),
         ("How can I help you today?", "user_answers"),
         ("Is there a river that you are looking for?", "user_answers"),
-        ("How do you know the river?", "user_answers"),
+        ("OK. Are you looking for a river in Spain?", "user_answers"),
         ("User: how long is it?", "role_name"),
         ("I see.\n**Assistant:** It is long.", "role_name"),
         (FIRST.output, "user_repeats_answer"),
@@ -124,6 +124,19 @@ def test_a_user_who_is_none_is_asked_once_more_and_then_refused(said: str, reaso
     assert found.record.output == FIRST.output and len(model.requests) == 2
     second = talked(tmp_path / "b", by_side(lambda n: said if n == 1 else ASKED, lambda n: ANSWERED), num_turns=1)
     assert isinstance(second, Record) and second.instruction in (ASKED, said)
+
+
+def test_a_user_who_says_you_need_not_speak_as_an_assistant_does() -> None:
+    talk = Record("How do I convert 3 miles to kilometres by hand?", "", "Multiply by 1.609: 4.83 kilometres.")
+    for said in (
+        "How do you know that is right?",
+        "What do you want to show with this?",
+        "What if you have tried that and it still fails?",
+        "What happens if the value you are looking for is missing?",
+        "Do you want me to paste the whole text?",
+        "How do I convert 7 miles to kilometres by hand?",  # another case, though in the same words
+    ):
+        assert user_echo(said, talk) is None, said
 
 
 def test_a_user_who_asks_the_same_in_slightly_other_words_is_refused() -> None:

@@ -200,6 +200,26 @@ def test_answers_written_in_portions_are_those_written_at_once(
     assert [one.answers(asked, max_tokens=8) for one in (trained, untrained)] == whole
 
 
+@pytest.mark.parametrize("is_fast", [True, False])
+def test_a_model_saved_in_half_precision_answers_in_it_where_that_is_fast_and_keeps_its_positions_exact(
+    student: Path, tmp_path: Path, is_fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from synth.student import generate
+
+    half = tmp_path / "half"
+    AutoModelForCausalLM.from_pretrained(student, dtype=torch.bfloat16).save_pretrained(half)
+    AutoTokenizer.from_pretrained(student).save_pretrained(half)
+    monkeypatch.setattr(generate, "has_bfloat16", lambda: is_fast)
+    model = generate.Student.load(str(half), "short").model
+    assert model.dtype == (torch.bfloat16 if is_fast else torch.float32)
+    assert {table.dtype for name, table in model.named_buffers() if "inv_freq" in name} == {torch.float32}
+    if not torch.cuda.is_available():
+        assert generate.Student.load(str(student)).model.dtype == torch.float32  # it was saved so
+
+
 def test_the_loss_is_taken_on_the_answer_and_its_end_only(student: Path) -> None:
     from synth.student.generate import Student
 
@@ -281,6 +301,14 @@ def test_an_ablation_tells_kinds_of_tasks_apart_and_asks_nothing_twice(
     assert len(found.verdict()) == 2 and found.rows("followed_strict")[1][0] == "many"
     monkeypatch.setattr(Student, "load", None)
     assert ablation(arms, [*tasks, *short], tmp_path, train, *fitting).to_dict() == found.to_dict()
+
+
+def test_an_ablation_with_nothing_left_to_be_right_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="1 were in the training data"):
+        ablation({"a": colours(0, 8)}, colours(0, 1), tmp_path, train, settings(max_steps=4))
+    with pytest.raises(UsageError, match="no task that can be right or wrong"):
+        ablation({"a": colours(0, 8)}, [item()], tmp_path, train, settings(max_steps=4))
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_ablation_without_fixed_steps_is_refused(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from synth.records import Record
 from synth.stages.evaluate.examine import EvaluateSettings, Source, examine
 from synth.student.items import EvalItem, given_away, items_from
 from synth.student.presets import TrainSettings
-from synth.student.scores import TASKS, Difference, as_row, by_metric, difference_of_tables, two_level_interval
+from synth.student.scores import TASKS, Difference, as_row, by_metric, difference_of_tables, mark, two_level_interval
 
 
 class Trained(Protocol):
@@ -74,8 +74,10 @@ class AblationResult:
 
     def verdict(self) -> list[str]:
         """What each arm did beyond the one before, by kind of task, in plain sentences."""
-        arms = [arm for each in (self.parts.values() or [self.arms]) for arm in each]
-        return [_sentence(arm, arm.against_last) for arm in arms if arm.against_last is not None]
+        each = list(self.parts.values())
+        if sum(arms[0].num_items for arms in each) < self.num_items:
+            each.insert(0, self.arms)
+        return [_sentence(arm, arm.against_last) for arms in each for arm in arms if arm.against_last is not None]
 
     def rows(self, metric: str = "correct") -> list[list[str]]:
         """A table: arm, records, steps, tokens, correct, 95 % interval, each training, against the arm before."""
@@ -141,6 +143,11 @@ def ablation(
     items = items_from(source)[: settings.max_tasks]
     away = given_away(items, everything)
     items = [item for item in items if item.id not in away]
+    if not any("correct" in mark(item, "") for item in items):
+        raise UsageError(
+            f"no task that can be right or wrong is left to examine on ({len(away)} were in the training data)",
+            "give tasks with a check or a right answer that the training data do not contain",
+        )
     base = _shared_base(everything, out_dir, training)
     trained: dict[str, list[Trained]] = {}
     tables: dict[str, list[Marks]] = {}

@@ -23,7 +23,7 @@ from synth.student.items import EvalItem, given_away, items_from
 from synth.student.scores import TASKS, Difference, Score, as_row, by_metric, difference, mark, pooled, score
 
 Source = Sequence[SeedTask | Record | EvalItem]
-MARKING = 2
+MARKING = 3
 """How answers are read and marked; with another number all are examined anew."""
 Progress = Callable[[str, int, int], None]  # (student, answers so far, of how many)
 
