@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -25,7 +25,7 @@ _ANSWERS = re.compile(
     re.I,
 )
 _SERVES = re.compile(
-    r"(?:^|[.!?]\s)\W*(?:(?:would you like|do you want)(?! me)|are you (?:looking|trying|asking)|have you ever"
+    r"\bwould you like(?! me)\b|(?:^|[.!?]\s)\W*(?:do you want(?! me)|are you (?:looking|trying|asking)|have you ever"
     r"|what(?: is|['’]s) your favou?rite|is there (?:\w+ ){1,5}you(?: are|['’]re) (?:looking|trying))\b",
     re.I,
 )
@@ -38,6 +38,8 @@ _LONG = 40
 """A user who asks for something in one message uses fewer different words than this, or a question mark."""
 _TELLING, _MOSTLY = 5, 0.65
 """A question repeats an earlier one that holds this share of its telling words, where it has at least this number."""
+_START = 5
+"""A message without a question mark that begins with more words of an answer goes on with it."""
 _RUN, _COPIED, _WHOLE = 8, 0.6, 20
 """An answer of 20 words or more is a copy if 0.6 of them stand in runs of 8 that an earlier answer has too."""
 _DATA = re.compile(r"[{}|]|```")
@@ -171,12 +173,17 @@ def drifts(text: str, talk: Record, examples: Iterable[str]) -> bool:
     return not about & here and any(len(about & set(_same(example))) > 1 for example in examples)
 
 
-def _tells(text: str, said: Iterable[str]) -> bool:
-    """Does a message ask nothing: a long text, one in words of the talk so far, or an English one without a wish?"""
+def _tells(text: str, said: Sequence[str]) -> bool:
+    """Does a message ask nothing: a long text, one in words of the talk so far, or an English one without a wish?
+
+    Nor does one that begins as an answer before it. `said`: questions and answers by turns.
+    """
     if any(mark in text for mark in _QUESTION_MARKS) or _CLOSES.search(text):
         return False
     words = set(_same(text))
     known = {word for turn in said for word in _same(turn)}
+    if any(_alike(_same(text), _same(turn)) > _START for turn in said[1::2]):
+        return True
     in_their_words = len(words) > 3 and len(words & known) >= _SHARED * len(words)
     return len(words) > _LONG or in_their_words or (detect_language(text) == "en" and not asks(text))
 
@@ -197,5 +204,9 @@ def _repeats(text: str, others: Iterable[str]) -> bool:
 
 
 def _has(other: tuple[str, ...], words: tuple[str, ...]) -> bool:
-    alike = next((n for n, (a, b) in enumerate(zip(words, other, strict=False)) if a != b), min(len(words), len(other)))
-    return alike >= max(4, _SHARED * len(words)) or f" {' '.join(words)} " in f" {' '.join(other)} "
+    return _alike(words, other) >= max(4, _SHARED * len(words)) or f" {' '.join(words)} " in f" {' '.join(other)} "
+
+
+def _alike(words: tuple[str, ...], other: tuple[str, ...]) -> int:
+    """How many words two texts have in common at their beginning."""
+    return next((n for n, (a, b) in enumerate(zip(words, other, strict=False)) if a != b), min(len(words), len(other)))

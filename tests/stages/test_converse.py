@@ -104,6 +104,7 @@ def test_requests_of_one_talk_begin_alike_so_that_a_prefix_cache_serves_them(tmp
         ("Sure, here is more about it.", "user_answers"),
         ("How can I help you today?", "user_answers"),
         ("Is there a river that you are looking for?", "user_answers"),
+        ("Which of these rivers would you like to see?", "user_answers"),
         ("OK. Are you looking for a river in Spain?", "user_answers"),
         ("User: how long is it?", "role_name"),
         ("I see.\n**Assistant:** It is long.", "role_name"),
@@ -111,6 +112,7 @@ def test_requests_of_one_talk_begin_alike_so_that_a_prefix_cache_serves_them(tmp
         ("name a river in spain please", "user_repeats_question"),
         ("a river in Spain", "user_repeats_answer"),
         ("In Spain the Ebro is a river.", "user_tells"),
+        ("The Ebro is a river in Spain, like those I see when I wake up there.", "user_tells"),
         ("Regular exercise keeps all of us healthy and awake.", "user_tells"),
         (" ".join(f"thing{n}" for n in range(50)), "user_tells"),
         ("Residual what? I don't get it.", "prompt_echo"),
@@ -135,6 +137,7 @@ def test_a_user_who_says_you_need_not_speak_as_an_assistant_does() -> None:
         "What happens if the value you are looking for is missing?",
         "Do you want me to paste the whole text?",
         "How do I convert 7 miles to kilometres by hand?",  # another case, though in the same words
+        "Now convert it to metres, please.",
     ):
         assert user_echo(said, talk) is None, said
 
