@@ -2,7 +2,8 @@
 
     python benchmarks/training.py                          gemma3-270m of examples/real_models.py, LoRA, CPU or GPU
     python benchmarks/training.py --model DIR --steps 10   any model folder
-    python benchmarks/training.py --losses 50              compare the losses of 50 float32 steps instead
+    python benchmarks/training.py --losses 50              compare the losses of 50 float32 steps instead; with
+                                                           --batch-size 1 in a few minutes on two cores
 
 Four ways over the same token ids, each in a process of its own, in turn, `--rounds` times: TRL as its documentation
 starts it (padded batches of 8, activation checkpointing, bfloat16), TRL with packing (rows of 1,024 tokens, one at a
@@ -45,6 +46,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA, help="rows in Alpaca's form, else the seed tasks")
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--batch-size", type=int, default=8, help="examples of a step")
     parser.add_argument("--losses", type=int, help="compare so many float32 steps")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -67,6 +69,7 @@ def in_a_process(way: str, arguments: Any) -> dict[str, Any]:
     """One way, measured where nothing else was loaded."""
     command = [sys.executable, __file__, "--way", way, "--steps", str(arguments.losses or arguments.steps)]
     command += ["--model", str(arguments.model), "--data", str(arguments.data)]
+    command += ["--batch-size", str(arguments.batch_size)]
     command += ["--losses", str(arguments.losses)] if arguments.losses else []
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -127,7 +130,13 @@ def read(path: Path) -> list[Record]:
 
 def settings(arguments: Any) -> TrainSettings:
     """The preset for a pretrained model, with what TRL's documentation starts with where it matters for speed."""
-    fixed = {"max_length": 1024, "batch_size": 8, "max_steps": arguments.steps, "learning_rate": 1e-4, "report_to": ()}
+    fixed = {
+        "max_length": 1024,
+        "batch_size": arguments.batch_size,
+        "max_steps": arguments.steps,
+        "learning_rate": 1e-4,
+        "report_to": (),
+    }
     fixed |= {"lora_dropout": 0.0, "template": "alpaca", "warmup": 0}
     fixed |= {"precision": "float32"} if arguments.losses else {}
     fixed |= {"activation_checkpointing": True} if arguments.way == "synth, checkpointing" else {}
@@ -185,7 +194,8 @@ def trl(records: list[Record], folder: Path, arguments: Any, seen: Callable[[], 
     rows: list[Row] = [row for step in planned(records, arguments) for row in step.rows]
     is_packed = arguments.way == "TRL, packed"
     options: dict[str, Any] = {"packing": True, "per_device_train_batch_size": 1, "gradient_accumulation_steps": 2}
-    options = options if is_packed else {"train_sampling_strategy": "sequential"}
+    padded = {"train_sampling_strategy": "sequential", "per_device_train_batch_size": arguments.batch_size}
+    options = options if is_packed else padded
     options |= {"bf16": False} if arguments.losses else {}
     config = SFTConfig(
         output_dir=str(folder), max_steps=arguments.steps, learning_rate=1e-4, lr_scheduler_type="cosine",
