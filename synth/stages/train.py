@@ -75,10 +75,12 @@ def train(
         return done
     if settings.host_rank > 0:  # the folder is that of host 0
         return _result(out_dir, _run(records, out_dir, settings, progress) | {"weights_sha256": "", "base": ""})
+    from synth.student.weights import refuse_unusable, weights_sha256
+
+    if settings.model is not None:
+        refuse_unusable(settings.model)  # a finished student stays one
     _begin(out_dir, fingerprint)
     told = _run(records, out_dir, settings, progress)
-    from synth.student.weights import weights_sha256
-
     told |= {"fingerprint": fingerprint, "settings": settings.model_dump(mode="json")}
     told["weights_sha256"] = weights_sha256(out_dir)
     told["base"] = "base" if settings.model is None else settings.model

@@ -317,6 +317,14 @@ def test_a_tokenizer_without_end_token_is_refused(base: Path, tmp_path: Path) ->
         train(records(), tmp_path / "next", settings(preset="tiny", model=str(base)))
 
 
+def test_a_finished_student_stays_one_where_another_base_is_refused(tmp_path: Path) -> None:
+    first = train(records(), tmp_path / "student", settings())
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="is an empty folder"):
+        train(records(), tmp_path / "student", settings(model=str(tmp_path / "empty")))
+    assert read_result(tmp_path / "student") == first
+
+
 def test_folders_that_hold_no_usable_model_are_refused_with_the_reason(tmp_path: Path) -> None:
     empty, adapter, pickled = (tmp_path / name for name in ("empty", "adapter", "pickled"))
     for folder in (empty, adapter, pickled):
