@@ -15,7 +15,7 @@ from typing import Any
 from synth.errors import UsageError
 from synth.student.presets import TrainSettings
 
-CHUNK = 64  # positions whose logits stand in memory at a time, see loss.py
+CHUNK = 32  # positions whose logits stand in memory at a time, see loss.py
 
 GB = 1e9
 _MARGIN = 1.05  # beyond the estimate, so that it is not used to the last byte
