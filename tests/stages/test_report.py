@@ -24,10 +24,12 @@ from synth.engine.ledger import LedgerReader
 from synth.errors import UsageError
 from synth.metrics import rouge_l
 from synth.records import Lineage, Record, Rejection
+from synth.stages.evaluate.examine import ONE_TRAINING
 from synth.stages.export import ExportSettings, export, run_facts
 from synth.stages.report import ReportSettings, compare, report
 from synth.stages.report.blocks import show
 from synth.stages.report.recipe_text import shown_recipe
+from synth.stages.report.student import verdict
 from synth.verdicts import QUESTIONS, Verdict, add_verdicts, row_key
 
 
@@ -173,6 +175,12 @@ def test_a_missing_outcome_is_told_as_a_warning(tmp_path: Path) -> None:
     assert count_funnel(ledger).problems
     ledger.close()
     assert "do not add up" in report(tmp_path / "run").read_text()
+
+
+def test_an_ablation_leads_the_page_and_a_single_training_is_said_to_be_one() -> None:
+    once = {"verdict": ["Of 9 tasks, student gets more.", ONE_TRAINING]}
+    assert verdict(once, {}) == f"Of 9 tasks, student gets more. {ONE_TRAINING}"
+    assert verdict(once, {"verdict": ["Of 9 tasks, + checks gets no more."]}) == "Of 9 tasks, + checks gets no more."
 
 
 def test_a_bare_run_folder_makes_a_page_that_says_what_is_missing(tmp_path: Path) -> None:

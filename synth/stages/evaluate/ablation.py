@@ -13,8 +13,8 @@ from typing import Any, Protocol
 from synth.errors import UsageError
 from synth.metrics import mean
 from synth.records import Record
-from synth.stages.evaluate.examine import EvaluateSettings, Source, examine
-from synth.student.items import EvalItem, given_away, items_from
+from synth.stages.evaluate.examine import EvaluateSettings, Source, chosen_items, examine
+from synth.student.items import EvalItem
 from synth.student.presets import TrainSettings
 from synth.student.scores import TASKS, Difference, as_row, by_metric, difference_of_tables, mark, two_level_interval
 
@@ -130,8 +130,9 @@ def ablation(
     """Train every arm from one and the same base, for equal steps and tokens, with each of the seeds, and compare.
 
     `arms`: name -> records, in the order in which each adds to the one before; an arm without records is the base
-    itself. `fit` trains (`stages.train.train`). Items that any arm's data give away are left out for all. Raises
-    UsageError unless `training` fixes max_steps and batch_tokens, without which the arms would not be equal.
+    itself. `fit` trains (`stages.train.train`). Items that any arm's data give away are left out for all, unless the
+    settings keep them. Raises UsageError where no item can be right or wrong, and unless `training` fixes max_steps and
+    batch_tokens, without which the arms would not be equal.
     """
     settings = settings or EvaluateSettings()
     if training.max_steps is None or training.batch_tokens is None or training.packing is False:
@@ -140,35 +141,43 @@ def ablation(
             "set train.max_steps and train.batch_tokens, and leave packing on",
         )
     everything = [record for records in arms.values() for record in records]
-    items = items_from(source)[: settings.max_tasks]
-    away = given_away(items, everything)
-    items = [item for item in items if item.id not in away]
+    items, away = chosen_items(source, everything, settings)
     if not any("correct" in mark(item, "") for item in items):
         raise UsageError(
             f"no task that can be right or wrong is left to examine on ({len(away)} were in the training data)",
             "give tasks with a check or a right answer that the training data do not contain",
         )
     base = _shared_base(everything, out_dir, training)
-    trained: dict[str, list[Trained]] = {}
+    examined = settings.model_copy(update={"template": settings.template or training.template})
+    trained: dict[str, list[Trained]] = {name: [] for name in arms}
     tables: dict[str, list[Marks]] = {}
     for name, records in arms.items():
-        folders: list[tuple[str, Path | str]] = [(f"{name}, base", base)] if not records else []
+        folders: dict[str, Path | str] = {f"{name}, base": base} if not records else {}
         for seed in settings.seeds if records else ():
             changed = training.model_copy(update={"model": base, "seed": seed, "packing": True})
-            result = fit(records, out_dir / name / f"seed-{seed}", changed)
-            trained.setdefault(name, []).append(result)
-            folders.append((f"{name}, seed {seed}", result.path))
-        template = settings.model_copy(update={"template": settings.template or training.template})
-        tables[name] = [_marks(label, path, items, template, out_dir / "examination") for label, path in folders]
-    tokens = [mean([one.tokens for one in results]) for results in trained.values()]
+            trained[name].append(fit(records, out_dir / name / f"seed-{seed}", changed))
+            folders[f"{name}, seed {seed}"] = trained[name][-1].path
+        tables[name] = [_marks(label, path, items, examined, out_dir) for label, path in folders.items()]
+    return _compared(arms, trained, tables, away, settings.seed)
+
+
+def _compared(
+    arms: Mapping[str, Sequence[Record]],
+    trained: Mapping[str, Sequence[Trained]],
+    tables: Mapping[str, list[Marks]],
+    away: dict[str, str],
+    seed: int,
+) -> AblationResult:
+    """The arms over all items, and by the kinds of tasks where there are several."""
+    first = next(iter(tables.values()))[0]
     made: dict[str, list[Arm]] = {}
-    for metric in ("correct", *TASKS):
-        if metric in next(iter(tables.values()))[0]:
-            of_metric = {name: [one[metric] for one in each] for name, each in tables.items()}
-            made[metric] = _arms(arms, trained, of_metric, metric, settings.seed)
-    ratio = max(tokens) / min(tokens) if tokens else 1.0
+    for metric in (metric for metric in ("correct", *TASKS) if metric in first):
+        of_metric = {name: [one[metric] for one in each] for name, each in tables.items()}
+        made[metric] = _arms(arms, trained, of_metric, metric, seed)
     parts = {metric: made[metric] for metric in TASKS if metric in made}
-    return AblationResult(made["correct"], len(items), ratio, away, parts=parts if len(parts) > 1 else {})
+    tokens = [mean([one.tokens for one in results]) for results in trained.values() if results]
+    ratio = max(tokens) / min(tokens) if tokens else 1.0
+    return AblationResult(made["correct"], len(first["correct"]), ratio, away, parts=parts if len(parts) > 1 else {})
 
 
 def _shared_base(everything: Sequence[Record], out_dir: Path, training: TrainSettings) -> str:
@@ -181,8 +190,8 @@ def _shared_base(everything: Sequence[Record], out_dir: Path, training: TrainSet
         return str(make_base(everything, out_dir / "base", training))
 
 
-def _marks(label: str, path: Path | str, items: Sequence[EvalItem], settings: EvaluateSettings, store: Path) -> Marks:
-    answers, _ = examine(label, str(path), items, (), settings, None, store)
+def _marks(label: str, path: Path | str, items: Sequence[EvalItem], settings: EvaluateSettings, place: Path) -> Marks:
+    answers, _ = examine(label, str(path), items, (), settings, None, place / "examination")
     return by_metric({one.item: one.marks for one in answers})
 
 

@@ -25,6 +25,10 @@ from synth.student.scores import TASKS, Difference, Score, as_row, by_metric, di
 Source = Sequence[SeedTask | Record | EvalItem]
 MARKING = 3
 """How answers are read and marked; with another number all are examined anew."""
+ONE_TRAINING = (
+    "Each student was trained once: the intervals cover the choice of tasks, not the luck of the training, which an"
+    " ablation with several seeds shows (synth evaluate --ablation)."
+)
 Progress = Callable[[str, int, int], None]  # (student, answers so far, of how many)
 
 
@@ -88,7 +92,7 @@ class EvalResult:
 
     def verdict(self) -> list[str]:
         """What can be said of the last student against each other one, in plain sentences."""
-        found = []
+        found: list[str] = []
         for metric, tasks in TASKS.items():
             for gap in (one for one in self.differences if one.metric == metric):
                 own, other = self.score(gap.student, metric), self.score(gap.against, metric)
@@ -98,7 +102,7 @@ class EvalResult:
                         f"{other.value:.1%}: {100 * gap.value:+.1f} points ({100 * gap.low:+.1f} to "
                         f"{100 * gap.high:+.1f}), {gap.verdict}."
                     )
-        return found
+        return [*found, ONE_TRAINING] if found else []
 
     def rows(self) -> list[list[str]]:
         """A table: student, metric, value, 95 % interval, number of items."""
@@ -148,7 +152,7 @@ def evaluate(
     Raises UsageError where no item is left or a model cannot be loaded.
     """
     settings = settings or EvaluateSettings()
-    items, away = _asked(source, training, settings)
+    items, away = chosen_items(source, training, settings)
     if not items and not held_out:
         raise UsageError(
             f"no task is left to examine on ({len(away)} were in the training data)" if away else "there are no tasks",
@@ -176,7 +180,7 @@ def evaluate(
     )
 
 
-def _asked(
+def chosen_items(
     source: Source, training: Sequence[Record], settings: EvaluateSettings
 ) -> tuple[list[EvalItem], dict[str, str]]:
     """The items to examine on, and which the training data give away (item id -> record id)."""
@@ -246,7 +250,8 @@ def _ranked(student: Any, items: Sequence[EvalItem]) -> dict[str, tuple[str, boo
 
 
 def _examination(path: str, items: Sequence[EvalItem], settings: EvaluateSettings) -> str:
-    """Equal for equal weights, tasks and ways of asking."""
+    """Equal for equal weights, tasks, precision and ways of asking."""
+    from synth.student.memory import has_bfloat16
     from synth.student.weights import weights_sha256
 
     weights = weights_sha256(Path(path)) if Path(path).is_dir() else path
@@ -254,7 +259,7 @@ def _examination(path: str, items: Sequence[EvalItem], settings: EvaluateSetting
         (item.id, item.question, item.conversation.system, item.reference, item.references, item.check, item.scoring)
         for item in items
     ]
-    return digest(weights, asked, settings.max_tokens, settings.template, settings.rank, MARKING)
+    return digest(weights, asked, settings.max_tokens, settings.template, settings.rank, has_bfloat16(), MARKING)
 
 
 def _kept_answers(path: Path, examination: str) -> list[ItemAnswer] | None:

@@ -18,8 +18,9 @@ def verdict(facts: RunFacts) -> list[Block]:
     unfinished = [name for name, stage in facts.stages.items() if stage["state"] != "done"]
     if unfinished:
         blocks.append(Note(f"This run is not finished: {', '.join(unfinished)} still going on or stopped.", True))
-    student = student_verdict(facts.evaluation) or "No student was examined against another one in this run."
-    return [*blocks, Note(_made(facts)), Note(_cost(facts)), Note(student)]
+    student = student_verdict(facts.evaluation, facts.ablation)
+    told = student or "No student was examined against another one in this run."
+    return [*blocks, Note(_made(facts)), Note(_cost(facts)), Note(told)]
 
 
 def _made(facts: RunFacts) -> str:

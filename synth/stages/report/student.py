@@ -42,13 +42,17 @@ def student_blocks(
     return blocks or [Note("No student was trained or evaluated in this run.")]
 
 
-def verdict(evaluation: Mapping[str, Any]) -> str:
-    """What the run's data did for the student, in plain sentences; "" where nothing was examined."""
-    told = [str(sentence) for sentence in _list(evaluation.get("verdict"))[:MAX_ROWS]]
+def verdict(evaluation: Mapping[str, Any], ablation: Mapping[str, Any]) -> str:
+    """What the run's data did for the student, in plain sentences; "" where nothing was examined.
+
+    An ablation speaks first: it has several trainings of each arm.
+    """
+    leading = ablation if _list(ablation.get("verdict")) else evaluation
+    told = [str(sentence) for sentence in _list(leading.get("verdict"))[:MAX_ROWS]]
     scores = [row for row in _rows(evaluation.get("scores")) if row.get("metric") == "correct"]
     shares = [f"{row.get('student')} {row['value']:.1%} ({' to '.join(_three(row, '.1%')[1:])})" for row in scores]
     right = f"Share of held-out tasks that each student gets right: {', '.join(shares)}." if shares else ""
-    return show(" ".join(told) or right, 1000)
+    return show(" ".join(told) or right, 2000)
 
 
 def _side_by_side(evaluation: Mapping[str, Any]) -> list[Block]:
