@@ -9,7 +9,8 @@ Four ways over the same token ids, each in a process of its own, in turn, `--rou
 starts it (padded batches of 8, activation checkpointing, bfloat16), TRL with packing (rows of 1,024 tokens, one at a
 time, activation checkpointing), synth, and synth with activation checkpointing. Useful tokens are those of examples,
 not padding. Rates are per second of wall time and per CPU second; the latter also holds beside other work. The first
-step is not counted. Held to: each of ours 2 and 1.2 times TRL's rates; 0.7 of its memory where ours checkpoints too.
+step is not counted. Held to: each of ours 2 and 1.2 times TRL's rates, and 0.7 of its memory as its documentation
+starts it; where ours checkpoints, too, also 0.7 of that of its packing.
 """
 
 from __future__ import annotations
@@ -89,7 +90,8 @@ def report(found: dict[str, list[dict[str, float]]]) -> int:
         memory = [middle[way]["peak_mb"] / other["peak_mb"] for other in (plain, packed)]
         told = "{:.2f} and {:.2f} times the rate of TRL and of its packing, {:.2f} and {:.2f} of the memory"
         print(f"{way}: {told.format(*rates, *memory)}")
-        missed |= rates[0] < 2 or rates[1] < 1.2 or (way != "synth" and max(memory) > 0.7)
+        held_to = memory[:1] if way == "synth" else memory
+        missed |= rates[0] < 2 or rates[1] < 1.2 or max(held_to) > 0.7
     return int(missed)
 
 

@@ -180,10 +180,10 @@ def _tells(text: str, said: Sequence[str]) -> bool:
     """
     if any(mark in text for mark in _QUESTION_MARKS) or _CLOSES.search(text):
         return False
-    words = set(_same(text))
-    known = {word for turn in said for word in _same(turn)}
-    if any(_alike(_same(text), _same(turn)) > _START for turn in said[1::2]):
+    own = _same(text)
+    if any(_alike(own, _same(answer)) > _START for answer in said[1::2]):
         return True
+    words, known = set(own), {word for turn in said for word in _same(turn)}
     in_their_words = len(words) > 3 and len(words & known) >= _SHARED * len(words)
     return len(words) > _LONG or in_their_words or (detect_language(text) == "en" and not asks(text))
 

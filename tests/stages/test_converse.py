@@ -26,7 +26,7 @@ from synth.errors import RequestRefused
 from synth.models.base import ChatRequest, Completion
 from synth.records import Record, Rejection
 from synth.sources import read_records
-from synth.stages.converse import KINDS, WISHES, ConverseSettings, converse
+from synth.stages.converse import KINDS, SIMILAR, WISHES, ConverseSettings, converse
 
 FIRST = Record("Name a river.", "In Spain, please.", "The Ebro is a river in Spain.", "Be brief.")
 ASKED, ANSWERED = "How long is it from the source to the sea?", "It is about 930 kilometres long."
@@ -205,6 +205,22 @@ def test_an_answer_that_copies_an_earlier_one_is_refused_unless_that_was_asked_f
     assert answer_echo(copy, asked) == "assistant_copies" and answer_echo(copy, asked, may_copy=True) is None
     new = " ".join(f"other{n}" for n in range(30))
     assert answer_echo(f"{new} {long}", asked) is None and answer_echo(f"{{{copy}}}", asked) is None
+
+
+def test_an_answer_about_a_similar_case_may_repeat_the_one_before_and_others_may_not(tmp_path: Path) -> None:
+    long = " ".join(f"word{n}" for n in range(30))
+    first = replace(FIRST, output=f"{long}.")
+    asks = [replace(first, instruction=f"{FIRST.instruction} ({n})") for n in range(20)]
+    model = by_side(asked, lambda n: f"So it is here: {long}")
+    found = talks(tmp_path, model, asks, num_turns=1, shares={"follow up": 1})
+    wishes = {
+        request.messages[-1]["content"].rstrip().rpartition("): ")[2]
+        for request in model.requests
+        if is_user_side(request)
+    }
+    kept = sum(isinstance(talk, Record) for talk in found)
+    assert SIMILAR in wishes and 0 < kept < 20
+    assert {one.reason for one in found if isinstance(one, Rejection)} == {"assistant_copies"}
 
 
 def test_answers_agree_by_the_words_that_the_question_does_not_have() -> None:
