@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from synth.records import Record
     from synth.stages.evaluate import EvaluateSettings
     from synth.stages.evaluate.examine import EvalResult
+    from synth.stages.train import TrainResult
     from synth.student.items import EvalItem
     from synth.student.presets import TrainSettings
 
@@ -93,6 +94,8 @@ def _train(records: list[Record], folder: Path, settings: TrainSettings, json: b
         print_json(facts)
     else:
         print_table("The student", ["what", "value"], [[name, str(value)] for name, value in facts.items()])
+        for note in done.details["notes"]:
+            say(note)
 
 
 @command("max_cost", "price")
@@ -144,39 +147,39 @@ def _input(source: Path | None, data: Path | None, strict: bool) -> tuple[list[R
 def _settings(
     recipe: Recipe | None, preset: str | None, model: str | None, hosts: dict[str, Any], changes: list[str]
 ) -> TrainSettings:
-    import yaml
-
     from synth.recipe import validated
     from synth.student.presets import TrainSettings
 
-    given: dict[str, Any] = {}
+    usual = {"num_processes": 1, "num_hosts": 1, "host_rank": 0, "rendezvous": None}
+    given: dict[str, Any] = {name: value for name, value in hosts.items() if value != usual[name]}
+    given |= ({"preset": preset} if preset else {}) | ({"model": model} if model else {}) | _changed(changes)
     own = recipe.train if recipe is not None else None
     from_scratch = own is not None and own.model is None  # settings of a tiny student do not fit a named model
-    if own is not None and preset is None and not (from_scratch and model):
-        given = own.model_dump(mode="json")
-    given |= {"preset": preset} if preset else {}
-    given |= {"model": model} if model else {}
-    usual = {"num_processes": 1, "num_hosts": 1, "host_rank": 0, "rendezvous": None}
-    given |= {name: value for name, value in hosts.items() if value != usual[name]}
+    if own is not None and "preset" not in given and not (from_scratch and given.get("model")):
+        given = own.model_dump(mode="json") | given
+    return validated(TrainSettings, given, "training settings")
+
+
+def _changed(changes: list[str]) -> dict[str, Any]:
+    """What `--set` was given. Raises UsageError for what is no key=value."""
+    import yaml
+
+    found = {}
     for change in changes:
         name, equals, value = change.partition("=")
         if not equals:
             raise UsageError(f"--set {change}: not of the form key=value", "for example --set max_steps=50")
-        given[name] = yaml.safe_load(value)
-    return validated(TrainSettings, given, "training settings")
+        found[name] = yaml.safe_load(value)
+    return found
 
 
 def _evaluate_settings(source: Path, max_tasks: int | None) -> EvaluateSettings:
-    """Those of the run folder's recipe, with the template its students were trained with; else the defaults."""
+    """Those of the run folder's recipe, else the defaults."""
     from synth.pipeline import RECIPE_FILE, read_run_recipe
     from synth.stages.evaluate import EvaluateSettings
 
-    settings = EvaluateSettings()
-    if (source / RECIPE_FILE).is_file():
-        recipe = read_run_recipe(source)
-        settings = recipe.evaluate or settings
-        template = recipe.train.template if recipe.train else None
-        settings = settings.model_copy(update={"template": settings.template or template})
+    own = read_run_recipe(source).evaluate if (source / RECIPE_FILE).is_file() else None
+    settings: EvaluateSettings = own or EvaluateSettings()
     return settings.model_copy(update={"max_tasks": max_tasks or settings.max_tasks})
 
 
@@ -199,7 +202,8 @@ def _harness(source: Path, tasks: Path | None, names: list[str], settings: Evalu
     from synth.student.templates import template_named
     from synth.student.weights import load_tokenizer
 
-    folder = source / "student" if (source / "student").is_dir() else source
+    own = _own_student(source)
+    folder = own.path if own else source
     template = template_named(trained_template(str(folder)) or "auto", load_tokenizer(str(folder)))
     items = _items(source, tasks, settings)[: settings.max_tasks]
     write_task(items, source / "harness", template, settings.max_tokens)
@@ -209,15 +213,14 @@ def _harness(source: Path, tasks: Path | None, names: list[str], settings: Evalu
 def _examine(source: Path, tasks: Path | None, settings: EvaluateSettings, asking: Asking, json: bool) -> None:
     from synth.cli.progress import Line
     from synth.stages.evaluate import evaluate as examine
+    from synth.stages.evaluate.examine import examining
 
     students, training = _students(source)
-    line = Line()
-
-    def progress(name: str, done: int, of: int) -> None:
-        line(f"examining {name}: {done} of {of} answers", done == of)
-
+    own = _own_student(source)
+    if own and not settings.template:  # the untrained model is asked as the student is
+        settings = settings.model_copy(update={"template": own.details["template"]})
     items = _items(source, tasks, settings)
-    result = examine(students, items, settings, training=training, progress=progress)
+    result = examine(students, items, settings, training=training, progress=examining(Line()))
     result = _judged(result, source, settings, asking) if settings.judge else result
     if json:
         print_json(result.to_dict())
@@ -243,28 +246,54 @@ def _judged(result: EvalResult, source: Path, settings: EvaluateSettings, asking
         return judged(result, lambda: engine_of(source, recipe), settings.seed)
 
 
+def _own_student(source: Path) -> TrainResult | None:
+    """The finished student of a run folder; None for a model's folder. Raises UsageError for a run without one."""
+    from synth.pipeline import RECIPE_FILE
+    from synth.stages.train import STUDENT, read_result
+
+    own = read_result(source / STUDENT)
+    if own is None and (source / RECIPE_FILE).is_file():
+        raise UsageError(f"{source} has no finished student", f"train first: synth train {source}")
+    return own
+
+
 def _students(source: Path) -> tuple[dict[str, str], list[Record]]:
-    """The students of a run folder in the order base first, own last, and all that they learned from; or one model."""
-    from synth.pipeline import RECIPE_FILE, RunFolder, read_run_recipe
+    """The students of a run folder in the order base first, own last, and all that they learned from; or one model.
+
+    A student of another base than the run's own has nothing to be compared with and is left out.
+    """
+    from synth.pipeline import RunFolder, read_run_recipe
+    from synth.stages.evaluate.stage import STUDENTS
+    from synth.stages.train import ALIGNED, read_result
     from synth.student.arms import answered_records
 
-    if not (source / "student" / "train.json").is_file():
-        if (source / RECIPE_FILE).is_file():
-            raise UsageError(f"{source} has no finished student", f"train first: synth train {source}")
+    own = _own_student(source)
+    if own is None:
         return {source.name: str(source)}, []
-    recipe = read_run_recipe(source)
-    found = {"untrained": Path(recipe.train.model) if recipe.train and recipe.train.model else source / "base"}
-    found |= {path.name.replace("-", " "): path for path in sorted((source / "students").glob("*"), reverse=True)}
-    found |= {"student": source / "student", "aligned": source / "student-aligned"}
-    folder = RunFolder(source, recipe)
-    _, held_out = folder.records()
-    gone = {record.id for record in held_out}
+    found = {"untrained": _base_of(own, source)}
+    for path in sorted((source / STUDENTS).glob("*"), reverse=True):
+        other = read_result(path)
+        if other and other.details["base"] == own.details["base"]:
+            found[path.name.replace("-", " ")] = str(path)
+    found["student"] = str(own.path)
+    found |= {"aligned": str(source / ALIGNED)} if read_result(source / ALIGNED) else {}
+    folder = RunFolder(source, read_run_recipe(source))
+    gone = {record.id for record in folder.records()[1]}
     training = [record for record in answered_records(source) if record.id not in gone]
-    training += folder.seeds()
-    return {name: str(path) for name, path in found.items() if path.is_dir()}, training
+    return found, training + folder.seeds()
+
+
+def _base_of(student: TrainResult, source: Path) -> str:
+    """What a student was trained from: a hub name, a folder, or `base` in its own folder or its run's."""
+    from synth.stages.train import BASE
+
+    named = str(student.details["base"])
+    own = [folder / BASE for folder in (student.path, source)] if Path(named).name == BASE else []
+    return next((str(path) for path in (Path(named), *own) if path.is_dir()), named)
 
 
 def _modes(source: Path, clusters: list[str], settings: EvaluateSettings, json: bool) -> None:
+    from synth.cli.progress import Line
     from synth.pipeline import RunFolder, read_run_recipe
     from synth.stages.evaluate.modes import compare_modes
     from synth.stages.train import train
@@ -272,7 +301,7 @@ def _modes(source: Path, clusters: list[str], settings: EvaluateSettings, json: 
     recipe = read_run_recipe(source)
     if recipe.train is None:
         raise UsageError(f"{source} trains no student", "add a train: section to its recipe")
-    found = compare_modes(RunFolder(source, recipe), train, recipe.train, settings, clusters)
+    found = compare_modes(RunFolder(source, recipe, show=Line()), train, recipe.train, settings, clusters)
     if json:
         print_json({cluster: result.to_dict() for cluster, result in found.items()})
         return
@@ -284,11 +313,12 @@ ABLATION = ["arm", "records", "steps", "tokens", "correct", "95 % interval", "ea
 
 
 def _ablation(source: Path, tasks: Path | None, settings: EvaluateSettings, json: bool) -> None:
+    from synth.cli.progress import Line
     from synth.pipeline import RunFolder, read_run_recipe
     from synth.stages.evaluate.stage import ablate
     from synth.student.scores import TASKS
 
-    result = ablate(RunFolder(source, read_run_recipe(source)), tasks, settings)
+    result = ablate(RunFolder(source, read_run_recipe(source), show=Line()), tasks, settings)
     if json:
         print_json(result.to_dict())
         return

@@ -43,7 +43,7 @@ def run(folder: RunFolder, settings: AlignSettings) -> bool:
     template = settings.template if settings.template != "auto" else trained_template(model) or "auto"
     records, _ = folder.records()
     changed = settings.model_copy(update={"model": model, "template": template})
-    done = train(records, out_dir, changed, told(folder, "the aligned student"))
+    done = train(records, out_dir, changed, told(folder.show, "the aligned student"))
     return (done.path / MANIFEST).stat().st_mtime >= folder.started
 
 

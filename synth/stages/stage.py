@@ -23,6 +23,8 @@ from synth.stages.seeds import read_seed_tasks
 from synth.student.holdout import hold_out_inputs
 
 Results = AsyncIterator[list[Record | Rejection]]
+Show = Callable[[str, bool], None]
+"""Says how far long work is, and whether that was the end of it."""
 OpenEngine = Callable[[], AbstractAsyncContextManager[Engine]]
 Kind = Literal["seeds", "children", "records", "checks", "folder"]
 
@@ -105,7 +107,7 @@ class RunFolder:
     started: float = field(default_factory=time.time)
     paths: list[Path] = field(default_factory=list)
     table: list[list[str]] = field(default_factory=list)
-    show: Callable[[str, bool], None] = lambda _text, _is_over: None
+    show: Show = lambda _text, _is_over: None
     engine: OpenEngine = _no_engine
 
     def records(self) -> tuple[list[Record], list[Record]]:

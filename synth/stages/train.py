@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from synth.errors import StorageError
 from synth.fileio import atomic_write
 from synth.records import Record, digest
-from synth.stages.stage import RunFolder, Stage
+from synth.stages.stage import RunFolder, Show, Stage
 from synth.student.generate import MANIFEST
 from synth.student.presets import PRESETS, TrainSettings
 
@@ -65,13 +65,14 @@ def train(
     """Train a student on `records` into `out_dir`, or read the result where that was done before.
 
     An interrupted run goes on from its last checkpoint, to the same bytes. `progress` is told after every micro batch
-    how far it is; with several processes it is not. Of several hosts, which all see `out_dir`, host 0 writes; the
+    how far it is; with several processes once a second. Of several hosts, which all see `out_dir`, host 0 writes; the
     others return without the weights' hash. Raises UsageError for data or settings that cannot work,
     TrainingError where training fails, StorageError where the disk does; the last good checkpoint stays.
     """
     fingerprint = _fingerprint(records, settings)
     done = read_result(out_dir)
     if done is not None and done.details["fingerprint"] == fingerprint:
+        shutil.rmtree(out_dir / "checkpoints", ignore_errors=True)  # of a run that was killed after its last file
         return done
     if settings.host_rank > 0:  # the folder is that of host 0
         return _result(out_dir, _run(records, out_dir, settings, progress) | {"weights_sha256": "", "base": ""})
@@ -101,7 +102,7 @@ def _run(records: Sequence[Record], out_dir: Path, settings: TrainSettings, prog
     if settings.world_size > 1:
         from synth.student.launch import fit_in_processes
 
-        return fit_in_processes(records, out_dir, settings)
+        return fit_in_processes(records, out_dir, settings, progress)
     from synth.student.fit import fit
 
     return fit(records, out_dir, settings, progress)
@@ -154,13 +155,13 @@ def run(folder: RunFolder, settings: TrainSettings) -> bool:
     out_dir = folder.path / STUDENT
     folder.paths.append(out_dir)
     records, _ = folder.records()
-    trained = train(records, out_dir, with_base(folder, settings, records), told(folder, "training the student"))
+    trained = train(records, out_dir, with_base(folder, settings, records), told(folder.show, "training the student"))
     return (trained.path / MANIFEST).stat().st_mtime >= folder.started
 
 
-def told(folder: RunFolder, name: str) -> Told:
+def told(show: Show, name: str) -> Told:
     """Shows how far the training of the student `name` is."""
-    return lambda now: folder.show(f"{name}: {now}", now.is_over)
+    return lambda now: show(f"{name}: {now}", now.is_over)
 
 
 def with_base(folder: RunFolder, settings: TrainSettings, records: Sequence[Record]) -> TrainSettings:

@@ -54,7 +54,7 @@ class ChatTemplate:
 
     def jinja(self, start: str) -> str:
         """See Template: it stays as it was."""
-        return str(self._tokenizer.chat_template)
+        return str(self._tokenizer.get_chat_template())
 
     def _takes_system(self) -> bool:
         try:
@@ -72,7 +72,7 @@ class ChatTemplate:
                     messages, tokenize=False, add_generation_prompt=is_prompt, enable_thinking=False
                 )
             )
-        except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError) as error:
+        except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError, RecursionError) as error:
             told = f"{type(error).__name__}: {error}".splitlines()[0][:200]
             raise UsageError(f"the model's chat template fails ({told})", _OTHER) from error
 

@@ -16,8 +16,9 @@ from synth.errors import UsageError
 from synth.fileio import atomic_write
 from synth.records import Record
 from synth.student.hosts import DATA, LAUNCH, launch_script
+from synth.student.mix import selected
 from synth.student.presets import TrainSettings
-from synth.student.templates import TEMPLATES, conversation_of
+from synth.student.templates import conversation_of, find_template
 
 # Ours -> LLaMA-Factory's; None: the one in the model's tokenizer. Its alpaca writes a line break after "### Response:"
 # and the input below the instruction.
@@ -39,6 +40,7 @@ def emit(kind: str, records: Sequence[Record], out_dir: Path, settings: TrainSet
         )
     settings = settings if kind == "synth" else _resolved(settings, settings.model)
     out_dir.mkdir(parents=True, exist_ok=True)
+    records = selected(records, settings) if kind != "synth" else records
     files = EMITTERS[kind](settings, len(records)) | (_sharding(settings) if kind != "synth" else {})
     if settings.world_size > 1:
         files[LAUNCH] = launch_script(kind, settings)
@@ -84,10 +86,10 @@ def _prompt_row(record: Record, settings: TrainSettings) -> dict[str, Any]:
 
     They end with the template's end token. One that leaves it to the tokenizer has none to write there.
     """
-    template, conversation = TEMPLATES[settings.template], conversation_of(record)
+    template, conversation = find_template(settings.template), conversation_of(record)
     ends = {"end": template.end_token}
     prompt = "".join(ends.get(part.kind, part.text) for part in template.prompt(conversation))
-    return {"prompt": prompt, "completion": template.answer_lead + conversation.turns[-1].output}
+    return {"prompt": prompt, "completion": getattr(template, "answer_lead", "") + conversation.turns[-1].output}
 
 
 def _yaml(values: dict[str, Any]) -> str:
@@ -102,7 +104,15 @@ def _rows(settings: TrainSettings) -> int:
 
 
 def _accumulation(settings: TrainSettings) -> int:
-    return max(1, round(settings.batch_size / (_rows(settings) * settings.world_size)))
+    """Micro batches of a step; tokens of a step count as so many of the longest rows."""
+    rows = settings.batch_tokens / settings.max_length if settings.batch_tokens else settings.batch_size
+    return max(1, round(rows / (_rows(settings) * settings.world_size)))
+
+
+def _lora_layers(settings: TrainSettings) -> list[str]:
+    """The layers named; empty for all linear ones."""
+    named = settings.lora_targets
+    return ([] if named == "all-linear" else [named]) if isinstance(named, str) else list(named)
 
 
 def _warmup_steps(settings: TrainSettings, num_records: int) -> int:
@@ -122,7 +132,7 @@ def _axolotl(settings: TrainSettings, num_records: int) -> dict[str, str]:
             {"path": DATA, "type": "chat_template", "field_messages": "messages", "roles_to_train": ["assistant"]}
         ],
         "chat_template": ("chatml" if settings.template == "chatml" else "tokenizer_default") if is_own else "jinja",
-        "chat_template_jinja": None if is_own else TEMPLATES[settings.template].jinja(""),
+        "chat_template_jinja": None if is_own else find_template(settings.template).jinja(""),
         "output_dir": "out",
         "sequence_len": settings.max_length,
         "sample_packing": settings.packing is not False,
@@ -147,7 +157,9 @@ def _axolotl(settings: TrainSettings, num_records: int) -> dict[str, str]:
     if settings.method != "full":
         values |= {"adapter": settings.method, "load_in_4bit": settings.method == "qlora" or None}
         values |= {"lora_r": settings.lora_rank, "lora_alpha": settings.lora_alpha}
-        values |= {"lora_dropout": settings.lora_dropout, "lora_target_linear": True}
+        values |= {"lora_dropout": settings.lora_dropout}
+        named = _lora_layers(settings)
+        values |= {"lora_target_modules": named} if named else {"lora_target_linear": True}
     return {"axolotl.yaml": _yaml(values)}
 
 
@@ -183,7 +195,8 @@ def _llamafactory(settings: TrainSettings, num_records: int) -> dict[str, str]:
         "warmup_steps": _warmup_steps(settings, num_records),
     }
     if settings.method != "full":
-        values |= {"lora_rank": settings.lora_rank, "lora_alpha": settings.lora_alpha, "lora_target": "all"}
+        values |= {"lora_rank": settings.lora_rank, "lora_alpha": settings.lora_alpha}
+        values |= {"lora_target": ",".join(_lora_layers(settings)) or "all"}
         values |= {"lora_dropout": settings.lora_dropout, "quantization_bit": 4 if settings.method == "qlora" else None}
     if settings.sharding == "zero3":
         values["deepspeed"] = "deepspeed_zero3.json"
@@ -212,7 +225,7 @@ def _trl(settings: TrainSettings, num_records: int) -> dict[str, str]:
     }
     if settings.method != "full":
         values |= {"use_peft": True, "lora_r": settings.lora_rank, "lora_alpha": settings.lora_alpha}
-        values |= {"lora_dropout": settings.lora_dropout, "lora_target_modules": "all-linear"}
+        values |= {"lora_dropout": settings.lora_dropout, "lora_target_modules": _lora_layers(settings) or "all-linear"}
         values |= {"load_in_4bit": settings.method == "qlora" or None}
     return {"trl.yaml": _yaml(values)}
 

@@ -235,7 +235,7 @@ def prepare_tokenizer(tokenizer: PreTrainedTokenizerBase, template: Template) ->
     if tokenizer.eos_token_id is None:
         raise UsageError(
             "the model's tokenizer has no end-of-sequence token, so a student could not learn to stop",
-            "set eos_token in its tokenizer_config.json, or choose a template that brings one, such as chatml",
+            "set eos_token in its tokenizer_config.json; or choose template chatml, which brings one, with method full",
         )
     if tokenizer.pad_token_id is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
         known = tokenizer.unk_token

@@ -22,7 +22,7 @@ from synth.errors import StorageError, TrainingError, UsageError
 from synth.records import Record
 from synth.student.encode import Encoded, Encoder, Row, prepare_tokenizer
 from synth.student.memory import fitting, uses_bfloat16
-from synth.student.mix import mixed, phases, sample, split_off
+from synth.student.mix import phases, selected, split_off
 from synth.student.plan import Step, plan
 from synth.student.preference import judged_rows
 from synth.student.presets import TrainSettings
@@ -35,6 +35,7 @@ from synth.student.weights import (
     load_tokenizer,
     merge_adapter,
     quiet,
+    refuse_unknown_id,
     save_staged,
     save_student,
     seeded,
@@ -171,8 +172,7 @@ def prepare_data(records: Sequence[Record], encoder: Encoder, settings: TrainSet
     """Mix, cap, split and encode. Raises UsageError where nothing is left to learn from."""
     if not records:
         raise UsageError("there are no records to train on", "run the stages before, or name a file with --data")
-    chosen = mixed(records, settings.shares, settings.seed) if settings.shares else list(records)
-    chosen = sample(chosen, settings.max_records, settings.seed) if settings.max_records else chosen
+    chosen = selected(records, settings)
     training, held_out = split_off(chosen, settings.held_out, settings.seed) if settings.held_out else (chosen, [])
     parts = [_encoded(part, encoder, settings) for part in phases(training, settings.order, settings.seed)]
     if not any(part.rows for part in parts):
@@ -246,14 +246,8 @@ def _refuse_untrainable(new_tokens: list[str], settings: TrainSettings) -> None:
 
 def _refuse_unknown_ids(model: Any, tokenizer: Any, data: Data) -> None:
     """Raises UsageError where the data have tokens that the model has no row for."""
-    rows = int(model.get_input_embeddings().weight.shape[0])
     for row in (*(row for phase in data.phases for row in phase), *data.held_out):
-        if (highest := max(row.ids)) >= rows:
-            raise UsageError(
-                f"record {row.record_id} has the token {tokenizer.convert_ids_to_tokens(highest)!r} with the id "
-                f"{highest}, and the model has {rows} tokens",
-                "tokenizer and weights belong to different models; use those that were published together",
-            )
+        refuse_unknown_id(model, tokenizer, max(row.ids), f"record {row.record_id}")
 
 
 def _trained(
@@ -384,4 +378,6 @@ def _save(trainer: Any, base: str, tokenizer: Any, out_dir: Path, settings: Trai
         return
     adapter = out_dir / "adapter"
     save_staged(adapter, lambda folder: model.save_pretrained(folder, state_dict=state))
+    if model.device.type == "cpu":
+        model.to("meta")  # its memory is needed for merging
     save_student(merge_adapter(base, adapter, tokenizer), tokenizer, out_dir)

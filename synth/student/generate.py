@@ -16,7 +16,7 @@ from synth.records import Record
 from synth.student.encode import UNLEARNED, Encoder, prepare_tokenizer
 from synth.student.memory import has_bfloat16
 from synth.student.templates import Conversation, Template, Turn, template_named
-from synth.student.weights import fit_vocabulary, load_model, load_tokenizer, quiet, threads
+from synth.student.weights import fit_vocabulary, load_model, load_tokenizer, quiet, refuse_unknown_id, threads
 
 PORTION = 32
 """Tokens written at a time. Who has ended then leaves its batch, which would go on to the end of its longest answer."""
@@ -145,6 +145,7 @@ class Student:
         """The log-probability of the labels, inside `returning_loss`."""
         import torch
 
+        self._refuse_unknown([ids])
         row, wanted = (torch.tensor([one], device=self.model.device) for one in (ids, labels))
         places = torch.arange(len(ids), device=self.model.device)[None]
         return float(self.model(input_ids=row, position_ids=places, labels=wanted))
@@ -173,9 +174,13 @@ class Student:
         found = self._next_part.search(text)
         return Answer(text[: found.start() if found else None].strip(), len(kept), is_cut and not found)
 
+    def _refuse_unknown(self, rows: Sequence[Sequence[int]]) -> None:
+        refuse_unknown_id(self.model, self.encoder.tokenizer, max(max(row, default=0) for row in rows), "a text")
+
     def _padded(self, rows: list[list[int]], *, is_left: bool, fill: int | None = None) -> tuple[Any, Any]:
         import torch
 
+        self._refuse_unknown(rows)
         pad = self.encoder.tokenizer.pad_token_id if fill is None else fill
         width = max(map(len, rows))
         ids = torch.full((len(rows), width), pad, dtype=torch.long)

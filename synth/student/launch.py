@@ -10,9 +10,12 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import synth.errors
 from synth.errors import SynthError, TrainingError
@@ -21,11 +24,19 @@ from synth.records import Record
 from synth.student.hosts import torchrun_arguments
 from synth.student.presets import TrainSettings
 
-JOB = ".job"
+if TYPE_CHECKING:
+    from synth.student.trainer import Progress, Told
+
+JOB, PROGRESS = ".job", "progress.json"
+EVERY_S = 1.0
 
 
-def fit_in_processes(records: Sequence[Record], out_dir: Path, settings: TrainSettings) -> dict[str, Any]:
+def fit_in_processes(
+    records: Sequence[Record], out_dir: Path, settings: TrainSettings, told: Told | None = None
+) -> dict[str, Any]:
     """`fit.fit` in `settings.num_processes` processes here; returns what the first of them reports.
+
+    `told` hears once a second how far that one is.
 
     With several hosts each of them does this, and all see `out_dir`. Raises what the first failing process raised, else
     TrainingError with the end of the log.
@@ -43,12 +54,47 @@ def fit_in_processes(records: Sequence[Record], out_dir: Path, settings: TrainSe
     command += ["-m", "synth.student.launch", str(out_dir), str(job)]
     environment = os.environ | {"OMP_NUM_THREADS": str(settings.num_threads or 1), "TOKENIZERS_PARALLELISM": "false"}
     with (job / "log.txt").open("wb") as log:
-        code = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, env=environment, check=False).returncode
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
+        code = _watched(process, job / PROGRESS, told)
     if code or not (job / "result.json").exists():
         raise _failure(job, code)
     result: dict[str, Any] = json.loads((job / "result.json").read_text("utf-8"))
     shutil.rmtree(job)
     return result
+
+
+def _watched(process: subprocess.Popen[bytes], progress: Path, told: Told | None) -> int:
+    """The exit code of the process, which is ended with this one; `told` hears what it writes to `progress`."""
+    from synth.student.trainer import Progress
+
+    before = ""
+    try:
+        while True:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=EVERY_S)
+            now = progress.read_text("ascii") if told and progress.exists() else ""
+            if told and now != before:
+                told(Progress(**json.loads(now)))
+            before = now
+            if process.returncode is not None:
+                return process.returncode
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            process.wait()
+
+
+def _noted(progress: Path) -> Told:
+    """Writes how far a training is to a file, once a second and at its end."""
+    last = 0.0
+
+    def told(now: Progress) -> None:
+        nonlocal last
+        if now.is_over or time.monotonic() - last >= EVERY_S:
+            last = time.monotonic()
+            atomic_write(progress, json.dumps(asdict(now)))
+
+    return told
 
 
 def _failure(job: Path, code: int) -> SynthError:
@@ -74,10 +120,11 @@ def work(out_dir: Path, job: Path) -> None:
     settings = TrainSettings.model_validate_json((job / "settings.json").read_text("utf-8"))
     lines = (job / "records.jsonl").read_text("utf-8").splitlines()
     try:
-        result = fit([Record.from_dict(json.loads(line)) for line in lines], out_dir, settings)
+        told = _noted(job / PROGRESS) if os.environ["LOCAL_RANK"] == "0" else None
+        result = fit([Record.from_dict(json.loads(line)) for line in lines], out_dir, settings, told)
     except SynthError as error:
-        told = {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
-        atomic_write(job / f"error-{rank}.json", json.dumps(told))
+        mistake = {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
+        atomic_write(job / f"error-{rank}.json", json.dumps(mistake))
         raise SystemExit(1) from error
     if os.environ["LOCAL_RANK"] == "0":
         atomic_write(job / "result.json", json.dumps(result))

@@ -34,15 +34,19 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Bytes per process: weights with gradients and optimizer state, and what one micro batch keeps for backward."""
+    """Bytes per process: weights with gradients and optimizer state, and what one micro batch keeps for backward.
+
+    `merging`: what an adapter's base needs while the adapter is merged into it, after the training.
+    """
 
     states: float
     activations: float
+    merging: float = 0.0
 
     @property
     def total(self) -> float:
-        """Bytes of one process."""
-        return self.states + self.activations
+        """Bytes of one process at most."""
+        return max(self.states + self.activations, self.merging)
 
 
 def shape_of(model: str) -> Shape:
@@ -81,8 +85,9 @@ def estimate(shape: Shape, settings: TrainSettings, is_half: bool) -> Estimate:
 
     Full training keeps 16 bytes a parameter (weights, gradients and Adam's two moments in float32: the 112 GB for 7B of
     Stanford Alpaca's README), an adapter the same for itself and 2, 4 or about 0.6 (nf4) for the frozen model.
-    Activations without attention scores: 34 bytes per token, layer and hidden unit in half precision (Korthikanti et
-    al. 2022, section 4), or only the layers' inputs with activation checkpointing.
+    It is merged in main memory, in float32. Activations without attention scores: 34 bytes per token, layer and hidden
+    unit in half precision (Korthikanti et al. 2022, section 4), or only the layers' inputs with activation
+    checkpointing.
     """
     adapter = 16 * settings.lora_rank * shape.num_lora_units
     frozen = {"lora": 2 if is_half else 4, "qlora": 0.6, "full": 0}[settings.method]
@@ -92,20 +97,46 @@ def estimate(shape: Shape, settings: TrainSettings, is_half: bool) -> Estimate:
     layer = (34 if is_half else 68) * shape.hidden_size
     kept = layer + shape.num_layers * (layer / 17) if settings.activation_checkpointing else shape.num_layers * layer
     logits = 12 * CHUNK * shape.num_words
-    return Estimate(states, kept * (settings.micro_tokens or settings.max_length) + logits)
+    merging = 4 * shape.num_parameters if settings.method != "full" and not _has_gpu() else 0
+    return Estimate(states, kept * (settings.micro_tokens or settings.max_length) + logits, merging)
 
 
 def available_bytes() -> float:
-    """Free memory of the GPU this process would use, else of the machine; infinite where neither can be told."""
+    """Free memory of the GPU this process would use, else of the machine or of the container, whichever is less.
+
+    Infinite where none of them can be told.
+    """
     import torch
 
-    if torch.cuda.is_available():
+    if _has_gpu():
         return float(torch.cuda.mem_get_info()[0])
+    return min(_free_of_machine(Path("/proc/meminfo")), _free_of_container(Path("/sys/fs/cgroup")))
+
+
+def _has_gpu() -> bool:
+    import torch
+
+    return bool(torch.cuda.is_available())
+
+
+def _free_of_machine(meminfo: Path) -> float:
     try:
-        match = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text("ascii"))
+        match = re.search(r"MemAvailable:\s+(\d+) kB", meminfo.read_text("ascii"))
     except OSError:
         match = None
     return float(match[1]) * 1024 if match else float("inf")
+
+
+def _free_of_container(group: Path) -> float:
+    """What control groups (version 2) leave; files that are only cached count as free, as in MemAvailable."""
+    try:
+        limit, used = ((group / f"memory.{name}").read_text("ascii").strip() for name in ("max", "current"))
+        cached = re.search(r"^inactive_file (\d+)", (group / "memory.stat").read_text("ascii"), re.M)
+    except OSError:
+        return float("inf")
+    if limit == "max":
+        return float("inf")
+    return max(0.0, float(limit) - float(used) + (float(cached[1]) if cached else 0.0))
 
 
 def release_freed() -> None:
@@ -123,9 +154,7 @@ def fitting(model: str, settings: TrainSettings, longest: int) -> TrainSettings:
     `longest`: tokens of the longest example. Raises UsageError where the run would not fit, naming every change that
     would make it fit.
     """
-    import torch
-
-    is_cuda = torch.cuda.is_available()
+    is_cuda = _has_gpu()
     micro = max(longest, min(settings.micro_tokens or (8192 if is_cuda else 512), settings.batch_tokens or 10**9))
     plain = {"micro_tokens": micro, "activation_checkpointing": settings.activation_checkpointing or False}
     chosen = settings.model_copy(update=plain)
@@ -138,10 +167,11 @@ def fitting(model: str, settings: TrainSettings, longest: int) -> TrainSettings:
         chosen = chosen.model_copy(update={"activation_checkpointing": True})
     needed = estimate(shape, chosen, is_half)
     if not _fits(shape, chosen, is_half, free):
+        merging = f"; merging the adapter {needed.merging / GB:.1f}" if needed.merging else ""
         raise UsageError(
             f"training {model} ({shape.num_parameters / GB:.2f} billion parameters, method {settings.method}) needs "
             f"about {needed.total / GB:.1f} GB for each process ({needed.states / GB:.1f} for weights and optimizer, "
-            f"{needed.activations / GB:.1f} for activations) and {free / GB:.1f} GB are free",
+            f"{needed.activations / GB:.1f} for activations{merging}) and {free / GB:.1f} GB are free",
             _what_fits(shape, chosen, is_half, free),
         )
     return chosen
@@ -157,7 +187,8 @@ def _what_fits(shape: Shape, settings: TrainSettings, is_half: bool, free: float
     changes: list[dict[str, Any]] = [lean, lean | {"max_length": half, "micro_tokens": half}]
     changes += [lean | {"method": method} for method in ("lora", "qlora") if settings.method == "full"]
     changes += [lean | {"method": "qlora"}] if settings.method == "lora" else []
-    changes += [lean | {"sharding": "fsdp", "num_processes": number} for number in (2, 4, 8, 16)]
+    if _has_gpu():
+        changes += [lean | {"sharding": "fsdp", "num_processes": number} for number in (2, 4, 8, 16)]
     fitting = []
     for change in changes:
         changed = settings.model_copy(update=change)
@@ -166,4 +197,5 @@ def _what_fits(shape: Shape, settings: TrainSettings, is_half: bool, free: float
             fitting.append(f"{told} ({estimate(shape, changed, is_half).total / GB:.1f} GB)")
     if fitting:
         return "this would fit: " + "; ".join(fitting)
-    return f"nothing here fits; choose a model of at most {free / GB / 0.7:.1f} billion parameters with method qlora"
+    method, each = ("qlora", 0.7) if _has_gpu() else ("lora", 4.2)
+    return f"nothing here fits; choose a model of at most {free / GB / each:.1f} billion parameters with method {method}"

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from synth.errors import UsageError
 from synth.records import Record, digest
-from synth.student.presets import Order
+from synth.student.presets import Order, TrainSettings
 
 PARTS = 10
 """Parts of a curriculum by a measure that is different for nearly every record."""
@@ -43,6 +43,12 @@ def mixed(records: Sequence[Record], shares: dict[str, float], seed: int) -> lis
             groups[name].append(record)
     counts = allocate({name: len(group) for name, group in groups.items()}, shares)
     return [record for name, count in counts.items() for record in groups[name][:count]]
+
+
+def selected(records: Sequence[Record], settings: TrainSettings) -> list[Record]:
+    """The records to train on: in the shares wished for, and no more than `max_records`."""
+    chosen = mixed(records, settings.shares, settings.seed) if settings.shares else list(records)
+    return sample(chosen, settings.max_records, settings.seed) if settings.max_records else chosen
 
 
 def allocate(sizes: Mapping[str, int], weights: Mapping[str, float], total: int | None = None) -> dict[str, int]:

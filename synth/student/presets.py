@@ -110,6 +110,11 @@ class TrainSettings(BaseModel):
         name = given.get("preset") or cls._usual_preset(given)
         if name not in PRESETS:
             raise ValueError(f"there is no preset {name!r}; choose one of: {', '.join(PRESETS)}")
+        if name == "tiny" and given.get("model") and "learning_rate" not in given:
+            raise ValueError(
+                f"the preset tiny is for a student from scratch; its rate, {_TINY['learning_rate']}, would ruin "
+                "a trained model: leave the preset out (lora), or set learning_rate, too"
+            )
         return PRESETS[name] | given | {"preset": name}
 
     @classmethod

@@ -35,14 +35,19 @@ def read_tasks(path: Path) -> list[EvalItem]:
         return superni_items(path)
     text = read_named(path, "name a JSON Lines file in UTF-8", most=MAX_DATA_BYTES)
     is_array = text.lstrip().startswith("[")
-    lines = [json.dumps(row) for row in _parsed(text, path)] if is_array else text.splitlines()
+    lines = [json.dumps(row) for row in _parsed(text, path)] if is_array else text.split("\n")
     items: list[EvalItem] = []
+    seen: set[str] = set()
     mistakes: list[str] = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            items += _items(json.loads(line), f"{path.stem}_{number}")
+            found = _items(json.loads(line), f"{path.stem}_{number}")
+            if twice := [item.id for item in found if item.id in seen]:
+                raise ValueError(f"the id {twice[0]!r} stands above already")
+            items += found
+            seen |= {item.id for item in found}
         except (ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
             mistakes.append(f"{path}:{number}: {error}"[:300])
     if mistakes:

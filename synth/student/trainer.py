@@ -44,9 +44,8 @@ class Progress:
 
     def __str__(self) -> str:
         loss = "" if self.loss is None else f", loss {self.loss:.3f}"
-        rate = f", {self.tokens_per_second:.0f} tokens/s" if self.step else ""
-        left = "" if self.is_over or not self.step else f", {self.seconds_left:.0f} s left"
-        return f"step {self.step} of {self.steps}{loss}{rate}{left}"
+        left = "" if self.is_over else f", {self.seconds_left:.0f} s left"
+        return f"step {self.step} of {self.steps}{loss}, {self.tokens_per_second:.0f} tokens/s{left}"
 
 
 Told = Callable[[Progress], None]

@@ -97,6 +97,7 @@ def load_tokenizer(path: str) -> Any:
 
 def load_model(path: str, **options: Any) -> Any:
     """The causal language model of a folder or hub name. Raises UsageError where there is none."""
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
     refuse_unusable(path)
@@ -107,10 +108,39 @@ def load_model(path: str, **options: Any) -> Any:
             f"{path}: no causal language model can be loaded ({_first_line(error)})",
             "name a folder with config.json and model.safetensors, or a model of the hub",
         ) from error
+    except SafetensorError as error:
+        raise UsageError(
+            f"{_unreadable(Path(path)) or path}: these weights cannot be read ({_first_line(error)})",
+            "the file was cut, or it is a pointer of Git LFS: download it again",
+        ) from error
+
+
+def _unreadable(folder: Path) -> Path | None:
+    """The first file of weights that is none."""
+    from safetensors import SafetensorError, safe_open
+
+    for path in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(path, framework="pt"):
+                pass
+        except SafetensorError:
+            return path
+    return None
 
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def refuse_unknown_id(model: Any, tokenizer: Any, highest: int, where: str) -> None:
+    """Raises UsageError where the model has no row for the highest token id of a text."""
+    known = int(model.get_input_embeddings().weight.shape[0])
+    if highest >= known:
+        raise UsageError(
+            f"{where} has the token {tokenizer.convert_ids_to_tokens(highest)!r} with the id {highest}, and the model "
+            f"has {known} tokens",
+            "tokenizer and weights belong to different models; use those that were published together",
+        )
 
 
 def fit_vocabulary(model: Any, tokenizer: Any, known: int) -> int:

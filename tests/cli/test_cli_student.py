@@ -81,6 +81,22 @@ def test_evaluating_without_a_student_says_to_train_first(finished: Path, tmp_pa
     assert code == 2 and f"train first: synth train {tmp_path}" in output
 
 
+def test_a_student_of_another_model_is_compared_with_that_model(finished: Path, tmp_path: Path) -> None:
+    run_dir, other = tmp_path / "run", tmp_path / "other"
+    shutil.copytree(finished, run_dir)
+    shutil.copytree(finished / "base", other)
+    given = ["--set", f"model={other}", "--set", "template=chatml", "--set", "method=full", "--set", "max_steps=2"]
+    done = told("train", str(run_dir), *given)
+    manifest = json.loads((run_dir / "student/train.json").read_text("utf-8"))
+    assert done["steps"] == 2 and manifest["settings"]["preset"] == "lora"
+    assert manifest["settings"]["learning_rate"] == 2e-4
+    scores = told("evaluate", str(run_dir))["scores"]
+    assert {score["student"] for score in scores} == {"untrained", "student"}
+    shutil.rmtree(other)
+    code, output = synth("evaluate", str(run_dir))
+    assert code == 2 and f"there is no folder {other}" in output
+
+
 def test_names_of_other_tools_are_answered_with_ours(tmp_path: Path) -> None:
     (tmp_path / "rows.json").write_text('[{"instruction": "Say yes.", "input": "", "output": "Yes."}]')
     code, output = synth("train", "--data", str(tmp_path / "rows.json"), "--set", "lr=3", "--out", str(tmp_path / "s"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -247,6 +248,24 @@ def test_of_labels_the_likeliest_is_taken_where_answers_are_ranked(student: Path
     assert found.answers["s"][-1].text == one.answers([free.conversation], max_tokens=8)[0].text
 
 
+def test_tokens_that_a_model_has_no_row_for_are_named(student: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "student"
+    from synth.student.weights import load_tokenizer
+
+    shutil.copytree(student, folder)
+    tokenizer = load_tokenizer(str(folder))
+    tokenizer.add_tokens([f"<extra{i}>" for i in range(64)])
+    tokenizer.save_pretrained(folder)
+    asked = replace(item(), conversation=Conversation((Turn("Repeat <extra63>.", ""),)))
+    with pytest.raises(UsageError, match="a text has the token '<extra63>' with the id"):
+        evaluate({"s": folder}, [asked], SHORT)
+
+
+def test_tasks_without_anything_that_is_right_are_told(student: Path) -> None:
+    free = [replace(one, reference="", references=(), check=None) for one in items_from(colours(0, 2))]
+    assert evaluate({"s": student}, free, SHORT).notes[0].startswith("2 of 2 tasks have neither a check nor a right")
+
+
 def test_no_task_left_is_refused(student: Path) -> None:
     with pytest.raises(UsageError, match="no tasks"):
         evaluate({"s": student}, [])
@@ -290,7 +309,10 @@ def test_an_ablation_tells_kinds_of_tasks_apart_and_asks_nothing_twice(
     ]
     arms = {"base": [], "many": colours(0, 80)}
     fitting = settings(max_steps=40), SHORT.model_copy(update={"seeds": (0,)})
-    found = ablation(arms, [*tasks, *short], tmp_path, train, *fitting)
+    seen: list[str] = []
+    found = ablation(arms, [*tasks, *short], tmp_path, train, *fitting, lambda text, _: seen.append(text))
+    assert any(text.startswith("training 1 of 1, many, seed 0: step 1 of 40, loss ") for text in seen)
+    assert "examining base, base: 20 of 20 answers" in seen
     assert {metric: each[1].num_items for metric, each in found.parts.items()} == {
         "right_answer": 10,
         "followed_strict": 10,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from safetensors.torch import load_file
 
 from synth.errors import StorageError, TrainingError, UsageError
@@ -163,7 +164,9 @@ def test_reporters_write_beside_the_student_and_stay(tmp_path: Path) -> None:
 def test_an_existing_model_gets_the_tokens_it_lacks(base: Path, tmp_path: Path) -> None:
     from synth.student.weights import load_model, load_tokenizer
 
-    result = train(records(), tmp_path / "next", settings(preset="tiny", model=str(base), template="chatml"))
+    result = train(
+        records(), tmp_path / "next", settings(preset="tiny", learning_rate=6e-3, model=str(base), template="chatml")
+    )
     tokenizer, model = load_tokenizer(str(result.path)), load_model(str(result.path))
     assert tokenizer.eos_token == "<|im_end|>"
     assert tokenizer.convert_tokens_to_ids("<|im_start|>") < model.config.vocab_size
@@ -314,7 +317,7 @@ def test_a_tokenizer_without_end_token_is_refused(base: Path, tmp_path: Path) ->
     config = json.loads((base / "tokenizer_config.json").read_text())
     (base / "tokenizer_config.json").write_text(json.dumps({k: v for k, v in config.items() if k != "eos_token"}))
     with pytest.raises(UsageError, match="no end-of-sequence token"):
-        train(records(), tmp_path / "next", settings(preset="tiny", model=str(base)))
+        train(records(), tmp_path / "next", settings(preset="tiny", learning_rate=6e-3, model=str(base)))
 
 
 def test_a_finished_student_stays_one_where_another_base_is_refused(tmp_path: Path) -> None:
@@ -345,7 +348,7 @@ def test_tokens_that_the_model_has_no_row_for_are_refused_only_where_the_data_ha
     tokenizer = load_tokenizer(str(base))
     tokenizer.add_tokens([f"<extra{i}>" for i in range(64)])
     tokenizer.save_pretrained(base)
-    changed = settings(preset="tiny", model=str(base))
+    changed = settings(preset="tiny", learning_rate=6e-3, model=str(base))
     assert train(records(), tmp_path / "next", changed).steps == 6
     odd = Record("Repeat <extra63> now.", output="Yes.")
     with pytest.raises(UsageError, match=f"record {odd.id} has the token '<extra63>'"):
@@ -388,6 +391,45 @@ def test_a_full_disk_at_the_end_leaves_the_checkpoint_to_go_on_from(
     assert train(records(), tmp_path / "out", settings()).details["resumed_from"] == "checkpoint-6"
 
 
+def test_merging_an_adapter_counts_and_needs_no_second_copy_of_the_base(base: Path, tmp_path: Path) -> None:
+    from synth.student.memory import Shape, estimate
+
+    lora = TrainSettings(model=str(base), micro_tokens=8)
+    needed = estimate(Shape(10**9, 64, 2, 10**5, 1000), lora, is_half=True)
+    assert needed.total == needed.merging == 4e9 > needed.states + needed.activations
+    assert train(records(), tmp_path / "next", settings(model=str(base), method="lora")).weights_sha256
+
+
+def test_a_containers_limit_is_the_memory_that_is_free(tmp_path: Path) -> None:
+    from synth.student.memory import _free_of_container
+
+    assert _free_of_container(tmp_path) == float("inf")
+    for name, text in (("max", "1000\n"), ("current", "700\n"), ("stat", "anon 500\ninactive_file 150\n")):
+        (tmp_path / f"memory.{name}").write_text(text)
+    assert _free_of_container(tmp_path) == 450
+    (tmp_path / "memory.max").write_text("max\n")
+    assert _free_of_container(tmp_path) == float("inf")
+
+
+def test_the_preset_for_students_from_scratch_ruins_no_trained_model() -> None:
+    with pytest.raises(ValidationError, match="leave the preset out"):
+        TrainSettings(preset="tiny", model="some/model")
+    assert TrainSettings(preset="tiny", model="some/model", learning_rate=1e-4).learning_rate == 1e-4
+
+
+def test_weights_that_were_cut_are_named(base: Path, tmp_path: Path) -> None:
+    (base / "model.safetensors").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(UsageError, match=r"model\.safetensors: these weights cannot be read"):
+        train(records(), tmp_path / "next", settings(model=str(base), learning_rate=1e-3))
+
+
+def test_checkpoints_that_a_kill_left_beside_a_finished_student_are_taken_away(tmp_path: Path) -> None:
+    train(records(), tmp_path, settings())
+    (tmp_path / "checkpoints" / "checkpoint-3").mkdir(parents=True)
+    train(records(), tmp_path, settings())
+    assert not (tmp_path / "checkpoints").exists()
+
+
 def test_a_model_that_does_not_fit_is_refused_with_what_would(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from transformers import LlamaConfig
 
@@ -400,5 +442,10 @@ def test_a_model_that_does_not_fit_is_refused_with_what_would(tmp_path: Path, mo
     assert estimate(shape_of(str(tmp_path)), big, True).states == pytest.approx(108e9, rel=0.02)
     with pytest.raises(UsageError, match=r"6\.74 billion parameters.*24\.0 GB are free") as caught:
         fitting(str(tmp_path), big, 512)
+    assert caught.value.hint.startswith("nothing here fits; choose a model of at most 5.7 billion")
+    monkeypatch.setattr("synth.student.memory._has_gpu", lambda: True)
+    with pytest.raises(UsageError) as caught:
+        fitting(str(tmp_path), big, 512)
     assert "method=qlora" in caught.value.hint and "method=lora" not in caught.value.hint
+    assert "sharding=fsdp, num_processes=8" in caught.value.hint
     assert fitting(str(tmp_path), big.model_copy(update={"ignore_memory": True}), 512).micro_tokens == 2048

@@ -29,7 +29,9 @@ def settings(**changes: Any) -> TrainSettings:
 @pytest.mark.slow
 def test_two_processes_train_the_student_that_one_trains(tmp_path: Path) -> None:
     alone = train(RECORDS, tmp_path / "one", settings())
-    both = train(RECORDS, tmp_path / "two", settings(num_processes=2))
+    seen: list[str] = []
+    both = train(RECORDS, tmp_path / "two", settings(num_processes=2), lambda now: seen.append(str(now)))
+    assert seen and seen[-1].startswith("step 6 of 6, loss ") and "tokens/s" in seen[-1]
     assert both.details["num_processes"] == 2 and "DistributedDataParallel" in both.details["wrapper"]
     assert both.details["losses"] == pytest.approx(alone.details["losses"], abs=1e-6)
     assert both.tokens == alone.tokens
@@ -44,14 +46,14 @@ def test_two_hosts_train_the_student_that_one_process_trains(tmp_path: Path) -> 
     data, out = tmp_path / "train.jsonl", tmp_path / "two"
     data.write_text("".join(json.dumps(record.to_dict()) + "\n" for record in RECORDS), "utf-8")
     base = str(make_base(RECORDS, tmp_path / "base", settings()))
-    small = settings(model=base, preset="tiny").model_dump(
+    small = settings(model=base, preset="tiny", learning_rate=6e-3).model_dump(
         mode="json", exclude_none=True, exclude={"num_hosts", "host_rank"}
     )
     flags = [part for name, value in small.items() for part in ("--set", f"{name}={json.dumps(value)}")]
     flags += ["--data", str(data), "--out", str(out), "--num-hosts", "2", "--rendezvous", f"127.0.0.1:{port}", "--json"]
     hosts = [Command("train", *flags, "--host-rank", str(rank)) for rank in (0, 1)]
     assert [host.wait() for host in hosts] == [0, 0], [host.stderr[-2000:] for host in hosts]
-    alone = train(RECORDS, tmp_path / "one", settings(model=base, preset="tiny"))
+    alone = train(RECORDS, tmp_path / "one", settings(model=base, preset="tiny", learning_rate=6e-3))
     both = read_result(out)
     assert both is not None and both.details["num_processes"] == 2
     assert both.details["losses"] == pytest.approx(alone.details["losses"], abs=1e-6)

@@ -99,6 +99,20 @@ def test_a_template_that_llama_factory_does_not_have_is_refused(tmp_path: Path) 
         emit("llamafactory", RECORDS, tmp_path, TrainSettings(preset="wizardlm-7b", model="some/model"))
 
 
+def test_the_data_are_those_that_would_be_trained_on_here(tmp_path: Path) -> None:
+    emitted("trl", tmp_path / "few", max_records=1)
+    assert len(rows_of(tmp_path / "few")) == 1 < len(RECORDS)
+
+
+def test_steps_of_tokens_and_named_layers_are_passed_on(tmp_path: Path) -> None:
+    named = {"batch_tokens": 4096, "max_length": 512, "micro_tokens": 1024, "lora_targets": ("q_proj", "v_proj")}
+    axolotl = emitted("axolotl", tmp_path / "a", template="chatml", **named)
+    assert axolotl["gradient_accumulation_steps"] * axolotl["micro_batch_size"] * 512 == 4096
+    assert axolotl["lora_target_modules"] == ["q_proj", "v_proj"] and "lora_target_linear" not in axolotl
+    assert emitted("llamafactory", tmp_path / "l", template="chatml", **named)["lora_target"] == "q_proj,v_proj"
+    assert emitted("trl", tmp_path / "t", **named)["lora_target_modules"] == ["q_proj", "v_proj"]
+
+
 # The keys that the tools know, read once from their own sources: axolotl 0.19.0 (utils/schemas) and LLaMA-Factory 0.9.5
 # (hparams, and the TrainingArguments of the Transformers it allows).
 AXOLOTL = """adapter base_model bf16 chat_template chat_template_jinja datasets deepspeed fsdp_config fsdp_version

@@ -34,6 +34,17 @@ def test_user_oriented_tasks_have_their_instances(tmp_path: Path) -> None:
     assert items[0].question == "Shorten it.\n\na"
 
 
+def test_lines_end_with_line_feeds_alone_and_an_id_stands_once(tmp_path: Path) -> None:
+    path = tmp_path / "tasks.jsonl"
+    path.write_text(
+        '{"id": "a", "question": "One\u2028two?", "answer": "2"}\r\n{"id": "b", "question": "Three?"}\n', "utf-8"
+    )
+    assert [item.id for item in read_tasks(path)] == ["a", "b"]
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, {"id": "a", "question": "One?"}, {"id": "a", "question": "Two?"})
+    assert "tasks.jsonl:2: the id 'a' stands above already" in str(caught.value)
+
+
 def test_questions_with_choices_are_answered_by_letter(tmp_path: Path) -> None:
     (item,) = read(tmp_path, {"question": "Which floats?", "choices": ["iron", "cork"], "answer": 1})
     assert item.question == "Which floats?\nA. iron\nB. cork\nAnswer with the letter."

@@ -112,6 +112,18 @@ def test_a_models_own_template_gives_the_same_text_and_mask_as_chatml() -> None:
     assert learned(Encoder(own, tokenizer), TWO_TURNS) == ["The Elbe.<|im_end|>", "Lake Como.<|im_end|>"]
 
 
+def test_of_several_chat_templates_the_default_one_is_used_and_saved() -> None:
+    tokenizer = own_tokenizer(CHATML)
+    tokenizer.chat_template = {"default": CHATML, "tool_use": "{{ messages[0].content }}"}
+    assert ChatTemplate(tokenizer).jinja("") == CHATML
+
+
+def test_a_chat_template_without_end_is_refused() -> None:
+    endless = "{% macro again(n) %}{{ again(n + 1) }}{% endmacro %}{{ again(0) }}"
+    with pytest.raises(UsageError, match="chat template fails \\(RecursionError"):
+        ChatTemplate(own_tokenizer(endless))
+
+
 def test_unknown_templates_and_models_without_one_are_refused() -> None:
     tokenizer = make_tokenizer(["a"])
     with pytest.raises(UsageError, match="no template 'llama'"):

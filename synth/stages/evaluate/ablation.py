@@ -8,15 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from synth.errors import UsageError
 from synth.metrics import mean
 from synth.records import Record
-from synth.stages.evaluate.examine import EvaluateSettings, Source, chosen_items, examine
+from synth.stages.evaluate.examine import EvaluateSettings, Progress, Source, chosen_items, examine, examining
+from synth.stages.stage import Show
+from synth.stages.train import told
 from synth.student.items import EvalItem
 from synth.student.presets import TrainSettings
 from synth.student.scores import TASKS, Difference, as_row, by_metric, difference_of_tables, mark, two_level_interval
+
+if TYPE_CHECKING:
+    from synth.student.trainer import Told
 
 
 class Trained(Protocol):
@@ -32,7 +37,7 @@ class Trained(Protocol):
 
 Marks = dict[str, dict[str, float]]
 """Metric to item to what the answer is worth."""
-Fit = Callable[[Sequence[Record], Path, TrainSettings], Trained]
+Fit = Callable[[Sequence[Record], Path, TrainSettings, "Told"], Trained]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +131,7 @@ def ablation(
     fit: Fit,
     training: TrainSettings,
     settings: EvaluateSettings | None = None,
+    show: Show = lambda _text, _is_over: None,
 ) -> AblationResult:
     """Train every arm from one and the same base, for equal steps and tokens, with each of the seeds, and compare.
 
@@ -151,13 +157,17 @@ def ablation(
     examined = settings.model_copy(update={"template": settings.template or training.template})
     trained: dict[str, list[Trained]] = {name: [] for name in arms}
     tables: dict[str, list[Marks]] = {}
+    count = len(settings.seeds) * sum(bool(records) for records in arms.values())
     for name, records in arms.items():
         folders: dict[str, Path | str] = {f"{name}, base": base} if not records else {}
         for seed in settings.seeds if records else ():
+            label = f"{name}, seed {seed}"
+            so_far = told(show, f"training {sum(map(len, trained.values())) + 1} of {count}, {label}")
             changed = training.model_copy(update={"model": base, "seed": seed, "packing": True})
-            trained[name].append(fit(records, out_dir / name / f"seed-{seed}", changed))
-            folders[f"{name}, seed {seed}"] = trained[name][-1].path
-        tables[name] = [_marks(label, path, items, examined, out_dir) for label, path in folders.items()]
+            trained[name].append(fit(records, out_dir / name / f"seed-{seed}", changed, so_far))
+            folders[label] = trained[name][-1].path
+        progress = examining(show)
+        tables[name] = [_marks(label, path, items, examined, out_dir, progress) for label, path in folders.items()]
     return _compared(arms, trained, tables, away, settings.seed)
 
 
@@ -190,8 +200,15 @@ def _shared_base(everything: Sequence[Record], out_dir: Path, training: TrainSet
         return str(make_base(everything, out_dir / "base", training))
 
 
-def _marks(label: str, path: Path | str, items: Sequence[EvalItem], settings: EvaluateSettings, place: Path) -> Marks:
-    answers, _ = examine(label, str(path), items, (), settings, None, place / "examination")
+def _marks(
+    label: str,
+    path: Path | str,
+    items: Sequence[EvalItem],
+    settings: EvaluateSettings,
+    place: Path,
+    progress: Progress,
+) -> Marks:
+    answers, _ = examine(label, str(path), items, (), settings, progress, place / "examination")
     return by_metric({one.item: one.marks for one in answers})
 
 

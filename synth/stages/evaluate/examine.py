@@ -19,6 +19,7 @@ from synth.fileio import atomic_write
 from synth.given import StrictSettings
 from synth.metrics import mean
 from synth.records import Record, SeedTask, digest
+from synth.stages.stage import Show
 from synth.student.items import EvalItem, given_away, items_from
 from synth.student.scores import TASKS, Difference, Score, as_row, by_metric, difference, mark, pooled, score
 
@@ -30,6 +31,11 @@ ONE_TRAINING = (
     " ablation with several seeds shows (synth evaluate --ablation)."
 )
 Progress = Callable[[str, int, int], None]  # (student, answers so far, of how many)
+
+
+def examining(show: Show) -> Progress:
+    """Shows how many answers of a student are there."""
+    return lambda name, done, of: show(f"examining {name}: {done} of {of} answers", done == of)
 
 
 class EvaluateSettings(StrictSettings):
@@ -165,6 +171,7 @@ def evaluate(
         values[name] = by_metric({one.item: one.marks for one in answers[name]})
         values[name] |= {"held_out_loss": losses} if losses else {}
     by_id = {item.id: item for item in items}
+    notes = _unmarked(answers), _constant_answer(items), _unfinished(answers, settings.max_tokens)
     return EvalResult(
         [
             score(name, metric, pooled(metric, own, by_id), settings.seed)
@@ -175,7 +182,7 @@ def evaluate(
         answers,
         away,
         _by_group(items, answers),
-        [note for note in (_constant_answer(items), _unfinished(answers, settings.max_tokens)) if note],
+        [note for note in notes if note],
         items,
     )
 
@@ -195,6 +202,14 @@ def _unfinished(answers: Mapping[str, Sequence[ItemAnswer]], max_tokens: int) ->
     told = ", ".join(f"{name} {share:.1%}" for name, share in shares.items())
     rule = "they count as keeping none of the constraints"
     return f"Answers without an end after {max_tokens} tokens: {told}; {rule}." if any(shares.values()) else ""
+
+
+def _unmarked(answers: Mapping[str, Sequence[ItemAnswer]]) -> str:
+    """How many tasks say nothing of what is right, if some do not."""
+    given = next(iter(answers.values()), [])
+    open_tasks = sum(not one.marks for one in given)
+    told = f"{open_tasks} of {len(given)} tasks have neither a check nor a right answer: answers to them are not marked"
+    return f"{told}, a judge may compare them (evaluate.judge)." if open_tasks else ""
 
 
 def _constant_answer(items: Sequence[EvalItem]) -> str:

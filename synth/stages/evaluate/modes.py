@@ -45,7 +45,7 @@ def compare_modes(
     for cluster in clusters or found:
         arms, items = held_out_cluster(sources, cluster, folder.recipe.seed)
         where = folder.path / MODES_FOLDER / cluster
-        results[cluster] = ablation({"untrained": [], **arms}, items, where, fit, training, settings)
+        results[cluster] = ablation({"untrained": [], **arms}, items, where, fit, training, settings, folder.show)
     rows = {cluster: result.to_dict() for cluster, result in results.items()}
     atomic_write(folder.path / "modes.json", json.dumps(rows, indent=1))
     return results

@@ -14,7 +14,7 @@ from synth.fileio import atomic_write
 from synth.records import Record, digest
 from synth.shipped import EVAL_FILE, SEED_FILE
 from synth.stages.evaluate.ablation import AblationResult, ablation
-from synth.stages.evaluate.examine import EvaluateSettings, evaluate
+from synth.stages.evaluate.examine import EvaluateSettings, evaluate, examining
 from synth.stages.evaluate.judging import PLANTED, judged
 from synth.stages.seeds import read_seed_tasks
 from synth.stages.stage import RunFolder, Stage
@@ -39,7 +39,9 @@ def run(folder: RunFolder, settings: EvaluateSettings) -> bool:
     data["student"] = (STUDENT, records)
     arms = {}
     for number, (name, (where, own)) in enumerate(data.items(), 1):
-        arms[name] = train(own, folder.path / where, training, told(folder, f"arm {number} of {len(data)}, {name}"))
+        arms[name] = train(
+            own, folder.path / where, training, told(folder.show, f"arm {number} of {len(data)}, {name}")
+        )
     aligned = read_result(folder.path / ALIGNED) if folder.recipe.align else None
     weights = [one.weights_sha256 for one in (*arms.values(), *([aligned] if aligned else ()))]
     mark = digest(settings.model_dump(mode="json"), [r.id for r in held_out], list(arms), weights)
@@ -52,11 +54,8 @@ def run(folder: RunFolder, settings: EvaluateSettings) -> bool:
     examined = settings.model_copy(update={"template": settings.template or training.template})
     seen = [record for _, own in data.values() for record in own]
 
-    def progress(name: str, done: int, of: int) -> None:
-        folder.show(f"examining {name}: {done} of {of} answers", done == of)
-
     store = folder.path / EXAMINATION
-    found = evaluate(students, source, examined, training=seen, progress=progress, store=store)
+    found = evaluate(students, source, examined, training=seen, progress=examining(folder.show), store=store)
     if settings.judge:
         found = judged(found, folder.engine, settings.seed)
     folder.table = found.rows()
@@ -116,7 +115,8 @@ def ablate(folder: RunFolder, tasks: Path | None, settings: EvaluateSettings) ->
     sets |= {"held-out inputs": items_from(held_out)} if held_out else {}
     sets |= {tasks.name: read_tasks(tasks)} if tasks else {}
     source = read_tasks(tasks) if tasks else examination(settings, held_out)
-    result = ablation(arms, source, folder.path / ABLATION, train, with_base(folder, training, kept), settings)
+    training = with_base(folder, training, kept)
+    result = ablation(arms, source, folder.path / ABLATION, train, training, settings, folder.show)
     result = dataclasses.replace(result, contamination=contamination(arms, sets))
     atomic_write(folder.path / "ablation.json", json.dumps(result.to_dict(), indent=1))
     return result

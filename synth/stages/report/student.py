@@ -39,6 +39,7 @@ def student_blocks(
         ]
         if rows:
             blocks.append(Table(f"Training: {show(path, 100)}", ("fact", "value"), rows[:MAX_ROWS]))
+        blocks += [Note(show(str(note), 1000)) for note in _list(facts.get("notes"))[:MAX_ROWS]]
     return blocks or [Note("No student was trained or evaluated in this run.")]
 
 
