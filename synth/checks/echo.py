@@ -19,6 +19,8 @@ SHARE = 0.5
 """An echo is a text of which this share of the words or more stands in pieces that the request has too."""
 MIN_WORDS = 5
 _PIECE_END = re.compile(r"(?<=[.!?:;])\s+|(?<=[。！？；：])|\n")
+_SENTENCE_END = re.compile(r"(?<=[.!?:;])\s+|(?<=[。！？；：])|\n\s*\n")
+"""A sentence may go over several lines."""
 _LABEL = re.compile(r"\s*[\w ]{1,20}[:：]\s+")
 Words = tuple[str, ...]
 
@@ -66,6 +68,21 @@ def repeats_request(messages: Sequence[Mapping[str, str]], given: Iterable[str] 
     return check
 
 
+def repeats_rules(messages: Sequence[Mapping[str, str]], asked: Record) -> Check:
+    """A check that refuses answers that repeat the system text which a prompt adds to the record `asked`.
+
+    What the record's own system text says may be quoted.
+    """
+    own = messages[len(asked.earlier()) :]
+    echo = Echo([one for one in own if one["role"] == "system"], (asked.instruction, asked.input))
+
+    def check(record: Record) -> str | None:
+        found = echo.find(record.output, MIN_WORDS)
+        return None if found is None else f"prompt_echo: output: {found}"
+
+    return check
+
+
 @lru_cache(64)
 def _parts(content: str) -> frozenset[Words]:
     """What a reply might repeat of a message; cached, since the requests of a stage begin with the same messages."""
@@ -87,7 +104,7 @@ def _texts(content: str) -> list[str]:
 
 def _repeatable(text: str) -> Iterator[Words]:
     """What a reply might repeat of `text`: all of it, each line, each sentence, each of them without its label."""
-    for part in (text, *text.split("\n"), *_PIECE_END.split(text)):
+    for part in (text, *text.split("\n"), *_PIECE_END.split(text), *_SENTENCE_END.split(text)):
         label = _LABEL.match(part)
         for one in (part, part[label.end() :]) if label else (part,):
             if words := tuple(unicode_tokens(one)):

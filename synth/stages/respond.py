@@ -9,6 +9,8 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
+from synth.checks.base import split_reason
+from synth.checks.echo import repeats_rules
 from synth.engine.forecast import ANSWER_TOKENS, Flow
 from synth.engine.run import Ask, Engine
 from synth.given import StrictSettings
@@ -149,6 +151,8 @@ async def answer(record: Record, ask: Ask, settings: RespondSettings, stage: str
     common = max(votes, key=lambda text: (spoken.count(text), -spoken.index(text)))
     chosen = spoken.index(common)
     answered = record.answered(*answers[chosen])
+    if drawn and (echo := repeats_rules(prompt.messages, record)(answered)):
+        return Rejection(answered, stage, "prompt_echo", *split_reason(echo))
     if settings.num_draws > 1:
         agreement = spoken.count(common) / len(spoken)
         noted: dict[str, Any] = {"agreement": round(agreement, 3)}

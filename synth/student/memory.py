@@ -198,4 +198,6 @@ def _what_fits(shape: Shape, settings: TrainSettings, is_half: bool, free: float
     if fitting:
         return "this would fit: " + "; ".join(fitting)
     method, each = ("qlora", 0.7) if _has_gpu() else ("lora", 4.2)
-    return f"nothing here fits; choose a model of at most {free / GB / each:.1f} billion parameters with method {method}"
+    return (
+        f"nothing here fits; choose a model of at most {free / GB / each:.1f} billion parameters with method {method}"
+    )

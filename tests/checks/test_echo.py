@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synth.checks.echo import Echo, repeats_request
+from synth.checks.echo import Echo, repeats_request, repeats_rules
 from synth.prompts import render
 from synth.prompts.replies import task_reply
 from synth.records import Record
@@ -30,6 +30,18 @@ WANTED = {
     "language": "",
     "material": "text",
 }
+
+
+def test_an_answer_that_repeats_the_rules_of_a_template_is_refused_and_one_that_quotes_the_task_is_not() -> None:
+    task = Record("Say: no talk about the weather, no closing remark of any kind.", system="Be as brief as you can be.")
+    rules = "Give the answer alone: no talk about the\nanswer, no closing remark of any kind. Short."
+    asked = [*task.earlier(), {"role": "system", "content": rules}, {"role": "user", "content": task.question}]
+    check = repeats_rules(asked, task)
+    assert check(task.answered("No talk about the answer, no closing remark of any kind.", "k")) == (
+        "prompt_echo: output: no talk about the answer no closing remark of any kind"
+    )
+    for answer in ("No talk about the weather, no closing remark of any kind.", "Be as brief as you can be.", "Short."):
+        assert check(task.answered(answer, "k")) is None
 
 
 def messages(*shown: Example) -> tuple[dict[str, str], ...]:

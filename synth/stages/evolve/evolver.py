@@ -18,7 +18,7 @@ from pydantic import Field, field_validator
 
 from synth.checks import TASK_CHECKS, build_checks, build_pair_checks
 from synth.checks.base import Check, PairCheck, split_reason
-from synth.checks.echo import repeats_request
+from synth.checks.echo import repeats_request, repeats_rules
 from synth.checks.evolution import evolved_input
 from synth.checks.improbable import likeliness
 from synth.engine.run import Ask, request_failure
@@ -245,7 +245,7 @@ class Evolver:
         prompt = answering(child, self.settings.prompt("answer"))
         answer = await ask(prompt, self.settings.answer_sampling)
         answered = child.answered(answer.text.strip(), answer.key)
-        return _checked(answered, self.answer_checks)
+        return _checked(answered, [("prompt_echo", repeats_rules(prompt.messages, child)), *self.answer_checks])
 
     async def _rate(self, parent: Record, child: Record, ask: Ask) -> Result:
         if not self.settings.rate_complexity:
