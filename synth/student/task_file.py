@@ -3,7 +3,8 @@
 
 One JSON object a line (or one JSON array). A question is `instruction` or `prompt`, `question`, `query`; `input` or
 `context` goes with it. What is right is a `check` of ours, the `instances` of Self-Instruct, or `answer`, `target`,
-`output`; with `choices` it is a letter, a number or one of the choices. GSM8K's "#### 42" is compared as a number.
+`output`; with `choices` it is a letter, a number or one of the choices. GSM8K's "#### 42" is compared as a number, and
+IFEval's `instruction_id_list` with its `kwargs` are constraints.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def _items(row: Any, name: str) -> list[EvalItem]:
     if not question:
         raise ValueError(f"there is no question under any of: {', '.join(QUESTIONS)}")
     group = str(row.get("category") or row.get("motivation_app") or row.get("subject") or "")
-    label = str(row.get("id") or name)
+    label = str(row.get("id") or row.get("key") or name)
     if isinstance(row.get("instances"), list):
         return [
             EvalItem(
@@ -107,6 +108,9 @@ def _text(row: dict[str, Any], names: tuple[str, ...]) -> str:
 
 def _check(row: dict[str, Any]) -> dict[str, Any] | None:
     check = row.get("check")
+    if check is None and isinstance(row.get("instruction_id_list"), list):
+        pairs = zip(row["instruction_id_list"], row["kwargs"], strict=True)
+        check = {"kind": "constraints", "constraints": [{"type": kind} | given for kind, given in pairs]}
     if check is not None and (mistakes := check_mistakes(check)):
         raise ValueError("; ".join(mistakes))
     return check

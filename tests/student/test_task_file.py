@@ -51,6 +51,15 @@ def test_questions_with_choices_are_answered_by_letter(tmp_path: Path) -> None:
     assert verify("B", item.check).passed and not verify("A", item.check).passed
 
 
+def test_ifevals_rows_are_checked_by_their_constraints(tmp_path: Path) -> None:
+    row = {"key": 1000, "prompt": "Name a fruit. No commas.", "instruction_id_list": ["punctuation:no_comma"]}
+    (item,) = read(tmp_path, row | {"kwargs": [{"num_words": None}]})
+    assert item.id == "1000" and verify("Pear", item.check).passed and not verify("Pear, plum", item.check).passed
+    for broken in ({"kwargs": []}, {"instruction_id_list": ["no:such"], "kwargs": [{}]}, {"kwargs": [3]}):
+        with pytest.raises(InputError, match="1 lines are no tasks"):
+            read(tmp_path, row | broken)
+
+
 def test_worked_answers_are_compared_by_their_last_number(tmp_path: Path) -> None:
     (item,) = read(tmp_path, {"question": "2 boxes of 4?", "answer": "2 times 4 is 8.\n#### 8"})
     assert verify("It is 8.", item.check).passed and not verify("It is 9.", item.check).passed
