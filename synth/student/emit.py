@@ -136,6 +136,7 @@ def _axolotl(settings: TrainSettings, num_records: int) -> dict[str, str]:
         "output_dir": "out",
         "sequence_len": settings.max_length,
         "sample_packing": settings.packing is not False,
+        "attn_implementation": "flash_attention_2" if settings.packing is not False else None,
         "micro_batch_size": _rows(settings),
         "gradient_accumulation_steps": _accumulation(settings),
         "num_epochs": settings.epochs,

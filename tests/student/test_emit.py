@@ -115,7 +115,7 @@ def test_steps_of_tokens_and_named_layers_are_passed_on(tmp_path: Path) -> None:
 
 # The keys that the tools know, read once from their own sources: axolotl 0.19.0 (utils/schemas) and LLaMA-Factory 0.9.5
 # (hparams, and the TrainingArguments of the Transformers it allows).
-AXOLOTL = """adapter base_model bf16 chat_template chat_template_jinja datasets deepspeed fsdp_config fsdp_version
+AXOLOTL = """adapter attn_implementation base_model bf16 chat_template chat_template_jinja datasets deepspeed fsdp_config fsdp_version
 gradient_accumulation_steps gradient_checkpointing learning_rate load_in_4bit lora_alpha lora_dropout lora_r
 lora_target_linear lr_scheduler max_steps micro_batch_size num_epochs optimizer output_dir sample_packing seed
 sequence_len val_set_size warmup_steps weight_decay"""
@@ -131,6 +131,34 @@ def test_every_key_is_one_that_the_tool_knows(kind: str, known: str, preset: str
     config = emitted(kind, tmp_path, preset=preset, template="chatml", packing=True, held_out=0.1, num_processes=4)
     assert set(config) <= set(known.split())
     assert isinstance(config["warmup_steps"], int)
+
+
+@pytest.mark.parametrize("preset", ["alpaca-7b", "wizardlm-7b", "lora", "qlora"])
+def test_axolotl_itself_reads_its_config(preset: str, tmp_path: Path) -> None:
+    """It needs no more than `pip install --no-deps axolotl`."""
+    schema = pytest.importorskip("axolotl.utils.schemas.config", reason="axolotl is not installed: not asked")
+    config = emitted("axolotl", tmp_path, preset=preset, template="chatml", packing=True, held_out=0.1)
+    read = schema.AxolotlInputConfig(**config)
+    settings = TrainSettings(preset=preset, model="some/model")
+    assert (read.learning_rate, read.sequence_len) == (settings.learning_rate, settings.max_length)
+    assert read.adapter == (settings.method if settings.method != "full" else None)
+
+
+@pytest.mark.parametrize("preset", ["alpaca-7b", "wizardlm-7b", "lora", "qlora"])
+def test_llama_factory_itself_reads_its_config(preset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It needs no more than `pip install --no-deps llamafactory omegaconf antlr4-python3-runtime==4.9.3`."""
+    monkeypatch.setenv("DISABLE_VERSION_CHECK", "1")
+    hparams = pytest.importorskip("llamafactory.hparams", reason="LLaMA-Factory is not installed: not asked")
+    from transformers import HfArgumentParser, Seq2SeqTrainingArguments
+
+    config = emitted("llamafactory", tmp_path, preset=preset, template="chatml", packing=True, held_out=0.1)
+    own = (hparams.ModelArguments, hparams.DataArguments, Seq2SeqTrainingArguments, hparams.FinetuningArguments)
+    config = {key: value for key, value in config.items() if key != "deepspeed"} | {"bf16": False}  # wants a GPU
+    _, data, training, finetuning = HfArgumentParser(own).parse_dict(config)
+    settings = TrainSettings(preset=preset, model="some/model")
+    assert training.learning_rate == settings.learning_rate
+    assert data.cutoff_len == settings.max_length - 1  # its packing keeps a token for itself
+    assert finetuning.finetuning_type == ("full" if settings.method == "full" else "lora")
 
 
 @pytest.mark.parametrize("preset", ["alpaca-7b", "wizardlm-7b", "lora", "qlora"])
