@@ -423,6 +423,30 @@ def test_weights_that_were_cut_are_named(base: Path, tmp_path: Path) -> None:
         train(records(), tmp_path / "next", settings(model=str(base), learning_rate=1e-3))
 
 
+@pytest.mark.parametrize("place", ["the adapter", "merging", "the merged student"])
+def test_a_kill_while_an_adapter_is_merged_leaves_a_folder_that_the_same_command_finishes(
+    place: str, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import synth.student.fit
+
+    lora = settings(model=str(base), method="lora", save_every=2)
+    whole = train(records(), tmp_path / "whole", lora)
+    names = {"the adapter": "save_staged", "merging": "merge_adapter", "the merged student": "save_student"}
+    working = getattr(synth.student.fit, names[place])
+
+    def killed(*given: Any) -> None:
+        working(*given)
+        raise Killed
+
+    monkeypatch.setattr(synth.student.fit, names[place], killed)
+    with pytest.raises(Killed):
+        train(records(), tmp_path / "killed", lora)
+    assert read_result(tmp_path / "killed") is None
+    monkeypatch.setattr(synth.student.fit, names[place], working)
+    finished = train(records(), tmp_path / "killed", lora)
+    assert finished.details["resumed_from"] and finished.weights_sha256 == whole.weights_sha256
+
+
 def test_checkpoints_that_a_kill_left_beside_a_finished_student_are_taken_away(tmp_path: Path) -> None:
     train(records(), tmp_path, settings())
     (tmp_path / "checkpoints" / "checkpoint-3").mkdir(parents=True)
