@@ -288,6 +288,8 @@ def test_an_ablation_trains_all_arms_from_one_base_for_equal_steps_and_tokens(tm
     assert len(many.values) == 2 and many.against_first is not None and many.against_first.verdict == "better"
     assert result.num_items == 31 and len(result.given_away) == 1
     assert [row[0] for row in result.rows()] == list(arms)
+    assert [gap.against for gap in result.whole["correct"]] == ["base"]
+    assert len(result.verdict()) == 3 and " against base, better." in result.verdict()[0]
     save_result(result, tmp_path / "ablation.json")
 
 

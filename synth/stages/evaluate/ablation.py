@@ -67,7 +67,8 @@ class AblationResult:
     """The arms in their order, and how far their tokens lie apart (largest over smallest, the untrained base aside).
 
     `parts`: the same arms by the kinds of tasks, where there are several. `given_away`: items that some arm's data gave
-    away, left out for all arms. `contamination`: evaluation set -> arm -> items given away, for every set at hand.
+    away, left out for all arms. `whole`: metric -> the last arm against the first and the second, where the arm before
+    it is neither. `contamination`: evaluation set -> arm -> items given away, for every set at hand.
     """
 
     arms: list[Arm]
@@ -76,13 +77,17 @@ class AblationResult:
     given_away: dict[str, str]
     contamination: dict[str, dict[str, int]] = field(default_factory=dict)
     parts: dict[str, list[Arm]] = field(default_factory=dict)
+    whole: dict[str, list[Difference]] = field(default_factory=dict)
 
     def verdict(self) -> list[str]:
-        """What each arm did beyond the one before, by kind of task, in plain sentences."""
+        """What all of the data did, and each arm beyond the one before, by kind of task, in plain sentences."""
         each = list(self.parts.values())
         if sum(arms[0].num_items for arms in each) < self.num_items:
             each.insert(0, self.arms)
-        return [_sentence(arm, arm.against_last) for arms in each for arm in arms if arm.against_last is not None]
+        told = [_sentence(arms[-1], gap) for arms in each for gap in self.whole.get(arms[-1].metric, ())]
+        return told + [
+            _sentence(arm, arm.against_last) for arms in each for arm in arms if arm.against_last is not None
+        ]
 
     def rows(self, metric: str = "correct") -> list[list[str]]:
         """A table: arm, records, steps, tokens, correct, 95 % interval, each training, against the arm before."""
@@ -105,6 +110,7 @@ class AblationResult:
         return {
             "arms": [_as_json(arm) for arm in self.arms],
             "parts": {metric: [_as_json(arm) for arm in arms] for metric, arms in self.parts.items()},
+            "whole": {metric: [as_row(gap) for gap in gaps] for metric, gaps in self.whole.items()},
             "verdict": self.verdict(),
             "num_items": self.num_items,
             "token_ratio": self.token_ratio,
@@ -181,13 +187,20 @@ def _compared(
     """The arms over all items, and by the kinds of tasks where there are several."""
     first = next(iter(tables.values()))[0]
     made: dict[str, list[Arm]] = {}
+    whole: dict[str, list[Difference]] = {}
+    *before, last = arms
     for metric in (metric for metric in ("correct", *TASKS) if metric in first):
         of_metric = {name: [one[metric] for one in each] for name, each in tables.items()}
         made[metric] = _arms(arms, trained, of_metric, metric, seed)
+        whole[metric] = [
+            difference_of_tables((last, of_metric[last]), (other, of_metric[other]), seed, metric)
+            for other in before[:-1][:2]
+        ]
     parts = {metric: made[metric] for metric in TASKS if metric in made}
     tokens = [mean([one.tokens for one in results]) for results in trained.values() if results]
     ratio = max(tokens) / min(tokens) if tokens else 1.0
-    return AblationResult(made["correct"], len(first["correct"]), ratio, away, parts=parts if len(parts) > 1 else {})
+    parts = parts if len(parts) > 1 else {}
+    return AblationResult(made["correct"], len(first["correct"]), ratio, away, parts=parts, whole=whole)
 
 
 def _shared_base(everything: Sequence[Record], out_dir: Path, training: TrainSettings) -> str:
