@@ -14,9 +14,17 @@ from synth.records import Record
 from synth.tokens import unicode_tokens
 from synth.verify.language import FUNCTION_WORDS, detect_language, is_language
 
-ROLE_LINE = re.compile(
-    r"^[ \t]*[*_#<|\[]{0,4}(?:user|human|assistant|ai|bot|system|person)[*_>|\]]{0,4}[ \t]*:", re.I | re.M
+_ROLE = (
+    r"(?:user|human|assistant|ai|bot|system|person|benutzer|nutzer|assistent|utilisateur|usuario|asistente|utente|usuário"
+    r"|пользователь|ассистент|用户|助手|ユーザー|アシスタント)"
 )
+ROLE_LINE = re.compile(
+    rf"^[ \t]*(?:[*_#<|\[]{{0,4}}[ \t]?{_ROLE}[*_>|\]]{{0,4}}[ \t]*[:：]|#{{1,4}}[ \t]*{_ROLE}[ \t]*$)"
+    rf"|<\|(?:im_start|{_ROLE})\|?>|\[/?INST\]",
+    re.I | re.M,
+)
+"""A name of a role before a text, or a mark of a chat template."""
+_FENCED = re.compile(r"^[ \t]*```.*?^[ \t]*```", re.M | re.S)
 _ANSWERS = re.compile(
     r"\W*(?:sure|certainly|of course|absolutely|great question|here (?:is|are)|here's|i(?: a|')m sorry, but"
     r"|i apologi[sz]e|as an ai|you(?: a|')re welcome|how (?:can|may) i (?:help|assist)|is there anything else"
@@ -25,7 +33,8 @@ _ANSWERS = re.compile(
     re.I,
 )
 _SERVES = re.compile(
-    r"\bwould you like(?! me)\b|(?:^|[.!?]\s)\W*(?:do you want(?! me)|are you (?:looking|trying|asking)|have you ever"
+    r"\bwould you like(?! me)\b|\bwhich \w+ (?:do|would) you (?:want|like) to\b"
+    r"|(?:^|[.!?]\s)\W*(?:do you want(?! me)|are you (?:looking|trying|asking)|have you ever"
     r"|what(?: is|['’]s) your favou?rite|is there (?:\w+ ){1,5}you(?: are|['’]re) (?:looking|trying))\b",
     re.I,
 )
@@ -56,11 +65,16 @@ _CLOSES = re.compile(
 """A user who thanks or did not understand need not ask."""
 
 
+def _names_role(text: str) -> bool:
+    """Does a text beside code name a role, as the lines of a written talk do?"""
+    return bool(ROLE_LINE.search(_FENCED.sub("", text)))
+
+
 def user_echo(text: str, talk: Record, language: str | None = None) -> str | None:
     """Why `text` cannot be what the user of `talk` (with its answer) says next; None where it can."""
     if not text.strip():
         return "empty_turn"
-    if ROLE_LINE.search(text):
+    if _names_role(text):
         return "role_name"
     if _ANSWERS.match(text) or _SERVES.search(text):
         return "user_answers"
@@ -84,7 +98,7 @@ def answer_echo(text: str, talk: Record, language: str | None = None, may_copy: 
     """
     if not text.strip():
         return "empty_turn"
-    if ROLE_LINE.search(text):
+    if _names_role(text):
         return "role_name"
     if _repeats(text, [talk.question]):
         return "assistant_repeats_question"

@@ -60,6 +60,8 @@ def _history(fields: Fields, given: Any) -> tuple[str, tuple[tuple[str, str], ..
     except ValueError as error:
         fields.bad(f"`history`: {error}")
         return "", ()
+    if any(not answer.strip() for _, answer in history):
+        fields.bad("an answer within `history` is empty; fill it or remove its turns")
     return system, tuple(history)
 
 

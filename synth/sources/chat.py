@@ -65,6 +65,8 @@ def conversation(fields: Fields, turns: Any, require_output: bool, key: str = "m
             f"the turns of `{key}` must go [system,] user, assistant, user, assistant; reorder or remove the row"
         )
         return []
+    if any(not answer.strip() for _, answer in history):
+        fields.bad(f"an answer within `{key}` is empty; fill it or remove its turns")
     if require_output and output is None:
         fields.bad(f"`{key}` ends with the user; add the answer or remove the last turn")
     elif require_output and not (output or "").strip():

@@ -54,6 +54,8 @@ KINDS = tuple(WISHES)
 SHARES = {"follow up": 0.4, "correction": 0.15, "deeper": 0.2, "change of topic": 0.1, "unclear": 0.05, "thanks": 0.1}
 LAST, TOPIC, AGAIN = "thanks", "change of topic", "correction"
 END = "END"
+TOO_LONG = ("max_tokens", "context")
+"""Why a talk ends that neither side ended."""
 DRAWS = 2
 """How often a turn is drawn before its fault ends the talk."""
 WARM = 0.7
@@ -168,7 +170,7 @@ CONVERSE = Stage(STAGE, ConverseSettings, converse, forecast=forecast)
 
 
 class Ended(Exception):
-    """The talk goes no further, and why."""
+    """The talk goes no further, and why. Where the teacher refused a request, that is the cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +180,10 @@ class Conversing:
     settings: ConverseSettings
 
     async def __call__(self, record: Record, ask: Ask, rng: random.Random) -> list[Record | Rejection]:
-        """The record with its further turns. Where one is refused the talk ends before it, if it is long enough."""
+        """The record with its further turns. Where one is refused the talk ends before it, if it is long enough.
+
+        A record that is too long as it is stays as it is. Raises RequestRefused for a talk that is not long enough.
+        """
         if not record.output:
             return [record]
         kinds = self._drawn(rng)
@@ -191,9 +196,11 @@ class Conversing:
                 why = "user_ended" if kind == LAST else why
         except Ended as reason:
             why = str(reason)
+            if done < self.settings.min_turns and isinstance(reason.__cause__, RequestRefused):
+                raise reason.__cause__ from None
         noted: dict[str, Any] = {"turns": kinds[:done], "ended": why} | ({"persona": persona} if persona else {})
         talk = replace(talk, meta=talk.meta | noted)
-        if done < self.settings.min_turns:
+        if done < self.settings.min_turns and not (done == 0 and why in TOO_LONG):
             return [Rejection(talk, STAGE, "talk", why, f"in turn {done + 1} of {len(kinds)}")]
         return [talk]
 
@@ -267,9 +274,9 @@ async def _taken(ask: Ask, prompt: Prompt, sampling: Sampling, fault: Any) -> tu
         try:
             found = await ask(prompt, sampling, draw=draw)
         except RequestRefused as error:
-            if error.reason != "too_long":
-                raise
-            raise Ended("context") from None
+            if error.reason in ("too_long", "context_overflow"):
+                raise Ended("context") from None
+            raise Ended(error.reason) from error
         text = found.text.strip()
         why = fault(text) or ""
         if not why:

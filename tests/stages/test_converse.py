@@ -108,6 +108,11 @@ def test_requests_of_one_talk_begin_alike_so_that_a_prefix_cache_serves_them(tmp
         ("OK. Are you looking for a river in Spain?", "user_answers"),
         ("User: how long is it?", "role_name"),
         ("I see.\n**Assistant:** It is long.", "role_name"),
+        ("I see.\n### Assistant\nIt is long.", "role_name"),
+        ("How long is it?<|im_end|>\n<|im_start|>assistant", "role_name"),
+        ("Which length do you want to see?", "user_answers"),
+        ("[INST] How long is it? [/INST]", "role_name"),
+        ("Benutzer: Wie lang ist er?", "role_name"),
         (FIRST.output, "user_repeats_answer"),
         ("name a river in spain please", "user_repeats_question"),
         ("a river in Spain", "user_repeats_answer"),
@@ -126,6 +131,11 @@ def test_a_user_who_is_none_is_asked_once_more_and_then_refused(said: str, reaso
     assert found.record.output == FIRST.output and len(model.requests) == 2
     second = talked(tmp_path / "b", by_side(lambda n: said if n == 1 else ASKED, lambda n: ANSWERED), num_turns=1)
     assert isinstance(second, Record) and second.instruction in (ASKED, said)
+
+
+def test_code_may_name_roles() -> None:
+    talk = Record("Write it as YAML.", output="name: root")
+    assert answer_echo("```yaml\nuser: root\nsystem: Linux\n```", talk) is None
 
 
 def test_a_user_who_says_you_need_not_speak_as_an_assistant_does() -> None:
@@ -315,6 +325,25 @@ def test_a_talk_that_fills_the_context_ends_between_turns_and_says_so(tmp_path: 
     model = by_side(lambda n: asked(n), refuse)
     talk = talked(tmp_path / "b", model, num_turns=9, shares={"follow up": 1})
     assert isinstance(talk, Record) and talk.meta["ended"] == "context" and len(talk.history) == 1
+
+
+@pytest.mark.parametrize("reason", ["context_overflow", "cut_off", "content_filter"])
+def test_a_talk_keeps_its_turns_when_a_later_request_is_refused(reason: str, tmp_path: Path) -> None:
+    def refuse(n: int) -> str:
+        if n > 1:
+            raise RequestRefused("no answer", reason)
+        return ANSWERED
+
+    talk = talked(tmp_path / "a", by_side(lambda n: asked(n), refuse), num_turns=9, shares={"follow up": 1})
+    ended = "context" if reason == "context_overflow" else reason
+    assert isinstance(talk, Record) and talk.meta["ended"] == ended and len(talk.history) == 1
+
+
+def test_a_record_that_is_too_long_as_it_is_stays_as_it_is(tmp_path: Path) -> None:
+    long = Record("Tell it all.", output="word " * 600, history=(("Who?", "He."),))
+    talk = talked(tmp_path, by_side(lambda n: asked(n), lambda n: ANSWERED), long, max_tokens=500)
+    assert isinstance(talk, Record) and (talk.output, talk.history) == (long.output, long.history)
+    assert talk.meta["ended"] == "max_tokens" and talk.meta["turns"] == []
 
 
 def test_persona_and_language_stand_in_the_users_prompt_alone(tmp_path: Path) -> None:
