@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -39,7 +39,7 @@ def import_(
     if not (threads in ("best", "all") or (threads.isdecimal() and int(threads) > 0)):
         raise UsageError(f"--threads {threads}: there is no such choice", "Take best, all or a number from 1.")
     count = _counter(tokenizer) if tokenizer else estimated_tokens
-    cleaning = Cleaning(min_exchanges, frozenset(language or ()), _phrases(blocked), max_tokens, count)
+    cleaning = Cleaning(min_exchanges, _languages(language or ()), _phrases(blocked), max_tokens, count)
     found = import_talks(file, cleaning, threads)
     atomic_write(out, json_lines(record.to_dict() for record in found.cleaned.records))
     removed = out.with_name(f"{out.name}.removed.jsonl")
@@ -55,6 +55,15 @@ def import_(
         if table:
             shown = [(name, f"{number:,}") for name, number in table.items()]
             print_table(title.capitalize(), ("what", "number"), shown)
+
+
+def _languages(codes: Sequence[str]) -> frozenset[str]:
+    from synth.sources.languages import check_code
+
+    try:
+        return frozenset(check_code(code) for code in codes)
+    except ValueError as error:
+        raise UsageError(f"--language: {error}", "for example --language en --language de") from None
 
 
 def _phrases(path: Path | None) -> tuple[str, ...]:

@@ -85,7 +85,8 @@ def orca(fields: Fields, require_output: bool) -> list[Record]:
     system = fields.text("system_prompt", may_be_empty=True)
     found = task(fields, {"instruction": "question", "output": "response"}, require_output)
     turns = transcript_turns(found[0].instruction)
-    return [replace(_of_turns(record, turns) if turns else record, system=system) for record in found]
+    written = [_of_turns(record, turns) if turns else record for record in found]
+    return [replace(record, system=system or record.system) for record in written]
 
 
 def prompt_completion(fields: Fields, require_output: bool) -> list[Record]:

@@ -128,6 +128,22 @@ def test_a_transcript_in_a_prompt_is_a_conversation(tmp_path: Path) -> None:
     assert read_records(put(tmp_path / "b.jsonl", [plain]))[0].instruction == plain["prompt"]
 
 
+def test_the_system_text_of_an_orca_transcript_stays_where_its_own_column_is_empty(tmp_path: Path) -> None:
+    asked = "System: Be brief.\n\nUser: Hi?\n\nAssistant: Yes.\n\nUser: Which river?\n\nAssistant:"
+    rows = [{"system_prompt": own, "question": asked, "response": "The Ebro."} for own in ("", "Be long.")]
+    assert [record.system for record in read_records(put(tmp_path / "a.jsonl", rows))] == ["Be brief.", "Be long."]
+
+
+def test_an_empty_answer_within_a_talk_is_a_mistake(tmp_path: Path) -> None:
+    turns = [("user", "Hi?"), ("assistant", " "), ("user", "Which river?"), ("assistant", "The Ebro.")]
+    rows = [{"messages": [{"role": role, "content": text} for role, text in turns]}]
+    rows += [{"instruction": "Which river?", "input": "", "output": "The Ebro.", "history": [["Hi?", ""]]}]
+    for row, key in zip(rows, ("messages", "history"), strict=True):
+        with pytest.raises(InputError) as caught:
+            read_records(put(tmp_path / f"{key}.jsonl", [row]))
+        assert f"an answer within `{key}` is empty" in str(caught.value)
+
+
 # --- tables ----------------------------------------------------------------------------------------------------------
 
 

@@ -270,6 +270,8 @@ def test_the_command_writes_records_removals_and_pairs(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "o.jsonl.removed.jsonl").read_text())["reason"] == "missing_parent"
     wrong = CliRunner().invoke(app, [*words[:4], "--threads", "worst"])
     assert wrong.exit_code == 2 and "best, all or a number" in wrong.output
+    wrong = CliRunner().invoke(app, [*words[:4], "--language", "english"])
+    assert wrong.exit_code == 2 and "it is en" in wrong.output
 
 
 def test_triples_of_system_question_and_response_come_in(tmp_path: Path) -> None:
