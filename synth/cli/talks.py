@@ -38,6 +38,8 @@ def import_(
 
     if not (threads in ("best", "all") or (threads.isdecimal() and int(threads) > 0)):
         raise UsageError(f"--threads {threads}: there is no such choice", "Take best, all or a number from 1.")
+    if len({path.resolve() for path in (file, out, pairs) if path}) < 2 + bool(pairs):
+        raise UsageError("the file, --out and --pairs must be different files", "one would be written over another")
     count = _counter(tokenizer) if tokenizer else estimated_tokens
     cleaning = Cleaning(min_exchanges, _languages(language or ()), _phrases(blocked), max_tokens, count)
     found = import_talks(file, cleaning, threads)

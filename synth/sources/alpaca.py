@@ -9,7 +9,7 @@ from typing import Any
 
 from synth.parsing import clean_input
 from synth.records import Message, Record, split_messages
-from synth.sources.chat import conversation, message, transcript_turns, turn_of
+from synth.sources.chat import conversation, message, transcript_turns, turn_of, with_system
 from synth.sources.rows import Fields
 
 Columns = Mapping[str, str]
@@ -82,7 +82,7 @@ def dolly(fields: Fields, require_output: bool) -> list[Record]:
 def orca(fields: Fields, require_output: bool) -> list[Record]:
     """OpenOrca's triples: a system text, a question (or a transcript), an explained answer (Orca, arXiv 2306.02707)."""
     fields.used.add("id")
-    system = fields.text("system_prompt", may_be_empty=True)
+    system = fields.text("system_prompt", may_be_empty=True) or fields.text("system", may_be_empty=True)
     found = task(fields, {"instruction": "question", "output": "response"}, require_output)
     turns = transcript_turns(found[0].instruction)
     written = [_of_turns(record, turns) if turns else record for record in found]
@@ -92,11 +92,14 @@ def orca(fields: Fields, require_output: bool) -> list[Record]:
 def prompt_completion(fields: Fields, require_output: bool) -> list[Record]:
     """TRL's form: two texts, of which the prompt may be a transcript, or two lists of turns."""
     prompt, completion = fields.get("prompt"), fields.get("completion")
+    system = fields.text("system", may_be_empty=True)
     if isinstance(prompt, list):
-        return conversation(fields, prompt + (completion if isinstance(completion, list) else []), require_output)
+        turns = with_system(prompt + (completion if isinstance(completion, list) else []), system)
+        return conversation(fields, turns, require_output)
     found = task(fields, {"instruction": "prompt", "output": "completion"}, require_output)
     turns = transcript_turns(prompt) if isinstance(prompt, str) else None
-    return [_of_turns(record, turns) if turns else _bare(record) for record in found]
+    written = [_of_turns(record, turns) if turns else _bare(record) for record in found]
+    return [replace(record, system=record.system or system) for record in written]
 
 
 def _of_turns(record: Record, turns: list[Message]) -> Record:

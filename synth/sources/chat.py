@@ -21,8 +21,17 @@ _ASKS = re.compile(r"\n\nAssistant:\s*\Z")
 
 
 def messages(fields: Fields, require_output: bool) -> list[Record]:
-    """OpenAI's form: `messages`, a list of turns with a role and a content."""
-    return conversation(fields, fields.get("messages"), require_output)
+    """OpenAI's form: `messages`, a list of turns with a role and a content; `system` beside it or as the first turn."""
+    turns = with_system(fields.get("messages"), fields.text("system", may_be_empty=True))
+    return conversation(fields, turns, require_output)
+
+
+def with_system(turns: Any, system: str) -> Any:
+    """The turns with a system text in front, unless they have one."""
+    if not system or not isinstance(turns, list):
+        return turns
+    has_own = bool(turns) and isinstance(turns[0], dict) and ROLES.get(str(turns[0].get("role")).lower()) == "system"
+    return turns if has_own else [message("system", system), *turns]
 
 
 def sharegpt(fields: Fields, require_output: bool) -> list[Record]:
@@ -31,8 +40,7 @@ def sharegpt(fields: Fields, require_output: bool) -> list[Record]:
     if isinstance(turns, list):
         named = {"from": "role", "value": "content"}
         turns = [{named.get(k, k): v for k, v in turn.items()} if isinstance(turn, dict) else turn for turn in turns]
-        system = fields.text("system", may_be_empty=True)
-        turns = ([message("system", system)] if system else []) + turns
+        turns = with_system(turns, fields.text("system", may_be_empty=True))
     return conversation(fields, turns, require_output, key="conversations")
 
 

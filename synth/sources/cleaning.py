@@ -32,7 +32,7 @@ _BLOCK = "(?:div|p|pre|ol|ul|h[1-6]|table|blockquote)"
 _PAGE_STARTS, _PAGE_ENDS = re.compile(rf"<{_BLOCK}\b"), re.compile(rf"</{_BLOCK}>\Z")
 _PAGE_CLASS = re.compile(r"<div[^>]{0,300}\b(?:markdown|prose|whitespace-pre-wrap)\b")
 _COPY_CODE = re.compile(r"^(`{3,})\n?([\w+#.-]{0,20})Copy code[ \t]*\n?", re.M)
-_PAGER = re.compile(r"\A\s*\d{1,3} / \d{1,3}(?=\s|\Z)\s*")
+_PAGER = re.compile(r"\A\s*\d{1,3} / \d{1,3}[ \t]*\n\s*")
 
 
 def estimated_tokens(text: str) -> int:
@@ -93,8 +93,12 @@ def import_talks(path: str | Path, cleaning: Cleaning, choice: str | int = "best
     if not any(is_tree_row(row.value) for row in rows[:20]):
         return Imported(clean([*broken, *map(read_talk, rows)], cleaning), [], {})
     found = read_trees(rows)
-    talks = (talk for tree in found.trees for talk in threads(tree, choice))
+    talks = (talk for tree in found.trees for talk in _threads(tree, choice))
     return Imported(clean([*broken, *found.refused, *talks], cleaning), found.trees, found.counts)
+
+
+def _threads(tree: Tree, choice: str | int) -> Sequence[Talk | Unread]:
+    return [*threads(tree, choice)] or [(tree.where, "no_answer")]
 
 
 def clean(talks: Iterable[Talk | Unread], cleaning: Cleaning) -> Cleaned:

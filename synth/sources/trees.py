@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
+from synth.metrics import is_number
 from synth.records import WORSE, Message, OtherAnswer, Record, split_messages
 from synth.sources.chat import message
 from synth.sources.rows import Fields, Row
@@ -185,7 +186,8 @@ def _chosen(node: Node, choice: str | int) -> list[Node]:
 
 def _talk(tree: Tree, way: Sequence[Node]) -> Talk:
     last, asked = way[-1], way[-2]
-    meta = {"tree": tree.root.id, "language": last.row.get("lang"), "rank": last.rank, "labels": _labels(last)}
+    language = last.row.get("lang") if isinstance(last.row.get("lang"), str) else None
+    meta = {"tree": tree.root.id, "language": language, "rank": last.rank, "labels": _labels(last)}
     others = tuple(OtherAnswer(reply.text, _model(reply), WORSE) for reply in _ranked(asked) if _is_better(last, reply))
     return Talk(tree.where, _messages(way), {key: value for key, value in meta.items() if value is not None}, others)
 
@@ -228,7 +230,7 @@ def _labels(node: Node) -> dict[str, float] | None:
     if isinstance(given.get("name"), list) and isinstance(given.get("value"), list):
         given = {name: {"value": value} for name, value in zip(given["name"], given["value"], strict=False)}
     values = {str(name): one.get("value") for name, one in given.items() if isinstance(one, dict)}
-    return {name: float(value) for name, value in values.items() if isinstance(value, int | float)} or None
+    return {name: float(value) for name, value in values.items() if is_number(value)} or None
 
 
 def oasst(fields: Fields, _require_output: bool) -> list[Record]:

@@ -270,8 +270,47 @@ def test_the_command_writes_records_removals_and_pairs(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "o.jsonl.removed.jsonl").read_text())["reason"] == "missing_parent"
     wrong = CliRunner().invoke(app, [*words[:4], "--threads", "worst"])
     assert wrong.exit_code == 2 and "best, all or a number" in wrong.output
+    wrong = CliRunner().invoke(app, ["import", str(path), "--out", str(path)])
+    assert wrong.exit_code == 2 and "must be different files" in wrong.output
     wrong = CliRunner().invoke(app, [*words[:4], "--language", "english"])
     assert wrong.exit_code == 2 and "it is en" in wrong.output
+
+
+def test_a_tree_without_an_answer_is_counted_as_removed_and_labels_are_finite_numbers(tmp_path: Path) -> None:
+    rows = [{"message_id": "a", "text": "Why?", "role": "prompter", "message_tree_id": "a"}]
+    answer = {"message_id": "c", "parent_id": "b", "text": "So.", "role": "assistant", "message_tree_id": "b"}
+    labels = {"quality": {"value": float("nan")}, "humor": {"value": 0.5}}
+    rows += [rows[0] | {"message_id": "b", "message_tree_id": "b"}, answer | {"labels": labels, "lang": {"x": 1}}]
+    path = tmp_path / "trees.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = import_talks(path, Cleaning())
+    assert found.cleaned.reasons == {"no_answer": 1} and found.cleaned.talks == 2
+    (record,) = found.cleaned.records
+    assert record.meta["labels"] == {"humor": 0.5} and "language" not in record.meta
+
+
+def test_a_fraction_at_the_beginning_of_an_answer_is_no_button_of_the_page() -> None:
+    ask = ("human", "What is three quarters as a decimal number?")
+    done = cleaned(row(ask, ("gpt", "3 / 4 is 0.75 as a decimal number.")))
+    assert done.records[0].output.startswith("3 / 4 is")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"system": "Be brief.", "question": "Why?", "response": "So."},
+        {"system": "Be brief.", "prompt": "Why?", "completion": "So."},
+        {
+            "system": "Be brief.",
+            "messages": [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}],
+        },
+    ],
+    ids=["Orca", "prompt and completion", "messages"],
+)
+def test_a_system_text_in_a_column_of_its_own_is_never_dropped(row: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(row) + "\n")
+    assert read_records(path) == [Record("Why?", "", "So.", "Be brief.")]
 
 
 def test_triples_of_system_question_and_response_come_in(tmp_path: Path) -> None:
