@@ -19,6 +19,14 @@ def test_turns_lengths_and_shares_of_wins_are_counted() -> None:
     assert isinstance(wins, Table) and list(wins.rows) == [("open", 2, 1, 4, "67%")]
 
 
+def test_a_very_long_talk_is_shown_by_its_beginning() -> None:
+    facts = TalkFacts()
+    facts.add(Record("The last?", "", "One two three four.", "", tuple((f"Q{n}", "a") for n in range(29))))
+    _, lengths, whole = talk_blocks(facts)
+    assert isinstance(lengths, Table) and list(lengths.rows)[-1] == (20, 1, 1.0, 1.0)
+    assert isinstance(whole, Samples) and whole.samples[0][1].endswith("assistant: a\n\n(20 messages more)")
+
+
 def test_a_run_without_talks_has_nothing_to_tell_and_hidden_characters_are_shown() -> None:
     facts = TalkFacts()
     facts.add(Record("Who?", "", "Me."))

@@ -31,7 +31,7 @@ class TalkFacts:
         self.turns[len(record.history) + 1] += 1
         if record.history and len(self.whole) < WHOLE:
             self.whole.append(record)
-        pairs = [*record.history[: MAX_TURNS - 1], (record.question, record.output)]
+        pairs = [*record.history, (record.question, record.output)][:MAX_TURNS]
         for number, (user, assistant) in enumerate(pairs if record.history else (), 1):
             sums = self.words.setdefault(number, [0, 0, 0])
             sums[:] = [sums[0] + 1, sums[1] + count_words(user), sums[2] + count_words(assistant)]
@@ -71,4 +71,6 @@ def _row(item: tuple[str, Counter[str]]) -> tuple[str, int, int, int, str]:
 
 
 def _said(record: Record) -> str:
-    return "\n\n".join(f"{turn['role']}: {show(turn['content'])}" for turn in record.messages())
+    turns = record.messages()
+    more = [f"({len(turns) - 2 * MAX_TURNS} messages more)"] if len(turns) > 2 * MAX_TURNS else []
+    return "\n\n".join([f"{turn['role']}: {show(turn['content'])}" for turn in turns[: 2 * MAX_TURNS]] + more)
