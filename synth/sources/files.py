@@ -179,21 +179,26 @@ def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def _json_rows(file: Path, mistakes: list[str]) -> list[Row]:
-    """The objects of one array, each with the line it begins at. Raises InputError where the array is broken."""
+    """The objects of one array, each with the line it begins at and its number there.
+
+    Raises InputError where the array is broken.
+    """
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise unreadable(file, f"is not UTF-8 (byte {error.start + 1}); save it as UTF-8") from None
     rows: list[Row] = []
     decoder = _Decoder()
-    line, at = 1, 0
+    line, at, number = 1, 0, 0
     try:
         position = _SPACE.match(text, text.index("[") + 1).end()  # type: ignore[union-attr]
         is_open = text[position : position + 1] != "]"
         while is_open:
-            line, at = line + text.count("\n", at, position), position
+            lines, at = text.count("\n", at, position), position
+            line, number = line + lines, 1 if lines or not number else number + 1
             value, position = decoder.raw_decode(text, position)
-            rows.extend(_checked(f"{file}:{line}", value, decoder.repeated_key(), mistakes))
+            where = f"{file}:{line}" + (f", object {number}" if number > 1 else "")
+            rows.extend(_checked(where, value, decoder.repeated_key(), mistakes))
             border = _BORDER.match(text, position)
             if border is None:
                 raise json.JSONDecodeError("Expecting ',' or ']'", text, position)

@@ -289,6 +289,17 @@ def test_a_tree_without_an_answer_is_counted_as_removed_and_labels_are_finite_nu
     assert record.meta["labels"] == {"humor": 0.5} and "language" not in record.meta
 
 
+def test_talks_on_one_line_are_told_apart_and_texts_in_parts_are_joined(tmp_path: Path) -> None:
+    part = {"role": "user", "content": [{"type": "text", "text": "Which river is long?"}]}
+    image = {"role": "user", "content": [{"type": "image_url"}]}
+    answer = {"role": "assistant", "content": "The Po."}
+    path = tmp_path / "talks.json"
+    path.write_text(json.dumps([{"messages": [one, answer]} for one in (part, image)]))
+    found = import_talks(path, Cleaning()).cleaned
+    assert [record.instruction for record in found.records] == ["Which river is long?"]
+    assert found.removed == [(f"{path}:1, object 2", "not_text")]
+
+
 def test_a_fraction_at_the_beginning_of_an_answer_is_no_button_of_the_page() -> None:
     ask = ("human", "What is three quarters as a decimal number?")
     done = cleaned(row(ask, ("gpt", "3 / 4 is 0.75 as a decimal number.")))
