@@ -27,11 +27,15 @@ def task(fields: Fields, columns: Columns, require_output: bool, meta: dict[str,
 
 
 def alpaca(fields: Fields, require_output: bool) -> list[Record]:
-    """Alpaca's three keys, with `system` and `history` as LLaMA-Factory (pairs) or our tables (messages) have them."""
-    found = [
-        _without_no_input(fields, record)
-        for record in task(fields, {"instruction": "instruction", "input": "input", "output": "output"}, require_output)
-    ]
+    """Alpaca's three keys, with `system` and `history` as LLaMA-Factory (pairs) or our tables (messages) have them.
+
+    A `category` is kept: comparisons of answers are told by it.
+    """
+    category = fields.row.value.get("category")
+    meta = {"category": category} if isinstance(category, str) and category.strip() else {}
+    fields.used |= set(meta)
+    columns = {"instruction": "instruction", "input": "input", "output": "output"}
+    found = [_without_no_input(fields, record) for record in task(fields, columns, require_output, meta)]
     system, history = fields.text("system", may_be_empty=True), fields.get("history")
     if not history and not system:
         return found

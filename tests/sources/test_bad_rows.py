@@ -134,6 +134,11 @@ def test_the_system_text_of_an_orca_transcript_stays_where_its_own_column_is_emp
     assert [record.system for record in read_records(put(tmp_path / "a.jsonl", rows))] == ["Be brief.", "Be long."]
 
 
+def test_a_category_of_alpacas_rows_is_kept(tmp_path: Path) -> None:
+    rows = [{"instruction": "Add 1 and 2.", "output": "3", "category": given} for given in ("sums", 7, " ")]
+    assert [record.meta for record in read_records(put(tmp_path / "a.json", rows))] == [{"category": "sums"}, {}, {}]
+
+
 def test_an_empty_answer_within_a_talk_is_a_mistake(tmp_path: Path) -> None:
     turns = [("user", "Hi?"), ("assistant", " "), ("user", "Which river?"), ("assistant", "The Ebro.")]
     rows = [{"messages": [{"role": role, "content": text} for role, text in turns]}]
