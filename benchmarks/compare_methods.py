@@ -95,6 +95,7 @@ class Figures:
     pairs: int = 0
     verb_coverage: float = 0.0
     entropy: float = 0.0
+    category_entropy: float = 0.0
     effective: float = 0.0
     nearest_seed: list[float] = field(default_factory=list)
 
@@ -121,6 +122,7 @@ class Figures:
         row |= {"requests": dict(self.requests), "rejected": dict(self.rejected.most_common())}
         row |= {"verb_coverage": round(self.verb_coverage, 4), "effective_tasks": round(self.effective, 1)}
         row |= {"verb_entropy_bits": round(self.entropy, 3)}
+        row |= {"category_entropy_bits": round(self.category_entropy, 3)}
         return row | {
             "answered_per_1000_tokens": self.per_1000,
             "interval": list(self.interval),
@@ -194,7 +196,9 @@ def count(method: str, folder: Path, seeds: Path) -> Figures:
     figures.verb_coverage = found.verb_coverage
     figures.entropy = entropy(found.verbs.values())
     figures.effective = vendi_score(list(texts), seed=0)
-    figures.nearest_seed = _nearest_seed(list(texts), seeds)
+    nearest = _nearest_seeds(list(texts), seeds)
+    figures.nearest_seed = [score for score, _ in nearest]
+    figures.category_entropy = entropy(Counter(category for _, category in nearest).values())
     return figures
 
 
@@ -206,14 +210,17 @@ def _kind(stage: str, request: str) -> str:
     return next((step for heading, step in steps.items() if f'"content":"{heading}' in request), "tasks")
 
 
-def _nearest_seed(texts: Sequence[str], seeds: Path) -> list[float]:
+def _nearest_seeds(texts: Sequence[str], seeds: Path) -> list[tuple[float, str]]:
+    """(ROUGE-L to the nearest seed, its category) of each text: tasks made without seeds note no category."""
     from synth.checks.novelty import NoveltyIndex
     from synth.stages.seeds import read_seed_tasks
 
+    tasks = read_seed_tasks(seeds)
     index = NoveltyIndex()
-    for task in read_seed_tasks(seeds):
+    for task in tasks:
         index.add(task.instruction)
-    return [float(index.all_scores(text).max()) for text in texts]
+    scores = [index.all_scores(text) for text in texts]
+    return [(float(each.max()), tasks[int(each.argmax())].category or "") for each in scores]
 
 
 def _interval(costs: Sequence[tuple[int, int]]) -> tuple[float, float]:
@@ -248,6 +255,7 @@ def table(figures: Sequence[Figures]) -> list[list[str]]:
         ["distinct verbs", *(str(one.verbs) for one in figures)],
         ["verb-noun pairs", *(str(one.pairs) for one in figures)],
         ["entropy of the verbs, in bits", *(f"{one.entropy:.2f}" for one in figures)],
+        ["entropy of the nearest seeds' categories, in bits", *(f"{one.category_entropy:.2f}" for one in figures)],
         ["instructions with a verb found", *(f"{one.verb_coverage:.0%}" for one in figures)],
         ["different texts in effect (Vendi)", *(f"{one.effective:.1f}" for one in figures)],
         ["thrown away", *(f"{one.rejected.total():,}" for one in figures)],

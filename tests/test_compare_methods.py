@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -43,6 +44,7 @@ def test_every_variant_makes_the_tasks_and_has_them_answered(folder: Path) -> No
     for one in figures["methods"]:
         assert one["tasks"] == one["answered"] == 12
         assert sum(one["nearest_seed_rouge_l"]) == 12
+        assert 0 < one["category_entropy_bits"] <= math.log2(12)
         low, high = one["interval"]
         assert low <= one["answered_per_1000_tokens"] <= high
     assert [one["method"] for one in figures["methods"]] == list(VARIANTS)
