@@ -71,7 +71,7 @@ SMALL := $(MODELS)/smollm2-135m-instruct
 demo-llm: $(VENV)/ready $(VLLM)/ready $(MODELS)/qwen2.5-coder-1.5b-instruct/config.json $(MODELS)/gemma3-270m/config.json
 	$(BIN)/synth run examples/real.yaml --run runs/real \
 		--set teacher.model=$(MODELS)/qwen2.5-coder-1.5b-instruct --set train.model=$(MODELS)/gemma3-270m $(ARGS) \
-		|| test $$? -eq 3 -a -f runs/real/student/train.json # but for a few replies without an end
+		|| { test $$? -eq 3 && test -f runs/real/student/train.json; } # 3: finished, but some replies were cut off
 
 test-vllm: $(VENV)/ready $(VLLM)/ready
 	$(MAKE) $(SMALL)/config.json || \

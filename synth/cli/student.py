@@ -215,8 +215,8 @@ def _examine(source: Path, tasks: Path | None, settings: EvaluateSettings, askin
     from synth.stages.evaluate import evaluate as examine
     from synth.stages.evaluate.examine import examining
 
-    students, training = _students(source)
     own = _own_student(source)
+    students, training = _students(source, own) if own else ({source.name: str(source)}, [])
     if own and not settings.template:  # the untrained model is asked as the student is
         settings = settings.model_copy(update={"template": own.details["template"]})
     items = _items(source, tasks, settings)
@@ -257,8 +257,8 @@ def _own_student(source: Path) -> TrainResult | None:
     return own
 
 
-def _students(source: Path) -> tuple[dict[str, str], list[Record]]:
-    """The students of a run folder in the order base first, own last, and all that they learned from; or one model.
+def _students(source: Path, own: TrainResult) -> tuple[dict[str, str], list[Record]]:
+    """The students of a run folder in the order base first, own last, and all that they learned from.
 
     A student of another base than the run's own has nothing to be compared with and is left out.
     """
@@ -267,9 +267,6 @@ def _students(source: Path) -> tuple[dict[str, str], list[Record]]:
     from synth.stages.train import ALIGNED, read_result
     from synth.student.arms import answered_records
 
-    own = _own_student(source)
-    if own is None:
-        return {source.name: str(source)}, []
     found = {"untrained": _base_of(own, source)}
     for path in sorted((source / STUDENTS).glob("*"), reverse=True):
         other = read_result(path)
@@ -284,12 +281,17 @@ def _students(source: Path) -> tuple[dict[str, str], list[Record]]:
 
 
 def _base_of(student: TrainResult, source: Path) -> str:
-    """What a student was trained from: a hub name, a folder, or `base` in its own folder or its run's."""
+    """What a student was trained from: `base` in its own folder, a model's folder or hub name, or its run's `base`.
+
+    The last is for a run folder that was moved.
+    """
     from synth.stages.train import BASE
 
     named = str(student.details["base"])
-    own = [folder / BASE for folder in (student.path, source)] if Path(named).name == BASE else []
-    return next((str(path) for path in (Path(named), *own) if path.is_dir()), named)
+    if named == BASE:
+        return str(student.path / BASE)
+    is_moved = Path(named).name == BASE and not Path(named).is_dir()
+    return str(source / BASE) if is_moved else named
 
 
 def _modes(source: Path, clusters: list[str], settings: EvaluateSettings, json: bool) -> None:

@@ -104,7 +104,7 @@ def turn_of(fields: Fields, number: int, turn: Any) -> Message | None:
         return None
     content = turn.get("content")
     if isinstance(content, list):
-        content = joined(content)
+        content = text_of_parts(content)
     has_calls = any(turn.get(key) for key in _CALLS)
     if has_calls or not isinstance(content, str) or (role == "user" and not content.strip()):
         fields.bad(f"turn {number} ({role}) must have a text in `content`; images and calls are not read")
@@ -112,7 +112,7 @@ def turn_of(fields: Fields, number: int, turn: Any) -> Message | None:
     return message(role, content)
 
 
-def joined(parts: Sequence[Any]) -> str | None:
+def text_of_parts(parts: Sequence[Any]) -> str | None:
     """The text of a content in parts, None where one of them is no text."""
     kinds = ("text", "input_text", "output_text")
     texts = [part.get("text") for part in parts if isinstance(part, dict) and part.get("type") in kinds]

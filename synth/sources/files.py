@@ -195,7 +195,7 @@ def _json_rows(file: Path, mistakes: list[str]) -> list[Row]:
         is_open = text[position : position + 1] != "]"
         while is_open:
             lines, at = text.count("\n", at, position), position
-            line, number = line + lines, 1 if lines or not number else number + 1
+            line, number = line + lines, 1 if lines else number + 1
             value, position = decoder.raw_decode(text, position)
             where = f"{file}:{line}" + (f", object {number}" if number > 1 else "")
             rows.extend(_checked(where, value, decoder.repeated_key(), mistakes))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from synth.records import Message, OtherAnswer
-from synth.sources.chat import ROLES, joined, message
+from synth.sources.chat import ROLES, message, text_of_parts
 from synth.sources.rows import Row
 
 Unread = tuple[str, str]
@@ -37,7 +37,7 @@ def read_talk(row: Row) -> Talk | Unread:
         found = turn if isinstance(turn, dict) else {}
         role = ROLES.get(str(found.get("from", found.get("role"))).lower())
         text = found.get("value", found.get("content"))
-        text = joined(text) if isinstance(text, list) else text
+        text = text_of_parts(text) if isinstance(text, list) else text
         if role is None:
             return row.where, "unknown_role"
         if not isinstance(text, str):

@@ -55,7 +55,7 @@ SHARES = {"follow up": 0.4, "correction": 0.15, "deeper": 0.2, "change of topic"
 LAST, TOPIC, AGAIN = "thanks", "change of topic", "correction"
 END = "END"
 TOO_LONG = ("max_tokens", "context")
-"""Why a talk ends that neither side ended."""
+"""Why a talk that has reached a limit ends."""
 DRAWS = 2
 """How often a turn is drawn before its fault ends the talk."""
 WARM = 0.7
@@ -170,7 +170,7 @@ CONVERSE = Stage(STAGE, ConverseSettings, converse, forecast=forecast)
 
 
 class Ended(Exception):
-    """The talk goes no further, and why. Where the teacher refused a request, that is the cause."""
+    """The talk goes no further, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +196,10 @@ class Conversing:
                 why = "user_ended" if kind == LAST else why
         except Ended as reason:
             why = str(reason)
-            if done < self.settings.min_turns and isinstance(reason.__cause__, RequestRefused):
-                raise reason.__cause__ from None
+        except RequestRefused as error:
+            why = "context" if error.reason in ("too_long", "context_overflow") else error.reason
+            if done < self.settings.min_turns and why not in TOO_LONG:
+                raise
         noted: dict[str, Any] = {"turns": kinds[:done], "ended": why} | ({"persona": persona} if persona else {})
         talk = replace(talk, meta=talk.meta | noted)
         if done < self.settings.min_turns and not (done == 0 and why in TOO_LONG):
@@ -271,12 +273,7 @@ async def _taken(ask: Ask, prompt: Prompt, sampling: Sampling, fault: Any) -> tu
     """(text, request key) of the first of two draws without a fault. Raises Ended with the fault of the second."""
     why = ""
     for draw in range(DRAWS):
-        try:
-            found = await ask(prompt, sampling, draw=draw)
-        except RequestRefused as error:
-            if error.reason in ("too_long", "context_overflow"):
-                raise Ended("context") from None
-            raise Ended(error.reason) from error
+        found = await ask(prompt, sampling, draw=draw)
         text = found.text.strip()
         why = fault(text) or ""
         if not why:

@@ -91,6 +91,7 @@ class Student:
         and little is padded.
         """
         rows = [self.encoder.prompt(conversation) for conversation in conversations]
+        self._refuse_unknown(rows)
         starts = [len(row) for row in rows]
         found: dict[int, Answer] = {}
         for begun in range(0, max_tokens, PORTION):
@@ -112,6 +113,7 @@ class Student:
         import torch
 
         rows = self.encoder.rows(records, max_length).rows
+        self._refuse_unknown([row.ids for row in rows])
         found: dict[str, Loss] = {}
         with threads(self.num_threads), torch.no_grad():
             for batch in batches([len(row.ids) for row in rows], batch_tokens):
@@ -175,12 +177,12 @@ class Student:
         return Answer(text[: found.start() if found else None].strip(), len(kept), is_cut and not found)
 
     def _refuse_unknown(self, rows: Sequence[Sequence[int]]) -> None:
-        refuse_unknown_id(self.model, self.encoder.tokenizer, max(max(row, default=0) for row in rows), "a text")
+        highest = max((token for row in rows for token in row), default=0)
+        refuse_unknown_id(self.model, self.encoder.tokenizer, highest, "a text")
 
     def _padded(self, rows: list[list[int]], *, is_left: bool, fill: int | None = None) -> tuple[Any, Any]:
         import torch
 
-        self._refuse_unknown(rows)
         pad = self.encoder.tokenizer.pad_token_id if fill is None else fill
         width = max(map(len, rows))
         ids = torch.full((len(rows), width), pad, dtype=torch.long)

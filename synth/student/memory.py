@@ -197,7 +197,6 @@ def _what_fits(shape: Shape, settings: TrainSettings, is_half: bool, free: float
             fitting.append(f"{told} ({estimate(shape, changed, is_half).total / GB:.1f} GB)")
     if fitting:
         return "this would fit: " + "; ".join(fitting)
-    method, each = ("qlora", 0.7) if _has_gpu() else ("lora", 4.2)
-    return (
-        f"nothing here fits; choose a model of at most {free / GB / each:.1f} billion parameters with method {method}"
-    )
+    method, each = ("qlora", 0.7) if _has_gpu() else ("lora", 4 * _MARGIN)  # bytes a parameter; see `estimate`
+    largest = free / GB / each
+    return f"nothing here fits; choose a model of at most {largest:.1f} billion parameters with method {method}"

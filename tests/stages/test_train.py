@@ -9,39 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 from safetensors.torch import load_file
+from tiny_students import WORDS, Killed, records, settings
 
 from synth.errors import StorageError, TrainingError, UsageError
-from synth.records import Lineage, Record
+from synth.records import Record
 from synth.stages.train import TrainResult, TrainSettings, read_result, train
 from synth.student.trainer import Progress
-
-TINY: dict[str, Any] = {
-    "hidden_size": 16,
-    "num_layers": 1,
-    "num_heads": 2,
-    "max_length": 64,
-    "batch_tokens": 64,
-    "max_steps": 6,
-}
-WORDS = "red blue green black white brown grey pink".split()
-
-
-def records(number: int = 40) -> list[Record]:
-    return [
-        Record(
-            "Repeat the word.",
-            f"{WORDS[i % 8]} {WORDS[i // 8]}",
-            f"{WORDS[i % 8]} {WORDS[i // 8]}",
-            lineage=Lineage("seed"),
-        )
-        for i in range(number)
-    ]
-
-
-def settings(**changes: Any) -> TrainSettings:
-    return TrainSettings(**(TINY | changes))
 
 
 @pytest.fixture(scope="module")
@@ -188,50 +162,7 @@ def test_new_tokens_start_as_the_mean_of_the_known_ones() -> None:
     assert (rows[len(tokenizer) - 1] - mean).abs().max() < 1e-6
 
 
-def test_lora_is_merged_and_the_merged_student_is_what_is_saved(base: Path, tmp_path: Path) -> None:
-    import torch
-    from peft import PeftModel
-    from transformers import AutoModelForCausalLM
-
-    changed = {"preset": "lora", "model": str(base), "template": "short", "lora_rank": 2, "learning_rate": 0.01}
-    result = train(records(), tmp_path / "lora", TrainSettings(**(TINY | changed)))
-    assert (tmp_path / "lora/adapter/adapter_model.safetensors").exists()
-    before, after = load_file(base / "model.safetensors"), load_file(result.path / "model.safetensors")
-    changed_weights = [name for name in before if (before[name] - after[name]).abs().max() > 0]
-    assert changed_weights and all("proj" in name for name in changed_weights)
-    adapted = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), str(result.path / "adapter")).eval()
-    merged = AutoModelForCausalLM.from_pretrained(result.path).eval()
-    probe = torch.arange(2, 34).reshape(2, 16)
-    with torch.no_grad():
-        assert (adapted(input_ids=probe).logits - merged(input_ids=probe).logits).abs().max() <= 1e-5
-
-
-@pytest.mark.slow
-def test_qlora_learns_over_a_4_bit_model_and_is_merged_into_the_whole_one(tmp_path: Path) -> None:
-    pytest.importorskip("bitsandbytes", reason="bitsandbytes is not installed: QLoRA was not tried")
-    from safetensors.torch import load_file
-
-    base = train(records(), tmp_path / "base", settings(hidden_size=64)).path
-    changed = {"preset": "qlora", "model": str(base), "template": "short", "lora_rank": 4, "learning_rate": 0.005}
-    changed |= {"hidden_size": 64, "max_steps": 12, "precision": "float32", "activation_checkpointing": False}
-    result = train(records(), tmp_path / "qlora", TrainSettings(**(TINY | changed)))
-    assert result.loss_last < result.loss_first
-    before, after = load_file(base / "model.safetensors"), load_file(result.path / "model.safetensors")
-    assert before.keys() == after.keys()  # no 4-bit layer is left
-    assert any((before[name] - after[name]).abs().max() > 0 for name in before if "proj" in name)
-
-
-def test_an_adapter_cannot_learn_new_end_tokens(base: Path, tmp_path: Path) -> None:
-    changed = {"preset": "lora", "model": str(base), "template": "chatml"}
-    with pytest.raises(UsageError, match="an adapter cannot learn"):
-        train(records(), tmp_path / "lora", TrainSettings(**(TINY | changed)))
-
-
 # --- interruptions ---------------------------------------------------------------------------------------------------
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing that a program does about errors catches it."""
 
 
 @pytest.mark.parametrize(
@@ -277,13 +208,6 @@ def test_a_checkpoint_whose_last_file_is_half_written_is_not_used(tmp_path: Path
     state = tmp_path / "checkpoints" / "checkpoint-4" / "trainer_state.json"
     state.write_text(state.read_text("utf-8")[:200], "utf-8")
     assert train(records(), tmp_path, settings(save_every=2)).details["resumed_from"] == "checkpoint-2"
-
-
-def test_lora_training_twice_gives_the_same_bytes(base: Path, tmp_path: Path) -> None:
-    changed = TrainSettings(**(TINY | {"preset": "lora", "model": str(base), "template": "short", "lora_rank": 2}))
-    one, other = (train(records(), tmp_path / name, changed) for name in ("one", "other"))
-    assert one.weights_sha256 == other.weights_sha256
-    assert one.details["precision"] in ("bfloat16", "float32") and one.details["tokens_per_second"] > 0
 
 
 def test_progress_tells_steps_loss_speed_and_time_left(tmp_path: Path) -> None:
@@ -358,7 +282,6 @@ def test_tokens_that_the_model_has_no_row_for_are_refused_only_where_the_data_ha
 def test_a_loss_that_is_no_number_stops_training_and_keeps_the_last_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"step \d+: the (loss|grad norm) is (nan|inf)"):
         train(records(), tmp_path, settings(learning_rate=1e30, save_every=1, max_grad_norm=1e30))
-    from safetensors.torch import load_file
 
     for checkpoint in (tmp_path / "checkpoints").glob("checkpoint-*"):
         assert all(math.isfinite(float(w.abs().max())) for w in load_file(checkpoint / "model.safetensors").values())
@@ -391,60 +314,10 @@ def test_a_full_disk_at_the_end_leaves_the_checkpoint_to_go_on_from(
     assert train(records(), tmp_path / "out", settings()).details["resumed_from"] == "checkpoint-6"
 
 
-def test_merging_an_adapter_counts_and_needs_no_second_copy_of_the_base(base: Path, tmp_path: Path) -> None:
-    from synth.student.memory import Shape, estimate
-
-    lora = TrainSettings(model=str(base), micro_tokens=8)
-    needed = estimate(Shape(10**9, 64, 2, 10**5, 1000), lora, is_half=True)
-    assert needed.total == needed.merging == 4e9 > needed.states + needed.activations
-    assert train(records(), tmp_path / "next", settings(model=str(base), method="lora")).weights_sha256
-
-
-def test_a_containers_limit_is_the_memory_that_is_free(tmp_path: Path) -> None:
-    from synth.student.memory import _free_of_container
-
-    assert _free_of_container(tmp_path) == float("inf")
-    for name, text in (("max", "1000\n"), ("current", "700\n"), ("stat", "anon 500\ninactive_file 150\n")):
-        (tmp_path / f"memory.{name}").write_text(text)
-    assert _free_of_container(tmp_path) == 450
-    (tmp_path / "memory.max").write_text("max\n")
-    assert _free_of_container(tmp_path) == float("inf")
-
-
-def test_the_preset_for_students_from_scratch_ruins_no_trained_model() -> None:
-    with pytest.raises(ValidationError, match="leave the preset out"):
-        TrainSettings(preset="tiny", model="some/model")
-    assert TrainSettings(preset="tiny", model="some/model", learning_rate=1e-4).learning_rate == 1e-4
-
-
 def test_weights_that_were_cut_are_named(base: Path, tmp_path: Path) -> None:
     (base / "model.safetensors").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
     with pytest.raises(UsageError, match=r"model\.safetensors: these weights cannot be read"):
         train(records(), tmp_path / "next", settings(model=str(base), learning_rate=1e-3))
-
-
-@pytest.mark.parametrize("place", ["the adapter", "merging", "the merged student"])
-def test_a_kill_while_an_adapter_is_merged_leaves_a_folder_that_the_same_command_finishes(
-    place: str, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import synth.student.fit
-
-    lora = settings(model=str(base), method="lora", save_every=2)
-    whole = train(records(), tmp_path / "whole", lora)
-    names = {"the adapter": "save_staged", "merging": "merge_adapter", "the merged student": "save_student"}
-    working = getattr(synth.student.fit, names[place])
-
-    def killed(*given: Any) -> None:
-        working(*given)
-        raise Killed
-
-    monkeypatch.setattr(synth.student.fit, names[place], killed)
-    with pytest.raises(Killed):
-        train(records(), tmp_path / "killed", lora)
-    assert read_result(tmp_path / "killed") is None
-    monkeypatch.setattr(synth.student.fit, names[place], working)
-    finished = train(records(), tmp_path / "killed", lora)
-    assert finished.details["resumed_from"] and finished.weights_sha256 == whole.weights_sha256
 
 
 def test_checkpoints_that_a_kill_left_beside_a_finished_student_are_taken_away(tmp_path: Path) -> None:
@@ -452,24 +325,3 @@ def test_checkpoints_that_a_kill_left_beside_a_finished_student_are_taken_away(t
     (tmp_path / "checkpoints" / "checkpoint-3").mkdir(parents=True)
     train(records(), tmp_path, settings())
     assert not (tmp_path / "checkpoints").exists()
-
-
-def test_a_model_that_does_not_fit_is_refused_with_what_would(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from transformers import LlamaConfig
-
-    shape = {"hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32}
-    LlamaConfig(vocab_size=32000, **shape).save_pretrained(tmp_path)
-    monkeypatch.setattr("synth.student.memory.available_bytes", lambda: 24e9)
-    from synth.student.memory import estimate, fitting, shape_of
-
-    big = TrainSettings(preset="alpaca-7b", model=str(tmp_path), precision="float32")
-    assert estimate(shape_of(str(tmp_path)), big, True).states == pytest.approx(108e9, rel=0.02)
-    with pytest.raises(UsageError, match=r"6\.74 billion parameters.*24\.0 GB are free") as caught:
-        fitting(str(tmp_path), big, 512)
-    assert caught.value.hint.startswith("nothing here fits; choose a model of at most 5.7 billion")
-    monkeypatch.setattr("synth.student.memory._has_gpu", lambda: True)
-    with pytest.raises(UsageError) as caught:
-        fitting(str(tmp_path), big, 512)
-    assert "method=qlora" in caught.value.hint and "method=lora" not in caught.value.hint
-    assert "sharding=fsdp, num_processes=8" in caught.value.hint
-    assert fitting(str(tmp_path), big.model_copy(update={"ignore_memory": True}), 512).micro_tokens == 2048

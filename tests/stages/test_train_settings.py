@@ -32,3 +32,9 @@ def test_every_preset_survives_being_written_out_and_read_back(name: str) -> Non
     one = TrainSettings(preset=name, model=None if name == "tiny" else "some/model")
     assert TrainSettings(**json.loads(one.model_dump_json())) == one
     assert all(getattr(one, key) == value for key, value in PRESETS[name].items())
+
+
+def test_the_preset_for_students_from_scratch_ruins_no_trained_model() -> None:
+    with pytest.raises(ValidationError, match="leave the preset out"):
+        TrainSettings(preset="tiny", model="some/model")
+    assert TrainSettings(preset="tiny", model="some/model", learning_rate=1e-4).learning_rate == 1e-4
