@@ -66,7 +66,7 @@ VLLM := .venv-vllm
 SMALL := $(MODELS)/smollm2-135m-instruct
 
 ## A real teacher and a real student without key, GPU or hub; goes on where it was stopped. Downloads 4 GB the first time;
-## after that about 45 minutes on two cores.
+## after that about 40 minutes on two cores.
 .PHONY: demo-llm
 demo-llm: $(VENV)/ready $(VLLM)/ready $(MODELS)/qwen2.5-coder-1.5b-instruct/config.json $(MODELS)/gemma3-270m/config.json
 	$(BIN)/synth run examples/real.yaml --run runs/real \

@@ -196,9 +196,8 @@ def count(method: str, folder: Path, seeds: Path) -> Figures:
     figures.verb_coverage = found.verb_coverage
     figures.entropy = entropy(found.verbs.values())
     figures.effective = vendi_score(list(texts), seed=0)
-    nearest = _nearest_seeds(list(texts), seeds)
-    figures.nearest_seed = [score for score, _ in nearest]
-    figures.category_entropy = entropy(Counter(category for _, category in nearest).values())
+    figures.nearest_seed, categories = _nearest_seeds(list(texts), seeds)
+    figures.category_entropy = entropy(Counter(categories).values())
     return figures
 
 
@@ -210,8 +209,8 @@ def _kind(stage: str, request: str) -> str:
     return next((step for heading, step in steps.items() if f'"content":"{heading}' in request), "tasks")
 
 
-def _nearest_seeds(texts: Sequence[str], seeds: Path) -> list[tuple[float, str]]:
-    """(ROUGE-L to the nearest seed, its category) of each text: tasks made without seeds note no category."""
+def _nearest_seeds(texts: Sequence[str], seeds: Path) -> tuple[list[float], list[str]]:
+    """(ROUGE-L to the nearest seed of each text, the categories of those): tasks made without seeds note none."""
     from synth.checks.novelty import NoveltyIndex
     from synth.stages.seeds import read_seed_tasks
 
@@ -220,7 +219,7 @@ def _nearest_seeds(texts: Sequence[str], seeds: Path) -> list[tuple[float, str]]
     for task in tasks:
         index.add(task.instruction)
     scores = [index.all_scores(text) for text in texts]
-    return [(float(each.max()), tasks[int(each.argmax())].category or "") for each in scores]
+    return [float(each.max()) for each in scores], [tasks[int(each.argmax())].category or "" for each in scores]
 
 
 def _interval(costs: Sequence[tuple[int, int]]) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -53,7 +53,13 @@ def import_(
     tables = {"removed": found.cleaned.reasons, "changed": dict(found.cleaned.changed)}
     told = f"{out}: {counts['records']:,} records of {counts['talks']:,} talks of {file}."
     show(json, told, file=str(file), out=str(out), **counts, **tables)
-    for title, table in () if json else (tables | {"trees": found.counts}).items():
+    if not json:
+        _print_counts(tables | {"trees": found.counts})
+
+
+def _print_counts(tables: Mapping[str, Mapping[str, int]]) -> None:
+    """A table for each kind of counts that has some."""
+    for title, table in tables.items():
         if table:
             shown = [(name, f"{number:,}") for name, number in table.items()]
             print_table(title.capitalize(), ("what", "number"), shown)

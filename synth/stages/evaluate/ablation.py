@@ -147,11 +147,7 @@ def ablation(
     batch_tokens, without which the arms would not be equal.
     """
     settings = settings or EvaluateSettings()
-    if training.max_steps is None or training.batch_tokens is None or training.packing is False:
-        raise UsageError(
-            "the arms of an ablation must see equal steps and tokens",
-            "set train.max_steps and train.batch_tokens, and leave packing on",
-        )
+    _refuse_unequal(training)
     everything = [record for records in arms.values() for record in records]
     items, away = chosen_items(source, everything, settings)
     if not any("correct" in mark(item, "") for item in items):
@@ -175,6 +171,14 @@ def ablation(
         progress = examining(show)
         tables[name] = [_marks(label, path, items, examined, out_dir, progress) for label, path in folders.items()]
     return _compared(arms, trained, tables, away, settings.seed)
+
+
+def _refuse_unequal(training: TrainSettings) -> None:
+    if training.max_steps is None or training.batch_tokens is None or training.packing is False:
+        raise UsageError(
+            "the arms of an ablation must see equal steps and tokens",
+            "set train.max_steps and train.batch_tokens, and leave packing on",
+        )
 
 
 def _compared(

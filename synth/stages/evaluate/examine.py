@@ -160,10 +160,8 @@ def evaluate(
     settings = settings or EvaluateSettings()
     items, away = chosen_items(source, training, settings)
     if not items and not held_out:
-        raise UsageError(
-            f"no task is left to examine on ({len(away)} were in the training data)" if away else "there are no tasks",
-            "give tasks that the training data do not contain",
-        )
+        why = f"no task is left to examine on ({len(away)} were in the training data)" if away else "there are no tasks"
+        raise UsageError(why, "give tasks that the training data do not contain")
     answers: dict[str, list[ItemAnswer]] = {}
     values: dict[str, dict[str, dict[str, float]]] = {}
     for name, path in students.items():
@@ -171,7 +169,6 @@ def evaluate(
         values[name] = by_metric({one.item: one.marks for one in answers[name]})
         values[name] |= {"held_out_loss": losses} if losses else {}
     by_id = {item.id: item for item in items}
-    notes = _unmarked(answers), _constant_answer(items), _unfinished(answers, settings.max_tokens)
     return EvalResult(
         [
             score(name, metric, pooled(metric, own, by_id), settings.seed)
@@ -182,7 +179,7 @@ def evaluate(
         answers,
         away,
         _by_group(items, answers),
-        [note for note in notes if note],
+        _notes(answers, items, settings),
         items,
     )
 
@@ -194,6 +191,13 @@ def chosen_items(
     items = items_from(source)[: settings.max_tasks]
     away = given_away(items, training)
     return items if settings.keep_given_away else [item for item in items if item.id not in away], away
+
+
+def _notes(
+    answers: Mapping[str, Sequence[ItemAnswer]], items: Sequence[EvalItem], settings: EvaluateSettings
+) -> list[str]:
+    notes = _unmarked(answers), _constant_answer(items), _unfinished(answers, settings.max_tokens)
+    return [note for note in notes if note]
 
 
 def _unfinished(answers: Mapping[str, Sequence[ItemAnswer]], max_tokens: int) -> str:
