@@ -185,6 +185,16 @@ def asks(instruction: str) -> bool:
     return any(_orders(words) for words in clauses)
 
 
+def orders(text: str) -> bool:
+    """Does a clause of an English text begin with a known verb and what it is done to: "sort these lines"?"""
+    clauses = [_words(part) for sentence in _SENTENCE.split(text) for part in _CLAUSE.split(sentence)]
+    objects = _DETERMINERS | _OBJECT_PRONOUNS | _NUMBERS | _PREPOSITIONS | _QUESTION | {"it"}
+    return any(
+        len(words) > 1 and _forms().get(words[0]) == words[0] and (words[1] in objects or not words[1][0].isalpha())
+        for words in clauses
+    )
+
+
 def _orders(words: list[str]) -> bool:
     """Does a clause begin like an order or a question, also with a verb that is not in the list: "file the marks"?"""
     while len(words) > 1 and words[0].endswith("ly") and words[0] not in _forms():

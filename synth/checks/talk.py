@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from synth.checks.tasks import has_material
-from synth.diversity import asks, singular
+from synth.diversity import orders, singular
 from synth.metrics import ngrams
 from synth.records import Record
 from synth.tokens import unicode_tokens
@@ -27,13 +27,14 @@ ROLE_LINE = re.compile(
 _FENCED = re.compile(r"^[ \t]*```.*?^[ \t]*```", re.M | re.S)
 _ANSWERS = re.compile(
     r"\W*(?:sure|certainly|of course|absolutely|great question|here (?:is|are)|here's|i(?: a|')m sorry, but"
+    r"|(?:yes|correct|true|exactly|that(?: i|'|’)s (?:right|correct))(?=[,.!])"
     r"|i apologi[sz]e|as an ai|you(?: a|')re welcome|how (?:can|may) i (?:help|assist)|is there anything else"
     r"|i(?: a|')m here to help|i(?:'d| would) be happy to|let me know if"
     r"|thank you for (?:your question|reaching out|asking))\b",
     re.I,
 )
 _SERVES = re.compile(
-    r"\bwould you like(?! me)\b|\bwhich \w+ (?:do|would) you (?:want|like) to\b"
+    r"\bis there anything else\b|\bwould you like(?! me)\b|\bwhich \w+ (?:do|would) you (?:want|like) to\b"
     r"|(?:^|[.!?]\s)\W*(?:do you want(?! me)|are you (?:looking|trying|asking)|have you ever"
     r"|what(?: is|['’]s) your favou?rite|is there (?:\w+ ){1,5}you(?: are|['’]re) (?:looking|trying))\b",
     re.I,
@@ -47,17 +48,44 @@ _LONG = 40
 """A user who asks for something in one message uses fewer different words than this, or a question mark."""
 _TELLING, _MOSTLY = 5, 0.65
 """A question repeats an earlier one that holds this share of its telling words, where it has at least this number."""
+_NEW = 0.25
+"""An answer of _TELLING telling words or more says something new if this share of them, and two, are new."""
+_FEW = 3
+"""A message or an answer with this number of telling words says something again if all of them were said before."""
 _START = 5
 """A message without a question mark that begins with more words of an answer goes on with it."""
-_RUN, _COPIED, _WHOLE = 8, 0.6, 20
-"""An answer of 20 words or more is a copy if 0.6 of them stand in runs of 8 that an earlier answer has too."""
+_RUN, _COPIED, _WHOLE = 8, 0.55, 20
+"""An answer of 20 words or more is a copy if 0.55 of them stand in runs of 8 that an earlier answer has too."""
 _DATA = re.compile(r"[{}|]|```")
 """Code and tables hold the same rows again when they are sorted or written in another form."""
+_WANTS = re.compile(
+    r"(?:^|[.!,:]\s+|\b(?:please|and|now|then|or)\s+)"
+    r"(?:please|can|could|would|will|may|what|how|why|when|where|who|which|i (?:need|want|would)|now|again)\b"
+    r"|\bplease\b",
+    re.I,
+)
+"""What an English message that asks for something without a question mark holds, or an order."""
+_PERSONAL = re.compile(
+    r"\b(?:did|were) you\b|(?:^|\b(?:what|why|how|where|when|which|who)\s+)(?:have|are) you\b|\byou have\?"
+    r"|\bdo you (?:like|love|enjoy|feel|prefer|live|work|own)\b"
+    r"|\byour (?:own|name|life|family|friends?|area|home|house|job|day|age|opinion|experience|favou?rite)\b",
+    re.I,
+)
+"""What asks about the assistant itself, which has no life."""
+_PERSON = re.compile(r"\W*(?:(?:yes|no|sure|ok|well)\W+)?(?:i|we|my|our)\b", re.I)
 _OPEN_QUESTION = re.compile(r"\W*(?:what|why|who|whom|whose|which|where|when|how)\b(?!.*\bor\b)", re.I | re.S)
+_OR_THE_SAME = re.compile(r"\b(\w{4,}) or \1\b", re.I)
+"""Small models explain a word as "a situation or situation"."""
+_DEFINES = re.compile(
+    r"\bwhat (?:does|do|is|are|means?) (?:an? |the )?\W?([^\W\d_]+)\W?(?: means?)?(?: in this context)?\?", re.I
+)
+_REASON = re.compile(r"\W*why\b", re.I)
 _FOLLOWING = re.compile(r"\bof the following\b(.*)", re.I | re.S)
 _LONGEST = 40
 """Longer words are not stemmed: the stemmer calls itself for each letter of a row of y."""
-_LINKS = frozenset(("because", "these", "those", "then", "than", "also"))
+_LINKS = frozenset(
+    "because these those then than also can could would will may please what which who how why when where".split()
+)
 _QUESTION_MARKS = "?？؟;"
 _CLOSES = re.compile(
     r"\b(?:thanks?|thank you|sorry|(?:not|n't) (?:get|understand|follow|sure)|confus\w+|lost me)\b", re.I
@@ -78,6 +106,8 @@ def user_echo(text: str, talk: Record, language: str | None = None) -> str | Non
         return "role_name"
     if _ANSWERS.match(text) or _SERVES.search(text):
         return "user_answers"
+    if _PERSONAL.search(text):
+        return "user_is_personal"
     said = [turn["content"] for turn in talk.messages() if turn["role"] != "system"]
     if _repeats(text, said[1::2]):
         return "user_repeats_answer"
@@ -107,10 +137,13 @@ def answer_echo(text: str, talk: Record, language: str | None = None, may_copy: 
     words = _same(text)
     if len(words) >= _SHORT and words in {_same(answer) for _, answer in talk.history}:
         return "assistant_repeats_answer"
-    if not may_copy and not _DATA.search(text) and _is_copy(words, (answer for _, answer in talk.history)):
+    is_free = not may_copy and not _DATA.search(text)
+    if is_free and _is_copy(words, (answer for _, answer in talk.history)):
         return "assistant_copies"
-    if _is_circular(text, talk.question):
+    if _is_circular(text, talk.question) or _OR_THE_SAME.search(text) or _names_itself(text, talk.question):
         return "circular_answer"
+    if is_free and _says_nothing_new(text, talk):
+        return "nothing_new"
     return "wrong_language" if language and not is_language(text, language) else None
 
 
@@ -126,10 +159,10 @@ def agreement(answer: str, other: str, question: str) -> float:
 
 def _told(text: str, question: str) -> set[str]:
     """The telling words and numbers of an answer that its question does not hold, without their endings."""
-    return {_stem(word) for word in _about(text)} - {_stem(word) for word in _about(question)}
+    return {stem(word) for word in telling(text)} - {stem(word) for word in telling(question)}
 
 
-def _stem(word: str) -> str:
+def stem(word: str) -> str:
     return word if len(word) > _LONGEST else _stemmer().stem(singular(word))
 
 
@@ -153,6 +186,14 @@ def _is_circular(text: str, question: str) -> bool:
     return bool(may_be) and not re.search(r"\d", text) and not _told(text, question)
 
 
+def _names_itself(text: str, question: str) -> bool:
+    """Does the answer to "What does X mean?" need X to say it?"""
+    word = _DEFINES.search(question)
+    return bool(word) and sum(stem(one) == stem(word[1].casefold()) for one in _same(text)) > 1 + text.count("\n") + (  # type: ignore[index]
+        text.count(". ")
+    )
+
+
 def _lists(text: str) -> bool:
     """Does anything stand after "of the following"?"""
     return has_material(text) or text.count(",") > 1 or " or " in text
@@ -165,8 +206,9 @@ def _asks_again(text: str, question: str) -> bool:
     words, others = _same(text), _same(question)
     if len(words) >= _SHORT and LCSseq.similarity(words, others) >= _SHARED * len(words):
         return True
-    about = _about(text)
-    return len(about) >= _TELLING and len(about & set(others)) >= _MOSTLY * len(about)
+    about = telling(text)
+    share = len(about & set(others)) / max(1, len(about))
+    return (len(about) >= _TELLING and share >= _MOSTLY) or (len(about) >= _FEW and share == 1)
 
 
 def _has_other_numbers(text: str, question: str) -> bool:
@@ -174,7 +216,7 @@ def _has_other_numbers(text: str, question: str) -> bool:
     return bool({word for word in _same(text) if word.isdigit()} - set(_same(question)))
 
 
-def _about(text: str) -> set[str]:
+def telling(text: str) -> set[str]:
     """The words that tell what a text is about: no function words of its language or of English."""
     known = FUNCTION_WORDS["en"] | FUNCTION_WORDS.get(detect_language(text) or "", frozenset()) | _LINKS
     return {word for word in _same(text) if (len(word) > 2 or word.isdigit()) and word not in known}
@@ -182,7 +224,7 @@ def _about(text: str) -> set[str]:
 
 def drifts(text: str, talk: Record, examples: Iterable[str]) -> bool:
     """Is a message about something in an example of its prompt, and about nothing in the talk?"""
-    about = _about(text)
+    about = telling(text)
     here = {word for turn in talk.messages() for word in _same(turn["content"])}
     return not about & here and any(len(about & set(_same(example))) > 1 for example in examples)
 
@@ -195,11 +237,34 @@ def _tells(text: str, said: Sequence[str]) -> bool:
     if any(mark in text for mark in _QUESTION_MARKS) or _CLOSES.search(text):
         return False
     own = _same(text)
-    if any(_alike(own, _same(answer)) > _START for answer in said[1::2]):
+    if any(_alike(own, _same(answer)) > _START for answer in said[1::2]) or _is_copy(own, said[1::2]):
         return True
     words, known = set(own), {word for turn in said for word in _same(turn)}
     in_their_words = len(words) > 3 and len(words & known) >= _SHARED * len(words)
-    return len(words) > _LONG or in_their_words or (detect_language(text) == "en" and not asks(text))
+    return (
+        len(words) > _LONG
+        or in_their_words
+        or (detect_language(text) in ("en", None) and detect_language(" ".join(said)) == "en" and not _wants(text))
+    )
+
+
+def _wants(text: str) -> bool:
+    """Does an English message without a question mark ask for something?"""
+    return len(_same(text)) > 1 and bool(_WANTS.search(text) or orders(text))
+
+
+def is_personal(answer: str) -> bool:
+    """Does an answer begin with what its writer is, has or did?"""
+    return bool(_PERSON.match(answer))
+
+
+def _says_nothing_new(text: str, talk: Record) -> bool:
+    """Stand nearly all telling words of an answer in its question and the answers before it?"""
+    before = {stem(word) for _, answer in talk.history for word in telling(answer)}
+    words = {stem(word) for word in telling(text)}
+    if len(words) < _TELLING and not _REASON.match(talk.question):
+        return len(words) >= _FEW and words <= before
+    return len(words - before - {stem(word) for word in telling(talk.question)}) < max(2, _NEW * len(words))
 
 
 def _asks(text: str) -> bool:

@@ -16,6 +16,8 @@ TRIES = 40
 LEADS = {"correction": "No, that is not what I meant. ", "deeper": "Now in more depth. ", "follow up": ""}
 THANKS, WELCOME = "Thank you, that is all.", "Gladly, until next time."
 UNCLEAR, AGAIN = "I did not get that. What is the result?", "Once more, the result is this:\n"
+LEAD = re.compile(rf"(?:{'|'.join(map(re.escape, filter(None, LEADS.values())))})?(?:One more\. |About \"[^\"]*\": )?")
+_ASKED = re.compile(r"message \(([\w ]+)\): the user (.*)")
 _TURN = re.compile(r"\n\n(?=(?:User|Assistant): )")
 
 
@@ -32,9 +34,7 @@ def last_task(turns: Sequence[tuple[str, str]]) -> Task | None:
     asked, material = split_task(said[-1]) if said else ("", "")
     for earlier in reversed(said[:-1]):
         material = material or split_task(earlier)[1]
-    for lead in LEADS.values():
-        asked = asked.removeprefix(lead)
-    return understand(asked, material)
+    return understand(LEAD.sub("", asked, count=1), material)
 
 
 def reply(turns: Sequence[tuple[str, str]], write: Callable[[Task], str] = answer) -> str | None:
@@ -52,19 +52,20 @@ def written(task: Task) -> str:
 def user_turn(prompt: Prompt, draw: Draw, base: Wish) -> str:
     """The reply to `# Play the user`. Raises Unfit where the talk is outside the grammar."""
     said = turns(prompt.block("conversation so far"))
-    found = re.search(r"message \(([\w ]+)\)", prompt.text)
-    kind, task = found[1] if found else "", last_task(said)
+    found = _ASKED.search(prompt.text)
+    (kind, wish), task = found.groups() if found else ("", ""), last_task(said)
     if kind in ("thanks", "unclear"):
         return THANKS if kind == "thanks" else UNCLEAR
     if kind == "change of topic":
         return written(draw_task(draw, base))
-    asked = {text for role, text in said if role == "user"}
+    asked, word = {text for role, text in said if role == "user"}, re.search(r'"([^"]+)"', wish)
+    lead = LEADS.get(kind, "") + (f'About "{word[1]}": ' if word else "One more. " if "one more" in wish else "")
     for _ in range(TRIES if task and task.input else 0):
         try:
             new = over(task.material, task.plan.noun, domain_of(task), draw, base)  # type: ignore[union-attr,arg-type]
         except Unfit:
             continue
-        text = LEADS.get(kind, "") + new.instruction
+        text = lead + new.instruction
         if text not in asked and understand(new.instruction, task.input):  # type: ignore[union-attr]
             return text
     raise Unfit("no further question about this talk")

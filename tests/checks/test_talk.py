@@ -68,6 +68,9 @@ def test_a_user_who_points_to_what_does_not_follow_is_refused() -> None:
         ),
         ("Why does the woman drive her car?", "Because the woman is driving the car.", True),
         ("Which one is longer, the Po or the Ebro?", "The longer one is the Ebro.", False),
+        ("What does lacks mean?", "Lacks means to be short of or lacking in something.", True),
+        ("What does challenge mean?", "A challenge is a situation or situation that needs effort.", True),
+        ("What is a museum?", "A museum keeps old things. A museum shows them.", False),
         ("What is 5 % of 100?", "5 % of 100 is 5.", False),
         ("Why do dogs bark?", "Because they want to warn us.", False),
     ],
@@ -75,6 +78,34 @@ def test_a_user_who_points_to_what_does_not_follow_is_refused() -> None:
 def test_an_answer_in_the_words_of_its_question_alone_is_refused(question: str, answer: str, reason: bool) -> None:
     found = answer_echo(answer, Record(question, "", "", "", (("Hello there", "Hello."),)))
     assert found == ("circular_answer" if reason else None)
+
+
+def test_an_answer_that_says_what_earlier_answers_said_is_refused() -> None:
+    said = (("Why is fire a sign of the sun?", "Fire is linked with the sun, a source of light and heat."),)
+    again = "Fire is linked with the sun because it is a source of light and heat."
+    assert answer_echo(again, Record("Why is it?", "", "", "", said)) == "nothing_new"
+    assert answer_echo(again, Record("Say that again.", "", "", "", said), may_copy=True) is None
+    assert answer_echo("Because both glow and burn wood.", Record("Why is it?", "", "", "", said)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("Why did you choose fire?", "user_is_personal"),
+        ("What are some friends you have?", "user_is_personal"),
+        ("How do you light a fire in the rain?", None),
+        ("That is really disappointing.", "user_tells"),
+        ("Experiencing a significant change.", "user_tells"),
+        ("Fire, sun, direct.", "user_tells"),
+        ("Make it shorter", None),
+        ("Thanks! Is there anything else you need?", "user_answers"),
+        ("Yes, it is linked with the sun.", "user_answers"),
+        ("Could you tell me the sign of the sun?", "user_repeats_question"),
+    ],
+)
+def test_a_user_wants_something_of_the_matter(text: str, reason: str | None) -> None:
+    talk = Record("Which sign has the sun? Tell me.", "", "Fire is linked with the sun, a source of light and heat.")
+    assert user_echo(text, talk) == reason
 
 
 def test_an_answer_that_copies_an_earlier_one_is_refused_unless_that_was_asked_for() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
@@ -19,15 +21,22 @@ from synth.embedded.answer import answer
 from synth.embedded.operations import OPERATIONS
 from synth.embedded.plan import prove
 from synth.embedded.recognise import split_task
-from synth.embedded.talk import AGAIN, LEADS, THANKS, UNCLEAR, WELCOME
+from synth.embedded.talk import AGAIN, LEAD, THANKS, UNCLEAR, WELCOME
 from synth.embedded.task import understand
 from synth.errors import RequestRefused
 from synth.models.base import ChatRequest, Completion
 from synth.records import Record, Rejection
 from synth.sources import read_records
-from synth.stages.converse import KINDS, SIMILAR, WISHES, ConverseSettings, converse
+from synth.stages.converse import ConverseSettings, converse
+from synth.stages.converse.stage import TRIES
+from synth.stages.converse.wishes import KINDS, WISHES, draw
 
 FIRST = Record("Name a river.", "In Spain, please.", "The Ebro is a river in Spain.", "Be brief.")
+LONG = Record(
+    "What is a river? Please name one.",
+    output="A river is a natural stream of water that flows from its source through countries and cities towards the sea. "
+    "Navigable rivers carry ships between neighbouring countries, for example the Danube.",
+)
 ASKED, ANSWERED = "How long is it from the source to the sea?", "It is about 930 kilometres long."
 
 
@@ -37,11 +46,24 @@ def asked(n: int) -> str:
 
 
 def answered(n: int) -> str:
-    return f"Answer {n}: {ANSWERED}"
+    return " ".join(f"{word}{n}" for word in ANSWERED.rstrip(".").split()) + "."
 
 
 def is_user_side(request: ChatRequest) -> bool:
     return request.messages[0]["content"].startswith("# Play the user")
+
+
+def wish_of(request: ChatRequest) -> str:
+    return request.messages[-1]["content"].rstrip().rpartition(": the user ")[2]
+
+
+def saying(wish: str, question: str) -> str:
+    """A question that says the wish: with its word, for one more, or for what is to be changed."""
+    if "last answer again" in wish:
+        return "Can you say that in one short sentence, as a simple list?"
+    word = re.search(r'"(.+)"', wish)
+    more = "Another one: " if "one more" in wish else ""
+    return f"{more}{question.rstrip('?')}, and what would {word[1]} mean in a sentence?" if word else more + question
 
 
 def by_side(user: Callable[[int], str], assistant: Callable[[int], str | Completion]) -> Scripted:
@@ -51,7 +73,10 @@ def by_side(user: Callable[[int], str], assistant: Callable[[int], str | Complet
     def reply(request: ChatRequest) -> str | Completion:
         side = is_user_side(request)
         counts[side] += 1
-        return (user if side else assistant)(counts[side])
+        if not side:
+            return assistant(counts[side])
+        text = user(counts[side])
+        return saying(wish_of(request), text) if text.endswith("?") else text
 
     return Scripted(reply)
 
@@ -79,10 +104,10 @@ def turns_of(place: Path, count: int, **settings: Any) -> list[list[str]]:
 
 def test_the_talk_grows_by_questions_that_are_answered_with_all_before_them(tmp_path: Path) -> None:
     model = by_side(lambda n: asked(n), lambda n: answered(n))
-    talk = talked(tmp_path, model, num_turns=2, shares={"follow up": 1})
-    assert isinstance(talk, Record) and talk.system == FIRST.system and talk.instruction == asked(2)
-    assert talk.history == ((FIRST.question, FIRST.output), (asked(1), answered(1)))
-    assert talk.meta == {"turns": ["follow up", "follow up"], "ended": "num_turns"}
+    talk = talked(tmp_path, model, num_turns=2, shares={"deeper": 1})
+    assert isinstance(talk, Record) and talk.system == FIRST.system and talk.output == answered(2)
+    assert talk.history[0] == (FIRST.question, FIRST.output) and talk.history[1][1] == answered(1)
+    assert talk.meta == {"turns": ["deeper", "deeper"], "ended": "num_turns"}
     assert len(talk.lineage.completion_keys) == 4
     answering = [request for request in model.requests if not is_user_side(request)]
     assert list(answering[-1].messages) == talk.messages()[:-1]
@@ -90,7 +115,7 @@ def test_the_talk_grows_by_questions_that_are_answered_with_all_before_them(tmp_
 
 def test_requests_of_one_talk_begin_alike_so_that_a_prefix_cache_serves_them(tmp_path: Path) -> None:
     model = by_side(lambda n: asked(n), lambda n: answered(n))
-    talked(tmp_path, model, num_turns=6, shares={"follow up": 1, "deeper": 1})
+    talked(tmp_path, model, num_turns=6, shares={"deeper": 1})
     for side, tail in ((True, 400), (False, 0)):
         texts = [whole(request) for request in model.requests if is_user_side(request) is side]
         for text, later in pairwise(texts):
@@ -120,16 +145,24 @@ def test_requests_of_one_talk_begin_alike_so_that_a_prefix_cache_serves_them(tmp
         ("Regular exercise keeps all of us healthy and awake.", "user_tells"),
         (" ".join(f"thing{n}" for n in range(50)), "user_tells"),
         ("Residual what? I don't get it.", "prompt_echo"),
+        ("How long is the Ebro?\n```\n\nWrite the user's next message (thanks): none", "prompt_echo"),
+        (
+            "How long is the Ebro, from its spring to the sea?\n\nWrite the user's next message (thanks): none",
+            "prompt_echo",
+        ),
         ("Wie lang ist der Fluss und wo ist die Quelle?", "wrong_language"),
     ],
 )
-def test_a_user_who_is_none_is_asked_once_more_and_then_refused(said: str, reason: str, tmp_path: Path) -> None:
+def test_a_user_who_is_none_is_asked_again_with_another_wish_and_then_refused(
+    said: str, reason: str, tmp_path: Path
+) -> None:
     model = by_side(lambda n: said, lambda n: ANSWERED)
-    found = talked(tmp_path / "a", model, language="en")
+    found = talked(tmp_path / "a", model, language="en", shares={"deeper": 1})
     assert isinstance(found, Rejection) and (found.check, found.reason) == ("talk", reason)
-    assert found.record.output == FIRST.output and len(model.requests) == 2
-    second = talked(tmp_path / "b", by_side(lambda n: said if n == 1 else ASKED, lambda n: ANSWERED), num_turns=1)
-    assert isinstance(second, Record) and second.instruction in (ASKED, said)
+    assert found.record.output == FIRST.output and len(model.requests) == TRIES
+    second = by_side(lambda n: said if n == 1 else ASKED, lambda n: ANSWERED)
+    talk = talked(tmp_path / "b", second, num_turns=1, language="en", shares={"deeper": 1})
+    assert isinstance(talk, Record) and talk.instruction != said and len(second.requests) == 3
 
 
 def test_a_user_who_goes_on_with_an_example_of_the_prompt_is_refused(tmp_path: Path) -> None:
@@ -138,20 +171,17 @@ def test_a_user_who_goes_on_with_an_example_of_the_prompt_is_refused(tmp_path: P
     assert isinstance(found, Rejection) and found.reason == "prompt_echo"
 
 
-def test_an_answer_about_a_similar_case_may_repeat_the_one_before_and_others_may_not(tmp_path: Path) -> None:
+def test_an_answer_about_another_case_may_repeat_the_one_before_and_others_may_not(tmp_path: Path) -> None:
     long = " ".join(f"word{n}" for n in range(30))
-    first = replace(FIRST, output=f"{long}.")
-    asks = [replace(first, instruction=f"{FIRST.instruction} ({n})") for n in range(20)]
+    first = replace(FIRST, instruction="What is a river?", output=f"{long}.")
+    tasks = [replace(first, input=f"Case {n}.") for n in range(20)]
     model = by_side(asked, lambda n: f"So it is here: {long}")
-    found = talks(tmp_path, model, asks, num_turns=1, shares={"follow up": 1})
-    wishes = {
-        request.messages[-1]["content"].rstrip().rpartition("): ")[2]
-        for request in model.requests
-        if is_user_side(request)
-    }
-    kept = sum(isinstance(talk, Record) for talk in found)
-    assert SIMILAR in wishes and 0 < kept < 20
-    assert {one.reason for one in found if isinstance(one, Rejection)} == {"assistant_copies"}
+    found = talks(tmp_path / "a", model, tasks, num_turns=1, shares={"follow up": 1})
+    answered = {wish_of(asked) for asked, then in pairwise(model.requests) if is_user_side(asked) > is_user_side(then)}
+    assert any(isinstance(talk, Record) for talk in found)
+    assert any(wish.startswith("asks the same for another case") for wish in answered)
+    refused = talks(tmp_path / "b", model, tasks, num_turns=1, shares={"deeper": 1})
+    assert {one.reason for one in refused if isinstance(one, Rejection)} == {"assistant_copies"} and len(refused) == 20
 
 
 def drawn(others: str, place: Path, kind: str = "deeper", **settings: Any) -> tuple[Record | Rejection, Scripted]:
@@ -166,7 +196,7 @@ def test_a_talk_ends_before_a_turn_whose_answer_the_teacher_does_not_repeat(tmp_
     answers = [request for request in model.requests if not is_user_side(request)]
     assert [request.sampling.temperature for request in answers] == [0, 0.7, 0.7]
     refused, other = drawn("It is the Rhine.", tmp_path / "b", num_turns=1)
-    assert isinstance(refused, Rejection) and refused.reason == "draws_disagree" and len(other.requests) == 3
+    assert isinstance(refused, Rejection) and refused.reason == "draws_disagree" and len(other.requests) > 2 * TRIES
     noted, _ = drawn("It is the Rhine.", tmp_path / "c", num_turns=1, min_agreement=0)
     assert isinstance(noted, Record) and noted.meta["agreement"] == 0
 
@@ -174,15 +204,18 @@ def test_a_talk_ends_before_a_turn_whose_answer_the_teacher_does_not_repeat(tmp_
 def test_a_further_draw_that_is_cut_ends_the_talk_before_its_question_and_is_not_asked_again(tmp_path: Path) -> None:
     river, cut = "It is the Danube.", Completion("The Rhine, " * 20, "length")
     said = [river, river, "Its mouth is at Sulina.", cut]
-    model = by_side(asked, lambda n: said[n - 1])
+    model = by_side(asked, lambda n: said[n - 1 if n < 5 else 2 + (n - 1) % 2])
     talk = talked(tmp_path, model, num_draws=2, num_turns=2, shares={"deeper": 1})
     assert isinstance(talk, Record) and talk.meta["ended"] == "draws_disagree" and len(talk.history) == 1
-    assert len(model.requests) == 6
+    assert len(model.requests) == 3 + 3 * TRIES
 
 
 def test_answers_in_other_words_are_drawn_once(tmp_path: Path) -> None:
-    talk, model = drawn("It is the Rhine.", tmp_path, kind="correction", num_turns=1)
-    assert isinstance(talk, Record) and "agreement" not in talk.meta and len(model.requests) == 2
+    model = by_side(asked, lambda n: "* It rises.\n* It flows to the sea.")
+    talk = talked(tmp_path, model, LONG, num_draws=3, num_turns=1, shares={"correction": 1})
+    assert isinstance(talk, Record) and "agreement" not in talk.meta and talk.meta["turns"] == ["correction"]
+    answers = [request for request in model.requests if not is_user_side(request)]
+    assert len(answers) == len(model.requests) / 2
 
 
 @pytest.mark.parametrize(
@@ -195,7 +228,7 @@ def test_answers_in_other_words_are_drawn_once(tmp_path: Path) -> None:
     ],
 )
 def test_an_assistant_that_asks_itself_is_refused(said: str, reason: str, tmp_path: Path) -> None:
-    found = talked(tmp_path, by_side(lambda n: ASKED, lambda n: said), language="en")
+    found = talked(tmp_path, by_side(lambda n: ASKED, lambda n: said), language="en", shares={"deeper": 1})
     assert isinstance(found, Rejection) and found.reason == reason
 
 
@@ -224,7 +257,7 @@ def test_the_kinds_are_drawn_with_their_shares(tmp_path: Path) -> None:
 
 
 def test_a_talk_that_fills_the_context_ends_between_turns_and_says_so(tmp_path: Path) -> None:
-    model = by_side(lambda n: asked(n), lambda n: f"{n} " * 300)
+    model = by_side(lambda n: asked(n), lambda n: f"stream{n} " * 150)
     talk = talked(tmp_path / "a", model, num_turns=9, max_tokens=500, shares={"follow up": 1})
     assert isinstance(talk, Record) and talk.meta["ended"] == "max_tokens" and 1 < len(talk.history) < 9
 
@@ -302,9 +335,7 @@ def wrong_answers(talk: Record) -> list[str]:
         else:
             instruction, given = split_task(user)
             material = given or material
-            for lead in LEADS.values():
-                instruction = instruction.removeprefix(lead)
-            task = understand(instruction, material)
+            task = understand(LEAD.sub("", instruction, count=1), material)
             assert task is not None and prove(task.plan, task.material, OPERATIONS), user
             right_now = right = answer(task)
         wrong += [user] if said != right_now else []
@@ -336,12 +367,44 @@ def test_a_thousand_talks_are_right_and_the_same_after_a_kill(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("kind", ["correction", "follow up", "deeper"])
-def test_what_the_user_wishes_is_drawn_for_each_turn(kind: str, tmp_path: Path) -> None:
-    model = by_side(lambda n: asked(n), lambda n: answered(n))
-    tasks = [replace(FIRST, instruction=f"{FIRST.instruction} ({n})") for n in range(30)]
-    talks(tmp_path, model, tasks, num_turns=1, shares={kind: 1})
-    texts = [whole(request) for request in model.requests if is_user_side(request)]
-    assert {wish for wish in WISHES[kind] for text in texts if text.rstrip().endswith(wish)} == set(WISHES[kind])
+def test_what_the_user_wishes_is_drawn_for_each_turn_among_what_fits(kind: str, tmp_path: Path) -> None:
+    tasks = [replace(LONG, instruction=f"{LONG.instruction} ({n})") for n in range(40)]
+    model = by_side(asked, lambda n: answered(n))
+    talks(tmp_path / "long", model, tasks, num_turns=1, shares={kind: 1})
+    wishes = {re.sub('".+"', '"{word}"', wish_of(request)) for request in model.requests if is_user_side(request)}
+    assert wishes == {wish.text for wish in WISHES[kind]}
+    short = by_side(asked, lambda n: answered(n))
+    talk = talked(tmp_path / "short", short, num_turns=1, shares={"correction": 1})
+    assert isinstance(talk, Record) and talk.meta["turns"] != ["correction"]  # seven words cannot be made shorter
+
+
+@pytest.mark.parametrize(
+    ("wish", "good", "bad"),
+    [
+        ("shorter", "A river is a stream that flows to the sea.", LONG.output),
+        ("one sentence", "A river flows to the sea.", "A river flows. It ends in the sea."),
+        ("a list", "1. A river flows.\n2. It ends in the sea.", "* A river flows.\n* A river flows."),
+        ("simpler words", "Water that runs to the sea.", "A hydrological conveyance system."),
+    ],
+)
+def test_a_correction_is_only_taken_if_it_is_one(wish: str, good: str, bad: str) -> None:
+    [chosen] = [one for one in WISHES["correction"] if one.text.endswith((wish + ".", "in " + wish + "."))]
+    assert chosen.is_done(LONG.output, good, "") and not chosen.is_done(LONG.output, bad, "")
+
+
+def test_a_user_asks_about_whole_words_as_they_are_written() -> None:
+    talk = replace(FIRST, output="It doesn't flow through Barcelona, including its suburbs.")
+    words = {draw("follow up", talk, random.Random(seed)).word for seed in range(50)}
+    assert words == {"Barcelona", "through", "suburbs"} or words == {"Barcelona", "suburbs"}
+
+
+def test_a_user_names_the_word_and_an_example_is_a_sentence_with_it() -> None:
+    means, sentence = WISHES["follow up"][:2]
+    assert means.is_said("What does seldom mean?", FIRST, "seldom") and not means.is_said("Seldom?", FIRST, "seldom")
+    assert sentence.is_done("", "Sure: we seldom see rain.", "seldom") and not sentence.is_done(
+        "", "We see rain.", "seldom"
+    )
+    assert not sentence.is_done("", "Yes, seldom is a word for rarely.", "seldom")
 
 
 def test_every_kind_has_words_for_the_prompt() -> None:

@@ -1,0 +1,128 @@
+"""Does a talk leave a wish of its user to be wished for, does a message say it, and does an answer do it?
+
+The words that a message must hold are English: messages in other languages are let through.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from synth.checks.talk import is_personal, stem, telling
+from synth.records import Record
+from synth.tokens import unicode_tokens
+from synth.verify.ifeval import count_words
+from synth.verify.language import detect_language
+from synth.verify.sentences import split_sentences
+
+Fits = Callable[[Record], bool]  # (the talk) -> can that be wished for after its last answer?
+Said = Callable[[str, Record, str], bool]  # (the user's message, the talk before it, the word) -> does it say the wish?
+Done = Callable[[str, str, str], bool]  # (the last answer, the new one, the word) -> does it do what was wished?
+
+VAGUE = frozenset(
+    "next case another other second last same different example examples list something anything given means".split()
+)
+"""Words that tell nothing of what a talk is about."""
+_LONG_ANSWER = 25
+"""Words of an answer that can be made shorter, or a list."""
+_HARD_WORDS, _HARD_LETTERS = 12, 4.5
+"""An answer of so many words or more, of so many letters on average, can be put in simpler words."""
+_SHORTER = 0.8
+"""A shorter answer has at most this share of the words."""
+_ITEM = re.compile(r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]", re.M)
+_DATA = re.compile(r"[{}|=]|```")
+_ONE_ANSWER = re.compile(
+    r"\W*(?:what|which|who|when|where|how|is|are|does|do|calculate|compute|solve|count|find|identify|classify|convert"
+    r"|translate|determine|state|spell|name the)\b",
+    re.I,
+)
+_COLLECTS = re.compile(r"\b(?:name|list|give|suggest|example|examples|provide)\b", re.I)
+_EXPLAINS = re.compile(r"\W*(?:what|why|how|explain|describe|define|can you explain|could you explain|tell me)\b", re.I)
+_NO_SENTENCE = re.compile(r"\W*(?:yes|sure|certainly|of course)\b[^:]*$|\bis when\b|\bmeans\b|\brefers\b", re.I)
+"""What talks about a word instead of using it."""
+_MEANS = re.compile(r"\bmeans?\b", re.I)
+
+
+def _is_prose(talk: Record) -> bool:
+    return not _ITEM.search(talk.output) and not _DATA.search(talk.output)
+
+
+def is_long(talk: Record) -> bool:
+    return count_words(talk.output) >= _LONG_ANSWER and not _DATA.search(talk.output)
+
+
+def has_sentences(talk: Record) -> bool:
+    return _is_prose(talk) and len(split_sentences(talk.output)) > 1
+
+
+def has_parts(talk: Record) -> bool:
+    return is_long(talk) and _is_prose(talk)
+
+
+def _is_hard(talk: Record) -> bool:
+    return _is_prose(talk) and count_words(talk.output) >= _HARD_WORDS and _letters(talk.output) > _HARD_LETTERS
+
+
+def collects(talk: Record) -> bool:
+    return bool(_COLLECTS.search(talk.question))
+
+
+def has_one_answer(talk: Record) -> bool:
+    """Is it a task with one right answer, which may be asked of other things too?"""
+    return bool(_ONE_ANSWER.match(talk.question)) and not _MEANS.search(talk.question)
+
+
+def explains_something(talk: Record) -> bool:
+    return _is_hard(talk) and bool(_EXPLAINS.match(talk.question))
+
+
+def says(pattern: str) -> Said:
+    """Does an English message hold one of the words?"""
+    words = re.compile(pattern, re.I)
+    return lambda message, _talk, _word: detect_language(message) not in ("en", None) or bool(words.search(message))
+
+
+def names(message: str, _talk: Record, word: str) -> bool:
+    return stem(word.lower()) in {stem(one) for one in telling(message)}
+
+
+def names_and(pattern: str) -> Said:
+    is_said = says(pattern)
+    return lambda message, talk, word: names(message, talk, word) and is_said(message, talk, word)
+
+
+def names_a_case(message: str, talk: Record, _word: str) -> bool:
+    known = {word for turn in talk.messages() for word in telling(turn["content"])}
+    return bool(telling(message) - known - VAGUE)
+
+
+def is_shorter(last: str, answer: str, _word: str) -> bool:
+    return count_words(answer) <= _SHORTER * count_words(last)
+
+
+def is_one_sentence(_last: str, answer: str, _word: str) -> bool:
+    return len(split_sentences(answer)) == 1
+
+
+def is_list(_last: str, answer: str, _word: str) -> bool:
+    items = [line.strip(" -*•.0123456789)").lower() for line in answer.splitlines() if _ITEM.match(line)]
+    return len(items) == len(set(items)) > 1
+
+
+def _letters(text: str) -> float:
+    words = re.findall(r"[^\W\d_]+", text)
+    return sum(map(len, words)) / max(1, len(words))
+
+
+def is_simpler(last: str, answer: str, _word: str) -> bool:
+    return _letters(answer) < _letters(last)
+
+
+def answers(_last: str, answer: str, _word: str) -> bool:
+    return "?" not in answer and not is_personal(answer)
+
+
+def uses(_last: str, answer: str, word: str) -> bool:
+    """Is it a sentence with the word, and not about such sentences?"""
+    words = unicode_tokens(answer)
+    return word.lower() in words and "sentence" not in words and not _NO_SENTENCE.search(answer)
