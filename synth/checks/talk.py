@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from synth.checks.tasks import has_material
@@ -74,8 +74,10 @@ _PERSONAL = re.compile(
 """What asks about the assistant itself, which has no life."""
 _PERSON = re.compile(r"\W*(?:(?:yes|no|sure|ok|well)\W+)?(?:i|we|my|our)\b", re.I)
 _OPEN_QUESTION = re.compile(r"\W*(?:what|why|who|whom|whose|which|where|when|how)\b(?!.*\bor\b)", re.I | re.S)
-_OR_THE_SAME = re.compile(r"\b(\w{4,}) or \1\b", re.I)
-"""Small models explain a word as "a situation or situation"."""
+_SAME_TWICE = re.compile(
+    r"\b(\w{4,}) or \1\b|^\W*(?:the |an? )?([^.]{4,}?) (?:is|are|was|were|means?)\b[^.]* \2\W*$", re.I
+)
+"""Small models explain a word as "a situation or situation", and say that the chair is the chair."""
 _DEFINES = re.compile(
     r"\bwhat (?:does|do|is|are|means?) (?:an? |the )?\W?([^\W\d_]+)\W?(?: means?)?(?: in this context)?\?", re.I
 )
@@ -138,9 +140,9 @@ def answer_echo(text: str, talk: Record, language: str | None = None, may_copy: 
     if len(words) >= _SHORT and words in {_same(answer) for _, answer in talk.history}:
         return "assistant_repeats_answer"
     is_free = not may_copy and not _DATA.search(text)
-    if is_free and _is_copy(words, (answer for _, answer in talk.history)):
+    if is_free and copies(text, (answer for _, answer in talk.history)):
         return "assistant_copies"
-    if _is_circular(text, talk.question) or _OR_THE_SAME.search(text) or _names_itself(text, talk.question):
+    if _is_circular(text, talk.question) or _SAME_TWICE.search(text) or _names_itself(text, talk.question):
         return "circular_answer"
     if is_free and _says_nothing_new(text, talk):
         return "nothing_new"
@@ -162,6 +164,7 @@ def _told(text: str, question: str) -> set[str]:
     return {stem(word) for word in telling(text)} - {stem(word) for word in telling(question)}
 
 
+@lru_cache(50_000)
 def stem(word: str) -> str:
     return word if len(word) > _LONGEST else _stemmer().stem(singular(word))
 
@@ -173,9 +176,10 @@ def _stemmer() -> Any:
     return PorterStemmer()
 
 
-def _is_copy(words: tuple[str, ...], earlier: Iterable[str]) -> bool:
-    """Is it long, and do most of its words stand in runs that earlier answers have too?"""
-    known = {run for answer in earlier for run in ngrams(_same(answer), _RUN)}
+def copies(text: str, earlier: Iterable[str]) -> bool:
+    """Is a text long, and do most of its words stand in runs that earlier ones have too?"""
+    words = _same(text)
+    known = {run for other in earlier for run in ngrams(_same(other), _RUN)}
     starts = [n for n, run in enumerate(ngrams(words, _RUN)) if run in known]
     return len(words) >= _WHOLE and len({n + k for n in starts for k in range(_RUN)}) >= _COPIED * len(words)
 
@@ -200,10 +204,13 @@ def _lists(text: str) -> bool:
 
 
 def _asks_again(text: str, question: str) -> bool:
-    """Do nearly all words of a message stand in an earlier question in its order, or most of the telling ones?"""
+    """Do nearly all words of a message stand in an earlier question in its order, or most of the telling ones?
+
+    A text below the question is no part of what was asked: it may be asked about.
+    """
     from rapidfuzz.distance import LCSseq
 
-    words, others = _same(text), _same(question)
+    words, others = _same(text), _same(question.partition("\n\n")[0])
     if len(words) >= _SHORT and LCSseq.similarity(words, others) >= _SHARED * len(words):
         return True
     about = telling(text)
@@ -237,7 +244,7 @@ def _tells(text: str, said: Sequence[str]) -> bool:
     if any(mark in text for mark in _QUESTION_MARKS) or _CLOSES.search(text):
         return False
     own = _same(text)
-    if any(_alike(own, _same(answer)) > _START for answer in said[1::2]) or _is_copy(own, said[1::2]):
+    if any(_alike(own, _same(answer)) > _START for answer in said[1::2]) or copies(text, said[1::2]):
         return True
     words, known = set(own), {word for turn in said for word in _same(turn)}
     in_their_words = len(words) > 3 and len(words & known) >= _SHARED * len(words)

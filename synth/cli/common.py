@@ -13,7 +13,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -127,8 +127,9 @@ def _leave_stdout() -> None:
 
 
 def log(text: str) -> None:
-    """Words for the person at the terminal, on stderr."""
-    print(safe(text), file=sys.stderr, flush=True)
+    """Words for the person at the terminal, on stderr; nobody's where the terminal is gone, so that work goes on."""
+    with suppress(OSError):
+        print(safe(text), file=sys.stderr, flush=True)
 
 
 def read_told(path: Path, *, strict: bool, require_output: bool = True) -> Source:

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from synth.cli.common import log, safe
@@ -114,7 +114,8 @@ class Line:
         self._last = -PLAIN_EVERY_S if is_over else time.monotonic()
         end = "\n" if is_over or not self._is_terminal else ""
         shown = f"\r\x1b[K{text[: shutil.get_terminal_size().columns - 1]}" if self._is_terminal else text
-        print(shown, end=end, file=sys.stderr, flush=True)
+        with suppress(OSError):  # the terminal is gone: the work goes on
+            print(shown, end=end, file=sys.stderr, flush=True)
 
 
 def cells(stage: StageProgress, total: int | None) -> list[str]:

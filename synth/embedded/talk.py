@@ -13,10 +13,10 @@ from synth.embedded.task import domain_of, understand
 from synth.embedded.values import Unfit
 
 TRIES = 40
-LEADS = {"correction": "No, that is not what I meant. ", "deeper": "Now in more depth. ", "follow up": ""}
+LEADS = {"correction": "No, not that. ", "deeper": "In more depth: ", "change of topic": "Something else: "}
 THANKS, WELCOME = "Thank you, that is all.", "Gladly, until next time."
 UNCLEAR, AGAIN = "I did not get that. What is the result?", "Once more, the result is this:\n"
-LEAD = re.compile(rf"(?:{'|'.join(map(re.escape, filter(None, LEADS.values())))})?(?:One more\. |About \"[^\"]*\": )?")
+LEAD = re.compile(rf"(?:{'|'.join(map(re.escape, LEADS.values()))})?(?:One more\. |About \"[^\"]*\": )?")
 _ASKED = re.compile(r"message \(([\w ]+)\): the user (.*)")
 _TURN = re.compile(r"\n\n(?=(?:User|Assistant): )")
 
@@ -57,7 +57,7 @@ def user_turn(prompt: Prompt, draw: Draw, base: Wish) -> str:
     if kind in ("thanks", "unclear"):
         return THANKS if kind == "thanks" else UNCLEAR
     if kind == "change of topic":
-        return written(draw_task(draw, base))
+        return LEADS[kind] + written(draw_task(draw, base))
     asked, word = {text for role, text in said if role == "user"}, re.search(r'"([^"]+)"', wish)
     lead = LEADS.get(kind, "") + (f'About "{word[1]}": ' if word else "One more. " if "one more" in wish else "")
     for _ in range(TRIES if task and task.input else 0):

@@ -70,6 +70,8 @@ def test_a_user_who_points_to_what_does_not_follow_is_refused() -> None:
         ("Which one is longer, the Po or the Ebro?", "The longer one is the Ebro.", False),
         ("What does lacks mean?", "Lacks means to be short of or lacking in something.", True),
         ("What does challenge mean?", "A challenge is a situation or situation that needs effort.", True),
+        ("What is the director called?", "The managing director is the managing director.", True),
+        ("Who are the Patrons?", "The Patrons are a group of people known as the Patrons.", True),
         ("What is a museum?", "A museum keeps old things. A museum shows them.", False),
         ("What is 5 % of 100?", "5 % of 100 is 5.", False),
         ("Why do dogs bark?", "Because they want to warn us.", False),

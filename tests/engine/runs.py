@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import resource
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from commands import Command
+from commands import PLAIN, Command
 
 from synth.__main__ import main
 from synth.engine.ledger import LedgerReader
@@ -91,7 +92,19 @@ def on_a_small_disk() -> None:
     main()
 
 
-def kill_when(child: Command, server: FaultServer, requests: int, number: int = signal.SIGKILL) -> bool:
+def start_without_a_terminal(recipe: Path, run_dir: Path) -> subprocess.Popen[bytes]:
+    """`synth run` in an interpreter of its own whose stderr nobody reads any more."""
+    read, write = os.pipe()
+    os.close(read)
+    words = [sys.executable, "-m", "synth", "run", str(recipe), "--run", str(run_dir)]
+    child = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=write, env={**os.environ, **PLAIN, **KEY})
+    os.close(write)
+    return child
+
+
+def kill_when(
+    child: Command | subprocess.Popen[bytes], server: FaultServer, requests: int, number: int = signal.SIGKILL
+) -> bool:
     """Send a signal once the server has seen so many requests; whether the child was still running."""
     while child.poll() is None and server.stats().get("requests", 0) < requests:
         time.sleep(0.005)

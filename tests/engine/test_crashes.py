@@ -12,7 +12,18 @@ from pathlib import Path
 
 import pytest
 from commands import Command, fresh
-from runs import KEY, FaultServer, finish, kill_when, made, on_a_small_disk, run, start, write_recipe
+from runs import (
+    KEY,
+    FaultServer,
+    finish,
+    kill_when,
+    made,
+    on_a_small_disk,
+    run,
+    start,
+    start_without_a_terminal,
+    write_recipe,
+)
 
 from synth.engine.audit import ledger_problems
 from synth.engine.ledger import FILE_NAME, LedgerReader
@@ -96,6 +107,18 @@ def test_a_polite_stop_pays_nothing_twice(
     code, words = run(recipe, folder)
     assert code == 0 and "paid twice" not in words
     assert server.stats()["again"] == 0
+    assert made(folder) == undisturbed
+
+
+def test_a_run_whose_terminal_is_gone_goes_on_and_stops_politely_all_the_same(
+    server: FaultServer, undisturbed: dict[str, str], tmp_path: Path
+) -> None:
+    recipe, folder = write_recipe(tmp_path, server.url, concurrency=SLOTS), tmp_path / "run"
+    child = start_without_a_terminal(recipe, folder)
+    assert kill_when(child, server, 30, signal.SIGTERM)
+    assert child.wait() == 128 + signal.SIGTERM
+    assert maybe_paid_twice(folder) == 0
+    assert run(recipe, folder)[0] == 0
     assert made(folder) == undisturbed
 
 

@@ -17,6 +17,7 @@ from commands import synth
 from pydantic import ValidationError
 from scripted import Scripted, collect, whole
 
+from synth.checks.talk import user_echo
 from synth.embedded.answer import answer
 from synth.embedded.operations import OPERATIONS
 from synth.embedded.plan import prove
@@ -30,6 +31,7 @@ from synth.sources import read_records
 from synth.stages.converse import ConverseSettings, converse
 from synth.stages.converse.stage import TRIES
 from synth.stages.converse.wishes import KINDS, WISHES, draw
+from synth.verify.sentences import split_sentences
 
 FIRST = Record("Name a river.", "In Spain, please.", "The Ebro is a river in Spain.", "Be brief.")
 LONG = Record(
@@ -61,6 +63,8 @@ def saying(wish: str, question: str) -> str:
     """A question that says the wish: with its word, for one more, or for what is to be changed."""
     if "last answer again" in wish:
         return "Can you say that in one short sentence, as a simple list?"
+    if "changes the subject" in wish:
+        return f"On another subject: {question}"
     word = re.search(r'"(.+)"', wish)
     more = "Another one: " if "one more" in wish else ""
     return f"{more}{question.rstrip('?')}, and what would {word[1]} mean in a sentence?" if word else more + question
@@ -371,8 +375,8 @@ def test_what_the_user_wishes_is_drawn_for_each_turn_among_what_fits(kind: str, 
     tasks = [replace(LONG, instruction=f"{LONG.instruction} ({n})") for n in range(40)]
     model = by_side(asked, lambda n: answered(n))
     talks(tmp_path / "long", model, tasks, num_turns=1, shares={kind: 1})
-    wishes = {re.sub('".+"', '"{word}"', wish_of(request)) for request in model.requests if is_user_side(request)}
-    assert wishes == {wish.text for wish in WISHES[kind]}
+    wishes = {re.sub('".+"', '"{about}"', wish_of(request)) for request in model.requests if is_user_side(request)}
+    assert wishes == {wish.text for wish in WISHES[kind] if wish.of != "sentence"}
     short = by_side(asked, lambda n: answered(n))
     talk = talked(tmp_path / "short", short, num_turns=1, shares={"correction": 1})
     assert isinstance(talk, Record) and talk.meta["turns"] != ["correction"]  # seven words cannot be made shorter
@@ -389,22 +393,96 @@ def test_what_the_user_wishes_is_drawn_for_each_turn_among_what_fits(kind: str, 
 )
 def test_a_correction_is_only_taken_if_it_is_one(wish: str, good: str, bad: str) -> None:
     [chosen] = [one for one in WISHES["correction"] if one.text.endswith((wish + ".", "in " + wish + "."))]
-    assert chosen.is_done(LONG.output, good, "") and not chosen.is_done(LONG.output, bad, "")
+    again = Record("Again, please.", history=((LONG.question, LONG.output),))
+    assert chosen.is_done(again, good, "") and not chosen.is_done(again, bad, "")
 
 
 def test_a_user_asks_about_whole_words_as_they_are_written() -> None:
-    talk = replace(FIRST, output="It doesn't flow through Barcelona, including its suburbs.")
-    words = {draw("follow up", talk, random.Random(seed)).word for seed in range(50)}
-    assert words == {"Barcelona", "through", "suburbs"} or words == {"Barcelona", "suburbs"}
+    talk = replace(FIRST, output="It doesn't flow through Barcelona, including suburbs.")
+    words = {draw("follow up", talk, random.Random(seed)).about for seed in range(50)} - {""}
+    assert words == {"Barcelona"}
 
 
 def test_a_user_names_the_word_and_an_example_is_a_sentence_with_it() -> None:
     means, sentence = WISHES["follow up"][:2]
     assert means.is_said("What does seldom mean?", FIRST, "seldom") and not means.is_said("Seldom?", FIRST, "seldom")
-    assert sentence.is_done("", "Sure: we seldom see rain.", "seldom") and not sentence.is_done(
-        "", "We see rain.", "seldom"
+    assert sentence.is_done(FIRST, "Sure: we seldom see rain.", "seldom")
+    assert not sentence.is_done(FIRST, "We see rain.", "seldom")
+    assert not sentence.is_done(FIRST, "Yes, seldom is a word for rarely.", "seldom")
+
+
+NOTICE = (
+    "The library in Harbour Street is shut until the ninth of May, since the roof leaks. Books can be brought back to the "
+    "town hall, where a red box stands beside the stairs. Fines for these weeks are waived."
+)
+READ = Record("Sum this notice up.", NOTICE, "The library is shut until the ninth of May.")
+BOX = "Books can be brought back to the town hall, where a red box stands beside the stairs."
+WHERE = Record("Where do I bring books back?", history=((READ.question, READ.output),))
+
+
+def test_a_user_who_brought_a_text_asks_what_it_tells_and_nobody_has_said() -> None:
+    about = {draw(kind, READ, random.Random(seed)).about for kind in ("follow up", "deeper") for seed in range(20)}
+    assert about == set(split_sentences(NOTICE))
+    told = replace(READ, output=NOTICE)
+    assert draw("follow up", told, random.Random(0)).wish.of != "sentence"
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["Books can be brought back to the town hall?", "Is the box red?", "What is a tariff in trade?",
+     "Where in the town hall, beside the stairs, does the red box stand for books that are brought back?"],
+)  # fmt: skip
+def test_a_question_about_a_text_is_open_about_it_and_does_not_tell_the_answer(message: str) -> None:
+    [wish] = [one for one in WISHES["follow up"] if one.of == "sentence"]
+    assert wish.is_said(WHERE.question, READ, BOX) and not wish.is_said(message, READ, BOX)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["Until the ninth of May.", "In the red box, where fines are waived.", "To the town hall, or post them to the librarian at home.",
+     "You bring books back."],
+)  # fmt: skip
+def test_an_answer_about_a_text_says_what_a_sentence_of_it_says_and_nothing_else(wrong: str) -> None:
+    [wish] = [one for one in WISHES["deeper"] if one.of == "sentence"]
+    assert wish.is_done(WHERE, "In the red box at the town hall.", BOX) and not wish.is_done(WHERE, wrong, BOX)
+
+
+def test_an_answer_about_a_text_neither_gives_it_back_nor_says_what_is_done_with_a_thing() -> None:
+    [wish] = [one for one in WISHES["deeper"] if one.of == "sentence"]
+    whole_text = replace(WHERE, instruction="What does the notice say about books?")
+    assert not wish.is_done(whole_text, NOTICE, BOX)
+    box = replace(WHERE, instruction="What is the red box?")
+    assert not wish.is_done(box, "The red box stands beside the stairs.", BOX)
+    assert wish.is_done(
+        replace(WHERE, instruction="Where is the red box?"), "The red box stands beside the stairs.", BOX
     )
-    assert not sentence.is_done("", "Yes, seldom is a word for rarely.", "seldom")
+
+
+def test_what_was_not_understood_is_not_said_again() -> None:
+    [wish] = WISHES["unclear"]
+    unclear = Record("I don't get it.", history=((READ.question, READ.output),))
+    assert wish.is_done(unclear, "It is closed for some weeks.", "")
+    assert not wish.is_done(unclear, f"{READ.output} The roof leaks.", "") and not wish.is_done(unclear, NOTICE, "")
+
+
+@pytest.mark.parametrize(
+    ("said", "is_kept"), [("Can you make that shorter.", True), ("Could I have the picnic as a list.", False)]
+)
+def test_a_plain_message_is_no_echo_of_an_example(said: str, is_kept: bool, tmp_path: Path) -> None:
+    model = by_side(lambda n: said, lambda n: "A river flows to the sea.")
+    talk = talked(tmp_path, model, LONG, num_turns=1, shares={"correction": 1})
+    assert isinstance(talk, Record) is is_kept
+
+
+def test_the_subject_changes_once_and_the_text_is_left_then(tmp_path: Path) -> None:
+    kinds = turns_of(tmp_path, 40, num_turns=3, shares={"change of topic": 0.9, "follow up": 0.1})
+    assert max(turns.count("change of topic") for turns in kinds) == 1
+    assert draw("follow up", READ, random.Random(0), has_left=True).wish.of != "sentence"
+
+
+def test_a_question_in_words_of_the_text_does_not_repeat_the_question_above_it() -> None:
+    assert user_echo("When are fines for these weeks waived?", READ) is None
+    assert user_echo("Sum this notice up, please.", READ) == "user_repeats_question"
 
 
 def test_every_kind_has_words_for_the_prompt() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from synth.checks.talk import is_personal, stem, telling
+from synth.checks.talk import copies, is_personal, stem, telling
 from synth.records import Record
 from synth.tokens import unicode_tokens
 from synth.verify.ifeval import count_words
@@ -16,13 +16,18 @@ from synth.verify.language import detect_language
 from synth.verify.sentences import split_sentences
 
 Fits = Callable[[Record], bool]  # (the talk) -> can that be wished for after its last answer?
-Said = Callable[[str, Record, str], bool]  # (the user's message, the talk before it, the word) -> does it say the wish?
-Done = Callable[[str, str, str], bool]  # (the last answer, the new one, the word) -> does it do what was wished?
+Said = Callable[[str, Record, str], bool]  # (the user's message, the talk before it, what it is about) -> does it ask?
+Done = Callable[[Record, str, str], bool]  # (the talk with the message, its answer, what it is about) -> is it done?
 
 VAGUE = frozenset(
     "next case another other second last same different example examples list something anything given means".split()
 )
 """Words that tell nothing of what a talk is about."""
+PLAIN = frozenset(
+    "list points make say shorter short brief sentence single simpler simple simply words explain understand get don"
+    " again more another one example thanks thank need please help helps".split()
+)
+"""Words of a short message that anybody may write: it is no echo, also where an example of the prompt says the same."""
 _LONG_ANSWER = 25
 """Words of an answer that can be made shorter, or a list."""
 _HARD_WORDS, _HARD_LETTERS = 12, 4.5
@@ -86,9 +91,8 @@ def names(message: str, _talk: Record, word: str) -> bool:
     return stem(word.lower()) in {stem(one) for one in telling(message)}
 
 
-def names_and(pattern: str) -> Said:
-    is_said = says(pattern)
-    return lambda message, talk, word: names(message, talk, word) and is_said(message, talk, word)
+def both(one: Said, other: Said) -> Said:
+    return lambda message, talk, about: one(message, talk, about) and other(message, talk, about)
 
 
 def names_a_case(message: str, talk: Record, _word: str) -> bool:
@@ -96,15 +100,19 @@ def names_a_case(message: str, talk: Record, _word: str) -> bool:
     return bool(telling(message) - known - VAGUE)
 
 
-def is_shorter(last: str, answer: str, _word: str) -> bool:
-    return count_words(answer) <= _SHORTER * count_words(last)
+def _last(asked: Record) -> str:
+    return asked.history[-1][1]
 
 
-def is_one_sentence(_last: str, answer: str, _word: str) -> bool:
+def is_shorter(asked: Record, answer: str, _word: str) -> bool:
+    return count_words(answer) <= _SHORTER * count_words(_last(asked))
+
+
+def is_one_sentence(_asked: Record, answer: str, _word: str) -> bool:
     return len(split_sentences(answer)) == 1
 
 
-def is_list(_last: str, answer: str, _word: str) -> bool:
+def is_list(_asked: Record, answer: str, _word: str) -> bool:
     items = [line.strip(" -*•.0123456789)").lower() for line in answer.splitlines() if _ITEM.match(line)]
     return len(items) == len(set(items)) > 1
 
@@ -114,15 +122,18 @@ def _letters(text: str) -> float:
     return sum(map(len, words)) / max(1, len(words))
 
 
-def is_simpler(last: str, answer: str, _word: str) -> bool:
-    return _letters(answer) < _letters(last)
+def is_simpler(asked: Record, answer: str, _word: str) -> bool:
+    """Has it shorter words than the last answer, and is it no copy of a text that the user brought?"""
+    return _letters(answer) < _letters(_last(asked)) and not copies(answer, (asked.history[0][0],))
 
 
-def answers(_last: str, answer: str, _word: str) -> bool:
-    return "?" not in answer and not is_personal(answer)
+def explains_anew(asked: Record, answer: str, _word: str) -> bool:
+    """Does it answer, neither begin with what was not understood nor give back a text that the user brought?"""
+    is_same = split_sentences(answer)[:1] == split_sentences(_last(asked))[:1]
+    return not is_same and "?" not in answer and not is_personal(answer) and not copies(answer, (asked.history[0][0],))
 
 
-def uses(_last: str, answer: str, word: str) -> bool:
+def uses(_asked: Record, answer: str, word: str) -> bool:
     """Is it a sentence with the word, and not about such sentences?"""
     words = unicode_tokens(answer)
     return word.lower() in words and "sentence" not in words and not _NO_SENTENCE.search(answer)

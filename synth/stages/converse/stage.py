@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 from synth.checks.echo import MIN_WORDS, Echo
-from synth.checks.talk import agreement, answer_echo, drifts, is_personal, user_echo
+from synth.checks.talk import agreement, answer_echo, drifts, is_personal, telling, user_echo
 from synth.engine.forecast import ANSWER_TOKENS, Flow
 from synth.engine.run import Ask, Engine
 from synth.errors import RequestRefused
@@ -21,6 +21,7 @@ from synth.prompts import Prompt, render, version
 from synth.prompts.answering import answering
 from synth.records import Record, Rejection, digest
 from synth.sources.languages import check_code, language_name
+from synth.stages.converse.conditions import PLAIN
 from synth.stages.converse.wishes import KINDS, LAST, SHARES, TOPIC, WISHES, Drawn, draw, examples
 from synth.stages.stage import Stage, each_record
 
@@ -143,7 +144,7 @@ class Conversing:
         done: list[str] = []
         try:
             for kind in kinds:
-                talk, was = await self._further(talk, kind, persona, ask, rng)
+                talk, was = await self._further(talk, kind, persona, ask, rng, TOPIC in done)
                 done.append(was)
                 why = "user_ended" if kind == LAST else why
         except Ended as reason:
@@ -159,22 +160,26 @@ class Conversing:
         return [talk]
 
     def _drawn(self, rng: random.Random) -> list[str]:
-        """What the user does in each turn; thanks come last, and not too early."""
-        shares = [self.settings.shares.get(kind, 0.0) for kind in KINDS]
-        others = [share if kind != LAST else 0.0 for kind, share in zip(KINDS, shares, strict=True)]
+        """What the user does in each turn; thanks come last, and not too early. The subject changes once at most."""
         drawn: list[str] = []
         while len(drawn) < self.settings.num_turns and LAST not in drawn:
-            may_end = len(drawn) + 1 >= self.settings.min_turns and drawn
-            drawn += rng.choices(KINDS, shares if may_end else others)
+            shares = self.settings.shares.copy()
+            if not drawn or len(drawn) + 1 < self.settings.min_turns:
+                shares[LAST] = 0
+            if TOPIC in drawn and any(share for kind, share in shares.items() if kind not in (TOPIC, LAST)):
+                shares[TOPIC] = 0
+            drawn += rng.choices(KINDS, [shares.get(kind, 0) for kind in KINDS])
         return drawn
 
-    async def _further(self, talk: Record, kind: str, persona: str, ask: Ask, rng: random.Random) -> tuple[Record, str]:
+    async def _further(
+        self, talk: Record, kind: str, persona: str, ask: Ask, rng: random.Random, has_left: bool
+    ) -> tuple[Record, str]:
         """The talk with one more exchange, and what its user did. Raises Ended, also with the last try's fault."""
         if _size(talk) > self.settings.max_tokens:
             raise Ended("max_tokens")
         fault = ""
         for number in range(TRIES):
-            drawn = draw(kind, talk, rng)
+            drawn = draw(kind, talk, rng, has_left)
             try:
                 asked = await self._asked(talk, drawn, persona, ask, number)
                 return await self._answered(talk, asked, drawn, ask, number), drawn.kind
@@ -191,7 +196,9 @@ class Conversing:
             raise Ended("user_ended")
         echo = Echo(prompt.messages, (_so_far(talk),))
         repeats = echo.find(said, 3) or any(echo.find(line, MIN_WORDS) for line in said.splitlines())
-        if repeats or said.count("```") % 2 or (drawn.kind != TOPIC and drifts(said, talk, SHOWN)):
+        if repeats and not telling(said) <= PLAIN:
+            raise Fault("prompt_echo")
+        if said.count("```") % 2 or (drawn.kind != TOPIC and drifts(said, talk, SHOWN)):
             raise Fault("prompt_echo")
         if fault := user_echo(said, talk, settings.language):
             raise Fault(fault)
@@ -213,7 +220,7 @@ class Conversing:
             raise Fault(fault)
         if drawn.wish.is_open and is_personal(answer) and not is_personal(talk.output):
             raise Fault("assistant_is_personal")
-        if not drawn.is_done(talk.output, answer):
+        if not drawn.is_done(asked, answer):
             raise Fault("not_done")
         if drawn.wish.is_open:
             asked = await self._repeated(asked, answer, ask, number)

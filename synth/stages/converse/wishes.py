@@ -14,8 +14,9 @@ from synth.stages.converse.conditions import (
     Done,
     Fits,
     Said,
-    answers,
+    both,
     collects,
+    explains_anew,
     explains_something,
     has_one_answer,
     has_parts,
@@ -27,17 +28,23 @@ from synth.stages.converse.conditions import (
     is_simpler,
     names,
     names_a_case,
-    names_and,
     says,
     uses,
 )
+from synth.stages.converse.texts import asks_about, stands_there, untold
 
 LAST, TOPIC = "thanks", "change of topic"
 _NUM_WORDS = 6
 """Of so many of the longest telling words of an answer the one is drawn that the user asks about."""
-_SHORTEST_WORD = 5
+_SHORTEST_WORD = 8
+"""Letters of a word that a user may not know."""
 _WORD = re.compile(r"(?<!['’])\b[^\W\d_]+\b(?!['’])")
 """A whole word: neither the "doesn" nor the "t" of "doesn't"."""
+_TURNS = (
+    r"\b(?:(?:another|different|new|other) (?:subject|topic|question|thing|matter)|something (?:else|different)"
+    r"|by the way|unrelated|change (?:of|the) (?:subject|topic)|moving on)\b"
+)
+"""How a user says that the subject changes."""
 _VERBAL = ("ing", "ed")
 """Endings of words that a user seldom asks the meaning of: having, reminding, provided."""
 
@@ -46,17 +53,19 @@ _VERBAL = ("ing", "ed")
 class Wish:
     """One thing that the user may want.
 
-    `text` ends the sentence "The user ..."; {word} stands for a word of the last answer, {domain} for a domain of life.
-    `question`, `answer`, `message`: an example, with `word` in the place of the word. `fits` tells whether a talk
-    leaves it to be wished for, `is_said` whether a message says it, `is_done` whether an answer does it. `is_open`: the
-    answer tells of the world, so that further draws can be compared with it. `may_copy`: it may repeat the last one.
+    `text` ends the sentence "The user ..."; {about} stands for what is drawn `of` the talk: a word of the last answer,
+    a sentence of the text that the user brought, or a domain of life. `question`, `answer`, `message`: an example, with
+    `about`. `fits` tells whether a talk leaves it to be wished for, `is_said` whether a message says it, `is_done`
+    whether an answer does it. `is_open`: the answer tells of the world, so that further draws can be compared with it.
+    `may_copy`: it may repeat the last one.
     """
 
     text: str
     question: str
     answer: str
     message: str
-    word: str = ""
+    about: str = ""
+    of: str = ""
     fits: Fits = lambda _talk: True
     is_said: Said = lambda _message, _talk, _word: True
     is_done: Done = lambda _last, _answer, _word: True
@@ -66,46 +75,53 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A wish of one kind, about one word of the last answer or one domain of life."""
+    """A wish of one kind, about something drawn."""
 
     kind: str
     wish: Wish
-    word: str
-    domain: str
+    about: str
 
     @property
     def text(self) -> str:
         """The wish as the prompt words it."""
-        return self.wish.text.format(word=self.word, domain=self.domain)
+        return self.wish.text.format(about=self.about)
 
     def is_said(self, message: str, talk: Record) -> bool:
         """Does a user's message after `talk` say it?"""
-        return self.wish.is_said(message, talk, self.word)
+        return self.wish.is_said(message, talk, self.about)
 
-    def is_done(self, last: str, answer: str) -> bool:
-        """Does an answer do it to the last one?"""
-        return self.wish.is_done(last, answer, self.word)
+    def is_done(self, asked: Record, answer: str) -> bool:
+        """Does an answer to the question of `asked` do it?"""
+        return self.wish.is_done(asked, answer, self.about)
 
 
+_ASKS_THE_TEXT = Wish(
+    'asks a question about the text of the first message. This sentence of it is the answer: "{about}"',
+    "When can beginners swim?\n\nThe pool in Mill Lane is open to beginners on Mondays from six to eight. Bring a cap "
+    "and a padlock for the locker. Children under ten need an adult in the water with them.",
+    "On Mondays from six to eight.", "What do I have to bring?", "Bring a cap and a padlock for the locker.",
+    "sentence", is_said=asks_about, is_done=stands_there,
+)  # fmt: skip
 WISHES: dict[str, tuple[Wish, ...]] = {
     "follow up": (
-        Wish('asks what "{word}" means.', "Name a herb that grows in shade.",
-             "Mint, which is a perennial, grows in shade.", "What is a perennial?", "perennial",
-             is_said=names_and(r"\b(?:mean\w*|what|explain|define)\b")),
-        Wish('asks for a sentence with "{word}" in it.', "Give me another word for rarely.", "Seldom means the same.",
-             "Can you use seldom in a sentence?", "seldom",
-             is_said=names_and(r"\b(?:sentence|example)\b"), is_done=uses, is_open=False),
+        Wish('asks what "{about}" means.', "Name a herb that grows in shade.",
+             "Mint, which is a perennial, grows in shade.", "What is a perennial?", "perennial", "word",
+             is_said=both(names, says(r"\b(?:mean\w*|what|explain|define)\b"))),
+        Wish('asks for a sentence with "{about}" in it.', "Give me another word for rarely.", "Seldom means the same.",
+             "Can you use seldom in a sentence?", "seldom", "word",
+             is_said=both(names, says(r"\b(?:sentence|example)\b")), is_done=uses, is_open=False),
         Wish("asks for one more of the same kind.", "Name a herb that grows in shade.", "Mint grows well in shade.",
              "Can you name another one?", fits=collects, is_said=says(r"\b(?:one more|more|another|other|else)\b")),
         Wish("asks the same for another case, which the user names.", "How do I write 3/4 as a percentage?",
              "Divide 3 by 4 and multiply by 100: 75 %.", "And 5/8?", fits=has_one_answer, is_said=names_a_case,
              may_copy=True),
+        _ASKS_THE_TEXT,
     ),
     "correction": (
         Wish("asks for the last answer again, but shorter.", "What does a notary do?",
              "A notary checks who signs a paper, watches the signing and confirms both with a seal, so that courts "
              "trust it and nobody can say later that the name is not theirs.",
-             "That is too long for my slide. Can you make it shorter?", fits=is_long,
+             "Can you make that shorter?", fits=is_long,
              is_said=says(r"\b(?:short\w*|brief\w*|fewer|long|words|concise\w*|sum)\b"), is_done=is_shorter,
              is_open=False, may_copy=True),
         Wish("asks for the last answer again, in one sentence.", "How do tides come about?",
@@ -118,25 +134,27 @@ WISHES: dict[str, tuple[Wish, ...]] = {
              is_done=is_list, is_open=False, may_copy=True),
         Wish("asks for the last answer again, in simpler words.", "What is inflation?",
              "Inflation denotes a sustained increase in the general level of prices.",
-             "Please say that so that my ten-year-old understands it.", fits=explains_something,
+             "Can you say that in simpler words?", fits=explains_something,
              is_said=says(r"\b(?:simpl\w+|eas\w+|plain\w*|understand\w*|child\w*)\b"), is_done=is_simpler,
              is_open=False, may_copy=True),
     ),
     "deeper": (
         Wish("asks for more about one point of the last answer.", "What did the Romans use lead for?",
              "They made water pipes of it, and cups.", "Did the cups make people ill?"),
-        Wish('asks for more about "{word}".', "Name the planets between the sun and Mars.",
-             "Mercury, Venus and Earth.", "How hot does it get on Venus?", "Venus", is_said=names),
+        Wish('asks for more about "{about}".', "Name the planets between the sun and Mars.",
+             "Mercury, Venus and Earth.", "How hot does it get on Venus?", "Venus", "word", is_said=names),
+        _ASKS_THE_TEXT,
     ),
     TOPIC: (
-        Wish("changes the subject and asks what something is, to do with {domain}.", "Convert 3 miles to kilometres.",
-             "3 miles are about 4.83 kilometres.", "OK. And what is a roux?", "school kitchen",
-             is_said=names_a_case),
+        Wish("changes the subject, says so, and asks what something is, to do with {about}.",
+             "Convert 3 miles to kilometres.", "3 miles are about 4.83 kilometres.",
+             "Thanks. On another subject: what is a roux?", "school kitchen", "domain",
+             is_said=both(says(_TURNS), names_a_case)),
     ),
     "unclear": (
         Wish("did not understand the last answer and says so.", "What is a lease?",
              "You use a thing for a monthly fee and give it back at its residual value.",
-             "Residual what? I don't get it.", is_open=False, is_done=answers),
+             "Residual what? I don't get it.", is_open=False, is_done=explains_anew),
     ),
     LAST: (
         Wish("says thanks and asks nothing more.", "How long do I boil a soft egg?",
@@ -148,8 +166,24 @@ KINDS = tuple(WISHES)
 SHARES = {"follow up": 0.35, "correction": 0.25, "deeper": 0.15, TOPIC: 0.1, "unclear": 0.05, LAST: 0.1}
 
 
-def draw(kind: str, talk: Record, rng: random.Random) -> Drawn:
-    """One wish of the kind that fits the last answer of `talk`, or any that fits."""
+def draw(kind: str, talk: Record, rng: random.Random, has_left: bool = False) -> Drawn:
+    """One wish of the kind that fits the last answer of `talk`, or any that fits.
+
+    A user who brought a text asks about it while it tells anything new. `has_left`: the user has changed the subject.
+    """
+    sentences = [] if has_left else untold(talk)
+    found = {"": [""], "word": _words(talk), "sentence": sentences, "domain": DOMAINS}
+    fitting = [
+        (name, wish) for name in (kind, *KINDS[:3]) for wish in WISHES[name] if wish.fits(talk) and found[wish.of]
+    ]
+    fitting = [one for one in fitting if one[0] == kind] or fitting
+    fitting = [one for one in fitting if one[1].of == "sentence"] or fitting
+    name, wish = rng.choice(fitting)
+    return Drawn(name, wish, rng.choice(found[wish.of]))
+
+
+def _words(talk: Record) -> list[str]:
+    """The longest telling words of the last answer that no question has, as they are written."""
     written = {one.lower(): one for one in _WORD.findall(talk.output)}
     asked = {word for turn in talk.messages() if turn["role"] == "user" for word in telling(turn["content"])}
     words = [
@@ -157,28 +191,18 @@ def draw(kind: str, talk: Record, rng: random.Random) -> Drawn:
         for word in telling(talk.output) - asked - VAGUE
         if word in written and len(word) >= _SHORTEST_WORD and not word.endswith(_VERBAL)
     ]
-    words = sorted(words, key=lambda word: (-len(word), word))[:_NUM_WORDS]
-    fitting = [
-        (name, wish)
-        for name in (kind, *KINDS[:3])
-        for wish in WISHES[name]
-        if wish.fits(talk) and (words or "{word}" not in wish.text)
-    ]
-    fitting = [one for one in fitting if one[0] == kind] or fitting
-    name, wish = rng.choice(fitting)
-    word = rng.choice(words or [""])
-    return Drawn(name, wish, written.get(word, ""), rng.choice(DOMAINS))
+    return [written[word] for word in sorted(words, key=lambda word: (-len(word), word))[:_NUM_WORDS]]
 
 
 def examples() -> list[dict[str, str]]:
-    """All wishes as examples, for a prompt."""
+    """All wishes as examples, for a prompt; what is wished most often comes last."""
     return [
         {
             "kind": kind,
-            "wish": wish.text.format(word=wish.word, domain=wish.word),
+            "wish": wish.text.format(about=wish.about),
             "so_far": f"User: {wish.question}\n\nAssistant: {wish.answer}",
             "message": wish.message,
         }
-        for kind, wishes in WISHES.items()
+        for kind, wishes in reversed(WISHES.items())
         for wish in wishes
     ]
