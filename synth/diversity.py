@@ -11,7 +11,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+
+from synth.word_forms import BE, singular, verb_forms
 
 ENGINE = "lite"
 MAX_CHARS = 600
@@ -22,76 +23,11 @@ def _list(words: str) -> list[str]:
     return words.split()
 
 
-_VERBS = _list(
-    "abbreviate accept access achieve act adapt add address adjust advance advise agree align allow alphabetise "
-    "alphabetize alter analyse analyze animate annotate announce answer anticipate append apply appraise approximate "
-    "argue arrange articulate ask assemble assess assign assist assume attach attempt attend audit author "
-    "auto-complete avoid award balance base begin believe bold brainstorm break bring build buy calculate call "
-    "capitalise capitalize caption care carry cast catch categorise categorize cause celebrate change characterise "
-    "characterize chart check choose circle cite claim clarify classify clean clear close cluster code collect color "
-    "colour combine come comment compare compile complain complete compose compress compute concatenate conclude "
-    "condense conduct configure connect consider construct consult contain continue contrast contribute convert "
-    "convey convince cook copy correct count cover craft create critique crop customise customize cut date deal "
-    "debate debug decide decipher declare decode decompose decrypt deduce deduplicate define delete deliver "
-    "demonstrate depict derive describe design detail detect determine develop devise diagnose diagram differentiate "
-    "discover discuss display distinguish divide do document draft draw drive drop earn eat edit elaborate eliminate "
-    "embed emphasise emphasize enact encode encourage encrypt end enhance enjoy ensure enter enumerate establish "
-    "estimate evaluate examine execute exemplify expand expect explain explore express extend extract factor fetch "
-    "figure fill filter finalise finalize find finish fit fix flag flip focus follow forecast form format formulate "
-    "gather generalise generalize generate get give go grade graph greet group grow guess guide handle happen have "
-    "help highlight hold hypothesise hypothesize identify illustrate imagine imitate implement improve include "
-    "incorporate increase indicate infer inform insert inspect install integrate interpret interview introduce invent "
-    "inverse invert investigate invite isolate italicise italicize join judge justify keep know label lead learn "
-    "leave lengthen let lighten link list live load locate look lose love make manage map mark match mean measure "
-    "meet melt mention merge mimic minimise minimize mix model modernise modernize modify monitor move multiply name "
-    "narrate need negate negotiate normalise normalize note notice number observe obtain offer omit open optimise "
-    "optimize order organise organize outline output overwrite paint pair paraphrase parse partition pass perform "
-    "persuade phrase pick pinpoint pivot place plan plant play plot point portray pose practice practise predict "
-    "prefer prepare present pretend prevent print prioritise prioritize process produce program promote prompt "
-    "proofread propose protect prove provide pull punctuate purchase push put quantify query question quote raise "
-    "randomise randomize rank rate reach react read rearrange reason recall recast receive recite recognise recognize "
-    "recommend recompose reconstruct record recount redact redesign redraft reduce reduplicate refactor refer refine "
-    "reflect reformat reformulate reframe refuse refute rehearse reimagine relate remember remind remove rename "
-    "render reorder reorganise reorganize repair repeat rephrase replace reply report represent research reserve "
-    "reshape resolve respond restate restore restructure retell retrieve return reverse review revise reword rewrite "
-    "rhyme role-play roleplay rotate round run save say scan schedule score scrape search see segment select sell "
-    "send separate sequence serve set share shift shorten show shuffle sign simplify simulate sing sketch sleep slice "
-    "solve sort speak specify speculate spell split spot stage standardise standardize start state stop structure "
-    "study submit substitute subtract suggest sum summarise summarize supply support suppose surprise survive swap "
-    "synthesise synthesize tabulate tag take talk teach tell test thank think tidy time title tokenise tokenize trace "
-    "track train transcribe transform translate transpose treat trim try turn type uncover underline understand "
-    "unscramble update use utilise utilize validate verbalise verbalize verify view visualise visualize vote wait "
-    "walk warn wash watch wear weigh welcome win wish wonder word work write"
-)
-
-_IRREGULAR = {
-    "break": "broke broken", "bring": "brought", "build": "built", "buy": "bought", "catch": "caught",
-    "choose": "chose chosen", "come": "came", "cut": "cutting", "do": "did done does", "draw": "drew drawn",
-    "drive": "drove driven", "eat": "ate eaten", "find": "found", "get": "got gotten getting", "give": "gave given",
-    "go": "went gone goes", "grow": "grew grown", "have": "had has", "hold": "held", "keep": "kept",
-    "know": "knew known", "lead": "led", "learn": "learnt", "leave": "left", "lose": "lost", "make": "made",
-    "mean": "meant", "meet": "met", "pay": "paid", "put": "putting", "read": "reading", "run": "ran running",
-    "say": "said", "see": "saw seen", "sell": "sold", "send": "sent", "set": "setting", "show": "shown",
-    "sing": "sang sung", "speak": "spoke spoken", "take": "took taken", "teach": "taught", "tell": "told",
-    "think": "thought", "understand": "understood", "wear": "wore worn", "win": "won winning",
-    "write": "wrote written",
-}  # fmt: skip
-_NOUNS = {
-    "men": "man", "women": "woman", "children": "child", "mice": "mouse", "feet": "foot", "teeth": "tooth",
-    "lives": "life", "knives": "knife", "wives": "wife", "leaves": "leaf", "halves": "half", "shelves": "shelf",
-    "wolves": "wolf", "criteria": "criterion", "phenomena": "phenomenon", "analyses": "analysis",
-    "hypotheses": "hypothesis", "theses": "thesis", "syntheses": "synthesis", "indices": "index",
-    "vertices": "vertex", "matrices": "matrix", "movies": "movie", "cookies": "cookie", "calories": "calorie",
-    "axes": "axis", "shoes": "shoe", "quizzes": "quiz",
-}  # fmt: skip
-_UNCHANGED = set(_list("series species news mathematics physics economics politics ethics lens gas canvas"))
-
 _WEAK = {"suppose", "assume", "imagine", "consider", "let"}
 _FILLERS = set(
     _list("please kindly now then next first firstly second finally also just simply and or so lastly briefly")
 )
 _FILLERS |= set(_list("carefully okay ok hi hello instead again quickly only"))
-_BE = {"is", "are", "was", "were", "am", "'s", "be"}
 _DO = {"do", "does", "did", "don't", "doesn't"}
 _MODALS = {"can", "could", "would", "will", "should", "shall", "may", "might", "must"}
 _QUESTION = {"what", "which", "who", "whom", "whose", "when", "where", "why", "how"}
@@ -107,7 +43,7 @@ _PREPOSITIONS = set(
         "than through to toward towards under until upon via with within without"
     )
 )
-_STOPS = _PREPOSITIONS | _QUESTION | _MODALS | _BE | _DO | _SUBJECTS | _PARTICLES
+_STOPS = _PREPOSITIONS | _QUESTION | _MODALS | BE | _DO | _SUBJECTS | _PARTICLES
 _STOPS |= set(_list("and or but nor if whether while because so such that given using if then here there"))
 _POSTMODIFIERS = set(
     _list(
@@ -121,39 +57,6 @@ _GIVERS = {"give", "tell", "show", "teach", "send", "write", "offer", "ask", "ma
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _CLAUSE = re.compile(r"[,;:()\u2013\u2014]|\s-+\s|[.!?]+(?:\s|$)")
 _WORD = re.compile(r"\"|[\u201c\u201d]|[a-z]+(?:[-'][a-z]+)*|\d[\w.,/]*", re.IGNORECASE)
-
-
-@cache
-def _forms() -> dict[str, str]:
-    """Every form of every verb of the list -> its base form; a base form wins over another verb's past."""
-    table: dict[str, str] = {}
-    for base in _VERBS:
-        for form in (*_regular_forms(base), *_IRREGULAR.get(base, "").split()):
-            table.setdefault(form, base)
-    return table | {base: base for base in _VERBS} | dict.fromkeys(_BE, "be")
-
-
-def _regular_forms(base: str) -> tuple[str, ...]:
-    """Third person, past and -ing of a regular verb, with the doubled consonant where it might be written so."""
-    if base.endswith("e"):
-        return base + "s", base + "d", base[:-1] + "ing"
-    if base.endswith("y") and base[-2] not in "aeiou":
-        return base[:-1] + "ies", base[:-1] + "ied", base + "ing"
-    third = base + ("es" if base.endswith(("s", "x", "z", "ch", "sh")) else "s")
-    return third, base + "ed", base + "ing", base + base[-1] + "ed", base + base[-1] + "ing"
-
-
-def singular(noun: str) -> str:
-    """The dictionary form of an English noun, by its ending."""
-    if noun in _NOUNS or noun in _UNCHANGED:
-        return _NOUNS.get(noun, noun)
-    if noun.endswith("ies") and len(noun) > 4:
-        return noun[:-3] + "y"
-    if noun.endswith(("sses", "shes", "ches", "xes", "zes")):
-        return noun[:-2]
-    if noun.endswith("s") and not noun.endswith(("ss", "us", "is", "'s")) and len(noun) > 3:
-        return noun[:-1]
-    return noun
 
 
 def verb_noun(instruction: str) -> tuple[str | None, str | None]:
@@ -190,14 +93,14 @@ def orders(text: str) -> bool:
     clauses = [_words(part) for sentence in _SENTENCE.split(text) for part in _CLAUSE.split(sentence)]
     objects = _DETERMINERS | _OBJECT_PRONOUNS | _NUMBERS | _PREPOSITIONS | _QUESTION | {"it"}
     return any(
-        len(words) > 1 and _forms().get(words[0]) == words[0] and (words[1] in objects or not words[1][0].isalpha())
+        len(words) > 1 and verb_forms().get(words[0]) == words[0] and (words[1] in objects or not words[1][0].isalpha())
         for words in clauses
     )
 
 
 def _orders(words: list[str]) -> bool:
     """Does a clause begin like an order or a question, also with a verb that is not in the list: "file the marks"?"""
-    while len(words) > 1 and words[0].endswith("ly") and words[0] not in _forms():
+    while len(words) > 1 and words[0].endswith("ly") and words[0] not in verb_forms():
         words = words[1:]
     if words[:2] in (["tell", "of"], ["think", "of"], ["speak", "of"]) or _request(words) is not None:
         return True
@@ -217,7 +120,7 @@ def _words(clause: str) -> list[str]:
 def _unhyphenated(word: str) -> str:
     """ "re-write" as "rewrite", where that is a verb of the list."""
     joined = word.replace("-", "", 1)
-    return joined if word.startswith("re-") and joined in _forms() else word
+    return joined if word.startswith("re-") and joined in verb_forms() else word
 
 
 def _request(words: list[str]) -> tuple[str, str | None] | None:
@@ -226,20 +129,20 @@ def _request(words: list[str]) -> tuple[str, str | None] | None:
         return None
     at = _imperative(words)
     if at is None:
-        at = _question(words) if words[0] in _QUESTION | _BE | _DO | _MODALS or words[0] in _PREPOSITIONS else None
+        at = _question(words) if words[0] in _QUESTION | BE | _DO | _MODALS or words[0] in _PREPOSITIONS else None
     if at is None:
         at = _wanted(words)
     if at is None:
         return None
-    verb = _forms()[words[at]]
+    verb = verb_forms()[words[at]]
     return verb, None if verb == "be" else _object(verb, words[at + 1 :])
 
 
 def _imperative(words: list[str]) -> int | None:
     """The place of a verb that opens the clause as an order."""
-    if words[0] == "let's" and len(words) > 1 and words[1] in _forms():
+    if words[0] == "let's" and len(words) > 1 and words[1] in verb_forms():
         return 1
-    if words[0] in _DO or _forms().get(words[0]) != words[0] or words[0] in _BE:
+    if words[0] in _DO or verb_forms().get(words[0]) != words[0] or words[0] in BE:
         return (
             0 if words[0] == "do" and len(words) > 1 and words[1] in _DETERMINERS and not _has_base(words[2:]) else None
         )
@@ -249,7 +152,7 @@ def _imperative(words: list[str]) -> int | None:
 
 
 def _has_base(words: list[str]) -> bool:
-    return any(_forms().get(word) == word for word in words)
+    return any(verb_forms().get(word) == word for word in words)
 
 
 def _question(words: list[str]) -> int | None:
@@ -258,12 +161,12 @@ def _question(words: list[str]) -> int | None:
     start = starts[0] if starts else 0
     if (starts and start > 2) or (not starts and words[0] in _PREPOSITIONS):
         return None
-    forms = _forms()
+    forms = verb_forms()
     for at in range(start, len(words)):
         word = words[at]
         if word in _DO | _MODALS:
             return _after_subject(words, at + 1)
-        if word in _BE:
+        if word in BE:
             doing = [
                 i for i in range(at + 1, min(at + 4, len(words))) if words[i].endswith("ing") and words[i] in forms
             ]
@@ -276,14 +179,14 @@ def _question(words: list[str]) -> int | None:
 def _after_subject(words: list[str], start: int) -> int | None:
     """The base verb after "do you", "should a beginner", ...: the first that does not follow a determiner."""
     for at in range(start, len(words)):
-        if words[at] == "be" or (_forms().get(words[at]) == words[at] and words[at - 1] not in _DETERMINERS):
+        if words[at] == "be" or (verb_forms().get(words[at]) == words[at] and words[at - 1] not in _DETERMINERS):
             return at
     return None
 
 
 def _wanted(words: list[str]) -> int | None:
     """The verb of "I would like you to ...", "your task is to ...", "you need to ...", "can you ..."."""
-    forms = _forms()
+    forms = verb_forms()
     for at in range(1, len(words)):
         if forms.get(words[at]) != words[at]:
             continue
@@ -306,7 +209,7 @@ def _object(verb: str, rest: list[str]) -> str | None:
         rest[at] in _PARTICLES or rest[at] in _OBJECT_PRONOUNS or rest[at] in _FILLERS - {"and", "or"}
     ):
         at += 1
-    if at == 0 and len(rest) > 1 and rest[0] in {"and", "or"} and _forms().get(rest[1]) == rest[1]:
+    if at == 0 and len(rest) > 1 and rest[0] in {"and", "or"} and verb_forms().get(rest[1]) == rest[1]:
         at = 2  # "compare and contrast the two plans"
     if at < len(rest) and verb in {"come", "fill"} and rest[at] in {"with", "in"}:
         at += 1
@@ -353,7 +256,7 @@ def _any_verb(sentences: list[str]) -> tuple[str | None, str | None]:
         for part in _CLAUSE.split(sentence):
             words = _words(part)
             for at, word in enumerate(words):
-                verb = _forms().get(word)
+                verb = verb_forms().get(word)
                 if verb and verb != "be" and (at == 0 or words[at - 1] not in _DETERMINERS | _PREPOSITIONS):
                     return verb, _object(verb, words[at + 1 :])
     return None, None

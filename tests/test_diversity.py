@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synth.diversity import count_verb_nouns, singular, verb_noun
+from synth.diversity import count_verb_nouns, verb_noun
+from synth.word_forms import singular
 
 GOLD = Path(__file__).parent / "data" / "verb_noun_gold.tsv"
 SEEDS = Path(__file__).parents[1] / ".." / "shared" / "data" / "self_instruct_seed_tasks.jsonl"

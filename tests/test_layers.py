@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent / "synth"
 FLOORS = (
     {"errors", "records", "fileio", "given", "shipped", "plugins", "version", "models", "embedded", "prompts", "parsing", "verify",
      "metrics", "mistakes", "ranking", "verdicts",
-     "tokens", "diversity", "__init__"},
+     "tokens", "diversity", "word_forms", "__init__"},
     {"engine"},
     {"checks", "judge", "student", "sources"},
     {"stages"},

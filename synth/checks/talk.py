@@ -8,11 +8,12 @@ from functools import cache, lru_cache
 from typing import Any
 
 from synth.checks.tasks import has_material
-from synth.diversity import orders, singular
+from synth.diversity import orders
 from synth.metrics import ngrams
 from synth.records import Record
 from synth.tokens import unicode_tokens
 from synth.verify.language import FUNCTION_WORDS, detect_language, is_language
+from synth.word_forms import singular
 
 _ROLE = (
     r"(?:user|human|assistant|ai|bot|system|person|benutzer|nutzer|assistent|utilisateur|usuario|asistente|utente|usuário"
@@ -75,7 +76,8 @@ _PERSONAL = re.compile(
 _PERSON = re.compile(r"\W*(?:(?:yes|no|sure|ok|well)\W+)?(?:i|we|my|our)\b", re.I)
 _OPEN_QUESTION = re.compile(r"\W*(?:what|why|who|whom|whose|which|where|when|how)\b(?!.*\bor\b)", re.I | re.S)
 _SAME_TWICE = re.compile(
-    r"\b(\w{4,}) or \1\b|^\W*(?:the |an? )?([^.]{4,}?) (?:is|are|was|were|means?)\b[^.]* \2\W*$", re.I
+    r"\b(\w{4,40}) or \1\b|^\W{0,9}(?:the |an? )?([^.]{4,60}?) (?:is|are|was|were|means?)\b[^.,;]{0,200} \2\W{0,9}$",
+    re.I,
 )
 """Small models explain a word as "a situation or situation", and say that the chair is the chair."""
 _DEFINES = re.compile(

@@ -127,7 +127,7 @@ def _leave_stdout() -> None:
 
 
 def log(text: str) -> None:
-    """Words for the person at the terminal, on stderr; nobody's where the terminal is gone, so that work goes on."""
+    """Words for the person at the terminal, on stderr; dropped where nobody reads it any more."""
     with suppress(OSError):
         print(safe(text), file=sys.stderr, flush=True)
 

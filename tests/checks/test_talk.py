@@ -72,6 +72,7 @@ def test_a_user_who_points_to_what_does_not_follow_is_refused() -> None:
         ("What does challenge mean?", "A challenge is a situation or situation that needs effort.", True),
         ("What is the director called?", "The managing director is the managing director.", True),
         ("Who are the Patrons?", "The Patrons are a group of people known as the Patrons.", True),
+        ("Is Paris large?", "Paris is the capital of France, and two million people live in Paris.", False),
         ("What is a museum?", "A museum keeps old things. A museum shows them.", False),
         ("What is 5 % of 100?", "5 % of 100 is 5.", False),
         ("Why do dogs bark?", "Because they want to warn us.", False),

@@ -439,8 +439,8 @@ def test_a_question_about_a_text_is_open_about_it_and_does_not_tell_the_answer(m
 
 @pytest.mark.parametrize(
     "wrong",
-    ["Until the ninth of May.", "In the red box, where fines are waived.", "To the town hall, or post them to the librarian at home.",
-     "You bring books back."],
+    ["Until the ninth of May.", "In the red box, where fines are waived.", "You bring books back.",
+     "To the town hall, or post them to the librarian at home."],
 )  # fmt: skip
 def test_an_answer_about_a_text_says_what_a_sentence_of_it_says_and_nothing_else(wrong: str) -> None:
     [wish] = [one for one in WISHES["deeper"] if one.of == "sentence"]

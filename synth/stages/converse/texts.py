@@ -16,7 +16,7 @@ from synth.verify.language import detect_language
 from synth.verify.sentences import split_sentences
 
 _LEAST = 30
-"""Words of a text that there is something to ask about."""
+"""A text of fewer words is not asked about."""
 _WORDS = range(6, 41)
 """A sentence of so many words can be asked about."""
 _SENTENCE = re.compile(r"[^\W\d_a-z][^{}|=<>`]*[.!。]")
@@ -27,9 +27,11 @@ _OPEN = re.compile(
     r"\b(?:what|who|whom|whose|which|where|when|why|how)\b[^.?]*\?|\b(?:explain|describe|tell me)\b", re.I
 )
 _SENTENCES = 2
-"""An answer of more sentences gives the text back."""
+"""Most sentences of an answer; a longer one gives the text back."""
 _IS = re.compile(r"\W*what(?: is|'s|’s| are| was| were) (?:the |an? |his |her |its |their )?([\w' -]+)\?", re.I)
+"""A question what something is; the group holds what."""
 _COPULAS = ("is", "are", "was", "were", "include", "includes", "included", "means", "refers", "consists")
+"""What follows the thing in an answer that says what it is."""
 _UNSAID = 0.5
 """Least share of the telling words of an answer that neither side has said before."""
 _GROUNDED = 0.9

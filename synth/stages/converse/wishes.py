@@ -67,8 +67,8 @@ class Wish:
     about: str = ""
     of: str = ""
     fits: Fits = lambda _talk: True
-    is_said: Said = lambda _message, _talk, _word: True
-    is_done: Done = lambda _last, _answer, _word: True
+    is_said: Said = lambda _message, _talk, _about: True
+    is_done: Done = lambda _asked, _answer, _about: True
     is_open: bool = True
     may_copy: bool = False
 
