@@ -163,12 +163,17 @@ def agreement(answer: str, other: str, question: str) -> float:
 
 def _told(text: str, question: str) -> set[str]:
     """The telling words and numbers of an answer that its question does not hold, without their endings."""
-    return {stem(word) for word in telling(text)} - {stem(word) for word in telling(question)}
+    return stems(text) - stems(question)
 
 
 @lru_cache(50_000)
 def stem(word: str) -> str:
     return word if len(word) > _LONGEST else _stemmer().stem(singular(word))
+
+
+def stems(text: str) -> set[str]:
+    """The telling words of a text without their endings."""
+    return {stem(word) for word in telling(text)}
 
 
 @cache
@@ -269,11 +274,11 @@ def is_personal(answer: str) -> bool:
 
 def _says_nothing_new(text: str, talk: Record) -> bool:
     """Stand nearly all telling words of an answer in its question and the answers before it?"""
-    before = {stem(word) for _, answer in talk.history for word in telling(answer)}
-    words = {stem(word) for word in telling(text)}
+    before = set().union(*(stems(answer) for _, answer in talk.history))
+    words = stems(text)
     if len(words) < _TELLING and not _REASON.match(talk.question):
         return len(words) >= _FEW and words <= before
-    return len(words - before - {stem(word) for word in telling(talk.question)}) < max(2, _NEW * len(words))
+    return len(words - before - stems(talk.question)) < max(2, _NEW * len(words))
 
 
 def _asks(text: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
@@ -29,8 +30,10 @@ from synth.models.base import ChatRequest, Completion
 from synth.records import Record, Rejection
 from synth.sources import read_records
 from synth.stages.converse import ConverseSettings, converse
+from synth.stages.converse.questions import says_little
 from synth.stages.converse.stage import TRIES
-from synth.stages.converse.wishes import KINDS, WISHES, draw
+from synth.stages.converse.texts import stands_there
+from synth.stages.converse.wishes import KINDS, WISHES, draw, examples
 from synth.verify.sentences import split_sentences
 
 FIRST = Record("Name a river.", "In Spain, please.", "The Ebro is a river in Spain.", "Be brief.")
@@ -198,7 +201,7 @@ def test_a_talk_ends_before_a_turn_whose_answer_the_teacher_does_not_repeat(tmp_
     talk, model = drawn("The Danube, it is.", tmp_path / "a", num_turns=1, sampling={"temperature": 0})
     assert isinstance(talk, Record) and talk.output == "It is the Danube." and talk.meta["agreement"] == 1
     answers = [request for request in model.requests if not is_user_side(request)]
-    assert [request.sampling.temperature for request in answers] == [0, 0.7, 0.7]
+    assert [request.sampling.temperature for request in answers] == [0, 1, 1]
     refused, other = drawn("It is the Rhine.", tmp_path / "b", num_turns=1)
     assert isinstance(refused, Rejection) and refused.reason == "draws_disagree" and len(other.requests) > 2 * TRIES
     noted, _ = drawn("It is the Rhine.", tmp_path / "c", num_turns=1, min_agreement=0)
@@ -255,9 +258,9 @@ def test_no_talk_ends_before_its_least_number_of_turns_and_thanks_come_last(tmp_
 
 
 def test_the_kinds_are_drawn_with_their_shares(tmp_path: Path) -> None:
-    drawn = turns_of(tmp_path, 80, num_turns=1, shares={"follow up": 3, "unclear": 1})
+    drawn = turns_of(tmp_path, 80, num_turns=1, shares={"follow up": 3, "change of topic": 1})
     counts = Counter(kind for kinds in drawn for kind in kinds)
-    assert set(counts) == {"follow up", "unclear"} and counts.total() == 80 and 45 < counts["follow up"] < 75
+    assert set(counts) == {"follow up", "change of topic"} and counts.total() == 80 and 45 < counts["follow up"] < 75
 
 
 def test_a_talk_that_fills_the_context_ends_between_turns_and_says_so(tmp_path: Path) -> None:
@@ -430,7 +433,9 @@ def test_a_user_who_brought_a_text_asks_what_it_tells_and_nobody_has_said() -> N
 @pytest.mark.parametrize(
     "message",
     ["Books can be brought back to the town hall?", "Is the box red?", "What is a tariff in trade?",
-     "Where in the town hall, beside the stairs, does the red box stand for books that are brought back?"],
+     "Where in the town hall, beside the stairs, does the red box stand for books that are brought back?",
+     "Where can they be brought back?", "What are the books?", "What are the three places for books in the town hall?",
+     "What do such books cost at the town hall?", "What do you think of bringing books to the town hall?"],
 )  # fmt: skip
 def test_a_question_about_a_text_is_open_about_it_and_does_not_tell_the_answer(message: str) -> None:
     [wish] = [one for one in WISHES["follow up"] if one.of == "sentence"]
@@ -440,7 +445,8 @@ def test_a_question_about_a_text_is_open_about_it_and_does_not_tell_the_answer(m
 @pytest.mark.parametrize(
     "wrong",
     ["Until the ninth of May.", "In the red box, where fines are waived.", "You bring books back.",
-     "To the town hall, or post them to the librarian at home."],
+     "To the town hall, or post them to the librarian at home.", "To the town hall. A red box stands there.",
+     "The library in Harbour Street is shut, since the roof leaks."],
 )  # fmt: skip
 def test_an_answer_about_a_text_says_what_a_sentence_of_it_says_and_nothing_else(wrong: str) -> None:
     [wish] = [one for one in WISHES["deeper"] if one.of == "sentence"]
@@ -456,6 +462,68 @@ def test_an_answer_about_a_text_neither_gives_it_back_nor_says_what_is_done_with
     assert wish.is_done(
         replace(WHERE, instruction="Where is the red box?"), "The red box stands beside the stairs.", BOX
     )
+
+
+@pytest.mark.parametrize(
+    ("question", "says_it", "says_little"),
+    [
+        (
+            "What are the targets of each goal?",
+            "They include tracking progress.",
+            "Each goal has targets to track progress.",
+        ),
+        ("What kind of creatures live in the pond?", "Fish and other creatures.", "All kinds of creatures at home."),
+        (
+            "What are the fish of the pond?",
+            "The fish of the pond are shy creatures.",
+            "The fish of the pond are not scared.",
+        ),
+    ],
+)
+def test_an_answer_holds_what_its_question_asks_for(question: str, says_it: str, says_little: str) -> None:
+    sentence = f"{says_it} {says_little}"
+    asked = Record(question, history=((f"Sum it up.\n\n{sentence}", "A pool."),))
+    assert stands_there(asked, says_it, sentence) and not stands_there(asked, says_little, sentence)
+
+
+def test_a_long_answer_of_having_is_read_in_time() -> None:
+    begun = time.perf_counter()
+    says_little("What are the targets?", "has a " * 20_000 + "includ")
+    assert time.perf_counter() - begun < 5
+
+
+def test_how_and_why_are_answered_in_a_sentence_about_what_was_asked() -> None:
+    [wish] = [one for one in WISHES["deeper"] if one.of == "sentence"]
+    how = replace(WHERE, instruction="How can books be brought back to the library?")
+    assert wish.is_done(how, "Books go to the red box at the town hall.", BOX)
+    assert not wish.is_done(how, "Red box, stairs.", BOX)
+
+
+def test_a_user_who_asks_about_a_text_is_shown_questions_about_texts_alone() -> None:
+    of_text, other = draw("follow up", READ, random.Random(0)), draw("thanks", READ, random.Random(0))
+    assert all("\n\n" in one["so_far"].partition("\n\nAssistant: ")[0] for one in examples(of_text))
+    assert len(examples(of_text)) > 3 and len(examples(other)) == sum(map(len, WISHES.values()))
+    assert len(examples()) > len(examples(other))
+
+
+def test_a_try_is_about_something_that_was_not_tried() -> None:
+    first, *others = split_sentences(NOTICE)
+    for seed in range(10):
+        assert draw("deeper", READ, random.Random(seed), tried={first}).about in others
+        assert draw("deeper", READ, random.Random(seed), tried={first, *others}).about in {first, *others}
+
+
+def test_who_changes_the_subject_asks_what_something_is_that_needs_no_naming() -> None:
+    [wish] = WISHES["change of topic"]
+    assert wish.is_said("On another subject: what is a canal lock?", FIRST, "")
+    assert not wish.is_said("On another subject: what is the history of the city?", FIRST, "")
+
+
+def test_a_shorter_answer_and_a_list_keep_to_the_last_answer() -> None:
+    shorter, _, listed, _ = WISHES["correction"]
+    again = Record("Again, please.", history=((LONG.question, LONG.output),))
+    assert not shorter.is_done(again, "Penguins dive under thick polar ice.", "")
+    assert not listed.is_done(again, "- Penguins dive\n- Polar ice melts", "")
 
 
 def test_what_was_not_understood_is_not_said_again() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from synth.checks.talk import copies, is_personal, stem, telling
+from synth.checks.talk import copies, is_personal, stem, stems, telling
 from synth.records import Record
 from synth.tokens import unicode_tokens
 from synth.verify.ifeval import count_words
@@ -32,8 +32,13 @@ _LONG_ANSWER = 25
 """Words of an answer that can be made shorter, or a list."""
 _HARD_WORDS, _HARD_LETTERS = 12, 4.5
 """An answer of so many words or more, of so many letters on average, can be put in simpler words."""
+_ENUMERATION = 3
+"""Commas of an answer that lists."""
 _SHORTER = 0.8
 """A shorter answer has at most this share of the words."""
+_KEPT, _KEPT_SIMPLER = 0.7, 0.5
+"""Least share of the telling words of a shorter answer, one sentence or a list that the last answer has too, and of one
+in simpler words."""
 _ITEM = re.compile(r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]", re.M)
 _DATA = re.compile(r"[{}|=]|```")
 _ONE_ANSWER = re.compile(
@@ -45,6 +50,8 @@ _COLLECTS = re.compile(r"\b(?:name|list|give|suggest|example|examples|provide)\b
 _EXPLAINS = re.compile(r"\W*(?:what|why|how|explain|describe|define|can you explain|could you explain|tell me)\b", re.I)
 _NO_SENTENCE = re.compile(r"\W*(?:yes|sure|certainly|of course)\b[^:]*$|\bis when\b|\bmeans\b|\brefers\b", re.I)
 """What talks about a word instead of using it."""
+_THE = re.compile(r"\b[Ww]hat(?: is|['’]s| are) the [a-z][a-z' -]*\?")
+"""What is asked of something that nobody has named: "the history of the city"; of Rome, or of 1848, would be clear."""
 _MEANS = re.compile(r"\bmeans?\b", re.I)
 
 
@@ -64,7 +71,7 @@ def has_parts(talk: Record) -> bool:
     return is_long(talk) and _is_prose(talk)
 
 
-def _is_hard(talk: Record) -> bool:
+def is_hard(talk: Record) -> bool:
     return _is_prose(talk) and count_words(talk.output) >= _HARD_WORDS and _letters(talk.output) > _HARD_LETTERS
 
 
@@ -78,7 +85,8 @@ def has_one_answer(talk: Record) -> bool:
 
 
 def explains_something(talk: Record) -> bool:
-    return _is_hard(talk) and bool(_EXPLAINS.match(talk.question))
+    """Is there anything to put in simpler words? An enumeration would lose what it holds."""
+    return is_hard(talk) and bool(_EXPLAINS.match(talk.question)) and talk.output.count(",") < _ENUMERATION
 
 
 def says(pattern: str) -> Said:
@@ -88,7 +96,7 @@ def says(pattern: str) -> Said:
 
 
 def names(message: str, _talk: Record, word: str) -> bool:
-    return stem(word.lower()) in {stem(one) for one in telling(message)}
+    return stem(word.lower()) in stems(message)
 
 
 def both(one: Said, other: Said) -> Said:
@@ -100,21 +108,31 @@ def names_a_case(message: str, talk: Record, _word: str) -> bool:
     return bool(telling(message) - known - VAGUE)
 
 
+def needs_no_naming(message: str, _talk: Record, _word: str) -> bool:
+    return not _THE.search(message)
+
+
 def _last(asked: Record) -> str:
     return asked.history[-1][1]
 
 
 def is_shorter(asked: Record, answer: str, _word: str) -> bool:
-    return count_words(answer) <= _SHORTER * count_words(_last(asked))
+    return count_words(answer) <= _SHORTER * count_words(_last(asked)) and _keeps_to(asked, answer)
 
 
-def is_one_sentence(_asked: Record, answer: str, _word: str) -> bool:
-    return len(split_sentences(answer)) == 1
+def is_one_sentence(asked: Record, answer: str, _word: str) -> bool:
+    return len(split_sentences(answer)) == 1 and _keeps_to(asked, answer)
 
 
-def is_list(_asked: Record, answer: str, _word: str) -> bool:
+def is_list(asked: Record, answer: str, _word: str) -> bool:
     items = [line.strip(" -*•.0123456789)").lower() for line in answer.splitlines() if _ITEM.match(line)]
-    return len(items) == len(set(items)) > 1
+    return len(items) == len(set(items)) > 1 and _keeps_to(asked, "\n".join(items))
+
+
+def _keeps_to(asked: Record, answer: str, share: float = _KEPT) -> bool:
+    """Are so many of the telling words of an answer words of the last one?"""
+    told = stems(answer)
+    return len(told & stems(_last(asked))) >= share * len(told)
 
 
 def _letters(text: str) -> float:
@@ -123,8 +141,9 @@ def _letters(text: str) -> float:
 
 
 def is_simpler(asked: Record, answer: str, _word: str) -> bool:
-    """Has it shorter words than the last answer, and is it no copy of a text that the user brought?"""
-    return _letters(answer) < _letters(_last(asked)) and not copies(answer, (asked.history[0][0],))
+    """Has it shorter words than the last answer, some of the same, and is it no copy of the user's text?"""
+    is_own = not copies(answer, (asked.history[0][0],)) and _keeps_to(asked, answer, _KEPT_SIMPLER)
+    return is_own and _letters(answer) < _letters(_last(asked))
 
 
 def explains_anew(asked: Record, answer: str, _word: str) -> bool:

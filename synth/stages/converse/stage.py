@@ -33,9 +33,11 @@ TRIES = 5
 """How often a turn is tried, each time with a wish drawn anew, before its fault ends the talk."""
 TRIED = 1.4
 """Tries of a turn on average: 1.3 of the embedded teacher, 1.6 of a model of 1.5 billion parameters."""
-WARM = 0.7
+WARM = 1.0
 """The temperature at least of the draws that an answer is compared with: at 0 they would all be the same."""
-SHOWN = tuple(f"{wish.question} {wish.answer}" for wishes in WISHES.values() for wish in wishes)
+SHOWN = tuple(
+    f"{example.question} {example.answer}" for wishes in WISHES.values() for wish in wishes for example in wish.examples
+)
 
 
 class ConverseSettings(StrictSettings):
@@ -177,9 +179,10 @@ class Conversing:
         """The talk with one more exchange, and what its user did. Raises Ended, also with the last try's fault."""
         if _size(talk) > self.settings.max_tokens:
             raise Ended("max_tokens")
-        fault = ""
+        fault, tried = "", set[str]()
         for number in range(TRIES):
-            drawn = draw(kind, talk, rng, has_left)
+            drawn = draw(kind, talk, rng, has_left, tried)
+            tried.add(drawn.about)
             try:
                 asked = await self._asked(talk, drawn, persona, ask, number)
                 return await self._answered(talk, asked, drawn, ask, number), drawn.kind
@@ -243,7 +246,7 @@ class Conversing:
     def _prompt(self, talk: Record, drawn: Drawn, persona: str) -> Prompt:
         language = language_name(self.settings.language) or ""
         texts = {"so_far": _so_far(talk), "kind": drawn.kind, "wish": drawn.text, "persona": persona}
-        return render(self.settings.prompt, examples=examples(), language=language, **texts)
+        return render(self.settings.prompt, examples=examples(drawn), language=language, **texts)
 
 
 def _so_far(talk: Record) -> str:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 
-from synth.checks.talk import stem, telling
+from synth.checks.talk import stems
 from synth.records import Record
+from synth.stages.converse.questions import says_little
 from synth.verify.ifeval import count_words
 from synth.verify.language import detect_language
 from synth.verify.sentences import split_sentences
@@ -22,67 +23,66 @@ _WORDS = range(6, 41)
 _SENTENCE = re.compile(r"[^\W\d_a-z][^{}|=<>`]*[.!。]")
 """What begins with a capital and ends with a stop, without data."""
 _NEW = 2
-"""Least telling words of a sentence that neither side has said, nor the question asks with."""
+"""Least telling words of a sentence that neither side has said, nor the question asks with; and of an answer to how."""
 _OPEN = re.compile(
     r"\b(?:what|who|whom|whose|which|where|when|why|how)\b[^.?]*\?|\b(?:explain|describe|tell me)\b", re.I
 )
-_SENTENCES = 2
-"""Most sentences of an answer; a longer one gives the text back."""
-_IS = re.compile(r"\W*what(?: is|'s|’s| are| was| were) (?:the |an? |his |her |its |their )?([\w' -]+)\?", re.I)
-"""A question what something is; the group holds what."""
-_COPULAS = ("is", "are", "was", "were", "include", "includes", "included", "means", "refers", "consists")
-"""What follows the thing in an answer that says what it is."""
+_POINTS = re.compile(r"\b(?:it|its|they|them|their|this|these|those|he|she|his|her|him|such|you think)\b", re.I)
+"""What a question may not hold: who asks with the text before them names what they mean, and wants no opinion."""
+_ASKED = 2
+"""Least telling words of the text that a question names."""
+_HOW = re.compile(r"\bwhy\b|\bhow (?:do|does|did|is|are|was|were|can|could|has|have|will|would)\b", re.I)
+"""What a few words cut out of the text do not answer."""
 _UNSAID = 0.5
 """Least share of the telling words of an answer that neither side has said before."""
 _GROUNDED = 0.9
-"""Least share of the telling words of each sentence of an answer that one sentence of the text has."""
+"""Least share of the telling words of an answer that the sentence has."""
 
 
 def untold(talk: Record) -> list[str]:
     """The sentences of the user's text that tell what neither side has said yet."""
     if count_words(_text(talk)) < _LEAST:
         return []
-    said = _stems(_said(talk))
+    said = stems(_said(talk))
     return [
         one
         for one in _sentences(talk)
-        if count_words(one) in _WORDS and _SENTENCE.fullmatch(one) and len(_stems(one) - said) >= _NEW
+        if count_words(one) in _WORDS and _SENTENCE.fullmatch(one) and len(stems(one) - said) >= _NEW
     ]
 
 
 def asks_about(message: str, talk: Record, sentence: str) -> bool:
-    """Is a message an open question about the text, and does it leave what the sentence tells to the answer?"""
-    asked = _stems(message)
-    is_open = detect_language(message) not in ("en", None) or _OPEN.search(message)
-    return bool(is_open and asked & _stems(_text(talk))) and len(_stems(sentence) - asked) >= _NEW
-
-
-def stands_there(asked: Record, answer: str, sentence: str) -> bool:
-    """Does an answer say what the sentence says, mostly what nobody has said, and nothing that is not in the text?
-
-    Words of the question do not count. Each sentence of the answer has to stand in one of the text: an answer that
-    takes its words from two may mix up what they say.
-    """
-    known = [_stems(one) for one in _sentences(asked)]
-    told = [_stems(one) - _stems(asked.question) for one in split_sentences(answer)]
-    whole = set().union(*told)
-    new = whole - _stems(_said(asked))
+    """Is a message an open question that names what in the text it is about, and leaves what the sentence tells?"""
+    asked = stems(message)
+    is_clear = detect_language(message) not in ("en", None) or (_OPEN.search(message) and not _POINTS.search(message))
     return (
-        len(told) <= _SENTENCES
-        and len(new) >= _UNSAID * len(whole)
-        and bool(new & _stems(sentence))
-        and all(any(len(one & other) >= _GROUNDED * len(one) for other in known) for one in told)
-        and not _tells_of_it(asked.question, answer)
+        bool(is_clear)
+        and _numbers(message) <= _numbers(_text(talk))
+        and len(asked & stems(_text(talk))) >= _ASKED
+        and len(stems(sentence) - asked) >= _NEW
     )
 
 
-def _tells_of_it(question: str, answer: str) -> bool:
-    """Does an English answer to "What is X?" say what X does, or what is done with it, and not what it is?"""
-    asked = _IS.match(question)
-    if asked is None:
-        return False
-    after = re.match(rf"\W*(?:\w+ )?{re.escape(asked[1].strip())} (\w+)(?: (\w+))?", answer, re.I)
-    return after is not None and (after[1].lower() not in _COPULAS or (after[2] or "").lower().endswith("ed"))
+def _numbers(text: str) -> set[str]:
+    """The numbers of an English text: who asks for three reasons must have read of three."""
+    return set(re.findall(r"\d+|\b(?:two|three|four|five|six|seven|eight|nine|ten)\b", text.lower()))
+
+
+def stands_there(asked: Record, answer: str, sentence: str) -> bool:
+    """Does an answer say in a sentence what `sentence` says, mostly what nobody has said, and nothing else?
+
+    Words of the question do not count. An answer out of another sentence, or out of two, is none to this question.
+    """
+    question = stems(asked.question)
+    told = stems(answer) - question
+    explains = _HOW.search(asked.question)
+    return (
+        len(split_sentences(answer)) == 1
+        and len(told - stems(_said(asked))) >= max(_NEW if explains else 1, _UNSAID * len(told))
+        and len(told & stems(sentence)) >= _GROUNDED * len(told)
+        and not says_little(asked.question, answer)
+        and (not explains or bool(stems(answer) & question))
+    )
 
 
 def _sentences(talk: Record) -> list[str]:
@@ -104,7 +104,3 @@ def _said(talk: Record) -> str:
 
 def _questions(talk: Record) -> list[str]:
     return [turn["content"] for turn in talk.messages() if turn["role"] == "user"]
-
-
-def _stems(text: str) -> set[str]:
-    return {stem(word) for word in telling(text)}

@@ -1,0 +1,81 @@
+"""Does an English answer tell what its question asks for? By their words alone, in the clear cases.
+
+Questions are sorted by the kind of their answers, as by Li and Roth (2002).
+"""
+
+from __future__ import annotations
+
+import re
+
+from synth.checks.talk import stems
+
+_NUMBER = (
+    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|(?:twen|thir|for|fif|six|seven|eigh"
+    r"|nine)ty|hundred|thousand|million|billion|dozen|half|once|twice|none|no|never|always)\b"
+)
+_TYPES = (
+    (r"\bhow (?:many|much|long|old|far|fast|often|tall|high|deep|big|large|heavy|wide)\b", _NUMBER),
+    (r"\bwhy\b|\breasons?\b", r"\b(?:because|since|due|so|to|by|as|if|when|reasons?|caus\w+|mak\w+|help\w*|lead\w*)\b"),
+    (r"\bmeans?\b|\bmeaning of\b", r"\b(?:means?|meaning|refers?|stands|is|are|describes?)\b"),
+    (r"\bwhat\b.*\bfor\?", r"\b(?:to|because|so|used|for an?)\b"),
+    (r"\bname of\b", r"(?-i:(?!^)\b[A-Z]\w|^\W*[A-Z]\w*\W*$)|[\"“]"),
+    (r"\bwhen (?:did|does|do|is|are|was|were|can|will|should)\b|\bwhat (?:time|day|year|date)\b",
+     rf"{_NUMBER}|(?:day|ary|ch|ril|may|june|july|august|ber)\b|\b(?:before|after|during|when|until|since|soon|if)\b"),
+)  # fmt: skip
+"""What a question asks for → what its answer holds then."""
+_IS = re.compile(r"\W*what(?: is|'s|’s| are| was| were) (?:the |an? |his |her |its |their )?([\w' -]+)\?", re.I)
+"""A question what something is; the group holds what."""
+_COPULAS = ("is", "are", "was", "were", "include", "includes", "included", "means", "refers", "consists")
+"""What follows the thing in an answer that says what it is."""
+_AFTER_NOUN = r"(?= (?:of|in|on|for|to|at|by|from|with|about|between|that|which|who)\b|[,.;]|$)"
+_HEAD = re.compile(rf"([\w'-]+){_AFTER_NOUN}")
+"""The noun of what is asked for: film, of "first film in the series"."""
+_KIND = re.compile(r"\W*(?:what|which) (?:(?:kind|type|sort)s? of )?(\w+)", re.I)
+"""What an answer is to name."""
+_ANY_KIND = r"\W*(?:an?|no|some|many|several|various|(?:all|many|different|various) (?:kinds|types|sorts) of) "
+"""How an answer begins that names none: "all kinds of creatures" to "what kind of creatures?"."""
+_THERE_ARE = re.compile(
+    r"\b(?:has|have|had|there (?:is|are|was|were))((?: [\w'-]{1,40}){1,4})(?!.{0,200}\b(?:includ|such as))", re.I
+)
+"""How an answer says that there are what it is asked to name; the group holds what."""
+
+
+def says_little(question: str, answer: str) -> bool:
+    """Does an answer leave out what was asked for, though it speaks of it?"""
+    asked = _IS.match(question)
+    is_said = asked is not None and any(
+        says(asked[1].strip(), answer) for says in (_what_it_does, _itself, _that_it_is)
+    )
+    return is_said or _any_of_it(question, answer) or _is_of_other_kind(question, answer)
+
+
+def _what_it_does(thing: str, answer: str) -> bool:
+    """Does an answer to "What is X?" say what X does, or what is done with it?"""
+    after = re.match(rf"\W*(?:\w+ )?{re.escape(thing)} (\w+)(?: not)?(?: (\w+))?", answer, re.I)
+    return after is not None and (after[1].lower() not in _COPULAS or (after[2] or "").lower().endswith("ed"))
+
+
+def _itself(thing: str, answer: str) -> bool:
+    """Does it say that X is an X?"""
+    noun = _HEAD.search(thing)
+    again = noun and re.search(
+        rf"\b(?:is|are|was|were) (?:the|an?) (?:[\w'-]+ )?{re.escape(noun[1])}\b{_AFTER_NOUN}", answer, re.I
+    )
+    return bool(again)
+
+
+def _that_it_is(thing: str, answer: str) -> bool:
+    """Does it say that there is X: "Each goal has targets"?"""
+    there = _THERE_ARE.search(answer)
+    return there is not None and bool(stems(there[1]) & stems(thing))
+
+
+def _any_of_it(question: str, answer: str) -> bool:
+    """Does an answer to "Which X?" begin with "some X"?"""
+    kind = _KIND.match(question)
+    return kind is not None and re.match(rf"{_ANY_KIND}(?:\w+ )?{kind[1]}s?\b", answer, re.I) is not None
+
+
+def _is_of_other_kind(question: str, answer: str) -> bool:
+    """Does it hold no number, reason, time or name where one was asked for?"""
+    return any(re.search(asks, question, re.I) and not re.search(holds, answer, re.I) for asks, holds in _TYPES)
