@@ -50,8 +50,8 @@ _COLLECTS = re.compile(r"\b(?:name|list|give|suggest|example|examples|provide)\b
 _EXPLAINS = re.compile(r"\W*(?:what|why|how|explain|describe|define|can you explain|could you explain|tell me)\b", re.I)
 _NO_SENTENCE = re.compile(r"\W*(?:yes|sure|certainly|of course)\b[^:]*$|\bis when\b|\bmeans\b|\brefers\b", re.I)
 """What talks about a word instead of using it."""
-_THE = re.compile(r"\b[Ww]hat(?: is|['’]s| are) the [a-z][a-z' -]*\?")
-"""What is asked of something that nobody has named: "the history of the city"; of Rome, or of 1848, would be clear."""
+_UNNAMED = re.compile(r"\b[Ww]hat(?: is|['’]s| are) the [a-z][a-z' -]*\?")
+"""A question about something that nobody has named: "the history of the city"; "of Rome" would be clear."""
 _MEANS = re.compile(r"\bmeans?\b", re.I)
 
 
@@ -108,8 +108,8 @@ def names_a_case(message: str, talk: Record, _word: str) -> bool:
     return bool(telling(message) - known - VAGUE)
 
 
-def needs_no_naming(message: str, _talk: Record, _word: str) -> bool:
-    return not _THE.search(message)
+def stands_alone(message: str, _talk: Record, _word: str) -> bool:
+    return not _UNNAMED.search(message)
 
 
 def _last(asked: Record) -> str:

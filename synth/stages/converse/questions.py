@@ -17,7 +17,7 @@ _TYPES = (
     (r"\bhow (?:many|much|long|old|far|fast|often|tall|high|deep|big|large|heavy|wide)\b", _NUMBER),
     (r"\bwhy\b|\breasons?\b", r"\b(?:because|since|due|so|to|by|as|if|when|reasons?|caus\w+|mak\w+|help\w*|lead\w*)\b"),
     (r"\bmeans?\b|\bmeaning of\b", r"\b(?:means?|meaning|refers?|stands|is|are|describes?)\b"),
-    (r"\bwhat\b.*\bfor\?", r"\b(?:to|because|so|used|for an?)\b"),
+    (r"\bwhat\b.{0,300}\bfor\?", r"\b(?:to|because|so|used|for an?)\b"),
     (r"\bname of\b", r"(?-i:(?!^)\b[A-Z]\w|^\W*[A-Z]\w*\W*$)|[\"“]"),
     (r"\bwhen (?:did|does|do|is|are|was|were|can|will|should)\b|\bwhat (?:time|day|year|date)\b",
      rf"{_NUMBER}|(?:day|ary|ch|ril|may|june|july|august|ber)\b|\b(?:before|after|during|when|until|since|soon|if)\b"),
@@ -28,16 +28,16 @@ _IS = re.compile(r"\W*what(?: is|'s|’s| are| was| were) (?:the |an? |his |her 
 _COPULAS = ("is", "are", "was", "were", "include", "includes", "included", "means", "refers", "consists")
 """What follows the thing in an answer that says what it is."""
 _AFTER_NOUN = r"(?= (?:of|in|on|for|to|at|by|from|with|about|between|that|which|who)\b|[,.;]|$)"
-_HEAD = re.compile(rf"([\w'-]+){_AFTER_NOUN}")
+_HEAD = re.compile(rf"([\w'-]{{1,40}}){_AFTER_NOUN}")
 """The noun of what is asked for: film, of "first film in the series"."""
 _KIND = re.compile(r"\W*(?:what|which) (?:(?:kind|type|sort)s? of )?(\w+)", re.I)
 """What an answer is to name."""
 _ANY_KIND = r"\W*(?:an?|no|some|many|several|various|(?:all|many|different|various) (?:kinds|types|sorts) of) "
-"""How an answer begins that names none: "all kinds of creatures" to "what kind of creatures?"."""
+"""The start of an answer that names none: "all kinds of creatures" to "what kind of creatures?"."""
 _THERE_ARE = re.compile(
     r"\b(?:has|have|had|there (?:is|are|was|were))((?: [\w'-]{1,40}){1,4})(?!.{0,200}\b(?:includ|such as))", re.I
 )
-"""How an answer says that there are what it is asked to name; the group holds what."""
+"""An answer that says only that there are such things; the group holds which."""
 
 
 def says_little(question: str, answer: str) -> bool:

@@ -23,14 +23,14 @@ _WORDS = range(6, 41)
 _SENTENCE = re.compile(r"[^\W\d_a-z][^{}|=<>`]*[.!。]")
 """What begins with a capital and ends with a stop, without data."""
 _NEW = 2
-"""Least telling words of a sentence that neither side has said, nor the question asks with; and of an answer to how."""
+"""Fewest telling words that a sentence adds to what was said and asked; an answer to how or why adds as many."""
 _OPEN = re.compile(
-    r"\b(?:what|who|whom|whose|which|where|when|why|how)\b[^.?]*\?|\b(?:explain|describe|tell me)\b", re.I
+    r"\b(?:what|who|whom|whose|which|where|when|why|how)\b[^.?]{0,300}\?|\b(?:explain|describe|tell me)\b", re.I
 )
 _POINTS = re.compile(r"\b(?:it|its|they|them|their|this|these|those|he|she|his|her|him|such|you think)\b", re.I)
 """What a question may not hold: who asks with the text before them names what they mean, and wants no opinion."""
 _ASKED = 2
-"""Least telling words of the text that a question names."""
+"""Fewest telling words of the text that a question holds."""
 _HOW = re.compile(r"\bwhy\b|\bhow (?:do|does|did|is|are|was|were|can|could|has|have|will|would)\b", re.I)
 """What a few words cut out of the text do not answer."""
 _UNSAID = 0.5

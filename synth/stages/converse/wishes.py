@@ -30,8 +30,8 @@ from synth.stages.converse.conditions import (
     is_simpler,
     names,
     names_a_case,
-    needs_no_naming,
     says,
+    stands_alone,
     uses,
 )
 from synth.stages.converse.texts import asks_about, stands_there, untold
@@ -190,7 +190,7 @@ WISHES: dict[str, tuple[Wish, ...]] = {
         Wish("changes the subject, says so, and asks what something is, to do with {about}.",
              (Example("Convert 3 miles to kilometres.", "3 miles are about 4.83 kilometres.",
                       "Thanks. On another subject: what is a roux?", "school kitchen"),),
-             "domain", is_said=both(both(says(_TURNS), needs_no_naming), names_a_case)),
+             "domain", is_said=both(both(says(_TURNS), stands_alone), names_a_case)),
     ),
     "unclear": (
         Wish("did not understand the last answer and says so.",
