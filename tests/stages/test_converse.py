@@ -478,12 +478,24 @@ def test_an_answer_about_a_text_neither_gives_it_back_nor_says_what_is_done_with
             "The fish of the pond are shy creatures.",
             "The fish of the pond are not scared.",
         ),
+        ("What is a canal lock?", "A canal lock is a chamber with gates.", "A canal lock is kept in order by wardens."),
+        (
+            "What does shy mean for the fish?",
+            "Shy is when they hide under leaves.",
+            "Their being shy is admired by anglers.",
+        ),
+        ("What is the carp known for?", "The carp is known for its appetite.", "The carp lives in ponds and lakes."),
     ],
 )
 def test_an_answer_holds_what_its_question_asks_for(question: str, says_it: str, says_little: str) -> None:
     sentence = f"{says_it} {says_little}"
     asked = Record(question, history=((f"Sum it up.\n\n{sentence}", "A pool."),))
     assert stands_there(asked, says_it, sentence) and not stands_there(asked, says_little, sentence)
+
+
+def test_an_answer_may_say_that_the_text_says_so() -> None:
+    [wish] = [one for one in WISHES["deeper"] if one.of == "sentence"]
+    assert wish.is_done(WHERE, "The text states that various books go to the red box at the town hall.", BOX)
 
 
 def test_a_long_answer_of_having_is_read_in_time() -> None:

@@ -30,7 +30,7 @@ PLAIN = frozenset(
 """Words of a short message that anybody may write: it is no echo, also where an example of the prompt says the same."""
 _LONG_ANSWER = 25
 """Words of an answer that can be made shorter, or a list."""
-_HARD_WORDS, _HARD_LETTERS = 12, 4.5
+_HARD_WORDS, _HARD_LETTERS = 15, 4.5
 """An answer of so many words or more, of so many letters on average, can be put in simpler words."""
 _ENUMERATION = 3
 """Commas of an answer that lists."""

@@ -16,8 +16,9 @@ _NUMBER = (
 _TYPES = (
     (r"\bhow (?:many|much|long|old|far|fast|often|tall|high|deep|big|large|heavy|wide)\b", _NUMBER),
     (r"\bwhy\b|\breasons?\b", r"\b(?:because|since|due|so|to|by|as|if|when|reasons?|caus\w+|mak\w+|help\w*|lead\w*)\b"),
-    (r"\bmeans?\b|\bmeaning of\b", r"\b(?:means?|meaning|refers?|stands|is|are|describes?)\b"),
-    (r"\bwhat\b.{0,300}\bfor\?", r"\b(?:to|because|so|used|for an?)\b"),
+    (r"\bmeans?\b|\bmeaning of\b",
+     r"\b(?:means?|meaning|refers?|stands|describes?|(?:is|are|was|were) (?:an?|the|when|how|that|to))\b"),
+    (r"\bwhat\b.{0,300}\bfor\?", r"\b(?:to|because|so|used|known|famous|for an?)\b"),
     (r"\bname of\b", r"(?-i:(?!^)\b[A-Z]\w|^\W*[A-Z]\w*\W*$)|[\"“]"),
     (r"\bwhen (?:did|does|do|is|are|was|were|can|will|should)\b|\bwhat (?:time|day|year|date)\b",
      rf"{_NUMBER}|(?:day|ary|ch|ril|may|june|july|august|ber)\b|\b(?:before|after|during|when|until|since|soon|if)\b"),
@@ -27,11 +28,13 @@ _IS = re.compile(r"\W*what(?: is|'s|’s| are| was| were) (?:the |an? |his |her 
 """A question what something is; the group holds what."""
 _COPULAS = ("is", "are", "was", "were", "include", "includes", "included", "means", "refers", "consists")
 """What follows the thing in an answer that says what it is."""
+_PARTICIPLE = re.compile(r"\w+ed|known|seen|found|kept|held|given|taken|shown|written|grown", re.I)
+"""What follows "is" in an answer that tells what is done with the thing; what it is made of says what it is."""
 _AFTER_NOUN = r"(?= (?:of|in|on|for|to|at|by|from|with|about|between|that|which|who)\b|[,.;]|$)"
 _HEAD = re.compile(rf"([\w'-]{{1,40}}){_AFTER_NOUN}")
 """The noun of what is asked for: film, of "first film in the series"."""
-_KIND = re.compile(r"\W*(?:what|which) (?:(?:kind|type|sort)s? of )?(\w+)", re.I)
-"""What an answer is to name."""
+_KIND = re.compile(r"\W*(?:what|which) (?:(?:kind|type|sort)s? of )?(?!(?:is|are|was|were) )(\w+)", re.I)
+"""What an answer is to name; "what is" asks for no kind."""
 _ANY_KIND = r"\W*(?:an?|no|some|many|several|various|(?:all|many|different|various) (?:kinds|types|sorts) of) "
 """The start of an answer that names none: "all kinds of creatures" to "what kind of creatures?"."""
 _THERE_ARE = re.compile(
@@ -52,7 +55,7 @@ def says_little(question: str, answer: str) -> bool:
 def _what_it_does(thing: str, answer: str) -> bool:
     """Does an answer to "What is X?" say what X does, or what is done with it?"""
     after = re.match(rf"\W*(?:\w+ )?{re.escape(thing)} (\w+)(?: not)?(?: (\w+))?", answer, re.I)
-    return after is not None and (after[1].lower() not in _COPULAS or (after[2] or "").lower().endswith("ed"))
+    return after is not None and (after[1].lower() not in _COPULAS or _PARTICIPLE.fullmatch(after[2] or "") is not None)
 
 
 def _itself(thing: str, answer: str) -> bool:

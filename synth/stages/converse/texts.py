@@ -35,8 +35,10 @@ _HOW = re.compile(r"\bwhy\b|\bhow (?:do|does|did|is|are|was|were|can|could|has|h
 """What a few words cut out of the text do not answer."""
 _UNSAID = 0.5
 """Least share of the telling words of an answer that neither side has said before."""
-_GROUNDED = 0.9
+_GROUNDED = 0.85
 """Least share of the telling words of an answer that the sentence has."""
+_FILLING = "text states says mentions describes includes examples certain different many several some various"
+"""Words that an answer may add to its sentence: "the text mentions several ways, for example ..."."""
 
 
 def untold(talk: Record) -> list[str]:
@@ -74,7 +76,7 @@ def stands_there(asked: Record, answer: str, sentence: str) -> bool:
     Words of the question do not count. An answer out of another sentence, or out of two, is none to this question.
     """
     question = stems(asked.question)
-    told = stems(answer) - question
+    told = stems(answer) - question - stems(_FILLING)
     explains = _HOW.search(asked.question)
     return (
         len(split_sentences(answer)) == 1
