@@ -162,6 +162,12 @@ def flat(data: Any, prefix: str = "") -> dict[str, Any]:
     }
 
 
+def names_file(key: str) -> bool:
+    """Does a value at this dotted key name a file: `input`, `path`, `..._path`, or any of `..._paths`?"""
+    *before, last = key.split(".")
+    return last in ("input", "path") or last.endswith("_path") or "".join(before[-1:]).endswith("_paths")
+
+
 def with_files(dump: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
     """A recipe's dump with `change` made to every file it names: `input`, `path`, `..._path` and `..._paths`."""
     changed: dict[str, Any] = {}
@@ -170,8 +176,7 @@ def with_files(dump: Mapping[str, Any], change: Callable[[str], str]) -> dict[st
             is_paths = key.endswith("_paths")
             changed[key] = {name: change(one) for name, one in value.items()} if is_paths else with_files(value, change)
         else:
-            is_path = isinstance(value, str) and (key in ("input", "path") or key.endswith("_path"))
-            changed[key] = change(value) if is_path else value
+            changed[key] = change(value) if isinstance(value, str) and names_file(key) else value
     return changed
 
 

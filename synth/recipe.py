@@ -22,7 +22,9 @@ from synth.given import (
     as_mistake,
     check_file,
     contents_of,
+    flat,
     load_env,
+    names_file,
     parse_yaml,
     placed,
     read_named,
@@ -224,10 +226,15 @@ def _usual_model() -> type[Recipe]:
     return create_model("Recipe", __base__=Recipe, **{stage.name: _section_field(stage) for stage in STAGES})
 
 
-def _section_field(stage: Stage) -> Any:
-    """(type, field) of a stage's section; its description is the first line of the settings' docstring."""
+def _section_field(stage: Stage, is_named: bool = False) -> Any:
+    """(type, field) of a stage's section; its description is the first line of the settings' docstring.
+
+    `is_named`: the recipe names the stage in its order, so that it runs without a section too.
+    """
     about = (stage.Settings.__doc__ or "").strip().partition("\n\n")[0]
-    default = stage.Settings() if stage.is_default else None
+    default: Any = stage.Settings() if stage.is_default else None
+    if is_named:
+        default = ... if _has_required(stage.Settings) else stage.Settings()
     return (stage.Settings | None, Field(default, description=" ".join(about.split())))
 
 
@@ -240,6 +247,7 @@ def recipe_model(data: Mapping[str, Any] = {}) -> type[Recipe]:
     entries = {_section(str(entry)): str(entry) for entry in (named if isinstance(named, list) else ())}
     further = {name: entry for name, entry in entries.items() if name not in usual.model_fields or name in NOT_SECTIONS}
     fields = {name: _further_section(entry, name, data.get(name)) for name, entry in further.items()}
+    fields |= {name: _section_field(find_stage(name), True) for name in entries if name not in {*further, *data}}
     return create_model("Recipe", __base__=usual, **fields) if fields else usual
 
 
@@ -258,8 +266,11 @@ def _further_section(entry: str, name: str, section: Any) -> Any:
     kind = section.get("kind") if isinstance(section, dict) else None
     stage = find_stage(str(kind or entry))
     model = create_model(stage.Settings.__name__, __base__=stage.Settings, kind=(str, str(kind or entry)))
-    required = any(field.is_required() for field in model.model_fields.values())
-    return (model, ...) if required else (model, Field(default_factory=model))
+    return (model, ...) if _has_required(model) else (model, Field(default_factory=model))
+
+
+def _has_required(model: type[BaseModel]) -> bool:
+    return any(field.is_required() for field in model.model_fields.values())
 
 
 def _section(entry: str) -> str:
@@ -307,8 +318,18 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = (), sections: Mappi
         set_value(data, override)
     load_env(path.parent, data)
     recipe = beside(build_recipe(data, str(path), lines), path.parent.resolve())
-    with_files(recipe.model_dump(mode="json"), lambda named: str(check_file(Path(named))))
+    _check_files(recipe, str(path), lines)
     return recipe
+
+
+def _check_files(recipe: Recipe, where: str, lines: Mapping[str, int]) -> None:
+    """Raises InputError with every file that a recipe names and that is not there, and UsageError for a device."""
+    named = {key: value for key, value in flat(recipe.model_dump(mode="json")).items() if names_file(key)}
+    missing = {key: value for key, value in named.items() if value and not check_file(Path(value)).exists()}
+    if missing:
+        at = {key: f", line {lines[key]}" if key in lines else "" for key in missing}
+        mistakes = [f"{where}{at[key]}: {key}: there is no file {value}" for key, value in missing.items()]
+        raise InputError(f"{where}: {len(mistakes)} mistake(s)", mistakes, "files are looked for beside the recipe")
 
 
 def beside(recipe: Recipe, base: Path) -> Recipe:

@@ -138,6 +138,9 @@ def test_every_file_a_recipe_names_lies_beside_it_whatever_the_working_folder_is
         "seeds: {path: mine.jsonl}\nbootstrap: {prompt_paths: {diverse: prompts/own.jinja}}\n"
         f"evolve: {{method_path: tuned.txt, prompt_paths: {{evolve_depth: deep.jinja, answer: {tmp_path}/a.jinja}}}}\n",
     )
+    (tmp_path / "prompts").mkdir()
+    for name in ("mine.jsonl", "prompts/own.jinja", "tuned.txt", "deep.jinja", "a.jinja"):
+        (tmp_path / name).touch()
     recipe = read_recipe(path)
     base = tmp_path.resolve()
     assert recipe.bootstrap is not None and recipe.evolve is not None
@@ -146,6 +149,27 @@ def test_every_file_a_recipe_names_lies_beside_it_whatever_the_working_folder_is
     assert recipe.evolve.prompt_paths == {"evolve_depth": str(base / "deep.jinja"), "answer": f"{tmp_path}/a.jinja"}
     again = read_recipe(write(base, recipe.to_yaml()))
     assert again == recipe
+
+
+def test_every_file_that_is_not_there_is_named_with_its_line(tmp_path: Path) -> None:
+    path = write(tmp_path, "input: rows.jsonl\nbootstrap:\n  prompt_paths:\n    diverse: own.jinja\n")
+    with pytest.raises(InputError) as caught:
+        read_recipe(path, ["converse.prompt_path=user.jinja"])
+    assert list(caught.value.mistakes) == [
+        f"{path}, line 1: input: there is no file {tmp_path.resolve()}/rows.jsonl",
+        f"{path}, line 4: bootstrap.prompt_paths.diverse: there is no file {tmp_path.resolve()}/own.jinja",
+        f"{path}: converse.prompt_path: there is no file {tmp_path.resolve()}/user.jinja",
+    ]
+
+
+def test_a_stage_that_is_named_in_the_order_runs_without_a_section_too() -> None:
+    def planned(**sections: Any) -> list[str]:
+        return [one.name for one in build_recipe({"stages": ["rephrase", "respond"], **sections}).plan()]
+
+    assert planned() == ["rephrase", "respond"] and planned(rephrase=None) == ["respond"]
+    with pytest.raises(InputError) as caught:
+        build_recipe({"stages": ["annotate"]})
+    assert list(caught.value.mistakes) == ["recipe: annotate: it is missing"]
 
 
 def test_a_prompt_that_evolve_does_not_have_is_refused_by_name() -> None:
