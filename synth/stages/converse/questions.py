@@ -30,7 +30,8 @@ _COPULAS = ("is", "are", "was", "were", "include", "includes", "included", "mean
 """What follows the thing in an answer that says what it is."""
 _PARTICIPLE = re.compile(r"\w+ed|known|seen|found|kept|held|given|taken|shown|written|grown", re.I)
 """What follows "is" in an answer that tells what is done with the thing; what it is made of says what it is."""
-_AFTER_NOUN = r"(?= (?:of|in|on|for|to|at|by|from|with|about|between|that|which|who)\b|[,.;]|$)"
+_AFTER_NOUN = r"(?= (?:of|in|on|for|to|at|by|from|with|about|between|that|which|who|\w{1,40}ed)\b|[,.;]|$)"
+_IS_ONE = r"\b(?:is|are|was|were) (?:the|an?) (?:(?:set|list|number|group|kind|type|form) of )?(?:[\w'-]{1,40} )?"
 _HEAD = re.compile(rf"([\w'-]{{1,40}}){_AFTER_NOUN}")
 """The noun of what is asked for: film, of "first film in the series"."""
 _KIND = re.compile(r"\W*(?:what|which) (?:(?:kind|type|sort)s? of )?(?!(?:is|are|was|were) )(\w+)", re.I)
@@ -61,10 +62,7 @@ def _what_it_does(thing: str, answer: str) -> bool:
 def _itself(thing: str, answer: str) -> bool:
     """Does it say that X is an X?"""
     noun = _HEAD.search(thing)
-    again = noun and re.search(
-        rf"\b(?:is|are|was|were) (?:the|an?) (?:[\w'-]+ )?{re.escape(noun[1])}\b{_AFTER_NOUN}", answer, re.I
-    )
-    return bool(again)
+    return bool(noun and re.search(rf"{_IS_ONE}{re.escape(noun[1])}\b{_AFTER_NOUN}", answer, re.I))
 
 
 def _that_it_is(thing: str, answer: str) -> bool:

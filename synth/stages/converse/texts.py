@@ -29,6 +29,8 @@ _OPEN = re.compile(
 )
 _POINTS = re.compile(r"\b(?:it|its|they|them|their|this|these|those|he|she|his|her|him|such|you think)\b", re.I)
 """What a question may not hold: who asks with the text before them names what they mean, and wants no opinion."""
+_SAYS = re.compile(r"\b(?:say|said|says|tell|tells|told|mention|mentions|mentioned)\b", re.I)
+"""What asks for the words of the text."""
 _ASKED = 2
 """Fewest telling words of the text that a question holds."""
 _HOW = re.compile(r"\bwhy\b|\bhow (?:do|does|did|is|are|was|were|can|could|has|have|will|would)\b", re.I)
@@ -55,13 +57,21 @@ def untold(talk: Record) -> list[str]:
 
 def asks_about(message: str, talk: Record, sentence: str) -> bool:
     """Is a message an open question that names what in the text it is about, and leaves what the sentence tells?"""
-    asked = stems(message)
+    return _asks(message, talk, sentence) and len(stems(message) & stems(_text(talk))) >= _ASKED
+
+
+def asks_what_it_says(message: str, talk: Record, sentence: str) -> bool:
+    """Does a message ask what the text says about a thing that the sentence names, and no other sentence of it?"""
+    named = stems(message) & stems(sentence)
+    elsewhere = set().union(*(stems(one) for one in _sentences(talk) if one != sentence))
+    return _asks(message, talk, sentence) and bool(_SAYS.search(message)) and bool(named - elsewhere)
+
+
+def _asks(message: str, talk: Record, sentence: str) -> bool:
+    """Is a message an open question without pronouns and invented numbers, and does the sentence tell more than it?"""
     is_clear = detect_language(message) not in ("en", None) or (_OPEN.search(message) and not _POINTS.search(message))
     return (
-        bool(is_clear)
-        and _numbers(message) <= _numbers(_text(talk))
-        and len(asked & stems(_text(talk))) >= _ASKED
-        and len(stems(sentence) - asked) >= _NEW
+        bool(is_clear) and _numbers(message) <= _numbers(_text(talk)) and len(stems(sentence) - stems(message)) >= _NEW
     )
 
 

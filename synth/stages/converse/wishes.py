@@ -34,7 +34,7 @@ from synth.stages.converse.conditions import (
     stands_alone,
     uses,
 )
-from synth.stages.converse.texts import asks_about, stands_there, untold
+from synth.stages.converse.texts import asks_about, asks_what_it_says, stands_there, untold
 
 LAST, TOPIC = "thanks", "change of topic"
 _NUM_WORDS = 6
@@ -104,36 +104,61 @@ class Drawn:
         return self.wish.is_done(asked, answer, self.about)
 
 
+_POOL, _TOWER, _DOUGH, _PUMP, _MAP = (
+    ("When can beginners swim?\n\n"
+     "The pool in Mill Lane is open to beginners on Mondays from six to eight. Bring a cap and a padlock for the "
+     "locker. Children under ten need an adult in the water with them.",
+     "On Mondays from six to eight."),
+    ("Give this a title.\n\n"
+     "The lighthouse at Skarn was built of granite in 1871, after eleven ships had been lost on the reef in one "
+     "winter. Its lamp burned rape oil until 1904 and gas after that. The last keeper left in 1983, when the lamp "
+     "was made automatic.",
+     "The lighthouse at Skarn"),
+    ("How long does the dough rest?\n\n"
+     "Mix flour, water and the starter to a soft dough and put it in the fridge until morning. A night in the cold "
+     "gives the dough time to form acids, which make the bread taste stronger. Bake it for forty minutes in a "
+     "closed pot.",
+     "Until the next morning."),
+    ("What is this text about?\n\n"
+     "A heat pump takes warmth from the air or the ground outside and brings it into the house. It needs about one "
+     "unit of electricity for three units of heat. In a hard frost it has to thaw itself now and then, and the "
+     "radiators get cooler for some minutes.",
+     "How a heat pump works."),
+    ("Who was Ida Brandt?\n\n"
+     "Ida Brandt taught drawing at a girls' school before she turned to maps. She walked the whole coast of the "
+     "island twice with a compass and a chain. Her map of 1894 was used by sailors until the war.",
+     "A teacher of drawing who became a maker of maps."),
+)  # fmt: skip
+"""Questions with a text below them, and their answers."""
 _ASKS_THE_TEXT = Wish(
     'asks a question that this sentence of the text answers, and names in it what it is about: "{about}"',
     (
-        Example("When can beginners swim?\n\nThe pool in Mill Lane is open to beginners on Mondays from six to eight. "
-                "Bring a cap and a padlock for the locker. Children under ten need an adult in the water with them.",
-                "On Mondays from six to eight.", "Who has to be in the water with children under ten?",
+        Example(*_POOL, "Who has to be in the water with children under ten?",
                 "Children under ten need an adult in the water with them."),
-        Example("Give this a title.\n\nThe lighthouse at Skarn was built of granite in 1871, after eleven ships had "
-                "been lost on the reef in one winter. Its lamp burned rape oil until 1904 and gas after that. The "
-                "last keeper left in 1983, when the lamp was made automatic.",
-                "The lighthouse at Skarn", "Why was the lighthouse at Skarn built?",
-                "The lighthouse at Skarn was built of granite in 1871, after eleven ships had been lost on the reef in "
-                "one winter."),
-        Example("How long does the dough rest?\n\nMix flour, water and the starter to a soft dough and put it in the "
-                "fridge until morning. A night in the cold gives the dough time to form acids, which make the bread "
-                "taste stronger. Bake it for forty minutes in a closed pot.",
-                "Until the next morning.", "How does a night in the cold change the taste of the bread?",
-                "A night in the cold gives the dough time to form acids, which make the bread taste stronger."),
-        Example("What is this text about?\n\nA heat pump takes warmth from the air or the ground outside and brings it "
-                "into the house. It needs about one unit of electricity for three units of heat. In a hard frost it "
-                "has to thaw itself now and then, and the radiators get cooler for some minutes.",
-                "How a heat pump works.", "How much electricity does a heat pump need?",
+        Example(*_TOWER, "Why was the lighthouse at Skarn built?", "The lighthouse at Skarn was built of granite in "
+                "1871, after eleven ships had been lost on the reef in one winter."),
+        Example(*_DOUGH, "How does a night in the cold change the taste of the bread?", "A night in the cold gives the "
+                "dough time to form acids, which make the bread taste stronger."),
+        Example(*_PUMP, "How much electricity does a heat pump need?",
                 "It needs about one unit of electricity for three units of heat."),
-        Example("Who was Ida Brandt?\n\nIda Brandt taught drawing at a girls' school before she turned to maps. She "
-                "walked the whole coast of the island twice with a compass and a chain. Her map of 1894 was used by "
-                "sailors until the war.",
-                "A teacher of drawing who became a maker of maps.", "How long did sailors use Ida Brandt's map?",
+        Example(*_MAP, "How long did sailors use Ida Brandt's map?",
                 "Her map of 1894 was used by sailors until the war."),
     ),
     "sentence", is_said=asks_about, is_done=stands_there,
+)  # fmt: skip
+_ASKS_WHAT_IT_SAYS = Wish(
+    'asks what the text says about a thing that only this sentence of it speaks of: "{about}"',
+    (
+        Example(*_POOL, "What does the notice say about padlocks?", "Bring a cap and a padlock for the locker."),
+        Example(*_TOWER, "What does the text say about the last keeper?",
+                "The last keeper left in 1983, when the lamp was made automatic."),
+        Example(*_DOUGH, "What does the recipe say about baking?", "Bake it for forty minutes in a closed pot."),
+        Example(*_PUMP, "What does the text say about hard frost?", "In a hard frost it has to thaw itself now and "
+                "then, and the radiators get cooler for some minutes."),
+        Example(*_MAP, "What does the text tell about the coast of the island?",
+                "She walked the whole coast of the island twice with a compass and a chain."),
+    ),
+    "sentence", is_said=asks_what_it_says, is_done=stands_there,
 )  # fmt: skip
 WISHES: dict[str, tuple[Wish, ...]] = {
     "follow up": (
@@ -152,6 +177,7 @@ WISHES: dict[str, tuple[Wish, ...]] = {
              (Example("How do I write 3/4 as a percentage?", "Divide 3 by 4 and multiply by 100: 75 %.", "And 5/8?"),),
              fits=has_one_answer, is_said=names_a_case, may_copy=True),
         _ASKS_THE_TEXT,
+        _ASKS_WHAT_IT_SAYS,
     ),
     "correction": (
         Wish("asks for the last answer again, but shorter.",
@@ -185,6 +211,7 @@ WISHES: dict[str, tuple[Wish, ...]] = {
                       "How hot does it get on Venus?", "Venus"),),
              "word", is_said=names),
         _ASKS_THE_TEXT,
+        _ASKS_WHAT_IT_SAYS,
     ),
     TOPIC: (
         Wish("changes the subject, says so, and asks what something is, to do with {about}.",
