@@ -39,7 +39,10 @@ _UNSAID = 0.5
 """Least share of the telling words of an answer that neither side has said before."""
 _GROUNDED = 0.85
 """Least share of the telling words of an answer that the sentence has."""
-_FILLING = "text states says mentions describes includes examples certain different many several some various"
+_FILLING = (
+    "text states says mentions describes suggests discusses includes examples certain different many several some"
+    " various"
+)
 """Words that an answer may add to its sentence: "the text mentions several ways, for example ..."."""
 
 
