@@ -566,6 +566,15 @@ def test_a_plain_message_is_no_echo_of_an_example(said: str, is_kept: bool, tmp_
     assert isinstance(talk, Record) is is_kept
 
 
+@pytest.mark.parametrize(("asked", "is_kept"), [("lock", True), ("roux", False)])
+def test_a_new_subject_may_be_announced_as_in_the_example(asked: str, is_kept: bool, tmp_path: Path) -> None:
+    model = by_side(
+        lambda n: f"Thanks. On another subject: what is a {asked}?\n", lambda n: "A thing that is seldom seen."
+    )
+    talk = talked(tmp_path, model, LONG, num_turns=1, shares={"change of topic": 1})
+    assert isinstance(talk, Record) is is_kept
+
+
 def test_the_subject_changes_once_and_the_text_is_left_then(tmp_path: Path) -> None:
     kinds = turns_of(tmp_path, 40, num_turns=3, shares={"change of topic": 0.9, "follow up": 0.1})
     assert max(turns.count("change of topic") for turns in kinds) == 1

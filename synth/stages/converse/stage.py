@@ -22,7 +22,7 @@ from synth.prompts.answering import answering
 from synth.records import Record, Rejection, digest
 from synth.sources.languages import check_code, language_name
 from synth.stages.converse.conditions import PLAIN
-from synth.stages.converse.wishes import KINDS, LAST, SHARES, TOPIC, WISHES, Drawn, draw, examples
+from synth.stages.converse.wishes import KINDS, LAST, LEAD, SHARES, TOPIC, WISHES, Drawn, draw, examples
 from synth.stages.stage import Stage, each_record
 
 STAGE = "converse"
@@ -197,7 +197,7 @@ class Conversing:
         said = found.text.strip()
         if said.strip(" .\"'") == END:
             raise Ended("user_ended")
-        echo = Echo(prompt.messages, (_so_far(talk),))
+        echo = Echo(prompt.messages, (_so_far(talk), LEAD))
         repeats = echo.find(said, 3) or any(echo.find(line, MIN_WORDS) for line in said.splitlines())
         if repeats and not telling(said) <= PLAIN:
             raise Fault("prompt_echo")

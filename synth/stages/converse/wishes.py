@@ -37,6 +37,8 @@ from synth.stages.converse.conditions import (
 from synth.stages.converse.texts import asks_about, asks_what_it_says, stands_there, untold
 
 LAST, TOPIC = "thanks", "change of topic"
+LEAD = "Thanks. On another subject:"
+"""How the user of an example changes the subject; any user may begin so."""
 _NUM_WORDS = 6
 """Of so many of the longest telling words of an answer the one is drawn that the user asks about."""
 _SHORTEST_WORD = 8
@@ -216,7 +218,7 @@ WISHES: dict[str, tuple[Wish, ...]] = {
     TOPIC: (
         Wish("changes the subject, says so, and asks what something is, to do with {about}.",
              (Example("Convert 3 miles to kilometres.", "3 miles are about 4.83 kilometres.",
-                      "Thanks. On another subject: what is a roux?", "school kitchen"),),
+                      f"{LEAD} what is a roux?", "school kitchen"),),
              "domain", is_said=both(both(says(_TURNS), stands_alone), names_a_case)),
     ),
     "unclear": (
