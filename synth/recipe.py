@@ -178,8 +178,8 @@ class Recipe(StrictSettings):
     stages: list[str] | None = Field(
         None,
         description=(
-            "Names of the stages in the order wanted, where the usual order is not enough; a name of your own "
-            "has a section with the key `kind`."
+            "Names of the stages in the order wanted, where the usual order is not enough; one without a section runs "
+            "with its defaults, and a name of your own has a section with the key `kind`."
         ),
     )
 
