@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 import typer
+import yaml
 from doc_blocks import Block, blocks, words
 from served import ServedTeacher
 from typer.testing import CliRunner
 
 from synth.cli.app import app
-from synth.recipe import read_recipe
+from synth.recipe import build_recipe, read_recipe
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
@@ -66,7 +67,10 @@ def check_recipe(block: Block, place: Path, where: str) -> None:
     path = place / (block.title if block.is_file else "block.yaml")
     path.write_text(block.text, "utf-8")
     try:
-        read_recipe(path)
+        if block.is_file:
+            read_recipe(path)
+        else:  # its files are the reader's
+            build_recipe(yaml.safe_load(block.text))
     except Exception as error:
         raise AssertionError(f"{where}: {error}") from error
 

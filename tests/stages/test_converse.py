@@ -218,7 +218,7 @@ def test_a_further_draw_that_is_cut_ends_the_talk_before_its_question_and_is_not
 
 
 def test_answers_in_other_words_are_drawn_once(tmp_path: Path) -> None:
-    model = by_side(asked, lambda n: "* It rises.\n* It flows to the sea.")
+    model = by_side(asked, lambda n: "* A river is a stream of water.\n* It flows to the sea.\n* It carries ships.")
     talk = talked(tmp_path, model, LONG, num_draws=3, num_turns=1, shares={"correction": 1})
     assert isinstance(talk, Record) and "agreement" not in talk.meta and talk.meta["turns"] == ["correction"]
     answers = [request for request in model.requests if not is_user_side(request)]
@@ -391,7 +391,11 @@ def test_what_the_user_wishes_is_drawn_for_each_turn_among_what_fits(kind: str, 
         ("shorter", "A river is a stream that flows to the sea.", LONG.output),
         ("one sentence", "A river flows to the sea.", "A river flows. It ends in the sea."),
         ("a list", "1. A river flows.\n2. It ends in the sea.", "* A river flows.\n* A river flows."),
-        ("simpler words", "Water that runs to the sea.", "A hydrological conveyance system."),
+        (
+            "simpler words",
+            "A river is a stream of water that flows to the sea. Big ones carry ships to countries near by.",
+            "Water that runs to the sea.",
+        ),
     ],
 )
 def test_a_correction_is_only_taken_if_it_is_one(wish: str, good: str, bad: str) -> None:
@@ -483,6 +487,11 @@ def test_an_answer_about_a_text_neither_gives_it_back_nor_says_what_is_done_with
             "The aims are clean ponds and shy fish.",
             "The aims are a set of aims adopted by all.",
         ),
+        (
+            "What time is the meal of the fish?",
+            "The meal of the fish is at noon each Monday.",
+            "The meal of the fish at noon each Monday.",
+        ),
         ("What is a canal lock?", "A canal lock is a chamber with gates.", "A canal lock is kept in order by wardens."),
         (
             "What does shy mean for the fish?",
@@ -516,7 +525,10 @@ def test_how_and_why_are_answered_in_a_sentence_about_what_was_asked() -> None:
     assert not wish.is_done(how, "Red box, stairs.", BOX)
 
 
-@pytest.mark.parametrize("other", ["What does the notice say about fines?", "What is there at the town hall?"])
+@pytest.mark.parametrize(
+    "other",
+    ["What does the notice say about fines?", "What is there at the town hall?", "What does the town hall tell you?"],
+)
 def test_who_asks_what_a_text_says_about_a_thing_names_one_of_the_sentence(other: str) -> None:
     _, wish = [one for one in WISHES["deeper"] if one.of == "sentence"]
     assert wish.is_said("What does the notice say about the town hall?", READ, BOX)

@@ -39,6 +39,8 @@ _SHORTER = 0.8
 _KEPT, _KEPT_SIMPLER = 0.7, 0.5
 """Least share of the telling words of a shorter answer, one sentence or a list that the last answer has too, and of one
 in simpler words."""
+_LEFT = 0.4
+"""Least share of the telling words of the last answer that one in simpler words still has: fewer lose a point."""
 _ITEM = re.compile(r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]", re.M)
 _DATA = re.compile(r"[{}|=]|```")
 _ONE_ANSWER = re.compile(
@@ -141,9 +143,10 @@ def _letters(text: str) -> float:
 
 
 def is_simpler(asked: Record, answer: str, _word: str) -> bool:
-    """Has it shorter words than the last answer, some of the same, and is it no copy of the user's text?"""
-    is_own = not copies(answer, (asked.history[0][0],)) and _keeps_to(asked, answer, _KEPT_SIMPLER)
-    return is_own and _letters(answer) < _letters(_last(asked))
+    """Has it shorter words than the last answer, enough of the same, and is it no copy of the user's text?"""
+    last = stems(_last(asked))
+    keeps = _keeps_to(asked, answer, _KEPT_SIMPLER) and len(stems(answer) & last) >= _LEFT * len(last)
+    return keeps and not copies(answer, (asked.history[0][0],)) and _letters(answer) < _letters(_last(asked))
 
 
 def explains_anew(asked: Record, answer: str, _word: str) -> bool:

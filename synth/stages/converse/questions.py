@@ -24,7 +24,9 @@ _TYPES = (
      rf"{_NUMBER}|(?:day|ary|ch|ril|may|june|july|august|ber)\b|\b(?:before|after|during|when|until|since|soon|if)\b"),
 )  # fmt: skip
 """What a question asks for → what its answer holds then."""
-_IS = re.compile(r"\W*what(?: is|'s|’s| are| was| were) (?:the |an? |his |her |its |their )?([\w' -]+)\?", re.I)
+_IS = re.compile(
+    r"\W*what(?: time| day| year)?(?: is|'s|’s| are| was| were) (?:the |an? |his |her |its |their )?([\w' -]+)\?", re.I
+)
 """A question what something is; the group holds what."""
 _COPULAS = ("is", "are", "was", "were", "include", "includes", "included", "means", "refers", "consists")
 """What follows the thing in an answer that says what it is."""

@@ -29,7 +29,7 @@ _OPEN = re.compile(
 )
 _POINTS = re.compile(r"\b(?:it|its|they|them|their|this|these|those|he|she|his|her|him|such|you think)\b", re.I)
 """What a question may not hold: who asks with the text before them names what they mean, and wants no opinion."""
-_SAYS = re.compile(r"\b(?:say|said|says|tell|tells|told|mention|mentions|mentioned)\b", re.I)
+_SAYS = re.compile(r"\b(?:say|said|says|tell|tells|told|mention|mentions|mentioned)\b.{0,40}\babout\b", re.I)
 """What asks for the words of the text."""
 _ASKED = 2
 """Fewest telling words of the text that a question holds."""
