@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 import typer
-import yaml
 from doc_blocks import Block, blocks, words
 from served import ServedTeacher
 from typer.testing import CliRunner
 
 from synth.cli.app import app
+from synth.given import parse_yaml
 from synth.recipe import build_recipe, read_recipe
 
 ROOT = Path(__file__).parents[2]
@@ -70,7 +70,7 @@ def check_recipe(block: Block, place: Path, where: str) -> None:
         if block.is_file:
             read_recipe(path)
         else:  # its files are the reader's
-            build_recipe(yaml.safe_load(block.text))
+            build_recipe(parse_yaml(block.text, where)[0])
     except Exception as error:
         raise AssertionError(f"{where}: {error}") from error
 
