@@ -168,15 +168,15 @@ def names_file(key: str) -> bool:
     return last in ("input", "path") or last.endswith("_path") or "".join(before[-1:]).endswith("_paths")
 
 
-def with_files(dump: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
-    """A recipe's dump with `change` made to every file it names: `input`, `path`, `..._path` and `..._paths`."""
+def with_files(dump: Mapping[str, Any], change: Callable[[str], str], at: str = "") -> dict[str, Any]:
+    """A recipe's dump with `change` made to every file it names. `at`: the dotted key under which the dump stands."""
     changed: dict[str, Any] = {}
-    for key, value in dump.items():
+    for name, value in dump.items():
+        key = f"{at}.{name}"
         if isinstance(value, dict):
-            is_paths = key.endswith("_paths")
-            changed[key] = {name: change(one) for name, one in value.items()} if is_paths else with_files(value, change)
+            changed[name] = with_files(value, change, key)
         else:
-            changed[key] = change(value) if isinstance(value, str) and names_file(key) else value
+            changed[name] = change(value) if isinstance(value, str) and names_file(key) else value
     return changed
 
 

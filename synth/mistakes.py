@@ -85,13 +85,18 @@ def mistakes_of(error: ValidationError, where: str, lines: Mapping[str, int], mo
 def _line(mistake: tuple[list[str], str, str], where: str, lines: Mapping[str, int], model: type[BaseModel]) -> str:
     loc, kind, words = mistake
     path = ".".join(loc)
-    line = next((lines[".".join(loc[:n])] for n in range(len(loc), 0, -1) if ".".join(loc[:n]) in lines), None)
     if where == FLAGS:
         return f"{_flag(loc)}: {words}"
-    place = f"{where}, line {line}" if line else where
+    place = place_of(loc, where, lines)
     if kind == "extra_forbidden":
         return f"{place}: {path}: unknown key; {_nearest(loc, model)}"
     return f"{place}: {path}: {words}" if path else f"{place}: {words}"
+
+
+def place_of(loc: Sequence[str], where: str, lines: Mapping[str, int]) -> str:
+    """The file `where` with the line of a key, or of the section around it, where one is known."""
+    line = next((lines[".".join(loc[:n])] for n in range(len(loc), 0, -1) if ".".join(loc[:n]) in lines), None)
+    return f"{where}, line {line}" if line else where
 
 
 def _flag(loc: Sequence[str]) -> str:

@@ -30,7 +30,7 @@ from synth.given import (
     read_named,
     with_files,
 )
-from synth.mistakes import FLAGS, NAME, PLACE, mistakes_of
+from synth.mistakes import FLAGS, NAME, PLACE, mistakes_of, place_of
 from synth.models import not_shaping
 from synth.plugins import is_reference
 from synth.records import digest
@@ -327,8 +327,8 @@ def _check_files(recipe: Recipe, where: str, lines: Mapping[str, int]) -> None:
     named = {key: value for key, value in flat(recipe.model_dump(mode="json")).items() if names_file(key)}
     missing = {key: value for key, value in named.items() if value and not check_file(Path(value)).exists()}
     if missing:
-        at = {key: f", line {lines[key]}" if key in lines else "" for key in missing}
-        mistakes = [f"{where}{at[key]}: {key}: there is no file {value}" for key, value in missing.items()]
+        at = {key: place_of(key.split("."), where, lines) for key in missing}
+        mistakes = [f"{at[key]}: {key}: there is no file {value}" for key, value in missing.items()]
         raise InputError(f"{where}: {len(mistakes)} mistake(s)", mistakes, "files are looked for beside the recipe")
 
 
