@@ -33,6 +33,7 @@ from synth.given import (
 from synth.mistakes import FLAGS, NAME, PLACE, mistakes_of, place_of
 from synth.models import not_shaping
 from synth.plugins import is_reference
+from synth.prompts import version
 from synth.records import digest
 from synth.shipped import SEED_FILE
 from synth.stages.order import STAGES, find_stage
@@ -323,13 +324,23 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = (), sections: Mappi
 
 
 def _check_files(recipe: Recipe, where: str, lines: Mapping[str, int]) -> None:
-    """Raises InputError with every file that a recipe names and that is not there, and UsageError for a device."""
-    named = {key: value for key, value in flat(recipe.model_dump(mode="json")).items() if names_file(key)}
-    missing = {key: value for key, value in named.items() if value and not check_file(Path(value)).exists()}
-    if missing:
-        at = {key: place_of(key.split("."), where, lines) for key in missing}
-        mistakes = [f"{at[key]}: {key}: there is no file {value}" for key, value in missing.items()]
+    """Raises InputError with every file a recipe names that is not there or no prompt, and UsageError for a device."""
+    named = {key: value for key, value in flat(recipe.model_dump(mode="json")).items() if value and names_file(key)}
+    faults = {key: fault for key, value in named.items() if (fault := _file_fault(key, value))}
+    if faults:
+        mistakes = [f"{place_of(key.split('.'), where, lines)}: {key}: {fault}" for key, fault in faults.items()]
         raise InputError(f"{where}: {len(mistakes)} mistake(s)", mistakes, "files are looked for beside the recipe")
+
+
+def _file_fault(key: str, path: str) -> str:
+    if not check_file(Path(path)).exists():
+        return f"there is no file {path}"
+    try:
+        if "prompt_path" in key:
+            version(path)
+    except UsageError as error:
+        return error.message
+    return ""
 
 
 def beside(recipe: Recipe, base: Path) -> Recipe:

@@ -162,6 +162,17 @@ def test_every_file_that_is_not_there_is_named_with_its_line(tmp_path: Path) -> 
     ]
 
 
+def test_a_prompt_that_is_no_template_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "own.txt").write_text("{% call turn('user') %}\n{{ task\n", "utf-8")
+    path = write(tmp_path, "respond:\n  prompt_path: own.txt\n")
+    with pytest.raises(InputError) as caught:
+        read_recipe(path)
+    [mistake] = caught.value.mistakes
+    assert (
+        f"{path}, line 2: respond.prompt_path: prompt {tmp_path.resolve()}/own.txt" in mistake and "end of" in mistake
+    )
+
+
 def test_a_stage_that_is_named_in_the_order_runs_without_a_section_too() -> None:
     def planned(**sections: Any) -> list[str]:
         return [one.name for one in build_recipe({"stages": ["rephrase", "respond"], **sections}).plan()]

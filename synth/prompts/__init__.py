@@ -84,7 +84,7 @@ def _template(path: Path) -> tuple[Any, str]:
 
 
 def render(name: str, /, **values: Any) -> Prompt:
-    """Render the prompt `name` (a file of this folder without .jinja) or a path to a .jinja file of the user's.
+    """Render the prompt `name` (a file of this folder without .jinja) or a template of the user's by its path.
 
     Raises UsageError for an unknown prompt, a template mistake, an undefined variable or a turn of no known role.
     """
@@ -115,4 +115,4 @@ def version(name: str) -> str:
 
 
 def _path(name: str) -> Path:
-    return Path(name) if name.endswith(".jinja") else _FOLDER / f"{name}.jinja"
+    return _FOLDER / f"{name}.jinja" if name.isidentifier() else Path(name)
