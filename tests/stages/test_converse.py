@@ -498,6 +498,11 @@ def test_an_answer_about_a_text_neither_gives_it_back_nor_says_what_is_done_with
             "Shy is when they hide under leaves.",
             "Their being shy is admired by anglers.",
         ),
+        (
+            "What was the problem of the pond?",
+            "The problem of the pond was its green water.",
+            "The problem of the pond was well known to anglers.",
+        ),
         ("What is the carp known for?", "The carp is known for its appetite.", "The carp lives in ponds and lakes."),
     ],
 )
@@ -510,6 +515,13 @@ def test_an_answer_holds_what_its_question_asks_for(question: str, says_it: str,
 def test_an_answer_may_say_that_the_text_says_so() -> None:
     wish, _ = [one for one in WISHES["deeper"] if one.of == "sentence"]
     assert wish.is_done(WHERE, "The text states that various books go to the red box at the town hall.", BOX)
+
+
+def test_an_answer_is_as_sure_as_its_sentence() -> None:
+    sentence = "Offers in such a letter generally stay hidden from the court."
+    asked = Record("What happens to offers in such a letter?", history=((f"Sum it up.\n\n{sentence}", "A letter."),))
+    assert stands_there(asked, "Offers in such a letter may stay hidden from the court.", sentence)
+    assert not stands_there(asked, "Offers in such a letter stay hidden from the court.", sentence)
 
 
 def test_a_long_answer_of_having_is_read_in_time() -> None:

@@ -57,7 +57,7 @@ def says_little(question: str, answer: str) -> bool:
 
 def _what_it_does(thing: str, answer: str) -> bool:
     """Does an answer to "What is X?" say what X does, or what is done with it?"""
-    after = re.match(rf"\W*(?:\w+ )?{re.escape(thing)} (\w+)(?: not)?(?: (\w+))?", answer, re.I)
+    after = re.match(rf"\W*(?:\w+ )?{re.escape(thing)} (\w+)(?: not| well| \w+ly)?(?: (\w+))?", answer, re.I)
     return after is not None and (after[1].lower() not in _COPULAS or _PARTICIPLE.fullmatch(after[2] or "") is not None)
 
 

@@ -39,6 +39,9 @@ _UNSAID = 0.5
 """Least share of the telling words of an answer that neither side has said before."""
 _GROUNDED = 0.85
 """Least share of the telling words of an answer that the sentence has."""
+_HEDGE = r"usually|generally|typically|often|sometimes|mostly|likely|perhaps|possibly|may|might|could"
+_HEDGES, _IS_HEDGED = re.compile(rf"\b(?:{_HEDGE})\b", re.I), re.compile(rf"\b(?:{_HEDGE}|can)\b", re.I)
+"""What a sentence is not sure of or says of most cases only; its answer, or the question, says as much."""
 _FILLING = (
     "text states says mentions describes suggests discusses includes examples certain different many several some"
     " various"
@@ -95,6 +98,7 @@ def stands_there(asked: Record, answer: str, sentence: str) -> bool:
         len(split_sentences(answer)) == 1
         and len(told - stems(_said(asked))) >= max(_NEW if explains else 1, _UNSAID * len(told))
         and len(told & stems(sentence)) >= _GROUNDED * len(told)
+        and bool(not _HEDGES.search(sentence) or _IS_HEDGED.search(f"{asked.question} {answer}"))
         and not says_little(asked.question, answer)
         and (not explains or bool(stems(answer) & question))
     )

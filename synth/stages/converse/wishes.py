@@ -225,7 +225,7 @@ WISHES: dict[str, tuple[Wish, ...]] = {
         Wish("did not understand the last answer and says so.",
              (Example("What is a lease?", "You use a thing for a monthly fee and give it back at its residual value.",
                       "Residual what? I don't get it."),),
-             fits=is_hard, is_open=False, is_done=explains_anew),
+             fits=is_hard, is_done=explains_anew),
     ),
     LAST: (
         Wish("says thanks and asks nothing more.",
