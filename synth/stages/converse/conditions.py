@@ -41,6 +41,9 @@ _KEPT, _KEPT_SIMPLER = 0.7, 0.5
 in simpler words."""
 _LEFT = 0.4
 """Least share of the telling words of the last answer that one in simpler words still has: fewer lose a point."""
+_HEDGE = r"usually|generally|typically|often|sometimes|mostly|likely|perhaps|possibly|may|might|could"
+_HEDGES, _IS_HEDGED = re.compile(rf"\b(?:{_HEDGE})\b", re.I), re.compile(rf"\b(?:{_HEDGE}|can)\b", re.I)
+"""What a text is not sure of or says of most cases only, and how an answer says as much."""
 _ITEM = re.compile(r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]", re.M)
 _DATA = re.compile(r"[{}|=]|```")
 _ONE_ANSWER = re.compile(
@@ -118,6 +121,11 @@ def _last(asked: Record) -> str:
     return asked.history[-1][1]
 
 
+def is_as_sure(answer: str, told: str) -> bool:
+    """Does an answer with what is `told` leave in that it holds mostly, or may hold?"""
+    return not _HEDGES.search(told) or bool(_IS_HEDGED.search(answer))
+
+
 def is_shorter(asked: Record, answer: str, _word: str) -> bool:
     return count_words(answer) <= _SHORTER * count_words(_last(asked)) and _keeps_to(asked, answer)
 
@@ -128,13 +136,14 @@ def is_one_sentence(asked: Record, answer: str, _word: str) -> bool:
 
 def is_list(asked: Record, answer: str, _word: str) -> bool:
     items = [line.strip(" -*•.0123456789)").lower() for line in answer.splitlines() if _ITEM.match(line)]
-    return len(items) == len(set(items)) > 1 and _keeps_to(asked, "\n".join(items))
+    is_split = max((item.count(",") for item in items), default=0) < _ENUMERATION - 1
+    return is_split and len(items) == len(set(items)) > 1 and _keeps_to(asked, "\n".join(items))
 
 
 def _keeps_to(asked: Record, answer: str, share: float = _KEPT) -> bool:
-    """Are so many of the telling words of an answer words of the last one?"""
+    """Are so many of the telling words of an answer words of the last one, and is it as sure?"""
     told = stems(answer)
-    return len(told & stems(_last(asked))) >= share * len(told)
+    return len(told & stems(_last(asked))) >= share * len(told) and is_as_sure(answer, _last(asked))
 
 
 def _letters(text: str) -> float:
@@ -143,9 +152,9 @@ def _letters(text: str) -> float:
 
 
 def is_simpler(asked: Record, answer: str, _word: str) -> bool:
-    """Has it shorter words than the last answer, enough of the same, and is it no copy of the user's text?"""
-    last = stems(_last(asked))
-    keeps = _keeps_to(asked, answer, _KEPT_SIMPLER) and len(stems(answer) & last) >= _LEFT * len(last)
+    """Has it shorter and other words than the last answer, enough of the same, and is it no copy of the user's text?"""
+    last, told = stems(_last(asked)), stems(answer)
+    keeps = _keeps_to(asked, answer, _KEPT_SIMPLER) and _LEFT * len(last) <= len(told & last) < len(last)
     return keeps and not copies(answer, (asked.history[0][0],)) and _letters(answer) < _letters(_last(asked))
 
 

@@ -13,12 +13,19 @@ _NUMBER = (
     r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|(?:twen|thir|for|fif|six|seven|eigh"
     r"|nine)ty|hundred|thousand|million|billion|dozen|half|once|twice|none|no|never|always)\b"
 )
+_PLACE = (
+    r"\b(?:in|on|at(?! (?:the )?age)|near|nearby|by|from|via|above|across|against|along|alongside|among|around|behind"
+    r"|below|beneath|beside|between|beyond|inside|into|next|off|onto|opposite|outside|over|past|through|throughout"
+    r"|toward|towards|under|underneath|up|down|upon|within|everywhere|nowhere|anywhere|there|here|online|abroad"
+    r"|upstairs|downstairs|home|north|south|east|west)\b"
+)
 _TYPES = (
     (r"\bhow (?:many|much|long|old|far|fast|often|tall|high|deep|big|large|heavy|wide)\b", _NUMBER),
     (r"\bwhy\b|\breasons?\b", r"\b(?:because|since|due|so|to|by|as|if|when|reasons?|caus\w+|mak\w+|help\w*|lead\w*)\b"),
     (r"\bmeans?\b|\bmeaning of\b",
      r"\b(?:means?|meaning|refers?|stands|describes?|(?:is|are|was|were) (?:an?|the|when|how|that|to))\b"),
     (r"\bwhat\b.{0,300}\bfor\?", r"\b(?:to|because|so|used|known|famous|for an?)\b"),
+    (r"^\W*where\b", rf"{_PLACE}|\bto (?-i:the|an?|[A-Z])|^\W*\w+(?:\W+\w+){{0,3}}\W*$"),
     (r"\bname of\b", r"(?-i:(?!^)\b[A-Z]\w|^\W*[A-Z]\w*\W*$)|[\"“]"),
     (r"\bwhen (?:did|does|do|is|are|was|were|can|will|should)\b|\bwhat (?:time|day|year|date)\b",
      rf"{_NUMBER}|(?:day|ary|ch|ril|may|june|july|august|ber)\b|\b(?:before|after|during|when|until|since|soon|if)\b"),

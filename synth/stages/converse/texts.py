@@ -11,6 +11,7 @@ import re
 
 from synth.checks.talk import stems
 from synth.records import Record
+from synth.stages.converse.conditions import is_as_sure
 from synth.stages.converse.questions import says_little
 from synth.verify.ifeval import count_words
 from synth.verify.language import detect_language
@@ -29,8 +30,8 @@ _OPEN = re.compile(
 )
 _POINTS = re.compile(r"\b(?:it|its|they|them|their|this|these|those|he|she|his|her|him|such|you think)\b", re.I)
 """What a question may not hold: who asks with the text before them names what they mean, and wants no opinion."""
-_SAYS = re.compile(r"\b(?:say|said|says|tell|tells|told|mention|mentions|mentioned)\b.{0,40}\babout\b", re.I)
-"""What asks for the words of the text."""
+_SAYS = re.compile(r"\b(?:say|said|says|tell|tells|told|mention|mentions|mentioned)\b.{0,40}\babout\b(.*)", re.I)
+"""What asks for the words of the text; the group holds about what."""
 _ASKED = 2
 """Fewest telling words of the text that a question holds."""
 _HOW = re.compile(r"\bwhy\b|\bhow (?:do|does|did|is|are|was|were|can|could|has|have|will|would)\b", re.I)
@@ -39,9 +40,6 @@ _UNSAID = 0.5
 """Least share of the telling words of an answer that neither side has said before."""
 _GROUNDED = 0.85
 """Least share of the telling words of an answer that the sentence has."""
-_HEDGE = r"usually|generally|typically|often|sometimes|mostly|likely|perhaps|possibly|may|might|could"
-_HEDGES, _IS_HEDGED = re.compile(rf"\b(?:{_HEDGE})\b", re.I), re.compile(rf"\b(?:{_HEDGE}|can)\b", re.I)
-"""What a sentence is not sure of or says of most cases only; its answer, or the question, says as much."""
 _FILLING = (
     "text states says mentions describes suggests discusses includes examples certain different many several some"
     " various"
@@ -68,9 +66,11 @@ def asks_about(message: str, talk: Record, sentence: str) -> bool:
 
 def asks_what_it_says(message: str, talk: Record, sentence: str) -> bool:
     """Does a message ask what the text says about a thing that the sentence names, and no other sentence of it?"""
-    named = stems(message) & stems(sentence)
+    says = _SAYS.search(message)
+    named = stems(says[1]) if says else set()
     elsewhere = set().union(*(stems(one) for one in _sentences(talk) if one != sentence))
-    return _asks(message, talk, sentence) and bool(_SAYS.search(message)) and bool(named - elsewhere)
+    known = stems(f"{sentence} {_opening(talk)}")
+    return _asks(message, talk, sentence) and bool(named & stems(sentence) - elsewhere) and named <= known
 
 
 def _asks(message: str, talk: Record, sentence: str) -> bool:
@@ -98,7 +98,7 @@ def stands_there(asked: Record, answer: str, sentence: str) -> bool:
         len(split_sentences(answer)) == 1
         and len(told - stems(_said(asked))) >= max(_NEW if explains else 1, _UNSAID * len(told))
         and len(told & stems(sentence)) >= _GROUNDED * len(told)
-        and bool(not _HEDGES.search(sentence) or _IS_HEDGED.search(f"{asked.question} {answer}"))
+        and is_as_sure(f"{asked.question} {answer}", sentence)
         and not says_little(asked.question, answer)
         and (not explains or bool(stems(answer) & question))
     )
@@ -116,9 +116,17 @@ def _text(talk: Record) -> str:
 
 def _said(talk: Record) -> str:
     """All that both sides have said beside the text."""
-    first, *others = _questions(talk)
-    answers = [turn["content"] for turn in talk.messages() if turn["role"] == "assistant"]
-    return "\n".join([first.partition("\n\n")[0], *others, *answers])
+    _, *others = _questions(talk)
+    return "\n".join([_opening(talk), *others, *_answers(talk)])
+
+
+def _opening(talk: Record) -> str:
+    """The first question, without the text below it, and its answer."""
+    return "\n".join([_questions(talk)[0].partition("\n\n")[0], *_answers(talk)[:1]])
+
+
+def _answers(talk: Record) -> list[str]:
+    return [turn["content"] for turn in talk.messages() if turn["role"] == "assistant"]
 
 
 def _questions(talk: Record) -> list[str]:
