@@ -95,6 +95,19 @@ def parse_yaml(text: str, where: str, loader: type[yaml.SafeLoader] = PlainKeys)
         raise UsageError(f"{where} holds a value that cannot be read: {error}", hint) from error
 
 
+def lines_of(node: yaml.Node, prefix: str, lines: dict[str, int]) -> None:
+    """Put the line, from 1, of every key below a node into `lines`, by its dotted path."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            path = f"{prefix}.{key.value}".lstrip(".")
+            lines[path] = key.start_mark.line + 1
+            lines_of(value, path, lines)
+    elif isinstance(node, yaml.SequenceNode):
+        for number, value in enumerate(node.value):
+            lines[f"{prefix}.{number}"] = value.start_mark.line + 1
+            lines_of(value, f"{prefix}.{number}", lines)
+
+
 def _check_depth(text: str, where: str) -> None:
     depth = 0
     for event in yaml.parse(text, yaml.SafeLoader):

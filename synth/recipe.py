@@ -23,6 +23,7 @@ from synth.given import (
     check_file,
     contents_of,
     flat,
+    lines_of,
     load_env,
     names_file,
     parse_yaml,
@@ -378,21 +379,8 @@ def _parse(text: str, path: Path) -> tuple[dict[str, Any], dict[str, int]]:
         raise UsageError(f"recipe {path} must be a mapping of sections", "see examples/quickstart.yaml")
     lines: dict[str, int] = {}
     if node is not None:
-        _lines_of(node, "", lines)
+        lines_of(node, "", lines)
     return data, lines
-
-
-def _lines_of(node: yaml.Node, prefix: str, lines: dict[str, int]) -> None:
-    """Dotted path of every key -> its line, from 1."""
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            path = f"{prefix}.{key.value}".lstrip(".")
-            lines[path] = key.start_mark.line + 1
-            _lines_of(value, path, lines)
-    elif isinstance(node, yaml.SequenceNode):
-        for number, value in enumerate(node.value):
-            lines[f"{prefix}.{number}"] = value.start_mark.line + 1
-            _lines_of(value, f"{prefix}.{number}", lines)
 
 
 def set_value(data: dict[str, Any], override: str) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from synth.errors import UsageError
+from synth.given import read_named
 from synth.records import digest
 
 _FOLDER = Path(__file__).parent
@@ -66,10 +67,7 @@ def _template(path: Path) -> tuple[Any, str]:
     from jinja2 import StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    try:
-        source = path.read_text("utf-8")
-    except OSError as error:
-        raise UsageError(f"prompt {path}: {error.strerror}", "name a readable .jinja file") from error
+    source = read_named(path, "name a readable template", f"prompt {path}")
     environment = ImmutableSandboxedEnvironment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=False
     )

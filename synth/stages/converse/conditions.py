@@ -34,6 +34,8 @@ _HARD_WORDS, _HARD_LETTERS = 15, 4.5
 """An answer of so many words or more, of so many letters on average, can be put in simpler words."""
 _ENUMERATION = 3
 """Commas of an answer that lists."""
+_ITEM_COMMAS = 1
+"""Most commas of an item of a list; one with more is a list itself."""
 _SHORTER = 0.8
 """A shorter answer has at most this share of the words."""
 _KEPT, _KEPT_SIMPLER = 0.7, 0.5
@@ -43,7 +45,7 @@ _LEFT = 0.4
 """Least share of the telling words of the last answer that one in simpler words still has: fewer lose a point."""
 _HEDGE = r"usually|generally|typically|often|sometimes|mostly|likely|perhaps|possibly|may|might|could"
 _HEDGES, _IS_HEDGED = re.compile(rf"\b(?:{_HEDGE})\b", re.I), re.compile(rf"\b(?:{_HEDGE}|can)\b", re.I)
-"""What a text is not sure of or says of most cases only, and how an answer says as much."""
+"""Words by which a text says that something holds mostly or perhaps; those by which an answer says so."""
 _ITEM = re.compile(r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]", re.M)
 _DATA = re.compile(r"[{}|=]|```")
 _ONE_ANSWER = re.compile(
@@ -122,7 +124,7 @@ def _last(asked: Record) -> str:
 
 
 def is_as_sure(answer: str, told: str) -> bool:
-    """Does an answer with what is `told` leave in that it holds mostly, or may hold?"""
+    """Does an answer that repeats what is `told` keep its hedge: mostly, often, may?"""
     return not _HEDGES.search(told) or bool(_IS_HEDGED.search(answer))
 
 
@@ -136,7 +138,7 @@ def is_one_sentence(asked: Record, answer: str, _word: str) -> bool:
 
 def is_list(asked: Record, answer: str, _word: str) -> bool:
     items = [line.strip(" -*•.0123456789)").lower() for line in answer.splitlines() if _ITEM.match(line)]
-    is_split = max((item.count(",") for item in items), default=0) < _ENUMERATION - 1
+    is_split = all(item.count(",") <= _ITEM_COMMAS for item in items)
     return is_split and len(items) == len(set(items)) > 1 and _keeps_to(asked, "\n".join(items))
 
 
