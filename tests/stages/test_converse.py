@@ -217,6 +217,13 @@ def test_a_further_draw_that_is_cut_ends_the_talk_before_its_question_and_is_not
     assert len(model.requests) == 3 + 3 * TRIES
 
 
+def test_what_a_teacher_explains_anew_and_does_not_repeat_is_refused(tmp_path: Path) -> None:
+    explained = ("Rain runs downhill until it meets the ocean.", "Ships can sail on deep wet roads.")
+    model = by_side(asked, lambda n: explained[n % 2])
+    talk = talked(tmp_path, model, LONG, num_draws=2, num_turns=1, shares={"unclear": 1})
+    assert isinstance(talk, Rejection) and talk.reason == "draws_disagree"
+
+
 def test_answers_in_other_words_are_drawn_once(tmp_path: Path) -> None:
     model = by_side(asked, lambda n: "* A river is a stream of water.\n* It flows to the sea.\n* It carries ships.")
     talk = talked(tmp_path, model, LONG, num_draws=3, num_turns=1, shares={"correction": 1})

@@ -64,7 +64,7 @@ class ConverseSettings(StrictSettings):
         description=(
             "Answers drawn for each question. The first is taken; where the others say something else the question is "
             "dropped, since what a model makes up differs from draw to draw (SelfCheckGPT, arXiv 2303.08896). Answers "
-            "that put the last one otherwise, sentences with a word in them and replies to thanks are drawn once."
+            "to corrections, sentences with a word in them and replies to thanks are drawn once."
         ),
     )
     min_agreement: float = Field(
