@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 
-from synth.checks.talk import stems
+from synth.checks.talk import stem, stems, telling
 from synth.records import Record
 from synth.stages.converse.conditions import is_as_sure
 from synth.stages.converse.questions import says_little
+from synth.tokens import unicode_tokens
 from synth.verify.ifeval import count_words
 from synth.verify.language import detect_language
 from synth.verify.sentences import split_sentences
@@ -38,8 +39,17 @@ _HOW = re.compile(r"\bwhy\b|\bhow (?:do|does|did|is|are|was|were|can|could|has|h
 """What a few words cut out of the text do not answer."""
 _UNSAID = 0.5
 """Least share of the telling words of an answer that neither side has said before."""
-_GROUNDED = 0.85
-"""Least share of the telling words of an answer that the sentence has."""
+_ASKING = (
+    "text notice recipe story poem article passage author say mention tell kind type name call year many much long"
+)
+_OWN = 1
+"""Most telling words of a question beside those of its sentence, of the talk and _ASKING."""
+_UNNAMED = re.compile(
+    r"\W*(?:like|unlike|as|in|on|at|for|with|without|despite|while|when|after|before|during|since|until|from|by|if)\b"
+    r"[^,]{0,200}, (?:he|she|it|they|his|her|its|their)\b",
+    re.I,
+)
+"""The start of an answer that does not name whom it is about: "Like the others, it ..."."""
 _FILLING = (
     "text states says mentions describes suggests discusses includes examples certain different many several some"
     " various"
@@ -74,8 +84,14 @@ def asks_what_it_says(message: str, talk: Record, sentence: str) -> bool:
 
 
 def _asks(message: str, talk: Record, sentence: str) -> bool:
-    """Is a message an open question without pronouns and invented numbers, and does the sentence tell more than it?"""
-    is_clear = detect_language(message) not in ("en", None) or (_OPEN.search(message) and not _POINTS.search(message))
+    """Is a message a question to which the sentence tells more than it holds?
+
+    An English one is open, without pronouns and invented numbers, and takes little for given that was not said.
+    """
+    own = stems(message) - stems(f"{sentence}\n{_said(talk)}\n{_ASKING}")
+    is_clear = detect_language(message) not in ("en", None) or (
+        _OPEN.search(message) and not _POINTS.search(message) and len(own) <= _OWN
+    )
     return (
         bool(is_clear) and _numbers(message) <= _numbers(_text(talk)) and len(stems(sentence) - stems(message)) >= _NEW
     )
@@ -89,7 +105,7 @@ def _numbers(text: str) -> set[str]:
 def stands_there(asked: Record, answer: str, sentence: str) -> bool:
     """Does an answer say in a sentence what `sentence` says, mostly what nobody has said, and nothing else?
 
-    Words of the question do not count. An answer out of another sentence, or out of two, is none to this question.
+    An answer out of another sentence, or out of two, is none to this question.
     """
     question = stems(asked.question)
     told = stems(answer) - question - stems(_FILLING)
@@ -97,11 +113,28 @@ def stands_there(asked: Record, answer: str, sentence: str) -> bool:
     return (
         len(split_sentences(answer)) == 1
         and len(told - stems(_said(asked))) >= max(_NEW if explains else 1, _UNSAID * len(told))
-        and len(told & stems(sentence)) >= _GROUNDED * len(told)
+        and _is_part_of(sentence, answer, asked.question)
         and is_as_sure(f"{asked.question} {answer}", sentence)
         and not says_little(asked.question, answer)
+        and not _UNNAMED.match(answer)
         and (not explains or bool(stems(answer) & question))
     )
+
+
+def _is_part_of(sentence: str, answer: str, question: str) -> bool:
+    """Are the telling words of an answer a run of those of the sentence, in its order?
+
+    Left out beside _FILLING are those of the question, which answers put first, and in what the text says about a thing
+    those of them that the sentence has not: said in another order it may be turned round.
+    """
+    moved = stems(question) - (stems(sentence) if _SAYS.search(question) else set()) | stems(_FILLING)
+    told, given = ([one for one in _in_order(text) if one not in moved] for text in (answer, sentence))
+    return any(given[start : start + len(told)] == told for start in range(len(given)))
+
+
+def _in_order(text: str) -> list[str]:
+    tells = telling(text)
+    return [stem(word) for word in unicode_tokens(text) if word in tells]
 
 
 def _sentences(talk: Record) -> list[str]:
