@@ -124,8 +124,8 @@ def stands_there(asked: Record, answer: str, sentence: str) -> bool:
 def _is_part_of(sentence: str, answer: str, question: str) -> bool:
     """Are the telling words of an answer a run of those of the sentence, in its order?
 
-    Left out beside _FILLING are those of the question, which answers put first, and in what the text says about a thing
-    those of them that the sentence has not: said in another order it may be turned round.
+    Words of _FILLING do not count, nor those of the question, since an answer may begin with them. Where the user asks
+    what the text says about a thing, those that the sentence has count too: moved to the front they may turn it round.
     """
     moved = stems(question) - (stems(sentence) if _SAYS.search(question) else set()) | stems(_FILLING)
     told, given = ([one for one in _in_order(text) if one not in moved] for text in (answer, sentence))
