@@ -567,9 +567,11 @@ def test_a_long_answer_of_having_is_read_in_time() -> None:
 
 def test_how_and_why_are_answered_in_a_sentence_about_what_was_asked() -> None:
     wish, _ = [one for one in WISHES["deeper"] if one.of == "sentence"]
-    how = replace(WHERE, instruction="How can books be brought back to the library?")
-    assert wish.is_done(how, "Books go to the town hall, where a red box stands.", BOX)
-    assert not wish.is_done(how, "Red box, stairs.", BOX)
+    how = replace(WHERE, instruction="How can loans be made longer?")
+    post = "Loans can be made longer by letter or telephone until they end."
+    assert wish.is_done(how, "Loans can be made longer by letter or telephone.", post)
+    assert not wish.is_done(how, "Loans can be made longer until they end.", post)
+    assert not wish.is_done(how, "Letter, telephone.", post)
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,9 @@ _LONG_ANSWER = 25
 _HARD_WORDS, _HARD_LETTERS = 15, 4.5
 """An answer of so many words or more, of so many letters on average, can be put in simpler words."""
 _ENUMERATION = 3
-"""Commas of an answer that lists."""
+"""Commas, or names, of an answer that lists."""
+_NAME = re.compile(r"(?<=[a-z,;] )[A-Z]\w+")
+"""A word with a capital inside a sentence."""
 _ITEM_COMMAS = 1
 """Most commas of an item of a list; one with more is a list itself."""
 _SHORTER = 0.8
@@ -92,8 +94,9 @@ def has_one_answer(talk: Record) -> bool:
 
 
 def explains_something(talk: Record) -> bool:
-    """Is there anything to put in simpler words? An enumeration would lose what it holds."""
-    return is_hard(talk) and bool(_EXPLAINS.match(talk.question)) and talk.output.count(",") < _ENUMERATION
+    """Is there anything to put in simpler words? An enumeration would lose what it holds, and names have no others."""
+    listed = max(talk.output.count(","), len(_NAME.findall(talk.output)))
+    return is_hard(talk) and bool(_EXPLAINS.match(talk.question)) and listed < _ENUMERATION
 
 
 def says(pattern: str) -> Said:
@@ -133,7 +136,7 @@ def is_shorter(asked: Record, answer: str, _word: str) -> bool:
 
 
 def is_one_sentence(asked: Record, answer: str, _word: str) -> bool:
-    return len(split_sentences(answer)) == 1 and _keeps_to(asked, answer)
+    return len(split_sentences(answer)) == 1 and _numbers(_last(asked)) <= _numbers(answer) and _keeps_to(asked, answer)
 
 
 def is_list(asked: Record, answer: str, _word: str) -> bool:
@@ -146,6 +149,10 @@ def _keeps_to(asked: Record, answer: str, share: float = _KEPT) -> bool:
     """Are so many of the telling words of an answer words of the last one, and is it as sure?"""
     told = stems(answer)
     return len(told & stems(_last(asked))) >= share * len(told) and is_as_sure(answer, _last(asked))
+
+
+def _numbers(text: str) -> set[str]:
+    return set(re.findall(r"\d+", text))
 
 
 def _letters(text: str) -> float:

@@ -8,6 +8,7 @@ text as in dialog inpainting (arXiv 2205.09073).
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from synth.checks.talk import stem, stems, telling
 from synth.records import Record
@@ -44,12 +45,22 @@ _ASKING = (
 )
 _OWN = 1
 """Most telling words of a question beside those of its sentence, of the talk and _ASKING."""
-_UNNAMED = re.compile(
-    r"\W*(?:like|unlike|as|in|on|at|for|with|without|despite|while|when|after|before|during|since|until|from|by|if)\b"
-    r"[^,]{0,200}, (?:he|she|it|they|his|her|its|their)\b",
+_ASKED_FOR = re.compile(
+    r"\W*(?:what|which) (?:(?:is|are|was|were) )?"
+    r"(?:(?:the|an?|some|of|other|different|various|two|three|four|five|kinds?|types?|sorts?|names?) )*"
+    r"(?!(?:do|does|did|can|could|will|would|has|have|had|should|may|might|must|happen\w*)\b)"
+    r"(?!(?:years?|time|day|date|ways?|examples?|names?)\b)(\w+)",
     re.I,
 )
-"""The start of an answer that does not name whom it is about: "Like the others, it ..."."""
+"""The group holds what a question wants to know of a thing: purpose, of "What is the purpose of the map?"."""
+_NAME = re.compile(r"(?<=\s)[A-Z][\w'’]*")
+"""A word of a question with a capital; its first word has one anyway."""
+_UNNAMED = re.compile(
+    r"\b(?:this|these|those)\b|^\W*(?:like|unlike|as|in|on|at|for|with|without|despite|while|when|after|before|during"
+    r"|since|until|from|by|if)\b[^,]{0,200}, (?:he|she|it|they|his|her|its|their)\b",
+    re.I,
+)
+"""What does not name whom it is about: "Like the others, it ..."."""
 _FILLING = (
     "text states says mentions describes suggests discusses includes examples certain different many several some"
     " various"
@@ -70,8 +81,19 @@ def untold(talk: Record) -> list[str]:
 
 
 def asks_about(message: str, talk: Record, sentence: str) -> bool:
-    """Is a message an open question that names what in the text it is about, and leaves what the sentence tells?"""
-    return _asks(message, talk, sentence) and len(stems(message) & stems(_text(talk))) >= _ASKED
+    """Is a message an open question that names what in the text it is about, and leaves what the sentence tells?
+
+    What it wants to know stands in the sentence; so do its names, or in the sentence before or the first exchange. Else
+    models ask for the purpose of what has none, and tell of one what the text tells of another.
+    """
+    asked_for = _ASKED_FOR.match(message)
+    before = next((one for one, after in pairwise(_sentences(talk)) if after == sentence), "")
+    return (
+        _asks(message, talk, sentence)
+        and len(stems(message) & stems(_text(talk))) >= _ASKED
+        and (not asked_for or stem(asked_for[1].lower()) in map(stem, unicode_tokens(sentence)))
+        and stems(" ".join(_NAME.findall(message))) <= stems(f"{before} {sentence} {_opening(talk)}")
+    )
 
 
 def asks_what_it_says(message: str, talk: Record, sentence: str) -> bool:
@@ -116,7 +138,7 @@ def stands_there(asked: Record, answer: str, sentence: str) -> bool:
         and _is_part_of(sentence, answer, asked.question)
         and is_as_sure(f"{asked.question} {answer}", sentence)
         and not says_little(asked.question, answer)
-        and not _UNNAMED.match(answer)
+        and not _UNNAMED.search(answer)
         and (not explains or bool(stems(answer) & question))
     )
 

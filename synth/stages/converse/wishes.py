@@ -146,7 +146,7 @@ _ASKS_THE_TEXT = Wish(
         Example(*_MAP, "How long did sailors use Ida Brandt's map?",
                 "Her map of 1894 was used by sailors until the war."),
     ),
-    "sentence", is_said=asks_about, is_done=stands_there,
+    "sentence", is_said=asks_about, is_done=stands_there, is_open=False,
 )  # fmt: skip
 _ASKS_WHAT_IT_SAYS = Wish(
     'asks what the text says about a thing that only this sentence of it speaks of: "{about}"',
@@ -160,7 +160,7 @@ _ASKS_WHAT_IT_SAYS = Wish(
         Example(*_MAP, "What does the text tell about the coast of the island?",
                 "She walked the whole coast of the island twice with a compass and a chain."),
     ),
-    "sentence", is_said=asks_what_it_says, is_done=stands_there,
+    "sentence", is_said=asks_what_it_says, is_done=stands_there, is_open=False,
 )  # fmt: skip
 WISHES: dict[str, tuple[Wish, ...]] = {
     "follow up": (
