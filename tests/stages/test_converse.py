@@ -416,6 +416,19 @@ def test_a_correction_is_only_taken_if_it_is_one(wish: str, good: str, bad: str)
     assert chosen.is_done(again, good, "") and not chosen.is_done(again, bad, "")
 
 
+def test_one_sentence_keeps_the_numbers_of_the_answer() -> None:
+    [chosen] = [one for one in WISHES["correction"] if one.text.endswith("in one sentence.")]
+    again = Record("In one sentence?", history=(("How long is it?", "The river is long. It has 930 kilometres."),))
+    assert chosen.is_done(again, "The river has 930 kilometres.", "")
+    assert not chosen.is_done(again, "The river is long.", "")
+
+
+def test_names_and_enumerations_are_not_to_be_put_in_simpler_words() -> None:
+    [simpler] = [one for one in WISHES["correction"] if one.text.endswith("in simpler words.")]
+    assert simpler.fits(LONG)
+    assert not simpler.fits(replace(LONG, output=f"{LONG.output} The Danube, Sava and Drava flow through Croatia."))
+
+
 def test_a_user_asks_about_whole_words_as_they_are_written() -> None:
     talk = replace(FIRST, output="It doesn't flow through Barcelona, including suburbs.")
     words = {draw("follow up", talk, random.Random(seed)).about for seed in range(50)} - {""}
@@ -452,7 +465,8 @@ def test_a_user_who_brought_a_text_asks_what_it_tells_and_nobody_has_said() -> N
      "Where in the town hall, beside the stairs, does the red box stand for books that are brought back?",
      "Where can they be brought back?", "What are the books?", "What are the three places for books in the town hall?",
      "What do such books cost at the town hall?", "What do you think of bringing books to the town hall?",
-     "What do borrowers pay for books at the town hall?"],
+     "What do borrowers pay for books at the town hall?", "What is the purpose of the box at the town hall?",
+     "Where does Ida Brandt stand beside the town hall?"],
 )  # fmt: skip
 def test_a_question_about_a_text_is_open_about_it_and_does_not_tell_the_answer(message: str) -> None:
     wish, _ = [one for one in WISHES["follow up"] if one.of == "sentence"]
@@ -464,7 +478,7 @@ def test_a_question_about_a_text_is_open_about_it_and_does_not_tell_the_answer(m
     ["Until the ninth of May.", "In the red box, where fines are waived.", "You bring books back.",
      "To the town hall, or post them to the librarian at home.", "To the town hall. A red box stands there.",
      "The library in Harbour Street is shut, since the roof leaks.", "To the stairs beside the red box of the town hall.",
-     "To the red box or the stairs."],
+     "To the red box or the stairs.", "To this town hall, where a red box stands."],
 )  # fmt: skip
 def test_an_answer_about_a_text_says_what_a_sentence_of_it_says_and_nothing_else(wrong: str) -> None:
     wish, _ = [one for one in WISHES["deeper"] if one.of == "sentence"]
@@ -532,6 +546,16 @@ def test_an_answer_about_a_text_neither_gives_it_back_nor_says_what_is_done_with
             "The fish learned to hide with a shy carp at the age of two.",
         ),
         ("What is the carp known for?", "The carp is known for its appetite.", "The carp lives in ponds and lakes."),
+        (
+            "What is the net used for in spring?",
+            "The net is used in spring to count young fish.",
+            "The net of spring is green and very fine.",
+        ),
+        (
+            "How can the water be kept clean?",
+            "The water can be kept clean with reeds and shells.",
+            "The water can be kept clean before winter comes.",
+        ),
     ],
 )
 def test_an_answer_holds_what_its_question_asks_for(question: str, says_it: str, says_little: str) -> None:
