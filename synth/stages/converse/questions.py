@@ -24,7 +24,7 @@ _TYPES = (
     (r"\bwhy\b|\breasons?\b", r"\b(?:because|since|due|so|to|by|as|if|when|reasons?|caus\w+|mak\w+|help\w*|lead\w*)\b"),
     (r"\bmeans?\b|\bmeaning of\b",
      r"\b(?:means?|meaning|refers?|stands|describes?|(?:is|are|was|were) (?:an?|the|when|how|that|to))\b"),
-    (r"^\W*how (?:can|could|may|might|should)\b", r"\b(?:by|with|through|using|via|from)\b"),
+    (r"^\W*how (?:can|could|do|does|did|is|are|was|were)\b", r"\b(?:by|with|through|using|via|from)\b"),
     (r"\bwhat\b.{0,300}\b(?:for\?|used for\b)", r"\b(?:to|because|so|used|known|famous|for an?)\b"),
     (r"^\W*where\b", rf"{_PLACE}|\bto (?-i:the|an?|[A-Z])|^\W*\w+(?:\W+\w+){{0,3}}\W*$"),
     (r"\bname of\b", r"(?-i:(?!^)\b[A-Z]\w|^\W*[A-Z]\w*\W*$)|[\"“]"),

@@ -64,7 +64,7 @@ class ConverseSettings(StrictSettings):
         description=(
             "Answers drawn for each question. The first is taken; where the others say something else the question is "
             "dropped, since what a model makes up differs from draw to draw (SelfCheckGPT, arXiv 2303.08896). Answers "
-            "out of a text of the user, to corrections and to thanks, and sentences with a word in them are drawn once."
+            "to what a text says, to corrections and to thanks, and sentences with a word in them are drawn once."
         ),
     )
     min_agreement: float = Field(

@@ -146,7 +146,7 @@ _ASKS_THE_TEXT = Wish(
         Example(*_MAP, "How long did sailors use Ida Brandt's map?",
                 "Her map of 1894 was used by sailors until the war."),
     ),
-    "sentence", is_said=asks_about, is_done=stands_there, is_open=False,
+    "sentence", is_said=asks_about, is_done=stands_there,
 )  # fmt: skip
 _ASKS_WHAT_IT_SAYS = Wish(
     'asks what the text says about a thing that only this sentence of it speaks of: "{about}"',
