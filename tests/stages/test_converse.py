@@ -32,7 +32,7 @@ from synth.sources import read_records
 from synth.stages.converse import ConverseSettings, converse
 from synth.stages.converse.questions import says_little
 from synth.stages.converse.stage import TRIES
-from synth.stages.converse.texts import stands_there
+from synth.stages.converse.texts import asks_about, stands_there
 from synth.stages.converse.wishes import KINDS, WISHES, draw, examples
 from synth.verify.sentences import split_sentences
 
@@ -483,6 +483,17 @@ def test_a_question_about_a_text_is_open_about_it_and_does_not_tell_the_answer(m
 def test_an_answer_about_a_text_says_what_a_sentence_of_it_says_and_nothing_else(wrong: str) -> None:
     wish, _ = [one for one in WISHES["deeper"] if one.of == "sentence"]
     assert wish.is_done(WHERE, "To the town hall, where a red box stands.", BOX) and not wish.is_done(WHERE, wrong, BOX)
+
+
+def test_the_nouns_of_a_german_question_are_no_names() -> None:
+    notice = (
+        "Die Bibliothek in der Hafenstraße ist bis zum neunten Mai geschlossen. Bücher nimmt solange das Rathaus an, wo "
+        "eine rote Kiste neben der Treppe steht. Gebühren werden in diesen Wochen keine verlangt, auch nicht für Filme."
+    )
+    read = Record("Worum geht es hier?", notice, "Um eine Bibliothek.")
+    message = "Wo kann man in diesen Wochen die Bücher und die Filme wieder abgeben?"
+    box = "Bücher nimmt solange das Rathaus an, wo eine rote Kiste neben der Treppe steht."
+    assert asks_about(message, read, box)
 
 
 def test_what_a_text_says_about_a_thing_is_neither_turned_round_nor_said_of_a_thing_that_nobody_names() -> None:

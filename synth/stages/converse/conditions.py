@@ -34,8 +34,8 @@ _HARD_WORDS, _HARD_LETTERS = 15, 4.5
 """An answer of so many words or more, of so many letters on average, can be put in simpler words."""
 _ENUMERATION = 3
 """Commas, or names, of an answer that lists."""
-_NAME = re.compile(r"(?<=[a-z,;] )[A-Z]\w+")
-"""A word with a capital inside a sentence."""
+NAME = re.compile(r"(?<=[a-z,;] )[A-Z]\w+")
+"""A word with a capital inside an English sentence."""
 _ITEM_COMMAS = 1
 """Most commas of an item of a list; one with more is a list itself."""
 _SHORTER = 0.8
@@ -95,7 +95,7 @@ def has_one_answer(talk: Record) -> bool:
 
 def explains_something(talk: Record) -> bool:
     """Is there anything to put in simpler words? An enumeration would lose what it holds, and names have no others."""
-    listed = max(talk.output.count(","), len(_NAME.findall(talk.output)))
+    listed = max(talk.output.count(","), len(NAME.findall(talk.output)))
     return is_hard(talk) and bool(_EXPLAINS.match(talk.question)) and listed < _ENUMERATION
 
 

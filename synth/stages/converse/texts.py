@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from synth.checks.talk import stem, stems, telling
 from synth.records import Record
-from synth.stages.converse.conditions import is_as_sure
+from synth.stages.converse.conditions import NAME, is_as_sure
 from synth.stages.converse.questions import says_little
 from synth.tokens import unicode_tokens
 from synth.verify.ifeval import count_words
@@ -43,6 +43,7 @@ _UNSAID = 0.5
 _ASKING = (
     "text notice recipe story poem article passage author say mention tell kind type name call year many much long"
 )
+"""Words that a question may add to those of its sentence."""
 _OWN = 1
 """Most telling words of a question beside those of its sentence, of the talk and _ASKING."""
 _ASKED_FOR = re.compile(
@@ -53,8 +54,6 @@ _ASKED_FOR = re.compile(
     re.I,
 )
 """The group holds what a question wants to know of a thing: purpose, of "What is the purpose of the map?"."""
-_NAME = re.compile(r"(?<=\s)[A-Z][\w'’]*")
-"""A word of a question with a capital; its first word has one anyway."""
 _UNNAMED = re.compile(
     r"\b(?:this|these|those)\b|^\W*(?:like|unlike|as|in|on|at|for|with|without|despite|while|when|after|before|during"
     r"|since|until|from|by|if)\b[^,]{0,200}, (?:he|she|it|they|his|her|its|their)\b",
@@ -83,16 +82,17 @@ def untold(talk: Record) -> list[str]:
 def asks_about(message: str, talk: Record, sentence: str) -> bool:
     """Is a message an open question that names what in the text it is about, and leaves what the sentence tells?
 
-    What it wants to know stands in the sentence; so do its names, or in the sentence before or the first exchange. Else
-    models ask for the purpose of what has none, and tell of one what the text tells of another.
+    What an English one wants to know stands in the sentence; so do its names, or in the sentence before or the first
+    exchange. Else models ask for the purpose of what has none, and tell of one what the text tells of another.
     """
     asked_for = _ASKED_FOR.match(message)
+    named = NAME.findall(message) if detect_language(message) in ("en", None) else []
     before = next((one for one, after in pairwise(_sentences(talk)) if after == sentence), "")
     return (
         _asks(message, talk, sentence)
         and len(stems(message) & stems(_text(talk))) >= _ASKED
         and (not asked_for or stem(asked_for[1].lower()) in map(stem, unicode_tokens(sentence)))
-        and stems(" ".join(_NAME.findall(message))) <= stems(f"{before} {sentence} {_opening(talk)}")
+        and stems(" ".join(named)) <= stems(f"{before} {sentence} {_opening(talk)}")
     )
 
 
