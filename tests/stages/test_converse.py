@@ -423,9 +423,9 @@ def test_one_sentence_keeps_the_numbers_of_the_answer() -> None:
     assert not chosen.is_done(again, "The river is long.", "")
 
 
-def test_names_and_enumerations_are_not_to_be_put_in_simpler_words() -> None:
+def test_names_enumerations_and_answers_about_a_text_are_not_to_be_put_in_simpler_words() -> None:
     [simpler] = [one for one in WISHES["correction"] if one.text.endswith("in simpler words.")]
-    assert simpler.fits(LONG)
+    assert simpler.fits(LONG) and not simpler.fits(replace(LONG, input=NOTICE))
     assert not simpler.fits(replace(LONG, output=f"{LONG.output} The Danube, Sava and Drava flow through Croatia."))
 
 
@@ -449,7 +449,7 @@ NOTICE = (
 )
 READ = Record("Sum this notice up.", NOTICE, "The library is shut until the ninth of May.")
 BOX = "Books can be brought back to the town hall, where a red box stands beside the stairs."
-WHERE = Record("Where do I bring books back?", history=((READ.question, READ.output),))
+WHERE = Record("Where can books be brought back?", history=((READ.question, READ.output),))
 
 
 def test_a_user_who_brought_a_text_asks_what_it_tells_and_nobody_has_said() -> None:
@@ -475,14 +475,16 @@ def test_a_question_about_a_text_is_open_about_it_and_does_not_tell_the_answer(m
 
 @pytest.mark.parametrize(
     "wrong",
-    ["Until the ninth of May.", "In the red box, where fines are waived.", "You bring books back.",
-     "To the town hall, or post them to the librarian at home.", "To the town hall. A red box stands there.",
-     "The library in Harbour Street is shut, since the roof leaks.", "To the stairs beside the red box of the town hall.",
-     "To the red box or the stairs.", "To this town hall, where a red box stands."],
+    ["Until the ninth of May.", "To the town hall, where a red box stands.", "Beside the stairs.",
+     "To the town hall, where a red box stands beside the stairs, or to the librarian.",
+     "To the town hall. A red box stands there, beside the stairs.",
+     "To the stairs beside the red box, where the town hall stands.",
+     "To this town hall, where a red box stands beside the stairs."],
 )  # fmt: skip
-def test_an_answer_about_a_text_says_what_a_sentence_of_it_says_and_nothing_else(wrong: str) -> None:
+def test_an_answer_about_a_text_says_all_that_a_sentence_of_it_says_and_nothing_else(wrong: str) -> None:
     wish, _ = [one for one in WISHES["deeper"] if one.of == "sentence"]
-    assert wish.is_done(WHERE, "To the town hall, where a red box stands.", BOX) and not wish.is_done(WHERE, wrong, BOX)
+    assert wish.is_done(WHERE, "To the town hall, where a red box stands beside the stairs.", BOX)
+    assert not wish.is_done(WHERE, wrong, BOX)
 
 
 def test_the_nouns_of_a_german_question_are_no_names() -> None:
@@ -500,8 +502,9 @@ def test_what_a_text_says_about_a_thing_is_neither_turned_round_nor_said_of_a_th
     _, wish = [one for one in WISHES["deeper"] if one.of == "sentence"]
     mill = "Like the other mills of the valley, it was built of stones from the abbey."
     asked = replace(WHERE, instruction="What does the text say about the abbey?")
-    assert wish.is_done(asked, "The mill was built of stones from the abbey.", mill.replace("it", "the mill"))
-    assert not wish.is_done(asked, "The abbey was built of stones from the mill.", mill.replace("it", "the mill"))
+    built = "The mill was built of stones from the abbey."
+    assert wish.is_done(asked, built, built)
+    assert not wish.is_done(asked, "The abbey was built of stones from the mill.", built)
     assert not wish.is_done(asked, mill, mill)
 
 
@@ -509,11 +512,9 @@ def test_an_answer_about_a_text_neither_gives_it_back_nor_says_what_is_done_with
     wish, _ = [one for one in WISHES["deeper"] if one.of == "sentence"]
     whole_text = replace(WHERE, instruction="What does the notice say about books?")
     assert not wish.is_done(whole_text, NOTICE, BOX)
-    box = replace(WHERE, instruction="What is the red box?")
-    assert not wish.is_done(box, "The red box stands beside the stairs.", BOX)
-    assert wish.is_done(
-        replace(WHERE, instruction="Where is the red box?"), "The red box stands beside the stairs.", BOX
-    )
+    stands = "The red box stands beside the stairs."
+    assert not wish.is_done(replace(WHERE, instruction="What is the red box?"), stands, stands)
+    assert wish.is_done(replace(WHERE, instruction="Where is the red box?"), stands, stands)
 
 
 @pytest.mark.parametrize(
@@ -570,14 +571,16 @@ def test_an_answer_about_a_text_neither_gives_it_back_nor_says_what_is_done_with
     ],
 )
 def test_an_answer_holds_what_its_question_asks_for(question: str, says_it: str, says_little: str) -> None:
-    sentence = f"{says_it} {says_little}"
-    asked = Record(question, history=((f"Sum it up.\n\n{sentence}", "A pool."),))
-    assert stands_there(asked, says_it, sentence) and not stands_there(asked, says_little, sentence)
+    asked = Record(question, history=((f"Sum it up.\n\n{says_it} {says_little}", "A pool."),))
+    assert stands_there(asked, says_it, says_it) and not stands_there(asked, says_little, says_little)
 
 
 def test_an_answer_may_say_that_the_text_says_so() -> None:
     wish, _ = [one for one in WISHES["deeper"] if one.of == "sentence"]
-    assert wish.is_done(WHERE, "The text states that various books go to the town hall, where a red box stands.", BOX)
+    says = "The text states that various books go to the town hall, where a red box stands beside the stairs."
+    assert wish.is_done(
+        replace(WHERE, instruction="Where do books go?"), says, BOX.replace("can be brought back", "go")
+    )
 
 
 def test_an_answer_is_as_sure_as_what_it_tells() -> None:
@@ -588,9 +591,9 @@ def test_an_answer_is_as_sure_as_what_it_tells() -> None:
     assert shorter.is_done(again, "Mostly streams to the sea.", "") and not shorter.is_done(
         again, "Streams to sea.", ""
     )
-    sentence = "Offers in such a letter generally stay hidden from the court."
+    sentence = "Offers in such a letter may stay hidden from the court."
     asked = Record("What happens to offers in such a letter?", history=((f"Sum it up.\n\n{sentence}", "A letter."),))
-    assert stands_there(asked, "Offers in such a letter may stay hidden from the court.", sentence)
+    assert stands_there(asked, sentence, sentence)
     assert not stands_there(asked, "Offers in such a letter stay hidden from the court.", sentence)
 
 
@@ -603,10 +606,9 @@ def test_a_long_answer_of_having_is_read_in_time() -> None:
 def test_how_and_why_are_answered_in_a_sentence_about_what_was_asked() -> None:
     wish, _ = [one for one in WISHES["deeper"] if one.of == "sentence"]
     how = replace(WHERE, instruction="How can loans be made longer?")
-    post = "Loans can be made longer by letter or telephone until they end."
-    assert wish.is_done(how, "Loans can be made longer by letter or telephone.", post)
-    assert not wish.is_done(how, "Loans can be made longer until they end.", post)
-    assert not wish.is_done(how, "Letter, telephone.", post)
+    post, until = "Loans can be made longer by letter or telephone.", "Loans can be made longer until summer ends."
+    assert wish.is_done(how, post, post) and not wish.is_done(how, until, until)
+    assert not wish.is_done(how, "By letter or telephone.", post)
 
 
 @pytest.mark.parametrize(

@@ -67,9 +67,14 @@ _FILLING = (
 """Words that an answer may add to its sentence: "the text mentions several ways, for example ..."."""
 
 
+def brings_a_text(talk: Record) -> bool:
+    """Does a text stand below the first question, long enough to be asked about?"""
+    return count_words(_text(talk)) >= _LEAST
+
+
 def untold(talk: Record) -> list[str]:
     """The sentences of the user's text that tell what neither side has said yet."""
-    if count_words(_text(talk)) < _LEAST:
+    if not brings_a_text(talk):
         return []
     said = stems(_said(talk))
     return [
@@ -125,9 +130,9 @@ def _numbers(text: str) -> set[str]:
 
 
 def stands_there(asked: Record, answer: str, sentence: str) -> bool:
-    """Does an answer say in a sentence what `sentence` says, mostly what nobody has said, and nothing else?
+    """Does an answer say in a sentence all that `sentence` says, mostly what nobody has said, and nothing else?
 
-    An answer out of another sentence, or out of two, is none to this question.
+    An answer out of another sentence, or out of two, is none to this question; a part of it may lack what limits it.
     """
     question = stems(asked.question)
     told = stems(answer) - question - stems(_FILLING)
@@ -135,7 +140,7 @@ def stands_there(asked: Record, answer: str, sentence: str) -> bool:
     return (
         len(split_sentences(answer)) == 1
         and len(told - stems(_said(asked))) >= max(_NEW if explains else 1, _UNSAID * len(told))
-        and _is_part_of(sentence, answer, asked.question)
+        and _tells_all(sentence, answer, asked.question)
         and is_as_sure(f"{asked.question} {answer}", sentence)
         and not says_little(asked.question, answer)
         and not _UNNAMED.search(answer)
@@ -143,15 +148,15 @@ def stands_there(asked: Record, answer: str, sentence: str) -> bool:
     )
 
 
-def _is_part_of(sentence: str, answer: str, question: str) -> bool:
-    """Are the telling words of an answer a run of those of the sentence, in its order?
+def _tells_all(sentence: str, answer: str, question: str) -> bool:
+    """Are the telling words of an answer those of the sentence, in its order?
 
     Words of _FILLING do not count, nor those of the question, since an answer may begin with them. Where the user asks
     what the text says about a thing, those that the sentence has count too: moved to the front they may turn it round.
     """
     moved = stems(question) - (stems(sentence) if _SAYS.search(question) else set()) | stems(_FILLING)
     told, given = ([one for one in _in_order(text) if one not in moved] for text in (answer, sentence))
-    return any(given[start : start + len(told)] == told for start in range(len(given)))
+    return told == given
 
 
 def _in_order(text: str) -> list[str]:

@@ -34,7 +34,7 @@ from synth.stages.converse.conditions import (
     stands_alone,
     uses,
 )
-from synth.stages.converse.texts import asks_about, asks_what_it_says, stands_there, untold
+from synth.stages.converse.texts import asks_about, asks_what_it_says, brings_a_text, stands_there, untold
 
 LAST, TOPIC = "thanks", "change of topic"
 LEAD = "Thanks. On another subject:"
@@ -201,7 +201,8 @@ WISHES: dict[str, tuple[Wish, ...]] = {
         Wish("asks for the last answer again, in simpler words.",
              (Example("What is inflation?", "Inflation denotes a sustained increase in the general level of prices.",
                       "Can you say that in simpler words?"),),
-             fits=explains_something, is_said=says(r"\b(?:simpl\w+|eas\w+|plain\w*|understand\w*|child\w*)\b"),
+             fits=lambda talk: explains_something(talk) and not brings_a_text(talk),
+             is_said=says(r"\b(?:simpl\w+|eas\w+|plain\w*|understand\w*|child\w*)\b"),
              is_done=is_simpler, is_open=False, may_copy=True),
     ),
     "deeper": (
