@@ -583,6 +583,14 @@ def test_an_answer_may_say_that_the_text_says_so() -> None:
     )
 
 
+def test_an_answer_may_name_what_was_said_before_and_leave_out_what_stands_in_brackets() -> None:
+    wish, _ = [one for one in WISHES["deeper"] if one.of == "sentence"]
+    asked = replace(WHERE, instruction="When does the roof leak?")
+    leaks = "It leaks (in the east wing) whenever snow melts."
+    assert wish.is_done(asked, "The roof of the library leaks whenever snow melts.", leaks)
+    assert not wish.is_done(asked, "The roof of the school leaks whenever snow melts.", leaks)
+
+
 def test_an_answer_is_as_sure_as_what_it_tells() -> None:
     [shorter] = [one for one in WISHES["correction"] if one.text.endswith("but shorter.")]
     again = Record(

@@ -21,8 +21,8 @@ from synth.verify.sentences import split_sentences
 
 _LEAST = 30
 """A text of fewer words is not asked about."""
-_WORDS = range(6, 41)
-"""A sentence of so many words can be asked about."""
+_WORDS = range(6, 26)
+"""A sentence of so many words can be asked about; longer ones are seldom told whole."""
 _SENTENCE = re.compile(r"[^\W\d_a-z][^{}|=<>`]*[.!。]")
 """What begins with a capital and ends with a stop, without data."""
 _NEW = 2
@@ -60,6 +60,7 @@ _UNNAMED = re.compile(
     re.I,
 )
 """What does not name whom it is about: "Like the others, it ..."."""
+_BRACKETS = re.compile(r"\([^()]*\)")
 _FILLING = (
     "text states says mentions describes suggests discusses includes examples certain different many several some"
     " various"
@@ -140,7 +141,7 @@ def stands_there(asked: Record, answer: str, sentence: str) -> bool:
     return (
         len(split_sentences(answer)) == 1
         and len(told - stems(_said(asked))) >= max(_NEW if explains else 1, _UNSAID * len(told))
-        and _tells_all(sentence, answer, asked.question)
+        and _tells_all(sentence, answer, asked)
         and is_as_sure(f"{asked.question} {answer}", sentence)
         and not says_little(asked.question, answer)
         and not _UNNAMED.search(answer)
@@ -148,15 +149,20 @@ def stands_there(asked: Record, answer: str, sentence: str) -> bool:
     )
 
 
-def _tells_all(sentence: str, answer: str, question: str) -> bool:
-    """Are the telling words of an answer those of the sentence, in its order?
+def _tells_all(sentence: str, answer: str, asked: Record) -> bool:
+    """Are the telling words of an answer those of the sentence, in its order, what stands in brackets left out?
 
-    Words of _FILLING do not count, nor those of the question, since an answer may begin with them. Where the user asks
-    what the text says about a thing, those that the sentence has count too: moved to the front they may turn it round.
+    Words of _FILLING do not count, nor those of the question, since an answer may begin with them, nor what was said
+    before: a name for "it". Where the user asks what the text says about a thing, those of its words that the sentence
+    has count too: moved to the front they may turn it round.
     """
-    moved = stems(question) - (stems(sentence) if _SAYS.search(question) else set()) | stems(_FILLING)
-    told, given = ([one for one in _in_order(text) if one not in moved] for text in (answer, sentence))
-    return told == given
+    question = stems(asked.question)
+    moved = question - (stems(sentence) if _SAYS.search(asked.question) else set()) | stems(_FILLING)
+    named = stems(_said(asked)) - stems(sentence)
+    told, given = (
+        [one for one in _in_order(_BRACKETS.sub("", text)) if one not in moved] for text in (answer, sentence)
+    )
+    return [one for one in told if one not in named] == given
 
 
 def _in_order(text: str) -> list[str]:
