@@ -583,6 +583,15 @@ def test_an_answer_may_say_that_the_text_says_so() -> None:
     )
 
 
+def test_where_an_answer_tells_a_part_of_a_sentence_the_talk_takes_the_whole_sentence() -> None:
+    wish, _ = [one for one in WISHES["deeper"] if one.of == "sentence"]
+    assert wish.taken(WHERE, "To the town hall.", BOX) == BOX and wish.is_done(WHERE, BOX, BOX)
+    for other in ("To the librarian.", "Until May.", BOX, "Yes."):
+        assert wish.taken(WHERE, other, BOX) == other
+    leans = f"Instead, {BOX.lower()}"
+    assert wish.taken(WHERE, "To the town hall.", leans) == "To the town hall."
+
+
 def test_an_answer_may_name_what_was_said_before_and_leave_out_what_stands_in_brackets() -> None:
     wish, _ = [one for one in WISHES["deeper"] if one.of == "sentence"]
     asked = replace(WHERE, instruction="When does the roof leak?")

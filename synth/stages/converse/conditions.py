@@ -18,6 +18,7 @@ from synth.verify.sentences import split_sentences
 Fits = Callable[[Record], bool]  # (the talk) -> can that be wished for after its last answer?
 Said = Callable[[str, Record, str], bool]  # (the user's message, the talk before it, what it is about) -> does it ask?
 Done = Callable[[Record, str, str], bool]  # (the talk with the message, its answer, what it is about) -> is it done?
+Taken = Callable[[Record, str, str], str]  # (the same) -> what the talk takes for the answer
 
 VAGUE = frozenset(
     "next case another other second last same different example examples list something anything given means".split()

@@ -218,7 +218,8 @@ class Conversing:
         """The talk `asked`, answered. Raises Fault."""
         settings, prompt = self.settings, answering(asked)
         found = await ask(prompt, settings.sampling, draw=number)
-        answer = found.text.strip()
+        said = found.text.strip()
+        answer = drawn.taken(asked, said)
         if fault := answer_echo(answer, asked, settings.language, drawn.wish.may_copy):
             raise Fault(fault)
         if drawn.wish.is_open and is_personal(answer) and not is_personal(talk.output):
@@ -226,7 +227,7 @@ class Conversing:
         if not drawn.is_done(asked, answer):
             raise Fault("not_done")
         if drawn.wish.is_open:
-            asked = await self._repeated(asked, answer, ask, number)
+            asked = await self._repeated(asked, said, ask, number)
         return asked.answered(answer, found.key)
 
     async def _repeated(self, asked: Record, answer: str, ask: Ask, number: int) -> Record:

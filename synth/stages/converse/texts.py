@@ -60,6 +60,14 @@ _UNNAMED = re.compile(
     re.I,
 )
 """What does not name whom it is about: "Like the others, it ..."."""
+_LEANS = re.compile(
+    r"\b(?:he|she|it|they|him|her|them|his|its|their|this|these|those|such|so|thus|then|here|also|too|same|however"
+    r"|therefore|thereby|hence|instead|otherwise|similarly|likewise|nevertheless|moreover|furthermore|additionally"
+    r"|(?:an|the )?others?|latter|former|finally|later|subsequently|eventually|afterwards|meanwhile|more \w+ly"
+    r"|in (?:fact|particular|addition|contrast)|for (?:example|instance)|as a result)\b",
+    re.I,
+)
+"""What points to the sentence before."""
 _BRACKETS = re.compile(r"\([^()]*\)")
 _FILLING = (
     "text states says mentions describes suggests discusses includes examples certain different many several some"
@@ -136,12 +144,13 @@ def stands_there(asked: Record, answer: str, sentence: str) -> bool:
     An answer out of another sentence, or out of two, is none to this question; a part of it may lack what limits it.
     """
     question = stems(asked.question)
-    told = stems(answer) - question - stems(_FILLING)
+    new = stems(answer) - question - stems(_FILLING)
+    told, given = _told_and_given(asked, answer, sentence)
     explains = _HOW.search(asked.question)
     return (
         len(split_sentences(answer)) == 1
-        and len(told - stems(_said(asked))) >= max(_NEW if explains else 1, _UNSAID * len(told))
-        and _tells_all(sentence, answer, asked)
+        and len(new - stems(_said(asked))) >= max(_NEW if explains else 1, _UNSAID * len(new))
+        and told == given
         and is_as_sure(f"{asked.question} {answer}", sentence)
         and not says_little(asked.question, answer)
         and not _UNNAMED.search(answer)
@@ -149,20 +158,29 @@ def stands_there(asked: Record, answer: str, sentence: str) -> bool:
     )
 
 
-def _tells_all(sentence: str, answer: str, asked: Record) -> bool:
-    """Are the telling words of an answer those of the sentence, in its order, what stands in brackets left out?
+def whole(asked: Record, answer: str, sentence: str) -> str:
+    """The sentence, where an answer tells a part of it and it is understood without the one before; else the answer.
 
-    Words of _FILLING do not count, nor those of the question, since an answer may begin with them, nor what was said
-    before: a name for "it". Where the user asks what the text says about a thing, those of its words that the sentence
-    has count too: moved to the front they may turn it round.
+    A part may lack what limits it. Answers that are sentences of a text: dialog inpainting (arXiv 2205.09073).
+    """
+    told, given = _told_and_given(asked, answer, sentence)
+    starts = range(len(given) - len(told) + 1) if told and told != given else ()
+    is_part = any(given[start : start + len(told)] == told for start in starts)
+    return sentence if is_part and not _LEANS.search(sentence) else answer
+
+
+def _told_and_given(asked: Record, answer: str, sentence: str) -> tuple[list[str], list[str]]:
+    """The telling words of an answer and of its sentence, in their order, without what stands in brackets.
+
+    Words of _FILLING are left out, and those of the question, since an answer may begin with them. Where the user asks
+    what the text says about a thing, those that the sentence has stay: moved to the front they may turn it round. Of
+    the answer, names that were said before are left out: they stand for "it".
     """
     question = stems(asked.question)
     moved = question - (stems(sentence) if _SAYS.search(asked.question) else set()) | stems(_FILLING)
     named = stems(_said(asked)) - stems(sentence)
-    told, given = (
-        [one for one in _in_order(_BRACKETS.sub("", text)) if one not in moved] for text in (answer, sentence)
-    )
-    return [one for one in told if one not in named] == given
+    told, given = (_in_order(_BRACKETS.sub("", text)) for text in (answer, sentence))
+    return [one for one in told if one not in moved | named], [one for one in given if one not in moved]
 
 
 def _in_order(text: str) -> list[str]:

@@ -15,6 +15,7 @@ from synth.stages.converse.conditions import (
     Done,
     Fits,
     Said,
+    Taken,
     both,
     collects,
     explains_anew,
@@ -34,7 +35,7 @@ from synth.stages.converse.conditions import (
     stands_alone,
     uses,
 )
-from synth.stages.converse.texts import asks_about, asks_what_it_says, brings_a_text, stands_there, untold
+from synth.stages.converse.texts import asks_about, asks_what_it_says, brings_a_text, stands_there, untold, whole
 
 LAST, TOPIC = "thanks", "change of topic"
 LEAD = "Thanks. On another subject:"
@@ -70,7 +71,8 @@ class Wish:
 
     `text` ends the sentence "The user ..."; {about} stands for what is drawn `of` the talk: a word of the last answer,
     a sentence of the text that the user brought, or a domain of life. `fits` tells whether a talk leaves it to be
-    wished for, `is_said` whether a message says it, `is_done` whether an answer does it. `is_open`: the answer tells of
+    wished for, `is_said` whether a message says it, `taken` what the talk takes for the answer, `is_done` whether that
+    does it. `is_open`: the answer tells of
     the world, so that further draws can be compared with it. `may_copy`: it may repeat the last one.
     """
 
@@ -79,6 +81,7 @@ class Wish:
     of: str = ""
     fits: Fits = lambda _talk: True
     is_said: Said = lambda _message, _talk, _about: True
+    taken: Taken = lambda _asked, answer, _about: answer
     is_done: Done = lambda _asked, _answer, _about: True
     is_open: bool = True
     may_copy: bool = False
@@ -100,6 +103,10 @@ class Drawn:
     def is_said(self, message: str, talk: Record) -> bool:
         """Does a user's message after `talk` say it?"""
         return self.wish.is_said(message, talk, self.about)
+
+    def taken(self, asked: Record, answer: str) -> str:
+        """What the talk takes for the answer to the question of `asked`, where the teacher answers `answer`."""
+        return self.wish.taken(asked, answer, self.about)
 
     def is_done(self, asked: Record, answer: str) -> bool:
         """Does an answer to the question of `asked` do it?"""
@@ -146,7 +153,7 @@ _ASKS_THE_TEXT = Wish(
         Example(*_MAP, "How long did sailors use Ida Brandt's map?",
                 "Her map of 1894 was used by sailors until the war."),
     ),
-    "sentence", is_said=asks_about, is_done=stands_there,
+    "sentence", is_said=asks_about, taken=whole, is_done=stands_there,
 )  # fmt: skip
 _ASKS_WHAT_IT_SAYS = Wish(
     'asks what the text says about a thing that only this sentence of it speaks of: "{about}"',
@@ -160,7 +167,7 @@ _ASKS_WHAT_IT_SAYS = Wish(
         Example(*_MAP, "What does the text tell about the coast of the island?",
                 "She walked the whole coast of the island twice with a compass and a chain."),
     ),
-    "sentence", is_said=asks_what_it_says, is_done=stands_there, is_open=False,
+    "sentence", is_said=asks_what_it_says, taken=whole, is_done=stands_there, is_open=False,
 )  # fmt: skip
 WISHES: dict[str, tuple[Wish, ...]] = {
     "follow up": (
