@@ -66,7 +66,9 @@ class Server:
                 return await call
         except TimeoutError:
             return RetryableError(
-                f"{self.asked.url} gave no whole answer within {timeout_s:g} s", "timeout", billed=UNKNOWN
+                f"{self.asked.url} gave no whole answer within {timeout_s:g} s: raise timeout_s or lower concurrency",
+                "timeout",
+                billed=UNKNOWN,
             )
         except openai.APIStatusError as error:
             return error.response
