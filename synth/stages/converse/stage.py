@@ -32,7 +32,7 @@ TOO_LONG = ("max_tokens", "context")
 TRIES = 5
 """How often a turn is tried, each time with a wish drawn anew, before its fault ends the talk."""
 TRIED = 1.4
-"""Tries of a turn on average: 1.3 of the embedded teacher, 1.6 of a model of 1.5 billion parameters, 3 about texts."""
+"""Tries of a turn on average: 1.3 of the embedded teacher, 1.6 of a model of 1.5 billion parameters, 4 about texts."""
 WARM = 1.0
 """The temperature at least of the draws that an answer is compared with: at 0 they would all be the same."""
 SHOWN = tuple(

@@ -63,12 +63,13 @@ _UNNAMED = re.compile(
 _LEANS = re.compile(
     r"\b(?:he|she|it|they|him|her|them|his|its|their|this|these|those|such|so|thus|then|here|also|too|same|however"
     r"|therefore|thereby|hence|instead|otherwise|similarly|likewise|nevertheless|moreover|furthermore|additionally"
-    r"|(?:an|the )?others?|latter|former|finally|later|subsequently|eventually|afterwards|meanwhile|more \w+ly"
+    r"|another|others?|latter|former|finally|later|subsequently|eventually|afterwards|meanwhile|more \w+ly"
     r"|in (?:fact|particular|addition|contrast)|for (?:example|instance)|as a result)\b",
     re.I,
 )
 """What points to the sentence before."""
 _BRACKETS = re.compile(r"\([^()]*\)")
+"""What an answer may leave out of its sentence."""
 _FILLING = (
     "text states says mentions describes suggests discusses includes examples certain different many several some"
     " various"

@@ -72,8 +72,8 @@ class Wish:
     `text` ends the sentence "The user ..."; {about} stands for what is drawn `of` the talk: a word of the last answer,
     a sentence of the text that the user brought, or a domain of life. `fits` tells whether a talk leaves it to be
     wished for, `is_said` whether a message says it, `taken` what the talk takes for the answer, `is_done` whether that
-    does it. `is_open`: the answer tells of
-    the world, so that further draws can be compared with it. `may_copy`: it may repeat the last one.
+    does it. `is_open`: the answer tells of the world, so that further draws can be compared with it. `may_copy`: it may
+    repeat the last one.
     """
 
     text: str
